@@ -1,0 +1,82 @@
+//! The request guards: a route that names one in its signature cannot run without it.
+
+use rocket::{
+    Request, State,
+    request::{FromRequest, Outcome},
+};
+
+use super::token::Tokens;
+use crate::{
+    problem::Problem,
+    users::{Account, Users, admins::Admins},
+};
+
+/// The user whose valid token came with the request, as the database has it now.
+#[derive(Debug, Clone)]
+pub struct CurrentUser(pub Account);
+
+/// A [`CurrentUser`] who is admin now.
+#[derive(Debug)]
+pub struct Admin;
+
+impl CurrentUser {
+    async fn identify(request: &Request<'_>) -> Result<Account, Problem> {
+        let token = bearer_token(request)?;
+        let tokens: &Tokens = state(request)?;
+        let verified = tokens.verify(token)?;
+        let users: &Users = state(request)?;
+        match users.find(verified.user).await? {
+            Some(account) if account.generation == verified.generation => Ok(account),
+            // Deleted, marked, or the token is of another generation.
+            _ => Err(Problem::RevokedToken),
+        }
+    }
+}
+
+/// RFC 6750, section 2.1; the scheme is case-insensitive (RFC 9110, section 11.1). Tokens from
+/// elsewhere, a query string or a cookie, are not read.
+fn bearer_token<'r>(request: &'r Request<'_>) -> Result<&'r str, Problem> {
+    let mut headers = request.headers().get("Authorization");
+    let header = headers.next().ok_or(Problem::MissingToken)?;
+    if headers.next().is_some() {
+        return Err(Problem::InvalidToken);
+    }
+    match header.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("Bearer") => Ok(token.trim_matches(' ')),
+        _ => Err(Problem::InvalidToken),
+    }
+}
+
+fn state<'r, T: Send + Sync + 'static>(request: &'r Request<'_>) -> Result<&'r T, Problem> {
+    request.rocket().state().ok_or_else(|| Problem::Internal("BUG: a guard's state is not managed".into()))
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for CurrentUser {
+    type Error = Problem;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
+        match Self::identify(request).await {
+            Ok(account) => Outcome::Success(Self(account)),
+            Err(problem) => Outcome::Error(problem.refuse(request)),
+        }
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Admin {
+    type Error = Problem;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
+        let CurrentUser(account) = rocket::outcome::try_outcome!(request.guard::<CurrentUser>().await);
+        let is_admin = match request.guard::<&State<Admins>>().await {
+            Outcome::Success(admins) => admins.contains(account.id).await.map_err(Problem::from),
+            _ => Err(Problem::Internal("BUG: the admins are not managed".into())),
+        };
+        match is_admin {
+            Ok(true) => Outcome::Success(Self),
+            Ok(false) => Outcome::Error(Problem::AdminsOnly.refuse(request)),
+            Err(problem) => Outcome::Error(problem.refuse(request)),
+        }
+    }
+}

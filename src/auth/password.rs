@@ -1,0 +1,261 @@
+//! Passwords: what is accepted as one, and the pool that hashes and verifies.
+//!
+//! bcrypt is slow on purpose, so it runs on threads of its own behind a bounded queue: a storm of
+//! logins fills the queue, and everything else goes on.
+
+use std::{
+    num::NonZero,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
+    thread,
+};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use tokio::sync::oneshot;
+use unicode_normalization::UnicodeNormalization;
+
+use crate::{
+    fields::{Rule, Wrong, has_control},
+    problem::Problem,
+};
+
+/// NIST SP 800-63B, section 5.1.1.2.
+const MIN_CHARACTERS: usize = 8;
+/// bcrypt reads no more: a longer password is refused, never cut.
+const MAX_BYTES: usize = 72;
+/// Jobs that may wait; the next one is refused.
+const QUEUE: usize = 128;
+
+/// A password that may be set. In Unicode NFC, so that two keyboards give the same bytes.
+#[derive(Debug)]
+pub struct NewPassword(SecretString);
+
+/// The rule of [`NewPassword`].
+pub struct NewPasswordRule;
+
+impl Rule for NewPasswordRule {
+    type Value = NewPassword;
+
+    fn parse(&self, value: Value) -> Result<NewPassword, Vec<Wrong>> {
+        let Value::String(text) = value else {
+            return Err(vec![Wrong::new("wrong-type", "must be a string")]);
+        };
+        let text: String = text.nfc().collect();
+        let wrong = if text.chars().count() < MIN_CHARACTERS {
+            Wrong::new("too-short", format!("must have {MIN_CHARACTERS} characters at least"))
+        } else if text.len() > MAX_BYTES {
+            Wrong::new("too-long", format!("must have {MAX_BYTES} bytes at most"))
+        } else if has_control(&text, false) {
+            Wrong::new("control-character", "must not hold a control character")
+        } else if passwords::analyzer::is_common_password(&text) {
+            Wrong::new("too-common", "is one of the most common passwords: choose one that others do not")
+        } else {
+            return Ok(NewPassword(text.into()));
+        };
+        Err(vec![wrong])
+    }
+}
+
+/// A password that somebody claims is theirs: any string.
+#[derive(Debug)]
+pub struct ClaimedPassword(SecretString);
+
+impl ClaimedPassword {
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(text.nfc().collect::<String>().into())
+    }
+}
+
+/// A bcrypt hash. It does not print.
+#[derive(Clone)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    #[must_use]
+    pub fn from_stored(hash: String) -> Self {
+        Self(hash)
+    }
+
+    /// For the database and its filters.
+    #[must_use]
+    pub fn as_stored(&self) -> &str {
+        &self.0
+    }
+
+    /// The cost that the hash was made with.
+    fn cost(&self) -> Option<u32> {
+        self.0.split('$').nth(2)?.parse().ok()
+    }
+}
+
+impl std::fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PasswordHash([REDACTED])")
+    }
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// The pool. Clones share it; it ends with the last of them.
+#[derive(Clone)]
+pub struct Hasher {
+    jobs: SyncSender<Job>,
+    cost: u32,
+    decoy: PasswordHash,
+}
+
+impl Hasher {
+    /// Starts one thread per core.
+    ///
+    /// # Errors
+    /// The operating system's, if it refuses a thread.
+    pub fn start(cost: u32) -> std::io::Result<Self> {
+        let (jobs, queue) = sync_channel(QUEUE);
+        let queue = Arc::new(Mutex::new(queue));
+        for number in 0..thread::available_parallelism().map_or(1, NonZero::get) {
+            let queue = Arc::clone(&queue);
+            thread::Builder::new().name(format!("bcrypt-{number}")).spawn(move || work(&queue))?;
+        }
+        // A hash of this cost that no password has: verifying against it takes the same time.
+        let decoy = PasswordHash(format!("$2b${cost:02}${}", ".".repeat(53)));
+        Ok(Self { jobs, cost, decoy })
+    }
+
+    /// Hashes at today's cost.
+    ///
+    /// # Errors
+    /// 503 if the queue is full.
+    pub async fn hash(&self, password: NewPassword) -> Result<PasswordHash, Problem> {
+        let cost = self.cost;
+        self.run(move || bcrypt::hash(password.0.expose_secret(), cost))
+            .await?
+            .map(PasswordHash)
+            .map_err(|error| Problem::Internal(format!("bcrypt: {error}").into()))
+    }
+
+    /// Whether the password is that of `hash`. Without a hash (no such account) the answer is no,
+    /// after the same time; so it is for what cannot be a password.
+    ///
+    /// # Errors
+    /// 503 if the queue is full.
+    pub async fn verify(
+        &self,
+        password: &ClaimedPassword,
+        hash: Option<&PasswordHash>,
+    ) -> Result<bool, Problem> {
+        let password = password.0.clone();
+        let bytes = password.expose_secret().len();
+        let possible = (1..=MAX_BYTES).contains(&bytes) && !has_control(password.expose_secret(), false);
+        let hash = hash.filter(|_| possible).cloned();
+        let decoy = self.decoy.clone();
+        self.run(move || {
+            let known = hash.is_some();
+            let password = if possible { password.expose_secret() } else { "-" };
+            match bcrypt::verify(password, hash.as_ref().unwrap_or(&decoy).as_stored()) {
+                Ok(same) => Ok(same && known),
+                Err(error) => Err(Problem::Internal(format!("bcrypt: {error}").into())),
+            }
+        })
+        .await?
+    }
+
+    /// The same password hashed at today's cost, if `hash` was made at a lower one.
+    ///
+    /// # Errors
+    /// 503 if the queue is full.
+    pub async fn renew(
+        &self,
+        password: ClaimedPassword,
+        hash: &PasswordHash,
+    ) -> Result<Option<PasswordHash>, Problem> {
+        if hash.cost().is_some_and(|cost| cost < self.cost) {
+            self.hash(NewPassword(password.0)).await.map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+        let (answer, result) = oneshot::channel();
+        let job: Job = Box::new(move || {
+            // Whoever asked may have gone in the meantime.
+            if !answer.is_closed() {
+                let _ = answer.send(job());
+            }
+        });
+        self.jobs.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => Problem::Overloaded,
+            TrySendError::Disconnected(_) => Problem::Internal("the bcrypt threads are gone".into()),
+        })?;
+        result.await.map_err(|_| Problem::Internal("a bcrypt job panicked".into()))
+    }
+}
+
+fn work(queue: &Mutex<Receiver<Job>>) {
+    loop {
+        // The guard is dropped at the end of this statement: others take jobs while this one works.
+        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = job else { return };
+        // A panic must not cost a thread; the caller sees its channel closed.
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(password: &str) -> Option<&'static str> {
+        NewPasswordRule.parse(Value::from(password)).err().map(|wrongs| wrongs[0].code)
+    }
+
+    #[test]
+    fn a_new_password_has_8_characters_and_72_bytes() {
+        assert_eq!(refusal("gnu-y4k"), Some("too-short"));
+        assert_eq!(refusal("gnu-y4k!"), None);
+        assert_eq!(refusal("éééééééé"), None);
+        assert_eq!(refusal(&"äb".repeat(24)), None);
+        assert_eq!(refusal(&format!("{}c", "äb".repeat(24))), Some("too-long"));
+        assert_eq!(refusal("gnu\u{0}yak-horns"), Some("control-character"));
+        for common in ["password", "12345678", "qwertyuiop", "iloveyou"] {
+            assert_eq!(refusal(common), Some("too-common"), "{common}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_password_verifies_in_either_unicode_form() {
+        let hasher = Hasher::start(4).unwrap();
+        let composed = NewPasswordRule.parse(Value::from("caf\u{e9}-olé-12")).unwrap();
+        let hash = hasher.hash(composed).await.unwrap();
+        let decomposed = ClaimedPassword::new("cafe\u{301}-olé-12");
+        assert!(hasher.verify(&decomposed, Some(&hash)).await.unwrap());
+        assert!(!hasher.verify(&decomposed, None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn all_72_bytes_count_and_the_73rd_is_not_ignored() {
+        let hasher = Hasher::start(4).unwrap();
+        let longest = "0123456789abcdef".repeat(4) + "01234567";
+        let hash = hasher.hash(NewPasswordRule.parse(Value::from(longest.as_str())).unwrap()).await.unwrap();
+        let same = async |text: &str| hasher.verify(&ClaimedPassword::new(text), Some(&hash)).await.unwrap();
+        assert!(same(&longest).await);
+        assert!(!same(&format!("{longest}8")).await);
+        assert!(!same(&format!("{}8", &longest[..71])).await);
+        assert!(!same("").await);
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_a_lower_cost_is_renewed_and_no_other() {
+        let (cheap, dear) = (Hasher::start(4).unwrap(), Hasher::start(5).unwrap());
+        let text = "yak-gnu-emu";
+        let hash = cheap.hash(NewPasswordRule.parse(Value::from(text)).unwrap()).await.unwrap();
+        let renewed = dear.renew(ClaimedPassword::new(text), &hash).await.unwrap().unwrap();
+        assert_eq!(renewed.cost(), Some(5));
+        assert!(dear.verify(&ClaimedPassword::new(text), Some(&renewed)).await.unwrap());
+        assert!(cheap.renew(ClaimedPassword::new(text), &renewed).await.unwrap().is_none());
+    }
+}

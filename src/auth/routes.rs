@@ -1,0 +1,94 @@
+//! Signing up and logging in.
+
+use rocket::{State, post};
+
+use super::{
+    password::{ClaimedPassword, Hasher, NewPassword, NewPasswordRule},
+    token::Tokens,
+};
+use crate::{
+    body::JsonBody,
+    fields::{AnyString, Fields, FromFields},
+    mongo::StoreError,
+    problem::Problem,
+    query::NoQuery,
+    reply::Reply,
+    users::{EmailAddress, EmailRule, Role, UserView, Users},
+};
+
+/// What signup takes: no role, and nothing else that the server decides.
+pub struct Signup {
+    email: EmailAddress,
+    password: NewPassword,
+}
+
+impl FromFields for Signup {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        let email = fields.required("email", &EmailRule);
+        let password = fields.required("password", &NewPasswordRule);
+        Some(Self { email: email?, password: password? })
+    }
+}
+
+/// What login takes: any two strings.
+pub struct Login {
+    email: String,
+    password: ClaimedPassword,
+}
+
+impl FromFields for Login {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        let email = fields.required("email", &AnyString);
+        let password = fields.required("password", &AnyString);
+        Some(Self { email: email?, password: ClaimedPassword::new(&password?) })
+    }
+}
+
+/// An access token, as RFC 6749, section 5.1, names its fields (but for `token`).
+#[derive(serde::Serialize)]
+pub struct TokenView {
+    token: String,
+    token_type: &'static str,
+    /// Seconds.
+    expires_in: u64,
+}
+
+/// Makes an account. Its 409 tells that an email is taken; no other route does.
+#[post("/signup", data = "<body>")]
+pub(super) async fn signup(
+    _query: NoQuery,
+    users: &State<Users>,
+    hasher: &State<Hasher>,
+    body: JsonBody<Signup>,
+) -> Result<Reply, Problem> {
+    let Signup { email, password } = body.0;
+    let hash = hasher.hash(password).await?;
+    // Never looked up first: the unique index decides, also between two at once.
+    let account = users.insert(email, &hash).await.map_err(|error| match error {
+        StoreError::Duplicate => Problem::EmailTaken,
+        error => error.into(),
+    })?;
+    let view = UserView::new(&account, Role::User).with_movie_count(0);
+    Ok(Reply::created(&view)?.location("/api/users/me".to_owned()))
+}
+
+/// Issues a token. An unknown email and a wrong password get the same answer in the same time.
+#[post("/login", data = "<body>")]
+pub(super) async fn login(
+    _query: NoQuery,
+    users: &State<Users>,
+    hasher: &State<Hasher>,
+    tokens: &State<Tokens>,
+    body: JsonBody<Login>,
+) -> Result<Reply, Problem> {
+    let Login { email, password } = body.0;
+    let credentials = users.find_credentials(&EmailAddress::claimed(&email)).await?;
+    let known = hasher.verify(&password, credentials.as_ref().map(|found| &found.password_hash)).await?;
+    let Some(credentials) = credentials.filter(|_| known) else { return Err(Problem::BadCredentials) };
+    if let Some(renewed) = hasher.renew(password, &credentials.password_hash).await? {
+        users.renew_hash(&credentials, &renewed).await?;
+    }
+    let token = tokens.issue(credentials.id, credentials.generation)?;
+    let expires_in = tokens.lifetime().as_secs();
+    Reply::ok(&TokenView { token, token_type: "Bearer", expires_in })
+}

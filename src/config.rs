@@ -1,0 +1,420 @@
+//! The settings: where they come from, their types, their limits.
+//!
+//! They are read once, at the start, and checked as a whole: see section "Settings" of the README
+//! for the list. Nothing reads the environment later. Secrets are [`SecretString`]s, which do not
+//! print.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use figment::{
+    Figment, Profile,
+    providers::{Format, Serialized, Toml},
+    value::Value,
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer};
+
+/// The defaults; the same file that an operator reads.
+const DEFAULTS: &str = include_str!("../Rocket.toml");
+const PREFIX: &str = "MOVIE_BAG_";
+/// For the tests' own settings; the server does not look at them.
+const TEST_PREFIX: &str = "MOVIE_BAG_TEST_";
+/// Settings that are text whatever they look like: a secret `123456` is no number.
+const TEXT_KEYS: &[&str] = &[
+    "mongodb.uri",
+    "mongodb.database",
+    "mongodb.mongod",
+    "data_dir",
+    "jwt.secret",
+    "jwt.lifetime",
+    "mail.smtp_url",
+    "mail.from",
+    "mail.link_base",
+    "log.format",
+];
+/// Settings whose value is read like one in `Rocket.toml`.
+const TYPED_KEYS: &[&str] =
+    &["password.bcrypt_cost", "throttle.enabled", "cors.origins", "metrics.public", "cache.movies"];
+
+/// RFC 7518, section 3.2: an HS256 key has at least the size of the hash.
+pub const SECRET_BYTES: usize = 32;
+
+/// A setting that cannot be used. The text names the key and never holds a secret.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SettingsError(String);
+
+/// Everything that can be set, but for Rocket's own settings.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Settings {
+    pub mongodb: MongodbSettings,
+    pub data_dir: PathBuf,
+    pub jwt: JwtSettings,
+    pub password: PasswordSettings,
+    pub mail: MailSettings,
+    pub throttle: ThrottleSettings,
+    pub cors: CorsSettings,
+    pub metrics: MetricsSettings,
+    pub log: LogSettings,
+    pub cache: CacheSettings,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MongodbSettings {
+    /// Unset: the server runs its own mongod.
+    pub uri: Option<SecretString>,
+    pub database: String,
+    /// The mongod to embed.
+    pub mongod: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JwtSettings {
+    pub secret: Option<SecretString>,
+    #[serde(deserialize_with = "duration")]
+    pub lifetime: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordSettings {
+    pub bcrypt_cost: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailSettings {
+    pub smtp_url: Option<SecretString>,
+    pub from: Option<String>,
+    pub link_base: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ThrottleSettings {
+    pub enabled: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CorsSettings {
+    pub origins: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricsSettings {
+    pub public: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogSettings {
+    pub format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CacheSettings {
+    pub movies: usize,
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    humantime::parse_duration(&text).map_err(serde::de::Error::custom)
+}
+
+/// Lays the sources over one another: the built-in `Rocket.toml`, the one in the working
+/// directory, `.env`, the environment.
+///
+/// # Errors
+/// A variable with our prefix that names no setting, or an unreadable `.env`.
+pub fn figment() -> Result<Figment, SettingsError> {
+    let mut variables = dotenv()?;
+    variables.extend(
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+    );
+    let file = match std::env::var_os("ROCKET_CONFIG") {
+        Some(named) => Toml::file_exact(PathBuf::from(named)),
+        // The working directory's, if it has one; no other directory's.
+        None if Path::new("Rocket.toml").is_file() => Toml::file_exact("Rocket.toml"),
+        None => Toml::string(""),
+    };
+    layered(file.nested(), variables)
+}
+
+fn dotenv() -> Result<Vec<(String, String)>, SettingsError> {
+    match dotenvy::from_path_iter(".env") {
+        Ok(pairs) => pairs.collect::<Result<_, _>>(),
+        Err(dotenvy::Error::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+    // The error's own text would show the line, and with it perhaps a secret.
+    .map_err(|_| SettingsError(".env: cannot be read; each line is NAME=value".to_owned()))
+}
+
+/// `variables` in order: a later one wins.
+fn layered(file: impl figment::Provider, variables: Vec<(String, String)>) -> Result<Figment, SettingsError> {
+    let mut figment = Figment::from(rocket::Config::default())
+        .merge(Toml::string(DEFAULTS).nested())
+        .merge(file)
+        .select(rocket::Config::DEFAULT_PROFILE);
+    for (name, value) in variables {
+        if name == "ROCKET_PROFILE" {
+            figment = figment.select(Profile::new(&value));
+        } else if name.starts_with(TEST_PREFIX) || name == "ROCKET_CONFIG" {
+            // Not a setting.
+        } else if let Some(key) = name.strip_prefix(PREFIX) {
+            let key = key.to_ascii_lowercase().replace("__", ".");
+            if TEXT_KEYS.contains(&key.as_str()) {
+                figment = figment.merge(Serialized::global(&key, value));
+            } else if TYPED_KEYS.contains(&key.as_str()) {
+                figment = figment.merge(Serialized::global(&key, typed(&value)));
+            } else {
+                return Err(SettingsError(format!("{name}: there is no such setting")));
+            }
+        } else if let Some(key) = name.strip_prefix("ROCKET_") {
+            figment = figment.merge(Serialized::global(&key.to_ascii_lowercase(), typed(&value)));
+        }
+    }
+    Ok(figment)
+}
+
+fn typed(value: &str) -> Value {
+    // Infallible: what is no TOML value is a string.
+    value.parse().unwrap_or_else(|never: std::convert::Infallible| match never {})
+}
+
+impl Settings {
+    /// Reads and checks all settings, Rocket's own included.
+    ///
+    /// # Errors
+    /// The first setting that cannot be used, by its key.
+    pub fn extract(figment: &Figment) -> Result<Self, SettingsError> {
+        let mut settings: Self = figment.extract().map_err(|error| readable(&error))?;
+        figment.extract::<rocket::Config>().map_err(|error| readable(&error))?;
+        settings.drop_blank();
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// `MOVIE_BAG_MONGODB__URI=` in a compose file means "not set".
+    fn drop_blank(&mut self) {
+        for secret in [&mut self.mongodb.uri, &mut self.jwt.secret, &mut self.mail.smtp_url] {
+            if secret.as_ref().is_some_and(|secret| secret.expose_secret().is_empty()) {
+                *secret = None;
+            }
+        }
+        for text in [&mut self.mail.from, &mut self.mail.link_base] {
+            if text.as_ref().is_some_and(String::is_empty) {
+                *text = None;
+            }
+        }
+        if self.mongodb.mongod.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+            self.mongodb.mongod = None;
+        }
+    }
+
+    fn check(&self) -> Result<(), SettingsError> {
+        let wrong = |key: &str, reason: &str| Err(SettingsError(format!("{key}: {reason}")));
+        if let Some(secret) = &self.jwt.secret
+            && secret.expose_secret().len() < SECRET_BYTES
+        {
+            return wrong("jwt.secret", "needs 32 bytes at least (try: openssl rand -base64 48)");
+        }
+        if !(Duration::from_secs(1)..=Duration::from_hours(24 * 366)).contains(&self.jwt.lifetime) {
+            return wrong("jwt.lifetime", "must be between 1s and 366d");
+        }
+        if !(10..=16).contains(&self.password.bcrypt_cost) {
+            return wrong("password.bcrypt_cost", "must be 10 to 16");
+        }
+        // https://www.mongodb.com/docs/manual/reference/limits/#naming-restrictions
+        let database = &self.mongodb.database;
+        if database.is_empty()
+            || database.len() > 63
+            || database.contains(['/', '\\', '.', ' ', '"', '$', '\0'])
+        {
+            return wrong("mongodb.database", "must be 1 to 63 bytes without any of /\\. \"$");
+        }
+        if let Some(uri) = &self.mongodb.uri {
+            let uri = uri.expose_secret();
+            if !uri.starts_with("mongodb://") && !uri.starts_with("mongodb+srv://") {
+                return wrong("mongodb.uri", "must begin with mongodb:// or mongodb+srv://");
+            }
+        }
+        if let Some(mongod) = &self.mongodb.mongod
+            && !mongod.is_file()
+        {
+            return wrong("mongodb.mongod", "there is no such file");
+        }
+        if self.data_dir.as_os_str().is_empty() {
+            return wrong("data_dir", "must not be empty");
+        }
+        self.mail.check()?;
+        for origin in &self.cors.origins {
+            if origin != "*" && !is_origin(origin.strip_suffix(":*").unwrap_or(origin)) {
+                return wrong("cors.origins", "each must be scheme://host[:port], scheme://host:* or *");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl MailSettings {
+    fn check(&self) -> Result<(), SettingsError> {
+        let given = [self.smtp_url.is_some(), self.from.is_some(), self.link_base.is_some()];
+        let keys = ["mail.smtp_url", "mail.from", "mail.link_base"];
+        if given.contains(&true)
+            && let Some(missing) = given.iter().position(|given| !given)
+        {
+            return Err(SettingsError(format!(
+                "{}: mail needs all three of {}",
+                keys[missing],
+                keys.join(", ")
+            )));
+        }
+        if let Some(url) = &self.smtp_url
+            && !["smtp://", "smtps://"].iter().any(|scheme| url.expose_secret().starts_with(scheme))
+        {
+            return Err(SettingsError("mail.smtp_url: must begin with smtp:// or smtps://".to_owned()));
+        }
+        if let Some(base) = &self.link_base
+            && !["http://", "https://"].iter().any(|scheme| base.starts_with(scheme))
+        {
+            return Err(SettingsError("mail.link_base: must begin with http:// or https://".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// RFC 6454, section 6.2: scheme, host and port, nothing else.
+fn is_origin(text: &str) -> bool {
+    url::Url::parse(text)
+        .is_ok_and(|url| url.origin().is_tuple() && url.origin().ascii_serialization() == text)
+}
+
+/// One line that begins with the key.
+fn readable(error: &figment::Error) -> SettingsError {
+    let key = error.path.join(".");
+    let reason = match &error.kind {
+        // The text of these shows the value; that of a secret must not be seen.
+        figment::error::Kind::InvalidType(_, expected) | figment::error::Kind::InvalidValue(_, expected) => {
+            format!("must be {expected}")
+        }
+        kind => kind.to_string(),
+    };
+    SettingsError(if key.is_empty() { reason } else { format!("{key}: {reason}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        let variables =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Settings::extract(&layered(Toml::string(""), variables)?)
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_contract() {
+        let settings = with(&[]).unwrap();
+        assert_eq!(settings.mongodb.database, "movie_bag");
+        assert!(settings.mongodb.uri.is_none());
+        assert_eq!(settings.data_dir, PathBuf::from("data"));
+        assert_eq!(settings.jwt.lifetime, Duration::from_hours(168));
+        assert_eq!(settings.password.bcrypt_cost, 12);
+        assert!(settings.throttle.enabled);
+        assert!(!settings.metrics.public);
+        assert_eq!(settings.cors.origins, ["http://localhost:*"]);
+        assert_eq!(with(&[("ROCKET_PROFILE", "release")]).unwrap().cors.origins, [""; 0]);
+        assert_eq!(settings.log.format, LogFormat::Text);
+        assert_eq!(settings.cache.movies, 0);
+    }
+
+    #[test]
+    fn a_variable_wins_over_the_file_and_the_later_over_the_earlier() {
+        let settings = with(&[
+            ("MOVIE_BAG_MONGODB__DATABASE", "first"),
+            ("MOVIE_BAG_MONGODB__DATABASE", "second"),
+            ("MOVIE_BAG_PASSWORD__BCRYPT_COST", "10"),
+            ("MOVIE_BAG_CORS__ORIGINS", r#"["https://a.example"]"#),
+        ])
+        .unwrap();
+        assert_eq!(settings.mongodb.database, "second");
+        assert_eq!(settings.password.bcrypt_cost, 10);
+        assert_eq!(settings.cors.origins, ["https://a.example"]);
+    }
+
+    #[test]
+    fn text_stays_text_whatever_it_looks_like() {
+        let digits = "12345678901234567890123456789012";
+        let settings = with(&[("MOVIE_BAG_JWT__SECRET", digits)]).unwrap();
+        assert_eq!(settings.jwt.secret.unwrap().expose_secret(), digits);
+    }
+
+    #[test]
+    fn a_misspelt_variable_stops_the_start_but_the_tests_own_do_not() {
+        let error = with(&[("MOVIE_BAG_JWT__SECRETT", "x")]).unwrap_err();
+        assert!(error.to_string().starts_with("MOVIE_BAG_JWT__SECRETT: "), "{error}");
+        with(&[("MOVIE_BAG_TEST_ANYTHING", "x")]).unwrap();
+    }
+
+    #[test]
+    fn a_wrong_value_names_its_key() {
+        for (name, value, key) in [
+            ("MOVIE_BAG_JWT__SECRET", "short", "jwt.secret"),
+            ("MOVIE_BAG_JWT__LIFETIME", "soon", "jwt.lifetime"),
+            ("MOVIE_BAG_JWT__LIFETIME", "0s", "jwt.lifetime"),
+            ("MOVIE_BAG_PASSWORD__BCRYPT_COST", "9", "password.bcrypt_cost"),
+            ("MOVIE_BAG_PASSWORD__BCRYPT_COST", "17", "password.bcrypt_cost"),
+            ("MOVIE_BAG_PASSWORD__BCRYPT_COST", "many", "password.bcrypt_cost"),
+            ("MOVIE_BAG_MONGODB__URI", "postgres://x", "mongodb.uri"),
+            ("MOVIE_BAG_MONGODB__DATABASE", "a.b", "mongodb.database"),
+            ("MOVIE_BAG_MONGODB__MONGOD", "/no/such/file", "mongodb.mongod"),
+            ("MOVIE_BAG_THROTTLE__ENABLED", "perhaps", "throttle.enabled"),
+            ("MOVIE_BAG_METRICS__PUBLIC", "3", "metrics.public"),
+            ("MOVIE_BAG_LOG__FORMAT", "xml", "log.format"),
+            ("MOVIE_BAG_CACHE__MOVIES", "-1", "cache.movies"),
+            ("MOVIE_BAG_CORS__ORIGINS", r#"["example.com"]"#, "cors.origins"),
+            ("MOVIE_BAG_MAIL__FROM", "a@example.com", "mail.smtp_url"),
+            ("ROCKET_PORT", "many", "port"),
+        ] {
+            let error = with(&[(name, value)]).unwrap_err();
+            assert!(error.to_string().starts_with(&format!("{key}: ")), "{name}={value}: {error}");
+        }
+    }
+
+    #[test]
+    fn secrets_do_not_print() {
+        let secret = "correct-horse-battery-staple-0000";
+        let uri = format!("mongodb://user:{secret}@127.0.0.1");
+        let settings = with(&[("MOVIE_BAG_JWT__SECRET", secret), ("MOVIE_BAG_MONGODB__URI", &uri)]).unwrap();
+        assert!(!format!("{settings:?}").contains(secret));
+    }
+
+    #[test]
+    fn every_known_key_is_a_setting_and_stands_in_rocket_toml() {
+        for key in TEXT_KEYS.iter().chain(TYPED_KEYS) {
+            let last = key.rsplit('.').next().unwrap();
+            let stands = DEFAULTS.lines().any(|line| {
+                line.trim_start_matches("# ").starts_with(&format!("{last} = "))
+                    || line.trim_start_matches("# ").starts_with(&format!("{last}: "))
+            });
+            assert!(stands, "{key} is not in Rocket.toml");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! No request takes forever: each route's handler, its guards included, has a time limit.
+
+use std::time::Duration;
+
+use rocket::{
+    Data, Request, Route,
+    response::Responder,
+    route::{Handler, Outcome},
+};
+use tokio::time::timeout;
+
+use crate::problem::Problem;
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+#[derive(Clone)]
+struct Limited(Box<dyn Handler>);
+
+#[rocket::async_trait]
+impl Handler for Limited {
+    async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
+        match timeout(DEADLINE, self.0.handle(request, data)).await {
+            Ok(outcome) => outcome,
+            Err(_) => match Problem::DeadlineExceeded.respond_to(request) {
+                Ok(response) => Outcome::Success(response),
+                Err(status) => Outcome::Error(status),
+            },
+        }
+    }
+}
+
+/// The routes with the limit around each handler.
+#[must_use]
+pub fn limited(mut routes: Vec<Route>) -> Vec<Route> {
+    for route in &mut routes {
+        route.handler = Box::new(Limited(route.handler.clone()));
+    }
+    routes
+}

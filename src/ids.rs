@@ -1,0 +1,91 @@
+//! The identifiers: a [`UserId`] is never taken for a [`MovieId`].
+//!
+//! Both are `ObjectId`s: in the database as such, to a client as 24 lower-case hex digits.
+
+use bson::oid::ObjectId;
+use rocket::request::FromParam;
+use serde::{Deserialize, Serialize, Serializer};
+
+/// The form of every id that a client reads and sends.
+fn parse(text: &str) -> Option<ObjectId> {
+    let lower_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    if text.len() == 24 && text.bytes().all(lower_hex) { ObjectId::parse_str(text).ok() } else { None }
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub ObjectId);
+
+        impl $name {
+            /// A new id, unique without asking the database.
+            #[must_use]
+            #[expect(clippy::new_without_default, reason = "two calls give two ids: no default")]
+            pub fn new() -> Self {
+                Self(ObjectId::new())
+            }
+
+            /// Reads 24 lower-case hex digits; anything else is `None`.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                parse(text).map(Self)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{}", self.0)
+            }
+        }
+
+        impl From<$name> for bson::Bson {
+            fn from(id: $name) -> Self {
+                id.0.into()
+            }
+        }
+
+        /// For clients: text. Documents are built with the `ObjectId` itself.
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(&self.0)
+            }
+        }
+
+        /// In a path. A route takes `Option<Id>`: a malformed id is answered like an unknown one,
+        /// but only after everything that is checked before the document.
+        impl FromParam<'_> for $name {
+            type Error = ();
+
+            fn from_param(param: &str) -> Result<Self, ()> {
+                Self::parse(param).ok_or(())
+            }
+        }
+    };
+}
+
+id!(
+    /// Identifies an account.
+    UserId
+);
+id!(
+    /// Identifies a movie.
+    MovieId
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_24_lower_case_hex_digits() {
+        let id = MovieId::new();
+        assert_eq!(MovieId::parse(&id.to_string()), Some(id));
+        for wrong in
+            ["", "6561f0", "6561F0aaaaaaaaaaaaaaaaaa", "zzzzzzzzzzzzzzzzzzzzzzzz", "é561f0aaaaaaaaaaaaaaaaa"]
+        {
+            assert_eq!(MovieId::parse(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Reading a file of movies, a record at a time: NDJSON or CSV, plain or gzipped.
+//!
+//! Nothing here is kept: a file may be larger than the memory.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Read},
+    path::Path,
+};
+
+use flate2::bufread::MultiGzDecoder;
+use indicatif::ProgressBar;
+use serde_json::{Map, Value};
+
+/// The longest line, in bytes: as much as a body of the API.
+const MAX_LINE: usize = 256 * 1024;
+/// Columns that hold several values, with `|` between them.
+const LISTS: [&str; 5] = ["casts", "genres", "directors", "countries", "languages"];
+const INTEGERS: [&str; 2] = ["year", "runtime"];
+const OTHERS: [&str; 8] =
+    ["name", "plot", "poster_url", "id", "added_by", "created_at", "updated_at", "version"];
+
+/// A record, by the line on which it begins, counted from 1.
+pub struct Record {
+    pub line: u64,
+    /// What stands there, or the code of why it cannot be read.
+    pub value: Result<Value, &'static str>,
+}
+
+type Records = Box<dyn Iterator<Item = io::Result<Record>> + Send>;
+
+/// Opens a file. What ends with `.csv` or `.csv.gz` is CSV with a header, all else NDJSON; gzip is
+/// known by its first bytes.
+///
+/// # Errors
+/// The file's, or that of a header with a column that is no field of a movie.
+pub fn open(path: &Path, progress: &ProgressBar) -> io::Result<Records> {
+    let file = File::open(path)?;
+    progress.set_length(file.metadata()?.len());
+    let mut raw = BufReader::with_capacity(64 * 1024, progress.wrap_read(file));
+    let is_gzip = raw.fill_buf()?.starts_with(&[0x1f, 0x8b]);
+    let mut text: Box<dyn BufRead + Send> =
+        if is_gzip { Box::new(BufReader::new(MultiGzDecoder::new(raw))) } else { Box::new(raw) };
+    if text.fill_buf()?.starts_with(b"\xef\xbb\xbf") {
+        // A byte order mark, as spreadsheets write it.
+        text.consume(3);
+    }
+    let ends_with =
+        |path: &Path, end: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(end));
+    let unpacked = if ends_with(path, "gz") { path.with_extension("") } else { path.to_owned() };
+    if ends_with(&unpacked, "csv") { csv(text) } else { Ok(Box::new(ndjson(text))) }
+}
+
+fn ndjson(mut text: impl BufRead + Send + 'static) -> impl Iterator<Item = io::Result<Record>> + Send {
+    let mut line = 0;
+    let mut bytes = Vec::new();
+    std::iter::from_fn(move || {
+        loop {
+            line += 1;
+            bytes.clear();
+            let limit = MAX_LINE as u64 + 1;
+            match text.by_ref().take(limit).read_until(b'\n', &mut bytes) {
+                Ok(0) => return None,
+                Ok(_) => {}
+                Err(error) => return Some(Err(error)),
+            }
+            if bytes.len() > MAX_LINE && bytes.last() != Some(&b'\n') {
+                return Some(match text.skip_until(b'\n') {
+                    Ok(_) => Ok(Record { line, value: Err("payload-too-large") }),
+                    Err(error) => Err(error),
+                });
+            }
+            if bytes.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            let value = serde_json::from_slice(&bytes).map_err(|_| "invalid-json");
+            return Some(Ok(Record { line, value }));
+        }
+    })
+}
+
+fn csv(text: impl Read + Send + 'static) -> io::Result<Records> {
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(text);
+    let header: Vec<String> = reader.headers()?.iter().map(str::to_owned).collect();
+    for column in &header {
+        if ![&LISTS[..], &INTEGERS, &OTHERS].concat().contains(&column.as_str()) {
+            return Err(io::Error::other(format!(
+                "the header names '{column}', which is no field of a movie"
+            )));
+        }
+    }
+    let mut rows = reader.into_records();
+    Ok(Box::new(std::iter::from_fn(move || {
+        let before = rows.reader().position().line();
+        Some(match rows.next()? {
+            Ok(row) => {
+                let line = row.position().map_or(before, csv::Position::line);
+                Ok(Record { line, value: Ok(object(&header, &row)) })
+            }
+            Err(error) if error.is_io_error() => Err(error.into()),
+            Err(error) => {
+                let line = error.position().map_or(before, csv::Position::line);
+                Ok(Record { line, value: Err("invalid-csv") })
+            }
+        })
+    })))
+}
+
+/// A row as the object that a client would send: an empty cell is an unset field or an empty list.
+fn object(header: &[String], row: &csv::StringRecord) -> Value {
+    let mut object = Map::new();
+    for (column, cell) in header.iter().zip(row) {
+        let column = column.as_str();
+        let value = if LISTS.contains(&column) {
+            let items = cell.split('|').map(Value::from);
+            if cell.trim().is_empty() { Value::Array(Vec::new()) } else { items.collect() }
+        } else if cell.trim().is_empty() {
+            continue;
+        } else if INTEGERS.contains(&column) {
+            cell.trim().parse::<i64>().map_or_else(|_| cell.into(), Value::from)
+        } else {
+            cell.into()
+        };
+        object.insert(column.to_owned(), value);
+    }
+    Value::Object(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(name: &str, bytes: &[u8]) -> Vec<(u64, Result<Value, &'static str>)> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        File::create(&path).unwrap().write_all(bytes).unwrap();
+        open(&path, &ProgressBar::hidden())
+            .unwrap()
+            .map(|record| record.map(|record| (record.line, record.value)).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn ndjson_is_read_line_by_line() {
+        let long = "x".repeat(MAX_LINE + 10);
+        let text = format!("\u{feff}{{\"name\":\"a\"}}\r\n\n{long}\n{{broken\n\"last\"");
+        let expected = [
+            (1, Ok(json!({"name": "a"}))),
+            (3, Err("payload-too-large")),
+            (4, Err("invalid-json")),
+            (5, Ok(json!("last"))),
+        ];
+        assert_eq!(read("f.ndjson", text.as_bytes()), expected);
+    }
+
+    #[test]
+    fn a_line_of_exactly_the_limit_is_read() {
+        let line = format!("\"{}\"", "x".repeat(MAX_LINE - 2));
+        for end in ["", "\n"] {
+            assert!(read("f", format!("{line}{end}").as_bytes())[0].1.is_ok());
+        }
+    }
+
+    #[test]
+    fn gzip_is_known_by_its_bytes_and_may_have_several_members() {
+        let member = |text: &str| {
+            let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            packed.write_all(text.as_bytes()).unwrap();
+            packed.finish().unwrap()
+        };
+        let bytes = [member("1\n"), member("2\n")].concat();
+        assert_eq!(read("plain", &bytes), [(1, Ok(json!(1))), (2, Ok(json!(2)))]);
+    }
+
+    #[test]
+    fn csv_has_a_header_and_lists_with_bars() {
+        let text = "name,year,casts,genres,plot\n\"Heat\",1995,Al Pacino|Robert De Niro,Crime,\"two\nlines\"\nShort,1\n$,,,Drama,\nOdd,soon,,A||B,\n";
+        let expected = [
+            (
+                2,
+                Ok(
+                    json!({"name": "Heat", "year": 1995, "casts": ["Al Pacino", "Robert De Niro"], "genres": ["Crime"], "plot": "two\nlines"}),
+                ),
+            ),
+            (4, Err("invalid-csv")),
+            (5, Ok(json!({"name": "$", "casts": [], "genres": ["Drama"]}))),
+            (6, Ok(json!({"name": "Odd", "year": "soon", "casts": [], "genres": ["A", "", "B"]}))),
+        ];
+        assert_eq!(read("films.csv", text.as_bytes()), expected);
+    }
+}

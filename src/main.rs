@@ -1,0 +1,142 @@
+//! The command line; everything else is in the library.
+
+use std::{fmt::Display, path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand, error::ErrorKind};
+use movie_bag::{
+    admin_command::{self, RoleCommand},
+    config::{self, Settings},
+    import, log,
+    mongo::{Connection, supervisor},
+    serve::{self, ServeError},
+};
+use tracing::Level;
+
+/// A movie catalogue REST API on MongoDB.
+#[derive(Parser)]
+#[command(name = "movie-bag", version)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the API (the default).
+    Serve,
+    /// Add the movies of a file: NDJSON, or CSV with a header; plain or gzipped.
+    Import {
+        file: PathBuf,
+        /// The account that adds them.
+        #[arg(long = "as", value_name = "EMAIL")]
+        email: String,
+        /// Say what would happen, and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// Where to write what was refused, a JSON object a line.
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
+    },
+    /// Say who is admin.
+    Admin {
+        #[command(subcommand)]
+        command: RoleCommand,
+    },
+    /// Run the embedded mongod as long as somebody uses it; started by the others.
+    #[command(hide = true)]
+    SuperviseMongod(supervisor::Arguments),
+}
+
+/// What failed, and what it means for the exit code.
+enum Failure {
+    /// Wrong usage or settings: 2.
+    Usage(String),
+    /// Anything else: 1.
+    Failed(String),
+}
+
+fn main() -> ExitCode {
+    let command_line = match CommandLine::try_parse() {
+        Ok(command_line) => command_line,
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            print!("{error}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            // clap's text begins with what is wrong, which may be a list, and goes on with hints.
+            let text = error.to_string();
+            let wrong = text.split("\n\n").next().unwrap_or_default();
+            let line = wrong.trim_start_matches("error: ").split_whitespace().collect::<Vec<_>>().join(" ");
+            return report(&Failure::Usage(format!("{line} (see movie-bag --help)")));
+        }
+    };
+    let result = match command_line.command.unwrap_or(Command::Serve) {
+        Command::SuperviseMongod(arguments) => supervisor::run(&arguments).map_err(failed),
+        command => run(command),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => report(&failure),
+    }
+}
+
+fn report(failure: &Failure) -> ExitCode {
+    let (text, code) = match failure {
+        Failure::Usage(text) => (text, 2),
+        Failure::Failed(text) => (text, 1),
+    };
+    eprintln!("movie-bag: {text}");
+    ExitCode::from(code)
+}
+
+fn failed(error: impl Display) -> Failure {
+    Failure::Failed(error.to_string())
+}
+
+fn usage(error: impl Display) -> Failure {
+    Failure::Usage(error.to_string())
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    let figment = config::figment().map_err(usage)?;
+    let settings = Settings::extract(&figment).map_err(usage)?;
+    // A command reports on its own; of the log it shows what went wrong.
+    let level = if matches!(command, Command::Serve) { Level::INFO } else { Level::WARN };
+    log::start(settings.log.format, level);
+    let workers = figment.extract::<rocket::Config>().map_err(usage)?.workers;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .thread_name("movie-bag")
+        .enable_all()
+        .build()
+        .map_err(failed)?;
+    runtime.block_on(async {
+        if matches!(command, Command::Serve) {
+            return serve::run(&figment, &settings).await.map_err(|error| match error {
+                ServeError::Setting(text) => Failure::Usage(text),
+                ServeError::Failed(text) => Failure::Failed(text),
+            });
+        }
+        let connection = Connection::open(&settings).await.map_err(failed)?;
+        let result = with(command, &connection).await;
+        connection.close().await;
+        result
+    })
+}
+
+async fn with(command: Command, connection: &Connection) -> Result<(), Failure> {
+    match command {
+        Command::Import { file, email, dry_run, report } => {
+            let options = import::Options { file, email, dry_run, report };
+            import::run(&options, connection).await.map_err(failed)
+        }
+        Command::Admin { command } => {
+            let said = admin_command::run(command, connection).await.map_err(failed)?;
+            println!("{said}");
+            Ok(())
+        }
+        Command::Serve | Command::SuperviseMongod(_) => {
+            unreachable!("BUG: these run without this connection")
+        }
+    }
+}

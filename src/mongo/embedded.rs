@@ -1,0 +1,276 @@
+//! The embedded database: the real mongod, run beside us as a replica set of one.
+//!
+//! Whoever needs it attaches: `serve`, and every command of the command line. The first to come
+//! starts a [`supervisor`](super::supervisor), which starts mongod; the others find it; the last to
+//! leave, however it leaves, takes mongod along. [`super::mongod`] says where the program comes from.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use bson::{Bson, Document, doc};
+use mongodb::Client;
+use tokio::time::{Instant, sleep};
+
+use super::{COMMAND, StoreError, mongod, parse, supervisor, within};
+
+/// How long an attach waits: for a mongod that is ending, then for one that is starting.
+const PATIENCE: Duration = Duration::from_mins(1);
+const TICK: Duration = Duration::from_millis(20);
+/// The server's replies to a replica set that is not there, or is there already.
+const NOT_YET_INITIALIZED: i32 = 94;
+const ALREADY_INITIALIZED: i32 = 23;
+
+/// A use of the embedded mongod. It ends with [`Embedded::release`], or with the process.
+#[derive(Debug)]
+pub struct Embedded {
+    data_dir: PathBuf,
+    port: u16,
+    lease: File,
+}
+
+/// What to run and where.
+#[derive(Debug)]
+pub struct Options<'a> {
+    /// Our own binary: it has the supervisor in it.
+    pub supervisor: &'a Path,
+    pub data_dir: &'a Path,
+    /// The mongod to run; unset: see [`mongod::find`].
+    pub mongod: Option<&'a Path>,
+    /// More arguments for mongod.
+    pub arguments: &'a [&'a str],
+    /// Remove the folder with the last user.
+    pub ephemeral: bool,
+}
+
+/// Why there is no embedded database.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddedError {
+    #[error("the data folder {} cannot be used: {source}", path.display())]
+    DataDir { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Mongod(#[from] mongod::MongodError),
+    #[error("the supervisor of mongod cannot be started: {0}")]
+    Supervisor(io::Error),
+    #[error("the embedded mongod did not start: {0}")]
+    Start(String),
+    #[error("the embedded mongod is no replica set: {0}")]
+    ReplicaSet(#[from] StoreError),
+}
+
+impl Embedded {
+    /// Finds or starts the mongod of `data_dir` and waits until it takes writes.
+    ///
+    /// # Errors
+    /// See [`EmbeddedError`].
+    pub async fn attach(options: &Options<'_>) -> Result<Self, EmbeddedError> {
+        let at = |source| EmbeddedError::DataDir { path: options.data_dir.to_owned(), source };
+        create_private(options.data_dir).map_err(at)?;
+        // Absolute: the supervisor may outlive the working directory's meaning.
+        let data_dir = options.data_dir.canonicalize().map_err(at)?;
+        let lease = File::create(data_dir.join(supervisor::LEASE)).map_err(at)?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match lease.try_lock_shared() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => sleep(TICK).await,
+                Err(TryLockError::WouldBlock) => {
+                    return Err(EmbeddedError::Start("the one before it does not end".to_owned()));
+                }
+                Err(TryLockError::Error(error)) => return Err(at(error)),
+            }
+        }
+        let port = serving_port(options, &data_dir, deadline).await?;
+        let embedded = Self { data_dir, port, lease };
+        embedded.ensure_primary(deadline).await?;
+        Ok(embedded)
+    }
+
+    /// For the driver, or for `mongosh`. A direct connection: there is one member, wherever it is.
+    #[must_use]
+    pub fn uri(&self) -> String {
+        format!("mongodb://127.0.0.1:{}/?directConnection=true", self.port)
+    }
+
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// Gives up this use, and waits for the end of mongod if it was the last.
+    pub async fn release(self) {
+        drop(self.lease);
+        // Some ticks of the supervisor: if it has not begun to end mongod by then, others use it.
+        let deadline = Instant::now() + Duration::from_millis(500);
+        while self.data_dir.join(supervisor::SERVING).exists() {
+            if Instant::now() >= deadline {
+                return;
+            }
+            sleep(TICK).await;
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while has_supervisor(&self.data_dir) && Instant::now() < deadline {
+            sleep(TICK).await;
+        }
+    }
+
+    /// Makes mongod a replica set of one, at the address it has today.
+    async fn ensure_primary(&self, deadline: Instant) -> Result<(), EmbeddedError> {
+        let options = parse(&self.uri()).await.map_err(StoreError::from)?;
+        let client = Client::with_options(options).map_err(StoreError::from)?;
+        let admin = client.database("admin");
+        let member = doc! { "_id": 0, "host": format!("127.0.0.1:{}", self.port) };
+        loop {
+            let hello = match within(COMMAND, admin.run_command(doc! { "hello": 1 })).await {
+                Ok(hello) => hello,
+                Err(_) if Instant::now() < deadline => {
+                    sleep(TICK).await;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            if hello.get_bool("isWritablePrimary").unwrap_or(false) {
+                client.shutdown().await;
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(EmbeddedError::Start("it does not become primary".to_owned()));
+            }
+            if !hello.contains_key("setName") {
+                let config = doc! { "_id": supervisor::REPLICA_SET, "members": [member.clone()] };
+                configure(&admin, config, &member).await?;
+            }
+            sleep(TICK).await;
+        }
+    }
+}
+
+/// Without `setName`, mongod has no configuration yet, or one that names another port.
+async fn configure(admin: &mongodb::Database, config: Document, member: &Document) -> Result<(), StoreError> {
+    let command = match within(COMMAND, admin.run_command(doc! { "replSetGetConfig": 1 })).await {
+        Ok(answer) => {
+            let Ok(mut config) = answer.get_document("config").cloned() else { return Ok(()) };
+            if config
+                .get_array("members")
+                .is_ok_and(|members| members.iter().any(|found| same_host(found, member)))
+            {
+                return Ok(());
+            }
+            config.insert("members", vec![member.clone()]);
+            config.insert("version", config.get_i32("version").unwrap_or(1) + 1);
+            doc! { "replSetReconfig": config, "force": true }
+        }
+        Err(StoreError::Other(error)) if code(&error) == Some(NOT_YET_INITIALIZED) => {
+            doc! { "replSetInitiate": config }
+        }
+        // Still starting.
+        Err(StoreError::Unavailable(_)) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    match within(COMMAND, admin.run_command(command)).await {
+        // Somebody else who attached was faster.
+        Err(StoreError::Other(error)) if code(&error) == Some(ALREADY_INITIALIZED) => Ok(()),
+        Ok(_) | Err(StoreError::Unavailable(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn same_host(found: &Bson, member: &Document) -> bool {
+    found.as_document().is_some_and(|found| found.get("host") == member.get("host"))
+}
+
+fn code(error: &mongodb::error::Error) -> Option<i32> {
+    match &*error.kind {
+        mongodb::error::ErrorKind::Command(error) => Some(error.code),
+        _ => None,
+    }
+}
+
+/// Waits until a supervisor says where mongod serves; starts one where there is none.
+async fn serving_port(
+    options: &Options<'_>,
+    data_dir: &Path,
+    deadline: Instant,
+) -> Result<u16, EmbeddedError> {
+    let mut started: Option<std::process::Child> = None;
+    loop {
+        if has_supervisor(data_dir) {
+            let text = fs::read_to_string(data_dir.join(supervisor::SERVING)).unwrap_or_default();
+            if let Ok(port) = text.parse() {
+                return Ok(port);
+            }
+        } else if let Some(supervisor) = &mut started {
+            // Ours ended, and nobody else's lives: it failed.
+            if supervisor.try_wait().map_err(EmbeddedError::Supervisor)?.is_some() {
+                let said = fs::read_to_string(data_dir.join(supervisor::SUPERVISOR_LOG)).unwrap_or_default();
+                let reason = said.lines().last().unwrap_or("its supervisor said nothing").to_owned();
+                return Err(EmbeddedError::Start(reason));
+            }
+        } else {
+            let program = match options.mongod {
+                Some(path) => path
+                    .canonicalize()
+                    .map_err(|source| EmbeddedError::DataDir { path: path.to_owned(), source })?,
+                None => tokio::task::spawn_blocking(mongod::find)
+                    .await
+                    .map_err(|error| EmbeddedError::Start(error.to_string()))??,
+            };
+            // What one that was killed has left behind.
+            let _ = fs::remove_file(data_dir.join(supervisor::SERVING));
+            started = Some(spawn(options, data_dir, &program)?);
+        }
+        if Instant::now() >= deadline {
+            return Err(EmbeddedError::Start(format!("no sign of life in {} s", PATIENCE.as_secs())));
+        }
+        sleep(TICK).await;
+    }
+}
+
+fn spawn(
+    options: &Options<'_>,
+    data_dir: &Path,
+    program: &Path,
+) -> Result<std::process::Child, EmbeddedError> {
+    let log = File::create(data_dir.join(supervisor::SUPERVISOR_LOG))
+        .map_err(|source| EmbeddedError::DataDir { path: data_dir.to_owned(), source })?;
+    let mut command = Command::new(options.supervisor);
+    command.arg("supervise-mongod").arg("--data-dir").arg(data_dir).arg("--mongod").arg(program);
+    if options.ephemeral {
+        command.arg("--ephemeral");
+    }
+    command.arg("--").args(options.arguments);
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command
+        .current_dir(data_dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .map_err(EmbeddedError::Supervisor)
+}
+
+/// Whether somebody looks after the mongod of this folder (or is about to).
+fn has_supervisor(data_dir: &Path) -> bool {
+    match File::open(data_dir.join(supervisor::SUPERVISOR)) {
+        // Shared: two who look at once do not see each other.
+        Ok(lock) => lock.try_lock_shared().is_err(),
+        Err(_) => false,
+    }
+}
+
+/// The folder holds passwords' hashes and the secret: it is for its owner only.
+///
+/// # Errors
+/// The file system's.
+pub fn create_private(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}

@@ -1,0 +1,104 @@
+//! What can go wrong when the database is asked, sorted by what the caller can do about it.
+//!
+//! No HTTP here: `problem.rs` says what a client reads.
+
+use std::{future::IntoFuture, time::Duration};
+
+use mongodb::error::{CommandError, Error, ErrorKind, WriteFailure};
+
+/// A failed command.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A unique index refused the document.
+    #[error("a unique index refused the document")]
+    Duplicate,
+    /// The database is away, or changing its primary: later it will work. A write may have been done.
+    #[error("the database is away: {0}")]
+    Unavailable(String),
+    /// Anything else is a defect, of ours or of the deployment.
+    #[error("the database refused: {0}")]
+    Other(#[source] Box<Error>),
+}
+
+const DUPLICATE_KEY: i32 = 11000;
+/// How often, and at what distance, [`patiently`] asks again.
+const RETRIES: u32 = 15;
+const RETRY_DELAY: Duration = Duration::from_secs(2);
+/// Server errors that pass by themselves: those of the driver specification ("retryable reads" and
+/// "retryable writes") and those of an operation that ran out of time.
+const PASSING: &[i32] =
+    &[6, 7, 50, 64, 89, 91, 133, 134, 189, 202, 262, 290, 9001, 10107, 11600, 11601, 11602, 13435, 13436];
+
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        if is_duplicate(&error) {
+            Self::Duplicate
+        } else if is_passing(&error) {
+            Self::Unavailable(error.to_string())
+        } else {
+            Self::Other(Box::new(error))
+        }
+    }
+}
+
+fn is_duplicate(error: &Error) -> bool {
+    match &*error.kind {
+        ErrorKind::Write(WriteFailure::WriteError(error)) => error.code == DUPLICATE_KEY,
+        // findAndModify answers with a command error where update answers with a write error.
+        ErrorKind::Command(CommandError { code, .. }) => *code == DUPLICATE_KEY,
+        _ => false,
+    }
+}
+
+fn is_passing(error: &Error) -> bool {
+    match &*error.kind {
+        ErrorKind::Io(_)
+        | ErrorKind::ServerSelection { .. }
+        | ErrorKind::ConnectionPoolCleared { .. }
+        | ErrorKind::DnsResolve { .. }
+        | ErrorKind::Shutdown
+        // Not acknowledged by a majority (yet).
+        | ErrorKind::Write(WriteFailure::WriteConcernError(_)) => true,
+        ErrorKind::Command(CommandError { code, .. }) => PASSING.contains(code),
+        ErrorKind::Write(WriteFailure::WriteError(error)) => PASSING.contains(&error.code),
+        ErrorKind::InsertMany(errors) => errors.write_concern_error.is_some(),
+        _ => ["RetryableWriteError", "TransientTransactionError"].iter().any(|label| error.contains_label(label)),
+    }
+}
+
+/// Runs one command; all repositories ask through this.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] also when the answer takes longer than `limit`: the driver has no
+/// time limit of its own on a connection that is open but silent.
+pub async fn within<T>(
+    limit: Duration,
+    command: impl IntoFuture<Output = mongodb::error::Result<T>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(limit, command.into_future()).await {
+        Ok(result) => Ok(result?),
+        Err(_) => Err(StoreError::Unavailable(format!("no answer in {} ms", limit.as_millis()))),
+    }
+}
+
+/// Asks again, for half a minute, while the database is away: for a command line, which has nobody
+/// waiting. `ask` must be safe to repeat.
+///
+/// # Errors
+/// The last one, or the first that does not pass by itself.
+pub async fn patiently<T, F>(ask: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    let mut tries = 0;
+    loop {
+        match ask().await {
+            Err(StoreError::Unavailable(reason)) if tries < RETRIES => {
+                tries += 1;
+                tracing::warn!(%reason, "the database is away; trying again");
+                tokio::time::sleep(RETRY_DELAY).await;
+            }
+            result => return result,
+        }
+    }
+}

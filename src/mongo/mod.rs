@@ -1,0 +1,153 @@
+//! The database: connecting to it, and the one way to ask it something.
+//!
+//! [`embedded`] runs a mongod of our own, [`indexes`] keeps every unique rule, [`error`] sorts what
+//! can go wrong. Repositories build on this; nothing here knows a feature.
+
+use std::{borrow::Cow, path::Path, time::Duration};
+
+use bson::doc;
+use mongodb::{
+    Client,
+    options::{Acknowledgment, ClientOptions, WriteConcern},
+};
+use secrecy::ExposeSecret;
+
+use crate::config::Settings;
+
+pub mod embedded;
+pub mod error;
+pub mod indexes;
+pub mod mongod;
+pub mod supervisor;
+
+pub use error::{StoreError, patiently, within};
+
+/// How long the driver looks for a server that can take the command before it gives up.
+const SERVER_SELECTION: Duration = Duration::from_secs(2);
+/// How long a command of a request may take. It is longer than [`SERVER_SELECTION`], so that the
+/// driver's own error is seen first; a database that hangs is "away" like one that is gone.
+pub const COMMAND: Duration = Duration::from_millis(2_500);
+/// How long a command on a batch of documents may take (import, cascade, building indexes).
+pub const BATCH: Duration = Duration::from_mins(1);
+/// How long the start waits for a configured database.
+const STARTUP: Duration = Duration::from_secs(30);
+
+/// Where the database is: said to the operator at the start.
+pub struct Connection {
+    pub client: Client,
+    pub database: mongodb::Database,
+    embedded: Option<embedded::Embedded>,
+    name: String,
+}
+
+/// Why there is no database.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    #[error(transparent)]
+    Embedded(#[from] embedded::EmbeddedError),
+    #[error("mongodb.uri: {0}")]
+    Uri(mongodb::error::Error),
+    #[error("no answer from MongoDB at {hosts} in {} s: {source}", STARTUP.as_secs())]
+    Away { hosts: String, source: StoreError },
+    #[error("the indexes cannot be made: {0}")]
+    Indexes(StoreError),
+}
+
+impl Connection {
+    /// Connects to the configured MongoDB or to the embedded one, and makes sure of the indexes.
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    pub async fn open(settings: &Settings) -> Result<Self, ConnectError> {
+        let (options, embedded) = if let Some(uri) = &settings.mongodb.uri {
+            (parse(uri.expose_secret()).await.map_err(ConnectError::Uri)?, None)
+        } else {
+            let supervisor = std::env::current_exe().map_err(embedded::EmbeddedError::Supervisor)?;
+            let embedded = embedded::Embedded::attach(&embedded::Options {
+                supervisor: &supervisor,
+                data_dir: &settings.data_dir,
+                mongod: settings.mongodb.mongod.as_deref(),
+                arguments: &[],
+                ephemeral: false,
+            })
+            .await?;
+            let options = parse(&embedded.uri()).await.map_err(ConnectError::Uri)?;
+            (options, Some(embedded))
+        };
+        let hosts = options.hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let name = match &embedded {
+            Some(embedded) => {
+                format!("the embedded mongod at {hosts}, data in {}", embedded.data_dir().display())
+            }
+            None => format!("MongoDB at {hosts}"),
+        };
+        let client = Client::with_options(options).map_err(ConnectError::Uri)?;
+        let database = client.database(&settings.mongodb.database);
+        wait(&database, &hosts).await?;
+        indexes::ensure(&database).await.map_err(ConnectError::Indexes)?;
+        Ok(Self { client, database, embedded, name })
+    }
+
+    /// Which database this is, for a person; without credentials.
+    #[must_use]
+    pub fn name(&self) -> Cow<'_, str> {
+        format!("{}, database {}", self.name, self.database.name()).into()
+    }
+
+    /// The folder of the embedded database, if it is that.
+    #[must_use]
+    pub fn data_dir(&self) -> Option<&Path> {
+        self.embedded.as_ref().map(embedded::Embedded::data_dir)
+    }
+
+    /// Closes the connections; the embedded mongod ends with its last user.
+    pub async fn close(self) {
+        self.client.shutdown().await;
+        if let Some(embedded) = self.embedded {
+            embedded.release().await;
+        }
+    }
+}
+
+/// What the URI says, with our defaults where it is silent and our durability in any case.
+///
+/// # Errors
+/// The driver's, for a URI that it cannot read or resolve.
+pub async fn parse(uri: &str) -> Result<ClientOptions, mongodb::error::Error> {
+    let mut options = ClientOptions::parse(uri).await?;
+    options.app_name.get_or_insert_with(|| "movie-bag".to_owned());
+    options.server_selection_timeout.get_or_insert(SERVER_SELECTION);
+    options.connect_timeout.get_or_insert(SERVER_SELECTION);
+    options.max_pool_size.get_or_insert(32);
+    // Acknowledged means kept: on a majority, and in the journal.
+    options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
+    Ok(options)
+}
+
+async fn wait(database: &mongodb::Database, hosts: &str) -> Result<(), ConnectError> {
+    let deadline = tokio::time::Instant::now() + STARTUP;
+    loop {
+        match ping(database, COMMAND).await {
+            Ok(()) => return Ok(()),
+            Err(source) if tokio::time::Instant::now() >= deadline => {
+                return Err(ConnectError::Away { hosts: hosts.to_owned(), source });
+            }
+            // A wrong password stays wrong.
+            Err(source @ StoreError::Other(_)) => {
+                return Err(ConnectError::Away { hosts: hosts.to_owned(), source });
+            }
+            Err(error) => {
+                tracing::warn!(hosts, %error, "waiting for MongoDB");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+/// Asks the database whether it answers.
+///
+/// # Errors
+/// Any failure to answer within `limit`.
+pub async fn ping(database: &mongodb::Database, limit: Duration) -> Result<(), StoreError> {
+    within(limit, database.run_command(doc! { "ping": 1 })).await.map(drop)
+}

@@ -1,0 +1,209 @@
+//! The process between our server and the embedded mongod: it ends mongod when nobody uses it any more.
+//!
+//! A server that is killed cannot clean up after itself, so somebody else must: our own binary, run
+//! again in a process group of its own (Ctrl-C in a terminal does not reach it). Every process that
+//! uses the database holds a shared lock on [`LEASE`]; the operating system lets go of it however
+//! that process ends. The supervisor tries for the exclusive lock: when it gets it, the last user
+//! is gone, and it ends mongod. Since it then keeps the lock until it ends, a newcomer waits, and
+//! starts a supervisor of its own.
+//!
+//! It also starts mongod again when that dies. [`super::embedded`] is the other side.
+
+use std::{
+    fs::{self, File},
+    io,
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Held, shared, by each user of the database; by the supervisor, exclusive, while mongod ends.
+pub const LEASE: &str = "users.lock";
+/// Held by the supervisor as long as it lives.
+pub const SUPERVISOR: &str = "supervisor.lock";
+/// The port on which mongod serves; there only while it does.
+pub const SERVING: &str = "mongod.serving";
+/// The port of the last time: a replica set remembers its members' addresses.
+const LAST_PORT: &str = "mongod.port";
+/// What the supervisor has to say.
+pub const SUPERVISOR_LOG: &str = "supervisor.log";
+/// What mongod has to say.
+pub const MONGOD_LOG: &str = "mongod.log";
+/// mongod's own files.
+const FILES: &str = "mongodb";
+/// The name of the replica set of one.
+pub const REPLICA_SET: &str = "movie-bag";
+
+const TICK: Duration = Duration::from_millis(50);
+/// How long mongod may take to end by itself.
+const CLEAN_STOP: Duration = Duration::from_secs(30);
+/// How long the files of a mongod that has just died may stay locked.
+const FILES_IN_USE: Duration = Duration::from_secs(10);
+/// A mongod that ends sooner than this after its start did not work.
+const TOO_SOON: Duration = Duration::from_secs(20);
+/// How many times in a row it may do so.
+const ATTEMPTS: u32 = 3;
+
+/// mongod's exit codes: <https://www.mongodb.com/docs/manual/reference/exit-codes/>
+const EXIT_PORT_TAKEN: i32 = 48;
+const EXIT_FILES_IN_USE: i32 = 100;
+
+/// What the hidden subcommand is given.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Arguments {
+    /// The folder that holds everything.
+    #[arg(long)]
+    pub data_dir: PathBuf,
+    /// The program to run.
+    #[arg(long)]
+    pub mongod: PathBuf,
+    /// Remove the folder at the end.
+    #[arg(long)]
+    pub ephemeral: bool,
+    /// More arguments for mongod.
+    #[arg(last = true)]
+    pub arguments: Vec<String>,
+}
+
+/// Runs mongod until nobody uses it.
+///
+/// # Errors
+/// Any that keeps mongod from serving; the text is for a person.
+pub fn run(arguments: &Arguments) -> io::Result<()> {
+    let data_dir = &arguments.data_dir;
+    let own = File::create(data_dir.join(SUPERVISOR))?;
+    // A few times: whoever looks whether there is a supervisor holds the lock for a moment.
+    if !(0..10).any(|_| {
+        own.try_lock().is_ok() || {
+            sleep(TICK);
+            false
+        }
+    }) {
+        // Another one was faster; whoever started this one will find it.
+        return Ok(());
+    }
+    let lease = File::create(data_dir.join(LEASE))?;
+    fs::create_dir_all(data_dir.join(FILES))?;
+    let result = keep_serving(arguments, &lease);
+    let _ = fs::remove_file(data_dir.join(SERVING));
+    if arguments.ephemeral {
+        let _ = fs::remove_dir_all(data_dir);
+    }
+    result
+}
+
+fn keep_serving(arguments: &Arguments, lease: &File) -> io::Result<()> {
+    let data_dir = &arguments.data_dir;
+    let last_port = data_dir.join(LAST_PORT);
+    let mut port = match fs::read_to_string(&last_port).ok().and_then(|text| text.trim().parse().ok()) {
+        Some(port) if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() => port,
+        _ => free_port()?,
+    };
+    let mut in_use_since = None;
+    let mut failures = 0;
+    loop {
+        let started = Instant::now();
+        let mut mongod = start(arguments, port)?;
+        let status = loop {
+            if let Some(status) = mongod.try_wait()? {
+                break status;
+            }
+            if lease.try_lock().is_ok() {
+                let _ = fs::remove_file(data_dir.join(SERVING));
+                return end(&mut mongod);
+            }
+            let serving = data_dir.join(SERVING);
+            if !serving.exists() && accepts(port) {
+                write(&last_port, port)?;
+                write(&serving, port)?;
+            }
+            sleep(TICK);
+        };
+        let _ = fs::remove_file(data_dir.join(SERVING));
+        match status.code() {
+            Some(EXIT_PORT_TAKEN) => port = free_port()?,
+            Some(EXIT_FILES_IN_USE) if in_use_since.get_or_insert(started).elapsed() < FILES_IN_USE => {
+                sleep(Duration::from_millis(250));
+            }
+            _ => {
+                in_use_since = None;
+                failures = if started.elapsed() < TOO_SOON { failures + 1 } else { 1 };
+                if failures >= ATTEMPTS || status.code() == Some(EXIT_FILES_IN_USE) {
+                    return Err(io::Error::other(format!(
+                        "mongod ended ({status}): {}",
+                        last_error(data_dir)
+                    )));
+                }
+                eprintln!("mongod ended ({status}); starting it again");
+            }
+        }
+    }
+}
+
+fn start(arguments: &Arguments, port: u16) -> io::Result<Child> {
+    let data_dir = &arguments.data_dir;
+    Command::new(&arguments.mongod)
+        .arg("--dbpath")
+        .arg(data_dir.join(FILES))
+        .arg("--logpath")
+        .arg(data_dir.join(MONGOD_LOG))
+        .args(["--port", &port.to_string(), "--bind_ip", "127.0.0.1", "--replSet", REPLICA_SET])
+        // Lean for one application: no socket in /tmp, no diagnostics of hundreds of MB.
+        .args(["--nounixsocket", "--quiet", "--oplogSize", "512", "--wiredTigerCacheSizeGB", "0.5"])
+        .args(["--setParameter", "diagnosticDataCollectionEnabled=false"])
+        .args(&arguments.arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .map_err(|error| io::Error::other(format!("{} cannot be run: {error}", arguments.mongod.display())))
+}
+
+fn end(mongod: &mut Child) -> io::Result<()> {
+    let pid = i32::try_from(mongod.id()).ok().and_then(Pid::from_raw);
+    if let Some(pid) = pid {
+        // Not reaped yet, so the id is still this child's.
+        let _ = kill_process(pid, Signal::TERM);
+    }
+    let asked = Instant::now();
+    while asked.elapsed() < CLEAN_STOP {
+        if mongod.try_wait()?.is_some() {
+            return Ok(());
+        }
+        sleep(TICK);
+    }
+    mongod.kill()?;
+    mongod.wait().map(drop)
+}
+
+fn accepts(port: u16) -> bool {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok()
+}
+
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// Whole or not at all: another process may read at any moment.
+fn write(path: &Path, port: u16) -> io::Result<()> {
+    let new = path.with_extension("new");
+    fs::write(&new, port.to_string())?;
+    fs::rename(new, path)
+}
+
+/// The last line of mongod's log that speaks of an error.
+fn last_error(data_dir: &Path) -> String {
+    let log = data_dir.join(MONGOD_LOG);
+    let text = fs::read(&log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let error = text.lines().rev().take(200).find_map(|line| {
+        let line: serde_json::Value = serde_json::from_str(line).ok()?;
+        let severe = matches!(line["s"].as_str(), Some("E" | "F"));
+        severe.then(|| format!("{} {}", line["msg"].as_str().unwrap_or_default(), line["attr"]))
+    });
+    error.unwrap_or_else(|| format!("see {}", log.display()))
+}

@@ -1,0 +1,301 @@
+//! What a movie is. Three shapes: [`MovieInput`] (received; lists its fields, refuses others),
+//! [`MovieDocument`] (stored) and [`MovieView`] (answered); and [`MoviePatch`] for a merge patch.
+
+use bson::{DateTime, Document, doc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    fields::{Change, Fields, FromFields, Integer, List, Rule, Text, Wrong},
+    ids::{MovieId, UserId},
+    timestamp::Timestamp,
+};
+
+const NAME: Text = Text::line(300);
+const CASTS: List = List { min: 0, max: 500, item: Text::line(200) };
+const GENRES: List = List { min: 1, max: 50, item: Text::line(100) };
+const YEAR: Integer = Integer { min: 1870, max: 2100 };
+/// Minutes.
+const RUNTIME: Integer = Integer { min: 1, max: 60_000 };
+/// Directors, countries, languages.
+const OTHERS: List = List { min: 0, max: 50, item: Text::line(200) };
+const PLOT: Text = Text { max: 10_000, multiline: true };
+const POSTER_URL: WebAddress = WebAddress { text: Text::line(2_048) };
+/// Welcome in a body, so that a client can send back what it read; they never take effect.
+const SET_BY_THE_SERVER: [&str; 5] = ["id", "added_by", "created_at", "updated_at", "version"];
+
+/// An `http` or `https` URL. The server never fetches it.
+struct WebAddress {
+    text: Text,
+}
+
+impl Rule for WebAddress {
+    type Value = String;
+
+    fn parse(&self, value: Value) -> Result<String, Vec<Wrong>> {
+        let text = self.text.parse(value)?;
+        match url::Url::parse(&text) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && !text.contains(char::is_whitespace) => {
+                Ok(text)
+            }
+            _ => Err(vec![Wrong::new("invalid-url", "must be an http or https URL")]),
+        }
+    }
+
+    fn is_blank(&self, value: &Value) -> bool {
+        self.text.is_blank(value)
+    }
+}
+
+/// A whole movie, as a client sends it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MovieInput {
+    name: String,
+    casts: Vec<String>,
+    genres: Vec<String>,
+    year: Option<i32>,
+    runtime: Option<i32>,
+    directors: Vec<String>,
+    countries: Vec<String>,
+    languages: Vec<String>,
+    plot: Option<String>,
+    poster_url: Option<String>,
+}
+
+impl FromFields for MovieInput {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        fields.ignore(&SET_BY_THE_SERVER);
+        // All are read before any is missed: so every broken one is named.
+        let name = fields.required("name", &NAME);
+        let casts = fields.required("casts", &CASTS);
+        let genres = fields.required("genres", &GENRES);
+        let year = fields.optional("year", &YEAR);
+        let runtime = fields.optional("runtime", &RUNTIME);
+        let directors = fields.optional("directors", &OTHERS);
+        let countries = fields.optional("countries", &OTHERS);
+        let languages = fields.optional("languages", &OTHERS);
+        let plot = fields.optional("plot", &PLOT);
+        let poster_url = fields.optional("poster_url", &POSTER_URL);
+        Some(Self {
+            name: name?,
+            casts: casts?,
+            genres: genres?,
+            year: year?,
+            runtime: runtime?,
+            directors: directors?.unwrap_or_default(),
+            countries: countries?.unwrap_or_default(),
+            languages: languages?.unwrap_or_default(),
+            plot: plot?,
+            poster_url: poster_url?,
+        })
+    }
+}
+
+impl MovieInput {
+    /// What no two movies share.
+    #[must_use]
+    pub fn unique_key(&self) -> (&str, Option<i32>) {
+        (&self.name, self.year)
+    }
+
+    /// The movie as it is stored first.
+    #[must_use]
+    pub fn into_document(self, added_by: UserId) -> MovieDocument {
+        // Milliseconds, as the database keeps them.
+        let now = DateTime::now();
+        MovieDocument {
+            id: MovieId::new().0,
+            name: self.name,
+            year: self.year,
+            runtime: self.runtime,
+            casts: self.casts,
+            genres: self.genres,
+            directors: self.directors,
+            countries: self.countries,
+            languages: self.languages,
+            plot: self.plot,
+            poster_url: self.poster_url,
+            added_by: added_by.0,
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        }
+    }
+
+    /// The update that replaces every client field and none of the server's.
+    #[must_use]
+    pub fn into_update(self) -> Document {
+        MoviePatch {
+            name: Change::Set(self.name),
+            casts: Change::Set(self.casts),
+            genres: Change::Set(self.genres),
+            year: set_or_clear(self.year),
+            runtime: set_or_clear(self.runtime),
+            directors: Change::Set(self.directors),
+            countries: Change::Set(self.countries),
+            languages: Change::Set(self.languages),
+            plot: set_or_clear(self.plot),
+            poster_url: set_or_clear(self.poster_url),
+        }
+        .into_update()
+    }
+}
+
+fn set_or_clear<T>(value: Option<T>) -> Change<T> {
+    value.map_or(Change::Clear, Change::Set)
+}
+
+/// A merge patch (RFC 7396) of a movie.
+#[derive(Debug, Clone)]
+pub struct MoviePatch {
+    name: Change<String>,
+    casts: Change<Vec<String>>,
+    genres: Change<Vec<String>>,
+    year: Change<i32>,
+    runtime: Change<i32>,
+    directors: Change<Vec<String>>,
+    countries: Change<Vec<String>>,
+    languages: Change<Vec<String>>,
+    plot: Change<String>,
+    poster_url: Change<String>,
+}
+
+impl FromFields for MoviePatch {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        fields.ignore(&SET_BY_THE_SERVER);
+        let name = fields.change("name", &NAME, true);
+        let casts = fields.change("casts", &CASTS, true);
+        let genres = fields.change("genres", &GENRES, true);
+        let year = fields.change("year", &YEAR, false);
+        let runtime = fields.change("runtime", &RUNTIME, false);
+        let directors = fields.change("directors", &OTHERS, false);
+        let countries = fields.change("countries", &OTHERS, false);
+        let languages = fields.change("languages", &OTHERS, false);
+        let plot = fields.change("plot", &PLOT, false);
+        let poster_url = fields.change("poster_url", &POSTER_URL, false);
+        Some(Self {
+            name: name?,
+            casts: casts?,
+            genres: genres?,
+            year: year?,
+            runtime: runtime?,
+            directors: directors?,
+            countries: countries?,
+            languages: languages?,
+            plot: plot?,
+            poster_url: poster_url?,
+        })
+    }
+}
+
+impl MoviePatch {
+    /// One update of one document: the version grows also when nothing else changes.
+    #[must_use]
+    pub fn into_update(self) -> Document {
+        let mut set = doc! { "updated_at": DateTime::now() };
+        let mut unset = Document::new();
+        scalar(&mut set, &mut unset, "name", self.name);
+        scalar(&mut set, &mut unset, "year", self.year);
+        scalar(&mut set, &mut unset, "runtime", self.runtime);
+        scalar(&mut set, &mut unset, "plot", self.plot);
+        scalar(&mut set, &mut unset, "poster_url", self.poster_url);
+        list(&mut set, "casts", self.casts);
+        list(&mut set, "genres", self.genres);
+        list(&mut set, "directors", self.directors);
+        list(&mut set, "countries", self.countries);
+        list(&mut set, "languages", self.languages);
+        let mut update = doc! { "$set": set, "$inc": { "version": 1_i64 } };
+        if !unset.is_empty() {
+            update.insert("$unset", unset);
+        }
+        update
+    }
+}
+
+fn scalar<T: Into<bson::Bson>>(set: &mut Document, unset: &mut Document, name: &str, change: Change<T>) {
+    match change {
+        Change::Keep => {}
+        Change::Clear => drop(unset.insert(name, true)),
+        // `$literal` is not needed: in an update document, values are never expressions.
+        Change::Set(value) => drop(set.insert(name, value)),
+    }
+}
+
+fn list(set: &mut Document, name: &str, change: Change<Vec<String>>) {
+    match change {
+        Change::Keep => {}
+        Change::Clear => drop(set.insert(name, bson::Array::new())),
+        Change::Set(values) => drop(set.insert(name, values)),
+    }
+}
+
+/// A movie as it is stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MovieDocument {
+    #[serde(rename = "_id")]
+    pub id: bson::oid::ObjectId,
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub year: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<i32>,
+    pub casts: Vec<String>,
+    pub genres: Vec<String>,
+    pub directors: Vec<String>,
+    pub countries: Vec<String>,
+    pub languages: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plot: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub poster_url: Option<String>,
+    pub added_by: bson::oid::ObjectId,
+    pub created_at: DateTime,
+    pub updated_at: DateTime,
+    pub version: i64,
+}
+
+/// A movie as a client reads it. Lists are always there; what is optional and unset is left out.
+#[derive(Debug, Serialize)]
+pub struct MovieView<'a> {
+    id: MovieId,
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    year: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runtime: Option<i32>,
+    casts: &'a [String],
+    genres: &'a [String],
+    directors: &'a [String],
+    countries: &'a [String],
+    languages: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plot: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    poster_url: Option<&'a str>,
+    added_by: UserId,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    version: i64,
+}
+
+impl<'a> From<&'a MovieDocument> for MovieView<'a> {
+    fn from(movie: &'a MovieDocument) -> Self {
+        Self {
+            id: MovieId(movie.id),
+            name: &movie.name,
+            year: movie.year,
+            runtime: movie.runtime,
+            casts: &movie.casts,
+            genres: &movie.genres,
+            directors: &movie.directors,
+            countries: &movie.countries,
+            languages: &movie.languages,
+            plot: movie.plot.as_deref(),
+            poster_url: movie.poster_url.as_deref(),
+            added_by: UserId(movie.added_by),
+            created_at: Timestamp(movie.created_at),
+            updated_at: Timestamp(movie.updated_at),
+            version: movie.version,
+        }
+    }
+}

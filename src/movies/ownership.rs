@@ -1,0 +1,40 @@
+//! Only the user who added a movie may change or delete it.
+//!
+//! The rule is the filter of the write itself, one atomic step: nothing can come between a check and
+//! the write. When the write matched nothing, a second look says why.
+
+use bson::{Document, doc};
+use serde::Deserialize;
+
+use super::conditional::IfMatch;
+use crate::{
+    ids::{MovieId, UserId},
+    problem::Problem,
+};
+
+/// The filter of every write to a movie that exists.
+#[must_use]
+pub fn owned(id: MovieId, owner: UserId, precondition: &IfMatch) -> Document {
+    let mut filter = doc! { "_id": id, "added_by": owner };
+    if let IfMatch::Versions(versions) = precondition {
+        filter.insert("version", doc! { "$in": versions });
+    }
+    filter
+}
+
+/// What the second look reads.
+#[derive(Debug, Deserialize)]
+pub struct Owned {
+    added_by: UserId,
+}
+
+/// Why a write with [`owned`] as its filter matched nothing: 404, then 403, then 412.
+#[must_use]
+pub fn refusal(found: Option<&Owned>, caller: UserId) -> Problem {
+    match found {
+        None => Problem::MovieNotFound,
+        Some(movie) if movie.added_by != caller => Problem::NotOwner,
+        // Ids are never used again and owners never change: only the version is left.
+        Some(_) => Problem::PreconditionFailed,
+    }
+}

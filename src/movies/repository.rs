@@ -1,0 +1,311 @@
+//! The collection `movies`.
+
+use std::{
+    future::IntoFuture,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use bson::{Document, doc, oid::ObjectId};
+use futures::TryStreamExt;
+use mongodb::{
+    Collection, Database,
+    error::{ErrorKind, InsertManyError},
+    options::ReturnDocument,
+};
+
+use super::{
+    conditional::IfMatch,
+    filter::MovieFilter,
+    model::{MovieDocument, MovieInput, MoviePatch},
+    ownership::{self, Owned},
+};
+use crate::{
+    ids::{MovieId, UserId},
+    mongo::{BATCH, COMMAND, StoreError, indexes, patiently, within},
+    page::{Position, newest_first, older_than},
+    problem::Problem,
+};
+
+/// How many movies go in one step of a cascade: some ten milliseconds' work.
+const CASCADE_BATCH: i64 = 1_000;
+const DUPLICATE_KEY: i32 = 11000;
+
+/// The movies.
+#[derive(Clone)]
+pub struct Movies {
+    movies: Collection<MovieDocument>,
+}
+
+/// What was inserted and may not be answered before its owner is known to stand
+/// ([`crate::users::Cascade::confirm`]).
+#[derive(Debug)]
+#[must_use = "an insert counts only once its owner is confirmed"]
+pub struct Unconfirmed<T> {
+    owner: UserId,
+    ids: Vec<ObjectId>,
+    inserted: T,
+}
+
+impl<T> Unconfirmed<T> {
+    /// Who added them.
+    pub fn owner(&self) -> UserId {
+        self.owner
+    }
+
+    /// For the cascade only, once it has looked.
+    pub(crate) fn confirmed(self) -> T {
+        self.inserted
+    }
+}
+
+/// What became of each movie of a batch, by its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inserted {
+    Yes,
+    /// Another movie has its name in its year.
+    Duplicate,
+}
+
+/// Whether what is there already is the document itself: an earlier try that was thought lost has
+/// arrived. The text before the key is the server's alone.
+fn is_own_id(message: &str) -> bool {
+    message.split(" dup key:").next().is_some_and(|before| before.contains("index: _id_"))
+}
+
+impl Movies {
+    #[must_use]
+    pub fn new(database: &Database) -> Self {
+        Self { movies: database.collection(indexes::MOVIES) }
+    }
+
+    /// # Errors
+    /// [`StoreError::Duplicate`] if another movie has the name in that year.
+    pub async fn insert(
+        &self,
+        owner: UserId,
+        movie: MovieInput,
+    ) -> Result<Unconfirmed<MovieDocument>, StoreError> {
+        let movie = movie.into_document(owner);
+        within(COMMAND, self.movies.insert_one(&movie)).await?;
+        Ok(Unconfirmed { owner, ids: vec![movie.id], inserted: movie })
+    }
+
+    /// Inserts what can be inserted; waits for a database that is away for a while.
+    ///
+    /// # Errors
+    /// When the database fails for good: then some may be in.
+    pub async fn insert_batch(
+        &self,
+        owner: UserId,
+        movies: Vec<MovieInput>,
+    ) -> Result<Unconfirmed<Vec<Inserted>>, StoreError> {
+        let movies: Vec<MovieDocument> = movies.into_iter().map(|movie| movie.into_document(owner)).collect();
+        let first = AtomicBool::new(true);
+        let try_again = || self.try_batch(&movies, !first.swap(false, Ordering::Relaxed));
+        let inserted = patiently(try_again).await?;
+        let ids = movies.iter().map(|movie| movie.id).collect();
+        Ok(Unconfirmed { owner, ids, inserted })
+    }
+
+    /// After a failure without news of each document, those that are in are asked for by their ids.
+    async fn try_batch(&self, movies: &[MovieDocument], again: bool) -> Result<Vec<Inserted>, StoreError> {
+        let there = if again { self.which_exist(movies).await? } else { Vec::new() };
+        let missing: Vec<(usize, &MovieDocument)> =
+            movies.iter().enumerate().filter(|(_, movie)| !there.contains(&movie.id)).collect();
+        let mut outcome = vec![Inserted::Yes; movies.len()];
+        if missing.is_empty() {
+            return Ok(outcome);
+        }
+        let insert = self.movies.insert_many(missing.iter().map(|(_, movie)| *movie)).ordered(false);
+        match tokio::time::timeout(BATCH, insert.into_future()).await {
+            Ok(Ok(_)) => Ok(outcome),
+            Ok(Err(error)) => match &*error.kind {
+                ErrorKind::InsertMany(InsertManyError {
+                    write_errors: Some(refused),
+                    write_concern_error: None,
+                    ..
+                }) if refused.iter().all(|refused| refused.code == DUPLICATE_KEY) => {
+                    for refused in refused {
+                        let Some((place, _)) = missing.get(refused.index) else { continue };
+                        if !is_own_id(&refused.message) {
+                            outcome[*place] = Inserted::Duplicate;
+                        }
+                    }
+                    Ok(outcome)
+                }
+                _ => Err(error.into()),
+            },
+            Err(_) => Err(StoreError::Unavailable(format!("no answer in {} s", BATCH.as_secs()))),
+        }
+    }
+
+    async fn which_exist(&self, movies: &[MovieDocument]) -> Result<Vec<ObjectId>, StoreError> {
+        let ids: Vec<ObjectId> = movies.iter().map(|movie| movie.id).collect();
+        let documents = self.movies.clone_with_type::<Document>();
+        let find = documents.find(doc! { "_id": { "$in": ids } }).projection(doc! { "_id": 1 });
+        within(BATCH, async {
+            let found: Vec<Document> = find.await?.try_collect().await?;
+            Ok(found.iter().filter_map(|document| document.get_object_id("_id").ok()).collect())
+        })
+        .await
+    }
+
+    /// Which of these names are taken in these years; for a rehearsal, since only an insert decides.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn taken(
+        &self,
+        keys: &[(&str, Option<i32>)],
+    ) -> Result<Vec<(String, Option<i32>)>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let any: Vec<Document> =
+            keys.iter().map(|(name, year)| doc! { "name": *name, "year": *year }).collect();
+        let documents = self.movies.clone_with_type::<Document>();
+        let find = documents.find(doc! { "$or": any }).projection(doc! { "_id": 0, "name": 1, "year": 1 });
+        within(BATCH, async {
+            let found: Vec<Document> = find.await?.try_collect().await?;
+            let key =
+                |found: Document| Some((found.get_str("name").ok()?.to_owned(), found.get_i32("year").ok()));
+            Ok(found.into_iter().filter_map(key).collect())
+        })
+        .await
+    }
+
+    /// Takes back what was inserted for an owner who is gone.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn take_back<T>(&self, inserted: &Unconfirmed<T>) -> Result<(), StoreError> {
+        let filter = doc! { "_id": { "$in": &inserted.ids }, "added_by": inserted.owner };
+        within(BATCH, self.movies.delete_many(filter)).await.map(drop)
+    }
+
+    /// # Errors
+    /// Only when the database fails: not there is `None`.
+    pub async fn find(&self, id: MovieId) -> Result<Option<MovieDocument>, StoreError> {
+        within(COMMAND, self.movies.find_one(doc! { "_id": id })).await
+    }
+
+    /// One more than `limit`, newest first, if there are as many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn list(
+        &self,
+        filter: &MovieFilter,
+        after: Option<&Position>,
+        limit: u32,
+    ) -> Result<Vec<MovieDocument>, StoreError> {
+        let mut condition = filter.condition();
+        if let Some(after) = after {
+            condition.extend(older_than(after));
+        }
+        let find = self
+            .movies
+            .find(condition)
+            .sort(newest_first())
+            .limit(i64::from(limit) + 1)
+            .batch_size(limit + 1)
+            .max_time(COMMAND);
+        within(COMMAND, async { find.await?.try_collect().await }).await
+    }
+
+    /// Replaces or patches a movie of the caller's.
+    ///
+    /// # Errors
+    /// 409 for a name that is taken; 404, 403, 412 as [`ownership::refusal`] says; 503.
+    async fn update(
+        &self,
+        id: MovieId,
+        caller: UserId,
+        precondition: &IfMatch,
+        update: Document,
+    ) -> Result<MovieDocument, Problem> {
+        let filter = ownership::owned(id, caller, precondition);
+        let command = self.movies.find_one_and_update(filter, update).return_document(ReturnDocument::After);
+        match within(COMMAND, command).await {
+            Ok(Some(movie)) => Ok(movie),
+            Ok(None) => Err(self.why_not(id, caller).await?),
+            Err(StoreError::Duplicate) => Err(Problem::DuplicateMovie),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// # Errors
+    /// See [`Movies::update`].
+    pub async fn replace(
+        &self,
+        id: MovieId,
+        caller: UserId,
+        precondition: &IfMatch,
+        movie: MovieInput,
+    ) -> Result<MovieDocument, Problem> {
+        self.update(id, caller, precondition, movie.into_update()).await
+    }
+
+    /// # Errors
+    /// See [`Movies::update`].
+    pub async fn patch(
+        &self,
+        id: MovieId,
+        caller: UserId,
+        precondition: &IfMatch,
+        patch: MoviePatch,
+    ) -> Result<MovieDocument, Problem> {
+        self.update(id, caller, precondition, patch.into_update()).await
+    }
+
+    /// Deletes a movie of the caller's.
+    ///
+    /// # Errors
+    /// 404, 403, 412 as [`ownership::refusal`] says; 503.
+    pub async fn remove(&self, id: MovieId, caller: UserId, precondition: &IfMatch) -> Result<(), Problem> {
+        let filter = ownership::owned(id, caller, precondition);
+        let deleted = within(COMMAND, self.movies.delete_one(filter)).await?;
+        if deleted.deleted_count == 1 { Ok(()) } else { Err(self.why_not(id, caller).await?) }
+    }
+
+    /// The second look, after a write that matched nothing.
+    async fn why_not(&self, id: MovieId, caller: UserId) -> Result<Problem, StoreError> {
+        let owned = self.movies.clone_with_type::<Owned>();
+        let find = owned.find_one(doc! { "_id": id }).projection(doc! { "added_by": 1 });
+        Ok(ownership::refusal(within(COMMAND, find).await?.as_ref(), caller))
+    }
+
+    /// How many movies there are.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn count(&self) -> Result<u64, StoreError> {
+        within(COMMAND, self.movies.count_documents(doc! {})).await
+    }
+
+    /// How many movies a user has added.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn count_of(&self, owner: UserId) -> Result<u64, StoreError> {
+        within(COMMAND, self.movies.count_documents(doc! { "added_by": owner })).await
+    }
+
+    /// Deletes some of a user's movies; tells how many were found.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn remove_batch_of(&self, owner: UserId) -> Result<usize, StoreError> {
+        let documents = self.movies.clone_with_type::<Document>();
+        let find =
+            documents.find(doc! { "added_by": owner }).projection(doc! { "_id": 1 }).limit(CASCADE_BATCH);
+        let found: Vec<Document> = within(BATCH, async { find.await?.try_collect().await }).await?;
+        let ids: Vec<ObjectId> =
+            found.iter().filter_map(|document| document.get_object_id("_id").ok()).collect();
+        if !ids.is_empty() {
+            let filter = doc! { "_id": { "$in": &ids }, "added_by": owner };
+            within(BATCH, self.movies.delete_many(filter)).await?;
+        }
+        Ok(ids.len())
+    }
+}

@@ -1,0 +1,222 @@
+//! Pages: a limit, and a cursor that says where the next page begins.
+//!
+//! A cursor holds the sort key and the id of the last item seen (keyset paging), so a page costs the
+//! same however deep it is, and items that come or go meanwhile shift nothing. It is opaque and
+//! signed, together with the filters and the sort that it was made for: with others it is no cursor.
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use bson::{DateTime, Document, doc, oid::ObjectId};
+use hmac::{Hmac, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::{
+    problem::Problem,
+    query::{Query, invalid, number},
+    reply::Reply,
+};
+
+const DEFAULT_LIMIT: u32 = 20;
+const MAX_LIMIT: u32 = 100;
+/// The contract's limit on a cursor, in characters.
+const MAX_CURSOR: usize = 2_048;
+/// Bytes of the signature: 128 bits are plenty against guessing, and short.
+const SIGNATURE: usize = 16;
+
+/// Where an item stands in its order: the sort key, and the id to break ties.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Position {
+    pub key: Value,
+    pub id: ObjectId,
+}
+
+impl Position {
+    /// The place of an item in the order "newest first".
+    #[must_use]
+    pub fn newest_first(created_at: DateTime, id: ObjectId) -> Self {
+        Self { key: created_at.timestamp_millis().into(), id }
+    }
+}
+
+/// The order "newest first".
+#[must_use]
+pub fn newest_first() -> Document {
+    doc! { "created_at": -1, "_id": -1 }
+}
+
+/// What comes after a position in that order.
+#[must_use]
+pub fn older_than(position: &Position) -> Document {
+    let time = DateTime::from_millis(position.key.as_i64().unwrap_or_default());
+    doc! {
+        // Alone, the `$or` below would be planned as two scans; this bound makes it one.
+        "created_at": { "$lte": time },
+        "$or": [{ "created_at": { "$lt": time } }, { "_id": { "$lt": position.id } }],
+    }
+}
+
+/// Seals and opens cursors. The key is derived from the JWT secret: all instances share it.
+#[derive(Clone)]
+pub struct Cursors {
+    mac: Hmac<Sha256>,
+}
+
+impl Cursors {
+    /// # Panics
+    /// Never: HMAC takes a key of any length.
+    #[must_use]
+    pub fn new(secret: &SecretString) -> Self {
+        let mac = |key: &[u8]| Hmac::<Sha256>::new_from_slice(key).expect("BUG: HMAC takes any key");
+        let derived = mac(secret.expose_secret().as_bytes()).chain_update(b"movie-bag cursor 1").finalize();
+        Self { mac: mac(&derived.into_bytes()) }
+    }
+
+    fn signed(&self, binding: &str, body: &[u8]) -> Hmac<Sha256> {
+        // The length keeps binding and body apart.
+        self.mac.clone().chain_update(binding.len().to_be_bytes()).chain_update(binding).chain_update(body)
+    }
+
+    fn seal(&self, binding: &str, position: &Position) -> String {
+        let body = json!([position.key, position.id.to_hex()]).to_string().into_bytes();
+        let signature = self.signed(binding, &body).finalize().into_bytes();
+        BASE64_URL_SAFE_NO_PAD.encode([&signature[..SIGNATURE], &body].concat())
+    }
+
+    fn open(&self, binding: &str, cursor: &str) -> Option<Position> {
+        if cursor.len() > MAX_CURSOR {
+            return None;
+        }
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        let (signature, body) = bytes.split_at_checked(SIGNATURE)?;
+        self.signed(binding, body).verify_truncated_left(signature).ok()?;
+        let (key, id): (Value, String) = serde_json::from_slice(body).ok()?;
+        Some(Position { key, id: ObjectId::parse_str(id).ok()? })
+    }
+}
+
+/// `limit` and `after` of a request. The cursor is bound to a text that the caller makes of the
+/// resource, its filters and its sort: the same text for the same list.
+#[derive(Debug)]
+pub struct Paging {
+    pub limit: u32,
+    after: Option<String>,
+    /// The request's own address without `after`: where `Link` leads.
+    link: String,
+}
+
+impl Paging {
+    /// # Errors
+    /// 400 for a limit that is none.
+    pub fn read(query: &mut Query<'_>) -> Result<Self, Problem> {
+        let rule = "must be a number from 1 to 100";
+        let in_range = |limit: &u32| (1..=MAX_LIMIT).contains(limit);
+        let limit = query.parsed("limit", rule, |text| number(text).filter(in_range))?;
+        let after = query.one("after")?.map(str::to_owned);
+        Ok(Self { limit: limit.unwrap_or(DEFAULT_LIMIT), after, link: query.address_without("after") })
+    }
+
+    /// Where the page begins; `None` for the first.
+    ///
+    /// # Errors
+    /// 400 for a cursor that is not ours, or of another list.
+    pub fn after(&self, cursors: &Cursors, binding: &str) -> Result<Option<Position>, Problem> {
+        let open = |cursor| {
+            cursors.open(binding, cursor).ok_or_else(|| {
+                invalid("after", "is not a cursor of this list: it must be the 'next' of the page before, with the same filters and sort")
+            })
+        };
+        self.after.as_deref().map(open).transpose()
+    }
+}
+
+/// Some items of a list, and how to go on.
+pub struct Page<T> {
+    items: Vec<T>,
+    next: Option<String>,
+    link: Option<String>,
+    total: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct View<'a, V> {
+    items: Vec<V>,
+    /// `null` on the last page: always there.
+    next: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<u64>,
+}
+
+impl<T> Page<T> {
+    /// `found` holds one item more than the limit if there is a next page.
+    pub fn new(
+        mut found: Vec<T>,
+        paging: &Paging,
+        cursors: &Cursors,
+        binding: &str,
+        position: impl FnOnce(&T) -> Position,
+    ) -> Self {
+        let more = found.len() > paging.limit as usize;
+        found.truncate(paging.limit as usize);
+        let last = found.last().filter(|_| more);
+        let next = last.map(|last| cursors.seal(binding, &position(last)));
+        // The cursor's alphabet needs no escaping.
+        let link = next.as_ref().map(|next| format!("{}after={next}", paging.link));
+        Self { items: found, next, link, total: None }
+    }
+
+    /// 200 with the page, and its `Link` (RFC 8288) if it has a next one.
+    ///
+    /// # Errors
+    /// 500 if a view has no JSON form.
+    pub fn reply<'a, V: Serialize>(&'a self, view: impl FnMut(&'a T) -> V) -> Result<Reply, Problem> {
+        let items = self.items.iter().map(view).collect();
+        let reply = Reply::ok(&View { items, next: self.next.as_deref(), total: self.total })?;
+        Ok(match &self.link {
+            Some(link) => reply.header("Link", format!("<{link}>; rel=\"next\"")),
+            None => reply,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cursors() -> Cursors {
+        Cursors::new(&SecretString::from("0123456789abcdef0123456789abcdef"))
+    }
+
+    #[test]
+    fn a_cursor_opens_for_its_own_list_only() {
+        let position = Position { key: json!(1_234), id: ObjectId::new() };
+        let cursor = cursors().seal("movies sort=-created_at", &position);
+        assert_eq!(cursors().open("movies sort=-created_at", &cursor), Some(position));
+        assert_eq!(cursors().open("movies sort=created_at", &cursor), None);
+        let other = Cursors::new(&SecretString::from("another secret of thirty-two byte"));
+        assert_eq!(other.open("movies sort=-created_at", &cursor), None);
+    }
+
+    #[test]
+    fn a_cursor_that_was_touched_is_none() {
+        let cursor = cursors().seal("x", &Position { key: Value::Null, id: ObjectId::new() });
+        for at in 0..cursor.len() {
+            let mut touched = cursor.clone().into_bytes();
+            touched[at] = if touched[at] == b'A' { b'B' } else { b'A' };
+            assert_eq!(cursors().open("x", &String::from_utf8(touched).unwrap()), None, "at {at}");
+        }
+        for wrong in ["", "A", "é", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", &cursor[1..], &format!("{cursor}=")]
+        {
+            assert_eq!(cursors().open("x", wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_stays_short_for_the_longest_name() {
+        for longest in ["電".repeat(300), "🎬".repeat(300), "\\\"".repeat(150)] {
+            let cursor = cursors().seal("x", &Position { key: json!(longest), id: ObjectId::new() });
+            assert!(cursor.len() <= MAX_CURSOR, "{}", cursor.len());
+        }
+    }
+}

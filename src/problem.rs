@@ -1,0 +1,229 @@
+//! Every error that a client can be answered: its status, code, title, detail and headers.
+//!
+//! The form is RFC 9457. What the log says of an error is another text: it is written here too, once,
+//! with the request's id.
+
+use std::{borrow::Cow, io::Cursor, sync::Arc};
+
+use rocket::{
+    Request, Response,
+    http::{ContentType, Header, Status},
+    response::{self, Responder},
+};
+use serde::Serialize;
+
+use crate::{fields::FieldError, mongo::StoreError, request_id::RequestId};
+
+/// How long a client should wait before it tries again, in seconds.
+const RETRY_AFTER: &str = "2";
+
+/// An error as the client reads it. Each variant's doc begins with its status.
+#[derive(Debug, Clone)]
+pub enum Problem {
+    /// 400: what Rocket itself refuses.
+    BadRequest,
+    /// 400: the body is not JSON.
+    InvalidJson(String),
+    /// 400: a query parameter is unknown, repeated or malformed.
+    InvalidQuery(String),
+    /// 401: no `Authorization` header.
+    MissingToken,
+    /// 401: not a bearer token of ours.
+    InvalidToken,
+    /// 401: past its `exp`.
+    ExpiredToken,
+    /// 401: its cause is gone (logged out, a newer password, a deleted user).
+    RevokedToken,
+    /// 401: login only; does not tell an unknown email from a wrong password.
+    BadCredentials,
+    /// 403: the route needs the role `admin`.
+    AdminsOnly,
+    /// 403: the movie is another user's.
+    NotOwner,
+    /// 404: no such route.
+    NotFound,
+    /// 404: no such movie, or a malformed id.
+    MovieNotFound,
+    /// 404: no such user, or a malformed id.
+    UserNotFound,
+    /// 405: the route exists, with the methods named here.
+    MethodNotAllowed(String),
+    /// 408: the body came too slowly.
+    RequestTimeout,
+    /// 409: an account has this email.
+    EmailTaken,
+    /// 409: a movie has this name in this year.
+    DuplicateMovie,
+    /// 409: nobody would be admin any more.
+    LastAdmin,
+    /// 412: `If-Match` does not match.
+    PreconditionFailed,
+    /// 413: over the body limit.
+    PayloadTooLarge,
+    /// 415: the body's content type.
+    UnsupportedMediaType,
+    /// 422: the body's fields, every broken one.
+    ValidationFailed(Vec<FieldError>),
+    /// 500: a defect; the client learns nothing of it.
+    Internal(Arc<str>),
+    /// 503: the database is away; the reason is for the log.
+    DatabaseUnavailable(Arc<str>),
+    /// 503: the request took too long.
+    DeadlineExceeded,
+    /// 503: the password-hashing queue is full.
+    Overloaded,
+}
+
+/// What is the same for all problems of one code.
+pub struct Kind {
+    pub status: Status,
+    pub code: &'static str,
+    pub title: &'static str,
+    detail: &'static str,
+}
+
+const fn kind(status: Status, code: &'static str, title: &'static str, detail: &'static str) -> Kind {
+    Kind { status, code, title, detail }
+}
+
+impl Problem {
+    /// The one table of statuses and codes.
+    #[must_use]
+    #[rustfmt::skip]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::BadRequest => kind(Status::BadRequest, "bad-request", "Bad request", "The server does not understand the request."),
+            Self::InvalidJson(_) => kind(Status::BadRequest, "invalid-json", "Invalid JSON", "The body is not JSON."),
+            Self::InvalidQuery(_) => kind(Status::BadRequest, "invalid-query", "Invalid query", "A query parameter is not usable."),
+            Self::MissingToken => kind(Status::Unauthorized, "missing-token", "Missing token", "Send a bearer token in the Authorization header."),
+            Self::InvalidToken => kind(Status::Unauthorized, "invalid-token", "Invalid token", "The token is not one of ours."),
+            Self::ExpiredToken => kind(Status::Unauthorized, "expired-token", "Expired token", "The token has expired. Log in again."),
+            Self::RevokedToken => kind(Status::Unauthorized, "revoked-token", "Revoked token", "The token is no longer valid. Log in again."),
+            Self::BadCredentials => kind(Status::Unauthorized, "bad-credentials", "Bad credentials", "Email or password invalid"),
+            Self::AdminsOnly => kind(Status::Forbidden, "admins-only", "Admins only", "Only an admin may do this."),
+            Self::NotOwner => kind(Status::Forbidden, "not-owner", "Not the owner", "Only the user who added this movie may change or delete it."),
+            Self::NotFound => kind(Status::NotFound, "not-found", "Not found", "There is nothing at this address."),
+            Self::MovieNotFound => kind(Status::NotFound, "movie-not-found", "Movie not found", "There is no movie with this id."),
+            Self::UserNotFound => kind(Status::NotFound, "user-not-found", "User not found", "There is no user with this id."),
+            Self::MethodNotAllowed(_) => kind(Status::MethodNotAllowed, "method-not-allowed", "Method not allowed", "This address does not take this method; the Allow header names those that it takes."),
+            Self::RequestTimeout => kind(Status::RequestTimeout, "request-timeout", "Request timeout", "The body came too slowly."),
+            Self::EmailTaken => kind(Status::Conflict, "email-taken", "Email taken", "There is an account with this email."),
+            Self::DuplicateMovie => kind(Status::Conflict, "duplicate-movie", "Duplicate movie", "There is a movie of this name in this year."),
+            Self::LastAdmin => kind(Status::Conflict, "last-admin", "Last admin", "This is the last admin: make another user admin first."),
+            Self::PreconditionFailed => kind(Status::PreconditionFailed, "precondition-failed", "Precondition failed", "The movie has changed since the version that If-Match names."),
+            Self::PayloadTooLarge => kind(Status::PayloadTooLarge, "payload-too-large", "Payload too large", "The body is over 256 KiB."),
+            Self::UnsupportedMediaType => kind(Status::UnsupportedMediaType, "unsupported-media-type", "Unsupported media type", "The body must be application/json."),
+            Self::ValidationFailed(_) => kind(Status::UnprocessableEntity, "validation-failed", "Validation failed", "Some fields are not usable; errors names each."),
+            Self::Internal(_) => kind(Status::InternalServerError, "internal-error", "Internal error", "Something went wrong here. It has been logged under the request id."),
+            Self::DatabaseUnavailable(_) => kind(Status::ServiceUnavailable, "database-unavailable", "Database unavailable", "The database does not answer. Try again in a moment."),
+            Self::DeadlineExceeded => kind(Status::ServiceUnavailable, "deadline-exceeded", "Deadline exceeded", "The request took too long. Try again in a moment."),
+            Self::Overloaded => kind(Status::ServiceUnavailable, "overloaded", "Overloaded", "Too many requests at once. Try again in a moment."),
+        }
+    }
+
+    /// What happened this time, if there is more to say than the code does.
+    fn detail(&self) -> Cow<'static, str> {
+        match self {
+            Self::InvalidJson(detail) | Self::InvalidQuery(detail) => Cow::Owned(detail.clone()),
+            _ => Cow::Borrowed(self.kind().detail),
+        }
+    }
+
+    /// RFC 6750, section 3: what is wrong with a token that was sent; nothing of one that was not.
+    fn challenge(&self) -> Option<String> {
+        let realm = r#"Bearer realm="movie-bag""#;
+        match self {
+            Self::MissingToken | Self::BadCredentials => Some(realm.to_owned()),
+            Self::InvalidToken | Self::ExpiredToken | Self::RevokedToken => {
+                let description = self.kind().detail;
+                Some(format!(r#"{realm}, error="invalid_token", error_description="{description}""#))
+            }
+            _ => None,
+        }
+    }
+
+    fn log(&self, request_id: &str) {
+        match self {
+            Self::Internal(reason) => tracing::error!(request_id, %reason, "internal error"),
+            Self::DatabaseUnavailable(reason) => tracing::warn!(request_id, %reason, "database unavailable"),
+            _ => {}
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(reason) => Self::DatabaseUnavailable(reason.into()),
+            // Where a unique rule can refuse, the caller has taken this out before.
+            StoreError::Duplicate | StoreError::Other(_) => Self::Internal(error.to_string().into()),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    code: &'static str,
+    detail: &'a str,
+    instance: Cow<'a, str>,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<&'a [FieldError]>,
+}
+
+impl<'r> Responder<'r, 'static> for Problem {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let Kind { status, code, title, .. } = self.kind();
+        let request_id = RequestId::of(request);
+        self.log(request_id.as_str());
+        let body = Body {
+            r#type: format!("/problems/{code}"),
+            title,
+            status: status.code,
+            code,
+            detail: &self.detail(),
+            instance: request.uri().path().as_str().into(),
+            request_id: request_id.as_str(),
+            errors: if let Self::ValidationFailed(errors) = &self { Some(errors) } else { None },
+        };
+        let body = serde_json::to_vec(&body).map_err(|_| Status::InternalServerError)?;
+        let mut response = Response::build()
+            .status(status)
+            .header(ContentType::new("application", "problem+json"))
+            // Also where no fairing runs: a request that is refused before it is routed.
+            .header(Header::new(RequestId::HEADER, request_id.as_str().to_owned()))
+            .sized_body(body.len(), Cursor::new(body))
+            .finalize();
+        if let Some(challenge) = self.challenge() {
+            response.set_header(Header::new("WWW-Authenticate", challenge));
+        }
+        if let Self::MethodNotAllowed(allow) = &self {
+            response.set_header(Header::new("Allow", allow.clone()));
+        }
+        if status == Status::ServiceUnavailable {
+            response.set_header(Header::new("Retry-After", RETRY_AFTER));
+        }
+        Ok(response)
+    }
+}
+
+/// Where a guard leaves its problem for the catcher: Rocket does not hand over a guard's error.
+struct Refusal(Option<Problem>);
+
+impl Problem {
+    /// A request guard's or data guard's refusal.
+    #[must_use]
+    pub fn refuse(self, request: &Request<'_>) -> (Status, Self) {
+        request.local_cache(|| Refusal(Some(self.clone())));
+        (self.kind().status, self)
+    }
+
+    /// What a guard has left, if one has.
+    #[must_use]
+    pub fn refused(request: &Request<'_>) -> Option<Self> {
+        request.local_cache(|| Refusal(None)).0.clone()
+    }
+}

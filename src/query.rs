@@ -1,0 +1,95 @@
+//! Reading a query: a parameter that is unknown, repeated or malformed is named.
+
+use rocket::{Request, http::uri::Origin};
+
+use crate::problem::Problem;
+
+/// The parameters of one request, while they are read.
+pub struct Query<'r> {
+    uri: &'r Origin<'r>,
+    left: Vec<(&'r str, &'r str)>,
+}
+
+impl<'r> Query<'r> {
+    pub fn of(request: &'r Request<'_>) -> Self {
+        let left = request.uri().query().map(|query| query.segments().collect()).unwrap_or_default();
+        Self { uri: request.uri(), left }
+    }
+
+    /// Path and query as they were sent, but for one parameter; another can be put behind it.
+    #[must_use]
+    pub fn address_without(&self, name: &str) -> String {
+        let query = self.uri.query().map_or("", |query| query.as_str());
+        let parts = query.split('&').filter(|part| !part.is_empty() && part.split('=').next() != Some(name));
+        let mut address = format!("{}?", self.uri.path());
+        for part in parts {
+            address.push_str(part);
+            address.push('&');
+        }
+        address
+    }
+
+    /// A parameter that may be given once.
+    ///
+    /// # Errors
+    /// 400 if it is there twice.
+    pub fn one(&mut self, name: &str) -> Result<Option<&'r str>, Problem> {
+        let mut values = self.left.extract_if(.., |(found, _)| *found == name).map(|(_, value)| value);
+        let value = values.next();
+        if values.next().is_some() {
+            return Err(invalid(name, "is given twice"));
+        }
+        Ok(value)
+    }
+
+    /// Like [`Query::one`], with what makes a value of the text.
+    ///
+    /// # Errors
+    /// 400 if it is there twice or `parse` finds nothing in it.
+    pub fn parsed<T>(
+        &mut self,
+        name: &str,
+        rule: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, Problem> {
+        self.one(name)?.map(|text| parse(text).ok_or_else(|| invalid(name, rule))).transpose()
+    }
+
+    /// To be called last.
+    ///
+    /// # Errors
+    /// 400 for a parameter that nobody asked for.
+    pub fn finish(self) -> Result<(), Problem> {
+        match self.left.first() {
+            Some((name, _)) => Err(invalid(name, "is not a parameter of this route")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The problem that names a parameter.
+#[must_use]
+pub fn invalid(name: &str, reason: &str) -> Problem {
+    Problem::InvalidQuery(format!("The query parameter '{name}' {reason}."))
+}
+
+/// Reads digits only: `+5` is no number here.
+#[must_use]
+pub fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+/// For routes without parameters.
+pub struct NoQuery;
+
+#[rocket::async_trait]
+impl<'r> rocket::request::FromRequest<'r> for NoQuery {
+    type Error = Problem;
+
+    async fn from_request(request: &'r Request<'_>) -> rocket::request::Outcome<Self, Problem> {
+        match Query::of(request).finish() {
+            Ok(()) => rocket::request::Outcome::Success(Self),
+            Err(problem) => rocket::request::Outcome::Error(problem.refuse(request)),
+        }
+    }
+}

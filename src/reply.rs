@@ -1,0 +1,94 @@
+//! Every successful answer: a status, a JSON body or none, and the headers that go with them.
+
+use std::io::Cursor;
+
+use rocket::{
+    Request, Response,
+    http::{ContentType, Header, Status},
+    response::{self, Responder},
+};
+use serde::Serialize;
+
+use crate::{movies::EntityTag, problem::Problem};
+
+/// An answer under construction.
+pub struct Reply {
+    status: Status,
+    body: Option<Vec<u8>>,
+    headers: Vec<Header<'static>>,
+}
+
+impl Reply {
+    fn empty(status: Status) -> Self {
+        Self { status, body: None, headers: Vec::new() }
+    }
+
+    fn json<T: Serialize>(status: Status, view: &T) -> Result<Self, Problem> {
+        let body = serde_json::to_vec(view)
+            .map_err(|error| Problem::Internal(format!("a view cannot be serialised: {error}").into()))?;
+        Ok(Self { status, body: Some(body), headers: Vec::new() })
+    }
+
+    /// 200 with a body.
+    ///
+    /// # Errors
+    /// 500 if the view has no JSON form.
+    pub fn ok<T: Serialize>(view: &T) -> Result<Self, Problem> {
+        Self::json(Status::Ok, view)
+    }
+
+    /// 201 with a body.
+    ///
+    /// # Errors
+    /// 500 if the view has no JSON form.
+    pub fn created<T: Serialize>(view: &T) -> Result<Self, Problem> {
+        Self::json(Status::Created, view)
+    }
+
+    /// 202: accepted, and not done yet.
+    #[must_use]
+    pub fn accepted() -> Self {
+        Self::empty(Status::Accepted)
+    }
+
+    #[must_use]
+    pub fn no_content() -> Self {
+        Self::empty(Status::NoContent)
+    }
+
+    #[must_use]
+    pub fn not_modified() -> Self {
+        Self::empty(Status::NotModified)
+    }
+
+    #[must_use]
+    pub fn location(self, path: String) -> Self {
+        self.header("Location", path)
+    }
+
+    #[must_use]
+    pub fn etag(self, tag: EntityTag) -> Self {
+        self.header("ETag", tag.to_string())
+    }
+
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: String) -> Self {
+        self.headers.push(Header::new(name, value));
+        self
+    }
+}
+
+impl<'r> Responder<'r, 'static> for Reply {
+    fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
+        let mut response = Response::new();
+        response.set_status(self.status);
+        for header in self.headers {
+            response.set_header(header);
+        }
+        if let Some(body) = self.body {
+            response.set_header(ContentType::JSON);
+            response.set_sized_body(body.len(), Cursor::new(body));
+        }
+        Ok(response)
+    }
+}

@@ -1,0 +1,69 @@
+//! The JWT secret: the configured one, or one that is made once and kept beside the embedded database.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    path::Path,
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use secrecy::SecretString;
+
+use crate::config::SECRET_BYTES;
+
+const FILE: &str = "jwt-secret";
+
+/// Reads the secret of a data folder, or makes it.
+///
+/// # Errors
+/// The file's; also for a file that somebody has shortened.
+pub fn kept_in(data_dir: &Path) -> io::Result<SecretString> {
+    let path = data_dir.join(FILE);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make(data_dir, &path)?,
+        Err(error) => return Err(error),
+    };
+    let text = text.trim();
+    if text.len() < SECRET_BYTES {
+        return Err(io::Error::other(format!("{} holds less than {SECRET_BYTES} bytes", path.display())));
+    }
+    Ok(text.into())
+}
+
+fn make(data_dir: &Path, path: &Path) -> io::Result<String> {
+    let mut random = [0; 48];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    let text = BASE64_STANDARD.encode(random);
+    let new = data_dir.join(format!("{FILE}.new"));
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&new)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(new, path)?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn the_secret_is_made_once_for_the_owner_only_and_long_enough() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = kept_in(folder.path()).unwrap();
+        assert!(made.expose_secret().len() >= SECRET_BYTES);
+        assert_eq!(kept_in(folder.path()).unwrap().expose_secret(), made.expose_secret());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let permissions = fs::metadata(folder.path().join(FILE)).unwrap().permissions();
+            assert_eq!(permissions.mode() & 0o777, 0o600);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! `movie-bag serve`: from the settings to a server that listens, and to its clean end.
+
+use std::{
+    fs::{File, TryLockError},
+    path::Path,
+};
+
+use figment::Figment;
+use rocket::{error::ErrorKind, fairing::AdHoc};
+use secrecy::SecretString;
+
+use crate::{
+    config::Settings,
+    mongo::{Connection, embedded},
+    secret,
+    users::admins::Admins,
+};
+
+/// Held by the server of a data folder: there is one.
+const LOCK: &str = "serve.lock";
+
+/// Why the server does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A setting: exit code 2.
+    #[error("{0}")]
+    Setting(String),
+    /// Anything else: exit code 1.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Serves until it is told to stop.
+///
+/// # Errors
+/// See [`ServeError`].
+pub async fn run(figment: &Figment, settings: &Settings) -> Result<(), ServeError> {
+    if settings.mongodb.uri.is_some() && settings.jwt.secret.is_none() {
+        let text =
+            "jwt.secret: is required with mongodb.uri: 32 bytes at least (try: openssl rand -base64 48)";
+        return Err(ServeError::Setting(text.to_owned()));
+    }
+    // Kept to the end of this function, or of the process.
+    let _only_one = match settings.mongodb.uri {
+        None => Some(lock(&settings.data_dir)?),
+        Some(_) => None,
+    };
+    let connection = Connection::open(settings).await.map_err(failed)?;
+    let result = launch(figment, settings, &connection).await;
+    // After the launch has returned: until then requests may be under way.
+    connection.close().await;
+    result
+}
+
+async fn launch(figment: &Figment, settings: &Settings, connection: &Connection) -> Result<(), ServeError> {
+    Admins::new(&connection.database).ensure().await.map_err(failed)?;
+    let secret = jwt_secret(settings, connection)?;
+    let database = connection.name().into_owned();
+    let rocket = crate::rocket(figment, settings, &secret, &connection.database).map_err(failed)?.attach(
+        AdHoc::on_liftoff("welcome", |rocket| {
+            let (address, port) = (rocket.config().address, rocket.config().port);
+            Box::pin(async move {
+                welcome(&format!("http://{}", std::net::SocketAddr::from((address, port))), &database);
+            })
+        }),
+    );
+    match rocket.launch().await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(ServeError::Failed(match error.kind() {
+            ErrorKind::Bind(error) => {
+                let config = figment.extract::<rocket::Config>().unwrap_or_default();
+                format!("cannot listen on {}:{}: {error}", config.address, config.port)
+            }
+            kind => kind.to_string(),
+        })),
+    }
+}
+
+fn lock(data_dir: &Path) -> Result<File, ServeError> {
+    let unusable =
+        |error| ServeError::Failed(format!("the data folder {} cannot be used: {error}", data_dir.display()));
+    embedded::create_private(data_dir).map_err(unusable)?;
+    let file = File::create(data_dir.join(LOCK)).map_err(unusable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(ServeError::Failed(format!(
+            "another server runs on the data folder {}: stop it, or set data_dir (MOVIE_BAG_DATA_DIR)",
+            data_dir.display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(unusable(error)),
+    }
+}
+
+fn jwt_secret(settings: &Settings, connection: &Connection) -> Result<SecretString, ServeError> {
+    match (&settings.jwt.secret, connection.data_dir()) {
+        (Some(secret), _) => Ok(secret.clone()),
+        (None, Some(data_dir)) => {
+            secret::kept_in(data_dir).map_err(|error| ServeError::Failed(format!("the JWT secret: {error}")))
+        }
+        (None, None) => Err(ServeError::Setting("jwt.secret: is required with mongodb.uri".to_owned())),
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> ServeError {
+    ServeError::Failed(error.to_string())
+}
+
+fn welcome(address: &str, database: &str) {
+    println!("Movie Bag listens on {address}");
+    println!("Database: {database}");
+    println!(
+        "Try first:\n  curl {address}/api/movies\n  curl {address}/api/auth/signup -H 'Content-Type: application/json' \
+         -d '{{\"email\":\"you@example.com\",\"password\":\"choose a good one\"}}'"
+    );
+}

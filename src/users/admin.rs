@@ -1,0 +1,163 @@
+//! `/api/admin`: for users with the role `admin` only. An admin is no owner: no movie is changed here.
+
+use std::collections::HashSet;
+
+use rocket::{
+    Request, State, delete, get, patch,
+    request::{FromRequest, Outcome},
+};
+use serde::Serialize;
+
+use super::{
+    Cascade, Role, UserView, Users,
+    admins::{Admins, LastAdmin, NoSuchUser},
+    model::{Account, RoleRule},
+    repository::UserFilter,
+    routes,
+};
+use crate::{
+    auth::Admin,
+    body::MergePatchBody,
+    fields::{Fields, FromFields, has_control, normalized},
+    ids::UserId,
+    movies::Movies,
+    page::{Cursors, Page, Paging, Position},
+    problem::Problem,
+    query::{NoQuery, Query, invalid},
+    reply::Reply,
+};
+
+/// What an admin may change of a user.
+pub struct RoleChange {
+    role: Role,
+}
+
+impl FromFields for RoleChange {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        Some(Self { role: fields.required("role", &RoleRule)? })
+    }
+}
+
+/// `?email=&limit=&after=`
+pub struct UserQuery {
+    filter: UserFilter,
+    paging: Paging,
+}
+
+impl UserQuery {
+    fn read(request: &Request<'_>) -> Result<Self, Problem> {
+        let mut query = Query::of(request);
+        let email_prefix = query.one("email")?.map(|text| normalized(text).to_lowercase());
+        if email_prefix.as_ref().is_some_and(|prefix| has_control(prefix, false)) {
+            return Err(invalid("email", "must not hold a control character"));
+        }
+        let paging = Paging::read(&mut query)?;
+        query.finish()?;
+        Ok(Self { filter: UserFilter { email_prefix }, paging })
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for UserQuery {
+    type Error = Problem;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
+        match Self::read(request) {
+            Ok(query) => Outcome::Success(query),
+            Err(problem) => Outcome::Error(problem.refuse(request)),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Counts {
+    users: u64,
+    movies: u64,
+}
+
+/// How many users and movies there are.
+#[get("/")]
+pub(super) async fn counts(
+    _admin: Admin,
+    _query: NoQuery,
+    users: &State<Users>,
+    movies: &State<Movies>,
+) -> Result<Reply, Problem> {
+    Reply::ok(&Counts { users: users.count().await?, movies: movies.count().await? })
+}
+
+/// A page of users, newest first.
+#[get("/users")]
+pub(super) async fn list(
+    _admin: Admin,
+    query: UserQuery,
+    users: &State<Users>,
+    admins: &State<Admins>,
+    cursors: &State<Cursors>,
+) -> Result<Reply, Problem> {
+    let binding = format!("users {:?}", query.filter);
+    let after = query.paging.after(cursors, &binding)?;
+    let accounts = users.list(&query.filter, after.as_ref(), query.paging.limit).await?;
+    let members: HashSet<UserId> = admins.members().await?.into_iter().collect();
+    let page = Page::new(accounts, &query.paging, cursors, &binding, |account| {
+        Position::newest_first(account.created_at, account.id.0)
+    });
+    page.reply(|account| UserView::new(account, role_of(account, &members)))
+}
+
+fn role_of(account: &Account, members: &HashSet<UserId>) -> Role {
+    if members.contains(&account.id) { Role::Admin } else { Role::User }
+}
+
+/// One user.
+#[get("/users/<id>")]
+pub(super) async fn get(
+    _admin: Admin,
+    _query: NoQuery,
+    id: Option<UserId>,
+    users: &State<Users>,
+    admins: &State<Admins>,
+    movies: &State<Movies>,
+) -> Result<Reply, Problem> {
+    let account = find(users, id).await?;
+    Reply::ok(&routes::whole(&account, admins, movies).await?)
+}
+
+/// Gives or takes the role `admin`.
+#[patch("/users/<id>", data = "<body>")]
+pub(super) async fn change_role(
+    _admin: Admin,
+    _query: NoQuery,
+    id: Option<UserId>,
+    users: &State<Users>,
+    admins: &State<Admins>,
+    movies: &State<Movies>,
+    body: MergePatchBody<RoleChange>,
+) -> Result<Reply, Problem> {
+    let account = find(users, id).await?;
+    match body.0.role {
+        Role::Admin => {
+            admins.grant(users, account.id).await?.map_err(|NoSuchUser| Problem::UserNotFound)?;
+        }
+        Role::User => admins.revoke(account.id).await?.map_err(|LastAdmin| Problem::LastAdmin)?,
+    }
+    Reply::ok(&routes::whole(&account, admins, movies).await?)
+}
+
+/// Deletes a user with all their movies.
+#[delete("/users/<id>")]
+pub(super) async fn delete(
+    _admin: Admin,
+    _query: NoQuery,
+    id: Option<UserId>,
+    users: &State<Users>,
+    cascade: &State<Cascade>,
+) -> Result<Reply, Problem> {
+    let account = find(users, id).await?;
+    routes::remove(cascade, account.id).await
+}
+
+async fn find(users: &Users, id: Option<UserId>) -> Result<Account, Problem> {
+    let id = id.ok_or(Problem::UserNotFound)?;
+    users.find(id).await?.ok_or(Problem::UserNotFound)
+}

@@ -1,0 +1,159 @@
+//! What happens when an account goes, so that nothing of it is left.
+//!
+//! The only file that touches two repositories. The order of a deletion, each step safe to do again:
+//!
+//! 1. the role goes, unless this is the last admin ([`super::admins`]);
+//! 2. the account is marked: every token of it is refused, its email is free;
+//! 3. its movies go, in batches.
+//!
+//! A server may die in between, and an insert may have been under way. So the mark stays for a day,
+//! and each instance looks after the marked at its start and every minute. And every insert, once it
+//! is done, looks whether its owner still stands, and is taken back if not ([`Cascade::confirm`]).
+//! Either the insert's look sees the mark, or the mark came after it, and then the deletion that
+//! follows the mark sees the movie.
+
+use std::time::Duration;
+
+use rocket::Shutdown;
+use tokio::{
+    task::JoinHandle,
+    time::{interval, timeout},
+};
+
+use super::{
+    admins::{Admins, LastAdmin},
+    repository::Users,
+};
+use crate::{
+    ids::UserId,
+    mongo::{StoreError, patiently},
+    movies::{Movies, Unconfirmed},
+};
+
+/// How long a caller waits for the movies to go.
+const PATIENCE: Duration = Duration::from_secs(20);
+const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
+
+/// Deletes accounts with all that is theirs.
+#[derive(Clone)]
+pub struct Cascade {
+    users: Users,
+    admins: Admins,
+    movies: Movies,
+}
+
+/// How far a deletion came while the caller waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    Complete,
+    /// The account is gone; its movies are going.
+    GoesOn,
+}
+
+/// The owner of an insert is deleted; what was inserted has been taken back.
+#[derive(Debug)]
+pub struct OwnerGone;
+
+impl Cascade {
+    #[must_use]
+    pub fn new(users: Users, admins: Admins, movies: Movies) -> Self {
+        Self { users, admins, movies }
+    }
+
+    /// Deletes an account. It goes on when the caller no longer waits.
+    ///
+    /// # Errors
+    /// When the database fails before the account is marked; inside, when this is the last admin.
+    pub async fn remove_account(&self, id: UserId) -> Result<Result<Removal, LastAdmin>, StoreError> {
+        let own = self.clone();
+        // A task: whether the caller stays connected must not matter.
+        let marked = tokio::spawn(async move {
+            match own.admins.begin_leaving(id).await? {
+                Ok(()) => Ok(Ok(own.finish(id).await?)),
+                Err(LastAdmin) => Ok(Err(LastAdmin)),
+            }
+        });
+        let movies = match marked.await.map_err(|error| StoreError::Unavailable(error.to_string()))? {
+            Ok(Ok(movies)) => movies,
+            Ok(Err(LastAdmin)) => return Ok(Err(LastAdmin)),
+            Err(error) => return Err(error),
+        };
+        Ok(Ok(match timeout(PATIENCE, movies).await {
+            Ok(Ok(Ok(()))) => Removal::Complete,
+            Err(_) => Removal::GoesOn,
+            Ok(failed) => {
+                tracing::warn!(user = %id, ?failed, "movies of a deleted account remain until the next sweep");
+                Removal::GoesOn
+            }
+        }))
+    }
+
+    /// Everything after the first step; the movies go in a task of their own.
+    async fn finish(&self, id: UserId) -> Result<JoinHandle<Result<(), StoreError>>, StoreError> {
+        self.users.mark(id).await?;
+        self.admins.end_leaving(id).await?;
+        let movies = self.movies.clone();
+        Ok(tokio::spawn(async move { remove_movies(&movies, id).await }))
+    }
+
+    /// Looks, at the primary and after the insert, whether the owner still stands.
+    ///
+    /// # Errors
+    /// When the database fails: then the movies stay, and if the owner is marked, the sweep takes
+    /// them. Inside, when the owner is gone: then so are the movies.
+    pub async fn confirm<T>(&self, inserted: Unconfirmed<T>) -> Result<Result<T, OwnerGone>, StoreError> {
+        if self.users.is_alive(inserted.owner()).await? {
+            return Ok(Ok(inserted.confirmed()));
+        }
+        self.movies.take_back(&inserted).await?;
+        Ok(Err(OwnerGone))
+    }
+
+    /// The same for a run of many inserts, which waits for a database that is away. When the owner is
+    /// gone, everything that the owner had goes, and with it what the run put in before.
+    ///
+    /// # Errors
+    /// When the database fails for good.
+    pub async fn confirm_run<T>(&self, inserted: Unconfirmed<T>) -> Result<Result<T, OwnerGone>, StoreError> {
+        let owner = inserted.owner();
+        if patiently(|| self.users.is_alive(owner)).await? {
+            return Ok(Ok(inserted.confirmed()));
+        }
+        patiently(|| remove_movies(&self.movies, owner)).await?;
+        Ok(Err(OwnerGone))
+    }
+
+    /// Finishes what others have begun: at the start, and every minute until `shutdown`.
+    pub async fn keep_sweeping(&self, shutdown: Shutdown) {
+        let mut ticks = interval(SWEEP_INTERVAL);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = shutdown.clone() => return,
+            }
+            if let Err(error) = self.sweep().await {
+                tracing::warn!(%error, "the sweep after deleted accounts failed; the next one will do it");
+            }
+        }
+    }
+
+    /// # Errors
+    /// When the database fails; what is left is for the next sweep.
+    pub async fn sweep(&self) -> Result<(), StoreError> {
+        for id in self.admins.leaving().await? {
+            // Begun by an instance that died, or just being done by one that lives: both are fine.
+            self.users.mark(id).await?;
+            self.admins.end_leaving(id).await?;
+        }
+        for id in self.users.marked().await? {
+            remove_movies(&self.movies, id).await?;
+            self.users.forget_old_mark(id).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn remove_movies(movies: &Movies, owner: UserId) -> Result<(), StoreError> {
+    while movies.remove_batch_of(owner).await? > 0 {}
+    Ok(())
+}

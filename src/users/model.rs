@@ -1,0 +1,173 @@
+//! What an account is. Two shapes: [`Account`], as it is read from the database, and [`UserView`],
+//! which a client reads. No shape has the hash and can be serialised.
+
+use std::fmt;
+
+use bson::DateTime;
+use email_address::Options;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    auth::password::PasswordHash,
+    fields::{Rule, Wrong, normalized},
+    ids::UserId,
+    timestamp::Timestamp,
+};
+
+/// RFC 5321, section 4.5.3.1.3, less the angle brackets.
+const EMAIL_CHARACTERS: usize = 254;
+
+/// An email address, in lower case: two spellings are one account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmailAddress(String);
+
+impl EmailAddress {
+    /// What somebody claims to be their address. It need not be one; then nobody has it.
+    #[must_use]
+    pub fn claimed(text: &str) -> Self {
+        Self(normalized(text).to_lowercase())
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for EmailAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The rule of [`EmailAddress`].
+pub struct EmailRule;
+
+impl Rule for EmailRule {
+    type Value = EmailAddress;
+
+    fn parse(&self, value: Value) -> Result<EmailAddress, Vec<Wrong>> {
+        let Value::String(text) = value else {
+            return Err(vec![Wrong::new("wrong-type", "must be a string")]);
+        };
+        let email = EmailAddress::claimed(&text);
+        let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
+        let wrong = if email.0.is_empty() {
+            Wrong::new("blank", "must not be blank")
+        } else if email.0.chars().count() > EMAIL_CHARACTERS {
+            Wrong::new("too-long", format!("must have {EMAIL_CHARACTERS} characters at most"))
+        } else if email_address::EmailAddress::parse_with_options(&email.0, options).is_err() {
+            Wrong::new("invalid-email", "must be an email address")
+        } else {
+            return Ok(email);
+        };
+        Err(vec![wrong])
+    }
+}
+
+/// What a user may do beyond their own things.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    User,
+    Admin,
+}
+
+/// The rule of [`Role`].
+pub struct RoleRule;
+
+impl Rule for RoleRule {
+    type Value = Role;
+
+    fn parse(&self, value: Value) -> Result<Role, Vec<Wrong>> {
+        match value.as_str() {
+            Some("user") => Ok(Role::User),
+            Some("admin") => Ok(Role::Admin),
+            Some(_) => Err(vec![Wrong::new("invalid-role", "must be user or admin")]),
+            None => Err(vec![Wrong::new("wrong-type", "must be a string")]),
+        }
+    }
+}
+
+/// An account that is not marked as deleted.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Account {
+    #[serde(rename = "_id")]
+    pub id: UserId,
+    pub email: String,
+    pub created_at: DateTime,
+    /// Raised to revoke every token.
+    #[serde(rename = "gen")]
+    pub generation: i64,
+}
+
+/// What a login is checked against: hash and generation, read together.
+#[derive(Debug)]
+pub struct Credentials {
+    pub id: UserId,
+    pub password_hash: PasswordHash,
+    pub generation: i64,
+}
+
+/// A user as a client reads them.
+#[derive(Debug, Serialize)]
+pub struct UserView {
+    id: UserId,
+    email: String,
+    role: Role,
+    created_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    movie_count: Option<u64>,
+}
+
+impl UserView {
+    #[must_use]
+    pub fn new(account: &Account, role: Role) -> Self {
+        Self {
+            id: account.id,
+            email: account.email.clone(),
+            role,
+            created_at: Timestamp(account.created_at),
+            movie_count: None,
+        }
+    }
+
+    #[must_use]
+    pub fn with_movie_count(self, movie_count: u64) -> Self {
+        Self { movie_count: Some(movie_count), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<String, &'static str> {
+        EmailRule.parse(Value::from(text)).map(|email| email.0).map_err(|wrongs| wrongs[0].code)
+    }
+
+    #[test]
+    fn an_email_is_valid_trimmed_and_lower_case() {
+        assert_eq!(parse("  Ann.Lee+bag@Example.COM "), Ok("ann.lee+bag@example.com".to_owned()));
+        assert_eq!(parse("jürgen@bücher.example"), Ok("jürgen@bücher.example".to_owned()));
+        assert_eq!(parse(" "), Err("blank"));
+        for wrong in [
+            "ann",
+            "ann@",
+            "@example.com",
+            "ann@example",
+            "a b@example.com",
+            "ann@@example.com",
+            "ann@example..com",
+            "ann@[127.0.0.1]",
+            "Ann <ann@example.com>",
+            "ann@exa mple.com",
+            "a\u{0}b@example.com",
+            "ann@example.com\nbcc: x@example.com",
+        ] {
+            assert_eq!(parse(wrong), Err("invalid-email"), "{wrong:?}");
+        }
+        assert_eq!(parse(&format!("ann@{}example.com", "abcdefghi.".repeat(24))), Err("too-long"));
+    }
+}

@@ -1,0 +1,48 @@
+//! `/api/users/me`: the caller's own account.
+
+use rocket::{State, delete, get};
+
+use super::{
+    Cascade, Role, UserView,
+    admins::{Admins, LastAdmin},
+    cascade::Removal,
+    model::Account,
+};
+use crate::{auth::CurrentUser, ids::UserId, movies::Movies, problem::Problem, query::NoQuery, reply::Reply};
+
+/// The caller's account.
+#[get("/me")]
+pub(super) async fn me(
+    user: CurrentUser,
+    _query: NoQuery,
+    admins: &State<Admins>,
+    movies: &State<Movies>,
+) -> Result<Reply, Problem> {
+    Reply::ok(&whole(&user.0, admins, movies).await?)
+}
+
+/// Deletes the caller's account with all its movies.
+#[delete("/me")]
+pub(super) async fn delete_me(
+    user: CurrentUser,
+    _query: NoQuery,
+    cascade: &State<Cascade>,
+) -> Result<Reply, Problem> {
+    remove(cascade, user.0.id).await
+}
+
+/// One user with everything that is shown where one user is shown.
+pub(super) async fn whole(account: &Account, admins: &Admins, movies: &Movies) -> Result<UserView, Problem> {
+    let role = if admins.contains(account.id).await? { Role::Admin } else { Role::User };
+    let movie_count = movies.count_of(account.id).await?;
+    Ok(UserView::new(account, role).with_movie_count(movie_count))
+}
+
+/// 204, or 202 while the movies are still going.
+pub(super) async fn remove(cascade: &Cascade, id: UserId) -> Result<Reply, Problem> {
+    match cascade.remove_account(id).await? {
+        Ok(Removal::Complete) => Ok(Reply::no_content()),
+        Ok(Removal::GoesOn) => Ok(Reply::accepted()),
+        Err(LastAdmin) => Err(Problem::LastAdmin),
+    }
+}
