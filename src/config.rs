@@ -166,12 +166,17 @@ fn dotenv() -> Result<Vec<(String, String)>, SettingsError> {
     .map_err(|_| SettingsError(".env: cannot be read; each line is NAME=value".to_owned()))
 }
 
+/// The built-in settings alone, whatever surrounds the process.
+#[must_use]
+pub fn defaults() -> Figment {
+    Figment::from(rocket::Config::default())
+        .merge(Toml::string(DEFAULTS).nested())
+        .select(rocket::Config::DEFAULT_PROFILE)
+}
+
 /// `variables` in order: a later one wins.
 fn layered(file: impl figment::Provider, variables: Vec<(String, String)>) -> Result<Figment, SettingsError> {
-    let mut figment = Figment::from(rocket::Config::default())
-        .merge(Toml::string(DEFAULTS).nested())
-        .merge(file)
-        .select(rocket::Config::DEFAULT_PROFILE);
+    let mut figment = defaults().merge(file);
     for (name, value) in variables {
         if name == "ROCKET_PROFILE" {
             figment = figment.select(Profile::new(&value));

@@ -5,6 +5,7 @@ use std::time::Instant;
 use rocket::{
     Data, Request, Response,
     fairing::{Fairing, Info, Kind},
+    form::Form,
     http::{Header, Method},
 };
 
@@ -26,9 +27,9 @@ impl Fairing for Envelope {
 
     async fn on_request(&self, request: &mut Request<'_>, data: &mut Data<'_>) {
         request.local_cache(|| Started(Instant::now()));
-        // Rocket lets a form choose its method: a POST must stay a POST.
-        let is_form = request.content_type().is_some_and(|found| found.is_form());
-        if is_form && data.peek(8).await.starts_with(b"_method=") {
+        if let Some(chosen) = method_of_a_form(request, data).await
+            && chosen == request.method()
+        {
             request.set_method(Method::Post);
         }
     }
@@ -37,7 +38,9 @@ impl Fairing for Envelope {
         let id = RequestId::of(request).as_str();
         let path = request.uri().path().as_str();
         response.set_header(Header::new(RequestId::HEADER, id.to_owned()));
-        if PERSONAL.iter().any(|personal| path.starts_with(personal)) {
+        // The route's own path: the one that was sent may be spelt in several ways.
+        let route = request.route().map(|route| route.uri.path());
+        if route.is_some_and(|route| PERSONAL.iter().any(|personal| route.starts_with(personal))) {
             response.set_header(Header::new("Cache-Control", "no-store"));
         }
         let milliseconds = request.local_cache(|| Started(Instant::now())).0.elapsed().as_millis();
@@ -51,4 +54,15 @@ impl Fairing for Envelope {
             "request"
         );
     }
+}
+
+/// Rocket lets the first field of a posted form choose another method. This reads the form as Rocket
+/// has read it, so that the choice can be undone: a POST must stay a POST.
+async fn method_of_a_form(request: &Request<'_>, data: &mut Data<'_>) -> Option<Method> {
+    if !request.content_type().is_some_and(|found| found.is_form()) {
+        return None;
+    }
+    let beginning = data.peek("_method=delete".len()).await;
+    let first = Form::values(std::str::from_utf8(beginning).ok()?).next()?;
+    if first.name == "_method" { first.value.parse().ok() } else { None }
 }

@@ -211,7 +211,7 @@ impl Rule for Text {
 
 /// A list of texts; repeats are dropped, the first stays.
 pub struct List {
-    pub min: usize,
+    pub may_be_empty: bool,
     pub max: usize,
     pub item: Text,
 }
@@ -226,8 +226,8 @@ impl Rule for List {
         if items.len() > self.max {
             return Err(vec![Wrong::new("too-many", format!("must have {} entries at most", self.max))]);
         }
-        if items.len() < self.min {
-            return Err(vec![Wrong::new("too-few", format!("must have {} entries at least", self.min))]);
+        if items.is_empty() && !self.may_be_empty {
+            return Err(vec![Wrong::new("too-few", "must not be empty")]);
         }
         let mut texts: Vec<String> = Vec::with_capacity(items.len());
         let mut seen = std::collections::HashSet::with_capacity(items.len());

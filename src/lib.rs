@@ -16,10 +16,13 @@
 //! | unique rules and all indexes | [`mongo::indexes`] |
 //! | where mongod comes from, how it is run | [`mongo::mongod`], [`mongo::embedded`] |
 
+#![warn(clippy::unwrap_used, clippy::dbg_macro, clippy::todo)]
+
 pub mod admin_command;
 pub mod auth;
 pub mod body;
 pub mod catchers;
+pub mod conditional;
 pub mod config;
 pub mod deadline;
 pub mod fairings;

@@ -7,7 +7,11 @@ use crate::config::LogFormat;
 
 /// Starts the log, on standard error. Rocket's own lines and the driver's are folded in.
 pub fn start(format: LogFormat, level: Level) {
-    let targets = Targets::new().with_default(LevelFilter::WARN).with_target(env!("CARGO_CRATE_NAME"), level);
+    let targets = Targets::new()
+        .with_default(LevelFilter::WARN)
+        // Rocket warns of what is as it should be: that it has launched, that a guard refused.
+        .with_target("rocket", LevelFilter::ERROR)
+        .with_target(env!("CARGO_CRATE_NAME"), level);
     let registry = tracing_subscriber::registry().with(targets);
     let layer = fmt::layer().with_writer(std::io::stderr).with_target(false);
     // Whoever was first (a test) keeps their log.

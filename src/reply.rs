@@ -9,7 +9,7 @@ use rocket::{
 };
 use serde::Serialize;
 
-use crate::{movies::EntityTag, problem::Problem};
+use crate::{conditional::EntityTag, problem::Problem};
 
 /// An answer under construction.
 pub struct Reply {

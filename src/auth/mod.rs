@@ -5,7 +5,7 @@
 //! | how a password is checked and hashed | [`password`] |
 //! | what is in a token, how long it lives | [`token`] |
 //! | who is calling | [`guard`] |
-//! | sign up, log in | [`routes`] |
+//! | sign up, log in | [`mod@routes`] |
 
 use rocket::{fairing::AdHoc, routes};
 

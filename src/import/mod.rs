@@ -50,6 +50,8 @@ pub enum ImportError {
     File { path: PathBuf, source: io::Error },
     #[error("the account was deleted meanwhile; what this run put in has been taken back")]
     OwnerGone,
+    #[error("{source} (before that: {summary})")]
+    Cut { summary: String, source: Box<ImportError> },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -110,10 +112,14 @@ pub async fn run(options: &Options, connection: &Connection) -> Result<(), Impor
     }
     let result = run.consume(options, &bar).await;
     bar.finish_and_clear();
-    if !matches!(result, Err(ImportError::OwnerGone)) {
-        eprintln!("{}", run.summary());
+    match result {
+        Ok(()) => {
+            eprintln!("{}", run.summary());
+            Ok(())
+        }
+        Err(error @ ImportError::OwnerGone) => Err(error),
+        Err(error) => Err(ImportError::Cut { summary: run.summary(), source: Box::new(error) }),
     }
-    result
 }
 
 impl Run {

@@ -1,7 +1,7 @@
 //! The embedded database: the real mongod, run beside us as a replica set of one.
 //!
 //! Whoever needs it attaches: `serve`, and every command of the command line. The first to come
-//! starts a [`supervisor`](super::supervisor), which starts mongod; the others find it; the last to
+//! starts a [`supervisor`], which starts mongod; the others find it; the last to
 //! leave, however it leaves, takes mongod along. [`super::mongod`] says where the program comes from.
 
 use std::{

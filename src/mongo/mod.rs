@@ -8,7 +8,7 @@ use std::{borrow::Cow, path::Path, time::Duration};
 use bson::doc;
 use mongodb::{
     Client,
-    options::{Acknowledgment, ClientOptions, WriteConcern},
+    options::{Acknowledgment, ClientOptions, ReadPreference, WriteConcern},
 };
 use secrecy::ExposeSecret;
 
@@ -119,6 +119,8 @@ pub async fn parse(uri: &str) -> Result<ClientOptions, mongodb::error::Error> {
     options.server_selection_timeout.get_or_insert(SERVER_SELECTION);
     options.connect_timeout.get_or_insert(SERVER_SELECTION);
     options.max_pool_size.get_or_insert(32);
+    // Whatever the URI says: a guard and the look after an insert must see what was written last.
+    options.selection_criteria = Some(ReadPreference::Primary.into());
     // Acknowledged means kept: on a majority, and in the journal.
     options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
     Ok(options)

@@ -153,7 +153,15 @@ fn start(arguments: &Arguments, port: u16) -> io::Result<Child> {
         .arg(data_dir.join(MONGOD_LOG))
         .args(["--port", &port.to_string(), "--bind_ip", "127.0.0.1", "--replSet", REPLICA_SET])
         // Lean for one application: no socket in /tmp, no diagnostics of hundreds of MB.
-        .args(["--nounixsocket", "--quiet", "--oplogSize", "512", "--wiredTigerCacheSizeGB", "0.5"])
+        .args([
+            "--logappend",
+            "--nounixsocket",
+            "--quiet",
+            "--oplogSize",
+            "512",
+            "--wiredTigerCacheSizeGB",
+            "0.5",
+        ])
         .args(["--setParameter", "diagnosticDataCollectionEnabled=false"])
         .args(&arguments.arguments)
         .stdin(Stdio::null())

@@ -6,19 +6,16 @@
 //! | who may change it | [`ownership`] |
 //! | how it is stored | [`repository`] |
 //! | what a list can be asked for | [`filter`] |
-//! | ETag, If-Match, If-None-Match | [`conditional`] |
-//! | `/api/movies` | [`routes`] |
+//! | `/api/movies` | [`mod@routes`] |
 
 use rocket::{fairing::AdHoc, routes};
 
-pub mod conditional;
 pub mod filter;
 pub mod model;
 pub mod ownership;
 pub mod repository;
 mod routes;
 
-pub use conditional::EntityTag;
 pub use repository::{Movies, Unconfirmed};
 
 /// Mounts the routes.

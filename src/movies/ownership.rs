@@ -6,10 +6,9 @@
 use bson::{Document, doc};
 use serde::Deserialize;
 
-use super::conditional::IfMatch;
 use crate::{
+    conditional::IfMatch,
     ids::{MovieId, UserId},
-    problem::Problem,
 };
 
 /// The filter of every write to a movie that exists.
@@ -28,13 +27,22 @@ pub struct Owned {
     added_by: UserId,
 }
 
-/// Why a write with [`owned`] as its filter matched nothing: 404, then 403, then 412.
+/// Why a write did not happen. In this order: what is not there has no owner, and a stranger does
+/// not learn the version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    NotThere,
+    NotOwner,
+    VersionDiffers,
+}
+
+/// Why a write with [`owned`] as its filter matched nothing.
 #[must_use]
-pub fn refusal(found: Option<&Owned>, caller: UserId) -> Problem {
+pub fn refusal(found: Option<&Owned>, caller: UserId) -> Refusal {
     match found {
-        None => Problem::MovieNotFound,
-        Some(movie) if movie.added_by != caller => Problem::NotOwner,
+        None => Refusal::NotThere,
+        Some(movie) if movie.added_by != caller => Refusal::NotOwner,
         // Ids are never used again and owners never change: only the version is left.
-        Some(_) => Problem::PreconditionFailed,
+        Some(_) => Refusal::VersionDiffers,
     }
 }

@@ -14,16 +14,15 @@ use mongodb::{
 };
 
 use super::{
-    conditional::IfMatch,
     filter::MovieFilter,
     model::{MovieDocument, MovieInput, MoviePatch},
-    ownership::{self, Owned},
+    ownership::{self, Owned, Refusal},
 };
 use crate::{
+    conditional::IfMatch,
     ids::{MovieId, UserId},
     mongo::{BATCH, COMMAND, StoreError, indexes, patiently, within},
     page::{Position, newest_first, older_than},
-    problem::Problem,
 };
 
 /// How many movies go in one step of a cascade: some ten milliseconds' work.
@@ -216,21 +215,20 @@ impl Movies {
     /// Replaces or patches a movie of the caller's.
     ///
     /// # Errors
-    /// 409 for a name that is taken; 404, 403, 412 as [`ownership::refusal`] says; 503.
+    /// [`StoreError::Duplicate`] if another movie has the new name in that year; inside, why the caller
+    /// may not.
     async fn update(
         &self,
         id: MovieId,
         caller: UserId,
         precondition: &IfMatch,
         update: Document,
-    ) -> Result<MovieDocument, Problem> {
+    ) -> Result<Result<MovieDocument, Refusal>, StoreError> {
         let filter = ownership::owned(id, caller, precondition);
         let command = self.movies.find_one_and_update(filter, update).return_document(ReturnDocument::After);
-        match within(COMMAND, command).await {
-            Ok(Some(movie)) => Ok(movie),
-            Ok(None) => Err(self.why_not(id, caller).await?),
-            Err(StoreError::Duplicate) => Err(Problem::DuplicateMovie),
-            Err(error) => Err(error.into()),
+        match within(COMMAND, command).await? {
+            Some(movie) => Ok(Ok(movie)),
+            None => self.why_not(id, caller).await.map(Err),
         }
     }
 
@@ -242,7 +240,7 @@ impl Movies {
         caller: UserId,
         precondition: &IfMatch,
         movie: MovieInput,
-    ) -> Result<MovieDocument, Problem> {
+    ) -> Result<Result<MovieDocument, Refusal>, StoreError> {
         self.update(id, caller, precondition, movie.into_update()).await
     }
 
@@ -254,22 +252,27 @@ impl Movies {
         caller: UserId,
         precondition: &IfMatch,
         patch: MoviePatch,
-    ) -> Result<MovieDocument, Problem> {
+    ) -> Result<Result<MovieDocument, Refusal>, StoreError> {
         self.update(id, caller, precondition, patch.into_update()).await
     }
 
     /// Deletes a movie of the caller's.
     ///
     /// # Errors
-    /// 404, 403, 412 as [`ownership::refusal`] says; 503.
-    pub async fn remove(&self, id: MovieId, caller: UserId, precondition: &IfMatch) -> Result<(), Problem> {
+    /// When the database fails; inside, why the caller may not.
+    pub async fn remove(
+        &self,
+        id: MovieId,
+        caller: UserId,
+        precondition: &IfMatch,
+    ) -> Result<Result<(), Refusal>, StoreError> {
         let filter = ownership::owned(id, caller, precondition);
         let deleted = within(COMMAND, self.movies.delete_one(filter)).await?;
-        if deleted.deleted_count == 1 { Ok(()) } else { Err(self.why_not(id, caller).await?) }
+        if deleted.deleted_count == 1 { Ok(Ok(())) } else { self.why_not(id, caller).await.map(Err) }
     }
 
     /// The second look, after a write that matched nothing.
-    async fn why_not(&self, id: MovieId, caller: UserId) -> Result<Problem, StoreError> {
+    async fn why_not(&self, id: MovieId, caller: UserId) -> Result<Refusal, StoreError> {
         let owned = self.movies.clone_with_type::<Owned>();
         let find = owned.find_one(doc! { "_id": id }).projection(doc! { "added_by": 1 });
         Ok(ownership::refusal(within(COMMAND, find).await?.as_ref(), caller))

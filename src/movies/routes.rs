@@ -4,13 +4,14 @@ use rocket::{State, delete, get, patch, post, put};
 
 use super::{
     Movies,
-    conditional::{EntityTag, IfMatch, IfNoneMatch},
     filter::{MovieQuery, MyMovieQuery},
     model::{MovieDocument, MovieInput, MoviePatch, MovieView},
+    ownership::Refusal,
 };
 use crate::{
     auth::CurrentUser,
     body::{JsonBody, MergePatchBody},
+    conditional::{EntityTag, IfMatch, IfNoneMatch},
     ids::MovieId,
     mongo::StoreError,
     page::{Cursors, Page, Position},
@@ -60,10 +61,7 @@ pub(super) async fn create(
     cascade: &State<Cascade>,
     body: JsonBody<MovieInput>,
 ) -> Result<Reply, Problem> {
-    let inserted = movies.insert(user.0.id, body.0).await.map_err(|error| match error {
-        StoreError::Duplicate => Problem::DuplicateMovie,
-        error => error.into(),
-    })?;
+    let inserted = movies.insert(user.0.id, body.0).await.map_err(taken)?;
     let movie = cascade.confirm(inserted).await?.map_err(|OwnerGone| Problem::RevokedToken)?;
     let location = format!("/api/movies/{}", movie.id);
     Ok(Reply::created(&MovieView::from(&movie))?.location(location).etag(EntityTag(movie.version)))
@@ -98,7 +96,7 @@ pub(super) async fn replace(
     body: JsonBody<MovieInput>,
 ) -> Result<Reply, Problem> {
     let id = id.ok_or(Problem::MovieNotFound)?;
-    changed(&movies.replace(id, user.0.id, &precondition, body.0).await?)
+    changed(movies.replace(id, user.0.id, &precondition, body.0).await)
 }
 
 /// Changes some fields of a movie of the caller's.
@@ -112,11 +110,28 @@ pub(super) async fn patch(
     body: MergePatchBody<MoviePatch>,
 ) -> Result<Reply, Problem> {
     let id = id.ok_or(Problem::MovieNotFound)?;
-    changed(&movies.patch(id, user.0.id, &precondition, body.0).await?)
+    changed(movies.patch(id, user.0.id, &precondition, body.0).await)
 }
 
-fn changed(movie: &MovieDocument) -> Result<Reply, Problem> {
-    Ok(Reply::ok(&MovieView::from(movie))?.etag(EntityTag(movie.version)))
+fn changed(outcome: Result<Result<MovieDocument, Refusal>, StoreError>) -> Result<Reply, Problem> {
+    let movie = outcome.map_err(taken)?.map_err(refused)?;
+    Ok(Reply::ok(&MovieView::from(&movie))?.etag(EntityTag(movie.version)))
+}
+
+/// A write may break the rule that a name is taken once per year.
+fn taken(error: StoreError) -> Problem {
+    match error {
+        StoreError::Duplicate => Problem::DuplicateMovie,
+        error => error.into(),
+    }
+}
+
+fn refused(refusal: Refusal) -> Problem {
+    match refusal {
+        Refusal::NotThere => Problem::MovieNotFound,
+        Refusal::NotOwner => Problem::NotOwner,
+        Refusal::VersionDiffers => Problem::PreconditionFailed,
+    }
 }
 
 /// Deletes a movie of the caller's.
@@ -129,6 +144,6 @@ pub(super) async fn delete(
     movies: &State<Movies>,
 ) -> Result<Reply, Problem> {
     let id = id.ok_or(Problem::MovieNotFound)?;
-    movies.remove(id, user.0.id, &precondition).await?;
+    movies.remove(id, user.0.id, &precondition).await?.map_err(refused)?;
     Ok(Reply::no_content())
 }

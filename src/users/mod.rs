@@ -6,7 +6,7 @@
 //! | how it is stored | [`repository`] |
 //! | who is admin, and why there always is one | [`admins`] |
 //! | what happens when an account goes | [`cascade`] |
-//! | `/api/users/me` | [`routes`] |
+//! | `/api/users/me` | [`mod@routes`] |
 //! | `/api/admin` | [`admin`] |
 
 use rocket::{fairing::AdHoc, routes};

@@ -1,4 +1,4 @@
-//! Conditional requests (RFC 9110, section 13): a movie's entity tag is its version.
+//! Conditional requests (RFC 9110, section 13): an entity tag is a version.
 
 use std::fmt;
 

@@ -1,0 +1,25 @@
+# Not tried with a container engine yet: written and read, not run.
+#
+#   docker build -t movie-bag .
+#
+# The image holds no mongod: name a MongoDB by MOVIE_BAG_MONGODB__URI, and set MOVIE_BAG_JWT__SECRET (see compose.yaml).
+
+FROM rust:1-bookworm AS build
+WORKDIR /src
+# .dockerignore says what this is.
+COPY . .
+RUN cargo build --release --locked
+
+FROM debian:bookworm-slim
+RUN useradd --system --uid 10001 --home-dir /var/lib/movie-bag --create-home movie-bag
+COPY --from=build /src/target/release/movie-bag /usr/local/bin/movie-bag
+USER movie-bag
+# A Rocket.toml or .env that is mounted here is read; the defaults are in the binary.
+WORKDIR /var/lib/movie-bag
+ENV ROCKET_ADDRESS=0.0.0.0
+EXPOSE 8000
+# bash opens the connection itself: no curl in the image. 200 means that the database answers too.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=40s \
+    CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/${ROCKET_PORT:-8000} && printf 'GET /health/ready HTTP/1.0\\r\\n\\r\\n' >&3 && head -n 1 <&3 | grep -q ' 200 '"]
+ENTRYPOINT ["movie-bag"]
+CMD ["serve"]

@@ -1,0 +1,244 @@
+//! Every error that is not of one route alone: its form, its code, its headers, and their order.
+
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::support::{Reply, TestApp};
+
+/// Sends bytes as they are; the whole answer.
+async fn raw(app: &TestApp, request: &str) -> String {
+    let mut stream = TcpStream::connect(app.base.trim_start_matches("http://")).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn an_unknown_address_is_404() {
+    let app = TestApp::start().await;
+    for path in ["/api", "/api/nope", "/api/movies/x/y", "/api/users", "/nope", "/%00", "/api/admin/nope"] {
+        app.anyone().get(path).await.assert_problem(404, "not-found");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_method_is_405_and_names_the_right_ones() {
+    let app = TestApp::start().await;
+    for (method, path, allow) in [
+        ("GET", "/api/auth/login", "POST"),
+        ("HEAD", "/api/auth/login", "POST"),
+        ("POST", "/api/users/me", "DELETE, GET, HEAD"),
+        ("OPTIONS", "/api/users/me", "DELETE, GET, HEAD"),
+        ("DELETE", "/api/movies", "GET, POST, HEAD"),
+        ("POST", "/api/movies/65a000000000000000000000", "DELETE, GET, PATCH, PUT, HEAD"),
+        ("TRACE", "/api/movies", "GET, POST, HEAD"),
+        ("PUT", "/health/live", "GET, HEAD"),
+    ] {
+        let reply = app.anyone().send(method, path).await;
+        if method == "HEAD" {
+            assert_eq!((reply.status, reply.header("Allow").as_deref()), (405, Some(allow)));
+        } else {
+            assert_eq!(
+                reply.assert_problem(405, "method-not-allowed").header("Allow").as_deref(),
+                Some(allow)
+            );
+        }
+    }
+    // The method comes before the token and before everything else.
+    let bytes = app.anyone().with_bytes("PUT", "/api/movies", Some("text/plain"), vec![b'x'; 300_000]).await;
+    bytes.assert_problem(405, "method-not-allowed");
+}
+
+#[tokio::test]
+async fn a_form_does_not_choose_the_method() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann").await;
+    let movie = ann.add("Heat").await;
+    let form = async |path: &str, body: &str| {
+        let body = body.as_bytes().to_vec();
+        ann.with_bytes("POST", path, Some("application/x-www-form-urlencoded"), body).await
+    };
+    for body in ["_method=DELETE", "&_method=PUT", "_method=PATCH&x=1", "_method=get&xxxxxxx"] {
+        form(&movie, body).await.assert_problem(405, "method-not-allowed");
+        form("/api/users/me", body).await.assert_problem(405, "method-not-allowed");
+        // And where a POST is welcome, a form is not.
+        form("/api/movies", body).await.assert_problem(415, "unsupported-media-type");
+    }
+    ann.get(&movie).await.assert_status(200);
+}
+
+#[tokio::test]
+async fn what_rocket_refuses_before_routing_has_the_same_form() {
+    let app = TestApp::start().await;
+    let answer = raw(&app, "PROPFIND /api/movies HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    for part in ["application/problem+json", "x-request-id: ", r#""code":"bad-request""#] {
+        assert!(answer.contains(part), "{part} is not in {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_checked_in_order() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann").await;
+    let json = Some("application/json");
+    let send = async |content_type: Option<&str>, body: &[u8]| {
+        ann.with_bytes("POST", "/api/movies", content_type, body.to_vec()).await
+    };
+    let large = [b"\"".as_slice(), &vec![b'x'; 256 * 1024], b"\""].concat();
+    send(Some("text/plain"), &large).await.assert_problem(413, "payload-too-large");
+    send(Some("text/plain"), b"{}").await.assert_problem(415, "unsupported-media-type");
+    send(None, b"{}").await.assert_problem(415, "unsupported-media-type");
+    send(Some("application/merge-patch+json"), b"{}").await.assert_problem(415, "unsupported-media-type");
+    send(Some("application/json; charset=latin1"), b"{}").await.assert_problem(415, "unsupported-media-type");
+    for broken in [&b""[..], b"{", b"{}{}", b"\xff", b"{\"name\": 01}", br#"{"name":"\ud800"}"#, b"NaN"] {
+        send(json, broken).await.assert_problem(400, "invalid-json");
+    }
+    send(json, "[".repeat(200).as_bytes()).await.assert_problem(400, "invalid-json");
+    for shape in [&b"null"[..], b"[]", b"1", b"\"x\""] {
+        send(json, shape).await.assert_fields(&[("", "wrong-type")]);
+    }
+    send(Some("application/json; charset=UTF-8"), b"[]").await.assert_problem(422, "validation-failed");
+    assert_eq!(app.count("movies", bson::doc! {}).await, 0);
+}
+
+#[tokio::test]
+async fn a_body_of_exactly_the_limit_is_read() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann").await;
+    let body = |bytes: usize| {
+        let mut body = br#"{"name":"Heat","casts":[],"genres":["Crime"]}"#.to_vec();
+        body.resize(bytes, b' ');
+        body
+    };
+    let send =
+        async |bytes| ann.with_bytes("POST", "/api/movies", Some("application/json"), body(bytes)).await;
+    send(256 * 1024 + 1).await.assert_problem(413, "payload-too-large");
+    send(256 * 1024).await.assert_status(201);
+    // In chunks, without a Content-Length, the limit is the same.
+    let token = ann.token.clone().unwrap();
+    let chunk = format!("{:x}\r\n{}\r\n", 64 * 1024, "x".repeat(64 * 1024));
+    let head = format!(
+        "POST /api/movies HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    );
+    let answer = raw(&app, &format!("{head}{}0\r\n\r\n", chunk.repeat(5))).await;
+    assert!(answer.contains("payload-too-large"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_that_comes_too_slowly_is_408() {
+    let app = TestApp::start().await;
+    // Rocket itself waits, without a limit, for the first 14 bytes: the rest is ours.
+    let head = "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+                Content-Type: application/json\r\nContent-Length: 50\r\n\r\n{\"email\":\"ann@example";
+    let answer = raw(&app, head).await;
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("request-timeout"), "{answer}");
+}
+
+#[tokio::test]
+async fn the_request_id_is_taken_or_made() {
+    let app = TestApp::start().await;
+    let send = async |id: &str| {
+        Reply::of(app.anyone().request("GET", "/api/movies").header("X-Request-Id", id))
+            .await
+            .header("X-Request-Id")
+            .unwrap()
+    };
+    let longest = "x".repeat(64);
+    for usable in ["a", "A.b_c-9", &longest] {
+        assert_eq!(send(usable).await, *usable);
+    }
+    let too_long = "x".repeat(65);
+    for unusable in ["", "a b", "a;b", "<x>", &too_long] {
+        let made = send(unusable).await;
+        assert_ne!(made, *unusable);
+        assert_eq!(made.len(), 26);
+    }
+}
+
+#[tokio::test]
+async fn head_answers_like_get_without_a_body() {
+    let app = TestApp::start().await;
+    let movie = app.user("ann").await.add("Heat").await;
+    for path in ["/api/movies", &movie, "/health/live"] {
+        let (get, head) =
+            (app.anyone().get(path).await, app.anyone().send("HEAD", path).await.assert_status(200));
+        assert!(head.body.is_empty());
+        for header in ["Content-Type", "Content-Length", "ETag"] {
+            assert_eq!(head.header(header), get.header(header), "{header} of {path}");
+        }
+    }
+    assert_eq!(app.anyone().send("HEAD", "/api/movies/nonsense").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_query_that_a_route_does_not_know_is_400_and_named() {
+    let app = TestApp::start().await;
+    let admin = app.admin("admin").await;
+    let movie = admin.add("Heat").await;
+    let subject = app.user("subject").await.id().await;
+    let credentials = json!({ "email": "x@example.com", "password": "gnu yak emu" });
+    let changes = json!({ "name": "X", "casts": [], "genres": ["Drama"] });
+    for (method, path, body) in [
+        ("GET", "/api/movies".to_owned(), None),
+        ("POST", "/api/movies".to_owned(), Some(&changes)),
+        ("GET", movie.clone(), None),
+        ("PUT", movie.clone(), Some(&changes)),
+        ("PATCH", movie.clone(), Some(&changes)),
+        ("DELETE", movie.clone(), None),
+        ("GET", "/api/users/me".to_owned(), None),
+        ("DELETE", "/api/users/me".to_owned(), None),
+        ("GET", "/api/users/me/movies".to_owned(), None),
+        ("POST", "/api/auth/signup".to_owned(), Some(&credentials)),
+        ("POST", "/api/auth/login".to_owned(), Some(&credentials)),
+        ("GET", "/api/admin".to_owned(), None),
+        ("GET", "/api/admin/users".to_owned(), None),
+        ("GET", format!("/api/admin/users/{subject}"), None),
+        ("DELETE", format!("/api/admin/users/{subject}"), None),
+    ] {
+        let path = format!("{path}?Limits=1");
+        let reply = match body {
+            Some(body) => admin.with_json(method, &path, body).await,
+            None => admin.send(method, &path).await,
+        };
+        let detail = reply.assert_problem(400, "invalid-query").json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains("'Limits'"), "{method} {path}: {detail}");
+    }
+    admin.get(&movie).await.assert_status(200);
+    admin.get(&format!("/api/admin/users/{subject}")).await.assert_status(200);
+}
+
+#[tokio::test]
+async fn a_query_parameter_that_is_malformed_or_repeated_is_400_and_named() {
+    let app = TestApp::start().await;
+    for (query, name) in [
+        ("limit=0", "limit"),
+        ("limit=101", "limit"),
+        ("limit=-1", "limit"),
+        ("limit=%2B5", "limit"),
+        ("limit=1.0", "limit"),
+        ("limit=", "limit"),
+        ("limit", "limit"),
+        ("limit=abc", "limit"),
+        ("limit=99999999999999999999", "limit"),
+        ("limit=1&limit=1", "limit"),
+        ("after=", "after"),
+        ("after=nonsense", "after"),
+        ("after=a&after=b", "after"),
+        ("added_by=nonsense", "added_by"),
+        ("added_by=65A000000000000000000000", "added_by"),
+        ("added_by[$ne]=x", "added_by[$ne]"),
+        ("LIMIT=1", "LIMIT"),
+        ("=1", ""),
+    ] {
+        let reply =
+            app.anyone().get(&format!("/api/movies?{query}")).await.assert_problem(400, "invalid-query");
+        let detail = reply.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains(&format!("'{name}'")), "{query}: {detail}");
+    }
+}

@@ -1,0 +1,107 @@
+//! The database goes away, in several ways, and comes back: 503 and nothing else, and soon.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+
+use crate::support::{Caller, PASSWORD, Proxy, TestApp, eventually, mongod::OwnMongod};
+
+/// The contract's limit.
+const SOON: Duration = Duration::from_secs(3);
+
+fn port(uri: &str) -> u16 {
+    uri.rsplit(':').next().unwrap().split('/').next().unwrap().parse().unwrap()
+}
+
+/// Every kind of request, those whose guard needs the database included, is 503 soon.
+async fn assert_away(app: &TestApp, ann: &Caller, movie: &str) {
+    let body = json!({ "name": "Away", "casts": [], "genres": ["Drama"] });
+    let credentials = json!({ "email": "ann@example.com", "password": PASSWORD });
+    let unknown = json!({ "email": "new@example.com", "password": PASSWORD });
+    let anyone = app.anyone();
+    let started = Instant::now();
+    let soon = async |reply: std::pin::Pin<Box<dyn Future<Output = crate::support::Reply> + Send + '_>>| {
+        let reply = reply.await.assert_problem(503, "database-unavailable");
+        assert!(started.elapsed() < SOON, "after {:?}", started.elapsed());
+        let text = reply.text();
+        assert!(!text.contains("127.0.0.1") && !text.contains("mongo"), "{text}");
+    };
+    tokio::join!(
+        soon(Box::pin(anyone.get("/api/movies"))),
+        soon(Box::pin(anyone.get(movie))),
+        soon(Box::pin(ann.get("/api/users/me"))),
+        soon(Box::pin(ann.get("/api/admin"))),
+        soon(Box::pin(ann.post("/api/movies", &body))),
+        soon(Box::pin(ann.put(movie, &body))),
+        soon(Box::pin(ann.delete(movie))),
+        soon(Box::pin(ann.delete("/api/users/me"))),
+        soon(Box::pin(anyone.post("/api/auth/login", &credentials))),
+        soon(Box::pin(anyone.post("/api/auth/signup", &unknown))),
+        soon(Box::pin(anyone.get("/health/ready"))),
+    );
+    anyone.get("/health/live").await.assert_status(200);
+    // What needs no database is answered as ever.
+    anyone.post("/api/auth/login", &json!({})).await.assert_problem(422, "validation-failed");
+    app.bearer("nonsense").get("/api/users/me").await.assert_problem(401, "invalid-token");
+}
+
+async fn assert_back(app: &TestApp, ann: &Caller, movie: &str) {
+    eventually("the server is ready again", async || match app.anyone().get("/health/ready").await.status {
+        200 => Ok(()),
+        other => Err(other),
+    })
+    .await;
+    app.anyone().get(movie).await.assert_status(200);
+    ann.get("/api/users/me").await.assert_status(200);
+    app.anyone().get("/api/movies").await.assert_status(200);
+}
+
+#[tokio::test]
+async fn a_database_that_is_cut_off_is_503_until_it_is_back() {
+    let mongod = OwnMongod::start().await;
+    let proxy = Proxy::before(port(&mongod.uri())).await;
+    let app = TestApp::on(&proxy.uri()).await;
+    let ann = app.user("ann").await;
+    let movie = ann.add("Heat").await;
+    for _ in 0..2 {
+        proxy.cut();
+        assert_away(&app, &ann, &movie).await;
+        proxy.heal();
+        assert_back(&app, &ann, &movie).await;
+    }
+    assert_eq!(app.count("movies", bson::doc! {}).await, 1);
+}
+
+#[tokio::test]
+async fn a_database_that_is_silent_is_503_until_it_speaks() {
+    let mongod = OwnMongod::start().await;
+    let proxy = Proxy::before(port(&mongod.uri())).await;
+    let app = TestApp::on(&proxy.uri()).await;
+    let ann = app.user("ann").await;
+    let movie = ann.add("Heat").await;
+    proxy.freeze();
+    assert_away(&app, &ann, &movie).await;
+    proxy.heal();
+    assert_back(&app, &ann, &movie).await;
+}
+
+#[tokio::test]
+async fn a_mongod_that_is_killed_is_started_again_and_has_lost_nothing() {
+    let mongod = OwnMongod::start().await;
+    let app = TestApp::on(&mongod.uri()).await;
+    let ann = app.user("ann").await;
+    let mut movies = Vec::new();
+    for number in 0..20 {
+        movies.push(ann.add(&format!("Movie {number}")).await);
+    }
+    let pid = Pid::from_raw(mongod.pid().await).unwrap();
+    kill_process(pid, Signal::KILL).unwrap();
+    let reply = app.anyone().get(&movies[0]).await;
+    assert!([200, 503].contains(&reply.status), "{}", reply.text());
+    assert_back(&app, &ann, &movies[0]).await;
+    assert_ne!(Pid::from_raw(mongod.pid().await), Some(pid));
+    for movie in &movies {
+        app.anyone().get(movie).await.assert_status(200);
+    }
+}

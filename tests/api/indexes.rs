@@ -1,0 +1,58 @@
+//! The indexes: those of the table, and that the plain lists use them.
+
+use std::collections::BTreeMap;
+
+use bson::{Document, doc};
+use futures::TryStreamExt;
+
+use crate::support::TestApp;
+
+#[tokio::test]
+async fn the_indexes_are_those_of_the_table() {
+    let app = TestApp::start().await;
+    let mut found = BTreeMap::new();
+    for collection in ["users", "movies"] {
+        let indexes = app.database.collection::<Document>(collection).list_indexes().await.unwrap();
+        for index in indexes.try_collect::<Vec<_>>().await.unwrap() {
+            let options = index.options.unwrap();
+            let only =
+                options.partial_filter_expression.map(|only| format!(" only {only}")).unwrap_or_default();
+            let unique = if options.unique == Some(true) { " unique" } else { "" };
+            let name = format!("{collection}.{}", options.name.unwrap());
+            found.insert(name, format!("{}{unique}{only}", index.keys));
+        }
+    }
+    insta::assert_debug_snapshot!(found, @r#"
+    {
+        "movies._id_": "{ \"_id\": 1 }",
+        "movies.name_year_unique": "{ \"name\": 1, \"year\": 1 } unique",
+        "movies.newest_first": "{ \"created_at\": -1, \"_id\": -1 }",
+        "movies.owner_newest_first": "{ \"added_by\": 1, \"created_at\": -1, \"_id\": -1 }",
+        "users._id_": "{ \"_id\": 1 }",
+        "users.email_unique": "{ \"email\": 1 } unique only { \"email\": { \"$exists\": true } }",
+        "users.marked": "{ \"deleted_at\": 1 } only { \"deleted_at\": { \"$exists\": true } }",
+        "users.newest_first": "{ \"created_at\": -1, \"_id\": -1 } only { \"email\": { \"$exists\": true } }",
+    }
+    "#);
+}
+
+#[tokio::test]
+async fn the_plain_lists_neither_scan_nor_sort() {
+    let app = TestApp::start().await;
+    let id = bson::oid::ObjectId::new();
+    let sort = doc! { "created_at": -1, "_id": -1 };
+    for (collection, filter) in [
+        ("movies", doc! {}),
+        ("movies", doc! { "added_by": id }),
+        ("users", doc! { "email": { "$exists": true } }),
+    ] {
+        let find = doc! { "find": collection, "filter": filter, "sort": sort.clone(), "limit": 21 };
+        let plan = app.database.run_command(doc! { "explain": find }).await.unwrap();
+        let plan =
+            plan.get_document("queryPlanner").unwrap().get_document("winningPlan").unwrap().to_string();
+        assert!(
+            plan.contains("IXSCAN") && !plan.contains("COLLSCAN") && !plan.contains("\"SORT\""),
+            "{plan}"
+        );
+    }
+}

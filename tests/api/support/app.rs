@@ -1,0 +1,145 @@
+//! The server under test: all of it, in this process, behind a real socket.
+
+use std::sync::Arc;
+
+use mongodb::{Client, Database};
+use movie_bag::{
+    config::{self, Settings},
+    mongo::{self, indexes},
+    users::admins::Admins,
+};
+use rocket::{Shutdown, fairing::AdHoc};
+use secrecy::SecretString;
+use serde_json::json;
+use tokio::sync::{Mutex, oneshot};
+
+use super::{Caller, mongod};
+
+pub const SECRET: &str = "the secret of the tests, 32 bytes and more";
+pub const PASSWORD: &str = "gnu yak emu";
+/// In tests only: the settings refuse it.
+const BCRYPT_COST: u32 = 4;
+
+/// A server with a database of its own.
+pub struct TestApp {
+    pub base: String,
+    pub database: Database,
+    pub http: reqwest::Client,
+    shutdown: Shutdown,
+    uri: String,
+}
+
+impl TestApp {
+    /// On the shared mongod.
+    pub async fn start() -> Self {
+        Self::on(&mongod::shared_uri().await).await
+    }
+
+    /// On some MongoDB.
+    pub async fn on(uri: &str) -> Self {
+        let name = format!("movie_bag_test_{}", bson::oid::ObjectId::new().to_hex());
+        Self::with(uri, &name, |settings| settings.password.bcrypt_cost = BCRYPT_COST).await
+    }
+
+    /// With chosen settings.
+    pub async fn with(uri: &str, database: &str, change: impl FnOnce(&mut Settings)) -> Self {
+        let figment = config::defaults()
+            .merge(("port", 0))
+            .merge(("shutdown.ctrlc", false))
+            .merge(("shutdown.grace", 0))
+            .merge(("shutdown.mercy", 0));
+        let mut settings = Settings::extract(&figment).unwrap();
+        change(&mut settings);
+        let client = Client::with_options(mongo::parse(uri).await.unwrap()).unwrap();
+        let database = client.database(database);
+        indexes::ensure(&database).await.unwrap();
+        Admins::new(&database).ensure().await.unwrap();
+        let (tell, listening) = oneshot::channel();
+        let tell = Arc::new(Mutex::new(Some(tell)));
+        let liftoff = AdHoc::on_liftoff("the test learns the port", move |rocket| {
+            let (port, tell) = (rocket.config().port, Arc::clone(&tell));
+            Box::pin(async move { tell.lock().await.take().unwrap().send(port).unwrap() })
+        });
+        let secret = SecretString::from(SECRET);
+        let rocket = movie_bag::rocket(&figment, &settings, &secret, &database).unwrap();
+        let rocket = rocket.attach(liftoff).ignite().await.unwrap();
+        let shutdown = rocket.shutdown();
+        tokio::spawn(rocket.launch());
+        let base = format!("http://127.0.0.1:{}", listening.await.unwrap());
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { base, database, http, shutdown, uri: uri.to_owned() }
+    }
+
+    /// Somebody without a token.
+    pub fn anyone(&self) -> Caller {
+        Caller::new(self, None)
+    }
+
+    /// Somebody with this token.
+    pub fn bearer(&self, token: &str) -> Caller {
+        Caller::new(self, Some(token.to_owned()))
+    }
+
+    /// A new user `{name}@example.com`, signed in.
+    pub async fn user(&self, name: &str) -> Caller {
+        let credentials = json!({ "email": format!("{name}@example.com"), "password": PASSWORD });
+        self.anyone().post("/api/auth/signup", &credentials).await.assert_status(201);
+        self.log_in(name).await
+    }
+
+    pub async fn log_in(&self, name: &str) -> Caller {
+        let credentials = json!({ "email": format!("{name}@example.com"), "password": PASSWORD });
+        let reply = self.anyone().post("/api/auth/login", &credentials).await.assert_status(200);
+        self.bearer(reply.json()["token"].as_str().unwrap())
+    }
+
+    /// A new user with the role `admin`.
+    pub async fn admin(&self, name: &str) -> Caller {
+        let admin = self.user(name).await;
+        self.grant(&admin.id().await).await;
+        admin
+    }
+
+    /// Makes a user admin, as the command line does.
+    pub async fn grant(&self, id: &str) {
+        let users = movie_bag::users::Users::new(&self.database);
+        let id = movie_bag::ids::UserId::parse(id).unwrap();
+        Admins::new(&self.database).grant(&users, id).await.unwrap().unwrap();
+    }
+
+    /// Everything that is stored, in an order of its own: for "nothing changed".
+    pub async fn snapshot(&self) -> Vec<bson::Document> {
+        use futures::TryStreamExt;
+        let mut all = Vec::new();
+        for name in ["users", "movies", "roles"] {
+            let documents = self.database.collection::<bson::Document>(name);
+            let found = documents.find(bson::doc! {}).sort(bson::doc! { "_id": 1 }).await.unwrap();
+            all.extend(found.try_collect::<Vec<_>>().await.unwrap());
+        }
+        all
+    }
+
+    /// How many documents of a collection match.
+    pub async fn count(&self, collection: &str, filter: bson::Document) -> u64 {
+        self.database.collection::<bson::Document>(collection).count_documents(filter).await.unwrap()
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.shutdown.clone().notify();
+        // The tests' own mongod goes as a whole; another one is left as it was found.
+        if mongod::given_uri().as_ref() == Some(&self.uri) {
+            let (uri, name) = (self.uri.clone(), self.database.name().to_owned());
+            let drop_database = async move {
+                let client = Client::with_uri_str(uri).await?;
+                client.database(&name).drop().await
+            };
+            let thread = std::thread::spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(drop_database)
+            });
+            let _ = thread.join();
+        }
+    }
+}

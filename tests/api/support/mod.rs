@@ -1,0 +1,31 @@
+//! What the tests stand on: a server, callers, replies, a mongod, a proxy that cuts.
+
+mod app;
+mod caller;
+pub mod mongod;
+mod proxy;
+mod reply;
+
+pub use app::{PASSWORD, SECRET, TestApp};
+pub use caller::Caller;
+pub use proxy::Proxy;
+pub use reply::Reply;
+
+use std::time::Duration;
+
+/// Asks until the answer is yes, for a long time; then fails with the last state.
+pub async fn eventually<T, F>(what: &str, ask: impl Fn() -> F)
+where
+    T: std::fmt::Debug,
+    F: Future<Output = Result<(), T>>,
+{
+    let mut last = None;
+    for _ in 0..600 {
+        match ask().await {
+            Ok(()) => return,
+            Err(state) => last = Some(state),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("not within a minute: {what}; the last state: {last:?}");
+}

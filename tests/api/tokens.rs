@@ -1,0 +1,184 @@
+//! Tokens: what is in ours, and what is refused.
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use chrono::Utc;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::support::{PASSWORD, SECRET, TestApp};
+
+/// The claims of a token of ours, to be spoilt.
+#[derive(Serialize, Clone)]
+pub struct Claims {
+    pub sub: String,
+    pub iat: i64,
+    pub exp: i64,
+    pub jti: String,
+    pub iss: String,
+    pub aud: String,
+    pub r#gen: i64,
+}
+
+impl Claims {
+    pub fn of(user: &str) -> Self {
+        let iat = Utc::now().timestamp();
+        Self {
+            sub: user.to_owned(),
+            iat,
+            exp: iat + 60,
+            jti: "a".to_owned(),
+            iss: "movie-bag".to_owned(),
+            aud: "access".to_owned(),
+            r#gen: 0,
+        }
+    }
+}
+
+pub fn sign(claims: &impl Serialize, secret: &str) -> String {
+    sign_as(&Header::new(Algorithm::HS256), claims, secret)
+}
+
+fn sign_as(header: &Header, claims: &impl Serialize, secret: &str) -> String {
+    jsonwebtoken::encode(header, claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
+}
+
+fn part(token: &str, number: usize) -> Value {
+    let part = token.split('.').nth(number).unwrap();
+    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_token_says_who_and_until_when_and_no_role() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann").await;
+    let before = Utc::now().timestamp();
+    let credentials = json!({ "email": "ann@example.com", "password": PASSWORD });
+    let reply = app.anyone().post("/api/auth/login", &credentials).await.assert_status(200);
+    assert_eq!(reply.header("Cache-Control").as_deref(), Some("no-store"));
+    let answer = reply.json();
+    assert_eq!(answer["token_type"], "Bearer");
+    assert_eq!(answer["expires_in"], 604_800);
+    let token = answer["token"].as_str().unwrap();
+    assert_eq!(part(token, 0), json!({ "typ": "JWT", "alg": "HS256" }));
+    let claims = part(token, 1);
+    assert_eq!(claims["sub"], ann.id().await);
+    assert_eq!(
+        (&claims["iss"], &claims["aud"], &claims["gen"]),
+        (&json!("movie-bag"), &json!("access"), &json!(0))
+    );
+    let iat = claims["iat"].as_i64().unwrap();
+    assert!((before..=Utc::now().timestamp()).contains(&iat));
+    assert_eq!(claims["exp"].as_i64().unwrap(), iat + 604_800);
+    let names: Vec<&String> = claims.as_object().unwrap().keys().collect();
+    assert_eq!(names.len(), 7, "{names:?}");
+    let other = app.log_in("ann").await.token.unwrap();
+    assert_ne!(part(&other, 1)["jti"], claims["jti"]);
+}
+
+#[tokio::test]
+async fn the_scheme_is_case_insensitive_and_may_be_followed_by_spaces() {
+    let app = TestApp::start().await;
+    let token = app.user("ann").await.token.unwrap();
+    let send = async |value: String| {
+        let request = app.anyone().request("GET", "/api/users/me").header("Authorization", value);
+        crate::support::Reply::of(request).await
+    };
+    for scheme in ["Bearer ", "bearer ", "BEARER   "] {
+        send(format!("{scheme}{token}")).await.assert_status(200);
+    }
+    for wrong in [
+        "Bearer".to_owned(),
+        format!("Bearer{token}"),
+        format!("Token {token}"),
+        token.clone(),
+        format!("Bearer {token} x"),
+    ] {
+        send(wrong).await.assert_problem(401, "invalid-token");
+    }
+    let twice = app
+        .anyone()
+        .request("GET", "/api/users/me")
+        .header("Authorization", format!("Bearer {token}"))
+        .header("Authorization", format!("Bearer {token}"));
+    crate::support::Reply::of(twice).await.assert_problem(401, "invalid-token");
+    // Nor is a token read from anywhere else.
+    let cookie = app.anyone().request("GET", "/api/users/me").header("Cookie", format!("token={token}"));
+    crate::support::Reply::of(cookie).await.assert_problem(401, "missing-token");
+    app.anyone()
+        .get(&format!("/api/users/me?access_token={token}"))
+        .await
+        .assert_problem(401, "missing-token");
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_ours_is_invalid() {
+    let app = TestApp::start().await;
+    let id = app.user("ann").await.id().await;
+    let good = Claims::of(&id);
+    app.bearer(&sign(&good, SECRET)).get("/api/users/me").await.assert_status(200);
+    let changed = |name: &str, value: Value| {
+        let mut claims = serde_json::to_value(&good).unwrap();
+        match value {
+            Value::Null => drop(claims.as_object_mut().unwrap().remove(name)),
+            value => claims[name] = value,
+        }
+        sign(&claims, SECRET)
+    };
+    let mut forged: Vec<(String, String)> = Vec::new();
+    for name in ["sub", "iat", "exp", "jti", "iss", "aud", "gen"] {
+        forged.push((format!("without {name}"), changed(name, Value::Null)));
+        forged.push((format!("{name} of another type"), changed(name, json!({ "x": 1 }))));
+    }
+    forged.push(("another issuer".into(), changed("iss", json!("movie-bagger"))));
+    forged.push(("another audience".into(), changed("aud", json!("reset"))));
+    forged.push(("several audiences".into(), changed("aud", json!(["access", "reset"]))));
+    forged.push(("a subject that is no id".into(), changed("sub", json!("ann@example.com"))));
+    forged.push(("a subject in capitals".into(), changed("sub", json!(id.to_uppercase()))));
+    forged.push(("an operator for a subject".into(), changed("sub", json!({ "$ne": "" }))));
+    for algorithm in [Algorithm::HS384, Algorithm::HS512] {
+        forged.push((format!("{algorithm:?}"), sign_as(&Header::new(algorithm), &good, SECRET)));
+    }
+    let mut critical = Header::new(Algorithm::HS256);
+    critical.crit = Some(vec!["exp".to_owned()]);
+    forged.push(("crit".into(), sign_as(&critical, &good, SECRET)));
+    let token = sign(&good, SECRET);
+    let parts: Vec<&str> = token.split('.').collect();
+    for none in ["none", "None", "NONE", "nOnE", "RS256", "HS256 ", "hs256"] {
+        let header = BASE64_URL_SAFE_NO_PAD.encode(json!({ "typ": "JWT", "alg": none }).to_string());
+        forged.push((none.into(), format!("{header}.{}.", parts[1])));
+        forged.push((none.into(), format!("{header}.{}.{}", parts[1], parts[2])));
+    }
+    forged.push(("without a signature".into(), format!("{}.{}.", parts[0], parts[1])));
+    forged.push(("two parts".into(), format!("{}.{}", parts[0], parts[1])));
+    forged.push(("four parts".into(), format!("{token}.x")));
+    forged.push(("cut".into(), token[..token.len() - 1].to_owned()));
+    forged.push(("dots".into(), "..".into()));
+    forged.push(("huge".into(), "a".repeat(10_000)));
+    for (what, token) in forged {
+        println!("{what}");
+        app.bearer(&token).get("/api/users/me").await.assert_problem(401, "invalid-token");
+    }
+}
+
+#[tokio::test]
+async fn a_token_expires_at_its_exp_without_leeway() {
+    let app = TestApp::start().await;
+    let mut claims = Claims::of(&app.user("ann").await.id().await);
+    claims.exp = Utc::now().timestamp();
+    app.bearer(&sign(&claims, SECRET)).get("/api/users/me").await.assert_problem(401, "expired-token");
+    // Expired and not ours is not ours.
+    claims.aud = "reset".to_owned();
+    app.bearer(&sign(&claims, SECRET)).get("/api/users/me").await.assert_problem(401, "invalid-token");
+}
+
+#[tokio::test]
+async fn a_token_of_another_generation_is_revoked() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann").await;
+    let id = bson::oid::ObjectId::parse_str(ann.id().await).unwrap();
+    let users = app.database.collection::<bson::Document>("users");
+    users.update_one(bson::doc! { "_id": id }, bson::doc! { "$inc": { "gen": 1_i64 } }).await.unwrap();
+    ann.get("/api/users/me").await.assert_problem(401, "revoked-token");
+    app.log_in("ann").await.get("/api/users/me").await.assert_status(200);
+}

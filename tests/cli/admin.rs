@@ -1,0 +1,25 @@
+//! `movie-bag admin`.
+
+use crate::support::Folder;
+
+#[test]
+fn the_first_admin_is_made_by_the_command_line_beside_the_server_or_without_it() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let (ann, _bob) = (server.sign_up("ann"), server.sign_up("bob"));
+    assert_eq!(server.get("/api/admin", Some(&ann)).0, 403);
+    let granted = folder.run(&["admin", "grant", "ANN@example.com"]);
+    assert_eq!(granted.assert_succeeded().out, "ann@example.com is admin now\n");
+    assert_eq!(server.get("/api/admin", Some(&ann)).0, 200);
+    folder
+        .run(&["admin", "grant", "nobody@example.com"])
+        .assert_failed(1, "there is no user nobody@example.com");
+    folder.run(&["admin", "revoke", "ann@example.com"]).assert_failed(1, "ann@example.com is the last admin");
+    server.stop();
+    // Without a server the command runs a mongod for its own duration.
+    folder.run(&["admin", "grant", "bob@example.com"]).assert_succeeded();
+    folder.run(&["admin", "revoke", "ann@example.com"]).assert_succeeded();
+    assert_eq!(crate::support::processes_of(&folder), [""; 0]);
+    let server = folder.serve();
+    assert_eq!(server.get("/api/admin", Some(&ann)).0, 403);
+}

@@ -1,0 +1,193 @@
+//! `movie-bag import`.
+
+use std::io::{Read, Write};
+
+use serde_json::{Value, json};
+
+use crate::support::{Folder, eventually};
+
+fn demo() -> Vec<u8> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/films.ndjson.gz");
+    std::fs::read(path).unwrap()
+}
+
+fn report(folder: &Folder) -> Vec<Value> {
+    folder.read("report.ndjson").lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn all_the_films_go_in_and_are_read_back() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let token = server.sign_up("ann");
+    folder.write("films.ndjson.gz", demo());
+    let import = ["import", "films.ndjson.gz", "--as", "ann@example.com", "--report", "report.ndjson"];
+    let dry = folder.run(&[&import[..], &["--dry-run"]].concat());
+    let counts = "17025 {}, 447 refused (duplicate-movie 4, validation-failed 443)\n";
+    assert_eq!(dry.assert_succeeded().err, counts.replace("{}", "would be imported"));
+    assert_eq!(server.get("/api/users/me", Some(&token)).1["movie_count"], 0);
+    let dry_report = report(&folder);
+    let real = folder.run(&import);
+    assert_eq!(real.assert_succeeded().err, counts.replace("{}", "imported"));
+    let refused = report(&folder);
+    assert_eq!(refused, dry_report);
+    assert!(refused.is_sorted_by_key(|refusal| refusal["line"].as_u64()));
+    let genres = json!([{ "field": "genres", "code": "too-few", "message": "must not be empty" }]);
+    assert_eq!(refused[0], json!({ "line": 119, "code": "validation-failed", "errors": genres }));
+    let repeats: Vec<&Value> =
+        refused.iter().filter(|refusal| refusal["code"] == "duplicate-movie").collect();
+    assert_eq!(*repeats[0], json!({ "line": 6383, "code": "duplicate-movie" }));
+
+    // Every film that was not refused stands there as it was.
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&demo()[..]).read_to_string(&mut text).unwrap();
+    let lines: std::collections::HashSet<u64> =
+        refused.iter().map(|refusal| refusal["line"].as_u64().unwrap()).collect();
+    let mut films: std::collections::HashMap<(String, Value), Value> = text
+        .lines()
+        .zip(1..)
+        .filter(|(_, line)| !lines.contains(line))
+        .map(|(film, _)| serde_json::from_str(film).unwrap())
+        .map(|film: Value| ((film["name"].as_str().unwrap().to_owned(), film["year"].clone()), film))
+        .collect();
+    let mut path = "/api/movies?limit=100".to_owned();
+    loop {
+        let (status, page) = server.get(&path, None);
+        assert_eq!(status, 200);
+        for item in page["items"].as_array().unwrap() {
+            let key = (item["name"].as_str().unwrap().to_owned(), item["year"].clone());
+            let film = films.remove(&key).unwrap_or_else(|| panic!("{item} was not in the file"));
+            for (field, value) in film.as_object().unwrap() {
+                assert_eq!(&item[field], value, "{field} of {film}");
+            }
+        }
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/api/movies?limit=100&after={next}");
+    }
+    assert_eq!(films.len(), 0);
+
+    // Again is no harm.
+    let again = folder.run(&import);
+    assert_eq!(
+        again.assert_succeeded().err,
+        "0 imported, 17472 refused (duplicate-movie 17029, validation-failed 443)\n"
+    );
+}
+
+#[test]
+fn what_is_refused_is_reported_with_its_line_and_the_rest_goes_in() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let token = server.sign_up("ann");
+    let text = "{\"name\":\"One\",\"casts\":[],\"genres\":[\"Drama\"]}\n\n{broken\n\
+                {\"name\":\"One\",\"casts\":[],\"genres\":[\"Comedy\"]}\n\
+                {\"name\":\" \",\"casts\":[\"\"],\"genres\":[\"Drama\"],\"extra\":1}\n\
+                {\"name\":\"Two\",\"casts\":[],\"genres\":[\"Drama\"],\"id\":\"ignored\"}";
+    folder.write("some.ndjson", text);
+    let ended =
+        folder.run(&["import", "some.ndjson", "--as", "ann@example.com", "--report", "report.ndjson"]);
+    let counts = "2 imported, 3 refused (duplicate-movie 1, invalid-json 1, validation-failed 1)\n";
+    assert_eq!(ended.assert_succeeded().err, counts);
+    let refused = report(&folder);
+    assert_eq!(refused[0], json!({ "line": 3, "code": "invalid-json" }));
+    assert_eq!(refused[1], json!({ "line": 4, "code": "duplicate-movie" }));
+    let fields: Vec<&str> = refused[2]["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| error["field"].as_str().unwrap())
+        .collect();
+    assert_eq!((&refused[2]["line"], fields), (&json!(5), vec!["name", "casts[0]", "extra"]));
+    let (_, mine) = server.get("/api/users/me/movies", Some(&token));
+    assert_eq!(mine["items"].as_array().unwrap().len(), 2);
+    // Of two equal ones the first has won.
+    assert_eq!(mine["items"][1]["genres"], json!(["Drama"]));
+}
+
+#[test]
+fn csv_goes_in_too() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    server.sign_up("ann");
+    let text = "name,year,casts,genres\nHeat,1995,Al Pacino|Robert De Niro,Crime|Drama\nNone,,,\n";
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(text.as_bytes()).unwrap();
+    folder.write("films.csv.gz", packed.finish().unwrap());
+    let ended = folder.run(&["import", "films.csv.gz", "--as", "ann@example.com"]);
+    assert_eq!(ended.assert_succeeded().err, "1 imported, 1 refused (validation-failed 1)\n");
+    let (_, page) = server.get("/api/movies", None);
+    assert_eq!(page["items"][0]["casts"], json!(["Al Pacino", "Robert De Niro"]));
+    folder.write("wrong.csv", "name,kasts\nHeat,x\n");
+    folder
+        .run(&["import", "wrong.csv", "--as", "ann@example.com"])
+        .assert_failed(1, "wrong.csv: the header names 'kasts'");
+}
+
+#[test]
+fn what_fails_as_a_whole_is_one_line_and_1() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    server.sign_up("ann");
+    let import = |file: &str, email: &str| folder.run(&["import", file, "--as", email]);
+    import("missing", "ann@example.com").assert_failed(1, "missing: ");
+    folder.write("empty", "");
+    import("empty", "nobody@example.com").assert_failed(1, "there is no user nobody@example.com");
+    assert_eq!(import("empty", "ann@example.com").assert_succeeded().err, "0 imported, 0 refused\n");
+    // What was whole before the damage goes in.
+    let mut cut = demo();
+    cut.truncate(cut.len() / 2);
+    folder.write("cut.gz", cut);
+    let ended = import("cut.gz", "ann@example.com");
+    ended.assert_failed(1, "cut.gz: ");
+    assert!(server.get("/api/movies", None).1["next"].is_string(), "{ended:?}");
+}
+
+#[test]
+fn an_import_whose_account_goes_is_taken_back() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let token = server.sign_up("ann");
+    // Slow enough to come between: it is read from a pipe.
+    let fifo = folder.path().join("movies");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let import = folder
+        .command(&["import", "movies", "--as", "ann@example.com"])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut pipe = std::fs::OpenOptions::new().write(true).open(&fifo).unwrap();
+    let line =
+        |number: usize| format!("{{\"name\":\"Movie {number}\",\"casts\":[],\"genres\":[\"Drama\"]}}\n");
+    pipe.write_all((0..1_200).map(line).collect::<String>().as_bytes()).unwrap();
+    eventually("some are in", || {
+        server.get("/api/users/me", Some(&token)).1["movie_count"].as_u64() >= Some(1_000)
+    });
+    assert_eq!(server.call("DELETE", "/api/users/me", Some(&token), None).0, 204);
+    // The import may end before it has read this.
+    let _ = pipe.write_all((1_200..3_000).map(line).collect::<String>().as_bytes());
+    drop(pipe);
+    let output = import.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("the account was deleted meanwhile"), "{said}");
+    assert_eq!(server.get("/api/movies", None).1["items"], json!([]));
+}
+
+#[test]
+fn a_server_may_start_while_an_import_runs_alone() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    server.sign_up("ann");
+    server.stop();
+    let fifo = folder.path().join("movies");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let mut import = folder.command(&["import", "movies", "--as", "ann@example.com"]).spawn().unwrap();
+    let mut pipe = std::fs::OpenOptions::new().write(true).open(&fifo).unwrap();
+    let server = folder.serve();
+    pipe.write_all(b"{\"name\":\"Heat\",\"casts\":[],\"genres\":[\"Crime\"]}\n").unwrap();
+    drop(pipe);
+    assert_eq!(import.wait().unwrap().code(), Some(0));
+    assert_eq!(server.get("/api/movies", None).1["items"][0]["name"], "Heat");
+    server.stop();
+    assert_eq!(crate::support::processes_of(&folder), [""; 0]);
+}

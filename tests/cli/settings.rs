@@ -1,0 +1,74 @@
+//! Wrong usage and wrong settings: one line that says what, and exit code 2.
+
+use crate::support::{Folder, end};
+
+#[test]
+fn wrong_usage_is_one_line_and_2() {
+    let folder = Folder::new();
+    folder.run(&["impor"]).assert_failed(2, "unrecognized subcommand 'impor'");
+    folder
+        .run(&["import"])
+        .assert_failed(2, "the following required arguments were not provided: --as <EMAIL>");
+    folder.run(&["import", "x"]).assert_failed(2, "the following required arguments");
+    folder.run(&["admin"]).assert_failed(2, "");
+    folder.run(&["admin", "crown", "x"]).assert_failed(2, "unrecognized subcommand 'crown'");
+    folder.run(&["--nonsense"]).assert_failed(2, "unexpected argument '--nonsense'");
+    assert!(!folder.path().join("data").exists(), "nothing was begun");
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    let folder = Folder::new();
+    let help = folder.run(&["--help"]);
+    assert!(help.assert_succeeded().out.contains("import"), "{help:?}");
+    assert!(!help.out.contains("supervise"), "{help:?}");
+    assert!(folder.run(&["--version"]).assert_succeeded().out.starts_with("movie-bag "));
+}
+
+#[test]
+fn a_wrong_setting_names_its_key_and_stops_every_command() {
+    let folder = Folder::new();
+    for arguments in [&["serve"][..], &["import", "x", "--as", "y"], &["admin", "grant", "y"]] {
+        for (name, value, says) in [
+            ("MOVIE_BAG_PASSWORD__BCRYPT_COST", "4", "password.bcrypt_cost: "),
+            ("MOVIE_BAG_JWT__SECRET", "short", "jwt.secret: "),
+            ("MOVIE_BAG_JWT__LIFETIME", "soon", "jwt.lifetime: "),
+            ("MOVIE_BAG_LOG__FORMAT", "xml", "log.format: "),
+            ("MOVIE_BAG_MAIL__FROM", "a@example.com", "mail.smtp_url: "),
+            ("MOVIE_BAG_JWT__SECRETT", "x", "MOVIE_BAG_JWT__SECRETT: "),
+            ("ROCKET_PORT", "many", "port: "),
+        ] {
+            let mut command = folder.command(arguments);
+            command.env(name, value);
+            let ended = end(command);
+            ended.assert_failed(2, says);
+            assert!(!ended.err.contains("short"), "{ended:?}");
+        }
+    }
+}
+
+#[test]
+fn a_configured_database_needs_a_secret() {
+    let folder = Folder::new();
+    let mut command = folder.command(&[]);
+    command.env("MOVIE_BAG_MONGODB__URI", "mongodb://127.0.0.1:1");
+    end(command).assert_failed(2, "jwt.secret: is required");
+}
+
+#[test]
+fn the_environment_wins_over_dotenv_and_dotenv_over_the_file() {
+    let folder = Folder::new();
+    folder.write("Rocket.toml", "[default]\njwt.lifetime = \"wrong in the file\"\n");
+    folder.run(&["serve"]).assert_failed(2, "jwt.lifetime: ");
+    folder.write(".env", "# a comment\nMOVIE_BAG_JWT__LIFETIME=1d\nMOVIE_BAG_LOG__FORMAT=wrong-in-dotenv\n");
+    folder.run(&["serve"]).assert_failed(2, "log.format: ");
+    let mut command = folder.command(&["serve"]);
+    command.env("MOVIE_BAG_LOG__FORMAT", "wrong-in-the-environment");
+    let ended = end(command);
+    ended.assert_failed(2, "log.format: ");
+    assert!(!ended.err.contains("dotenv"), "{ended:?}");
+    folder.write(".env", "MOVIE_BAG_TYPO=1\n");
+    folder.run(&["serve"]).assert_failed(2, "MOVIE_BAG_TYPO: ");
+    folder.write(".env", "this is no dotenv file\n");
+    folder.run(&["serve"]).assert_failed(2, ".env: ");
+}

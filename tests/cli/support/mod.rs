@@ -1,0 +1,225 @@
+//! Running the binary in a folder of its own, as a newcomer would.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use reqwest::blocking::Client;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+pub const PASSWORD: &str = "gnu yak emu";
+const LONG: Duration = Duration::from_mins(1);
+
+/// A working directory without settings; processes run in it with nothing in their environment.
+pub struct Folder(tempfile::TempDir);
+
+/// How a process ended, and what it said.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Folder {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path().join(name)).unwrap()
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_movie-bag"));
+        command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
+        for (name, _) in std::env::vars_os() {
+            let name_text = name.to_string_lossy();
+            if name_text.starts_with("MOVIE_BAG_") || name_text.starts_with("ROCKET_") {
+                command.env_remove(&name);
+            }
+        }
+        command.env("ROCKET_PORT", "0").env("MOVIE_BAG_PASSWORD__BCRYPT_COST", "10");
+        command
+    }
+
+    /// Runs to the end.
+    pub fn run(&self, arguments: &[&str]) -> Ended {
+        end(self.command(arguments))
+    }
+
+    pub fn serve(&self) -> Server {
+        Server::start(self.command(&["serve"]))
+    }
+}
+
+pub fn end(mut command: Command) -> Ended {
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ended { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+impl Ended {
+    /// Failed with this code, saying why in one line that begins like this.
+    #[track_caller]
+    pub fn assert_failed(&self, code: i32, says: &str) {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        let lines: Vec<&str> = self.err.lines().collect();
+        assert_eq!(lines.len(), 1, "{self:?}");
+        assert!(lines[0].starts_with(&format!("movie-bag: {says}")), "{self:?}");
+    }
+
+    #[track_caller]
+    pub fn assert_succeeded(&self) -> &Self {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        self
+    }
+}
+
+/// A server process. It is killed when the test ends, if it still runs.
+pub struct Server {
+    child: Child,
+    pub base: String,
+    pub said: String,
+    pub http: Client,
+    /// From `exec` to ready.
+    pub ready_after: Duration,
+}
+
+impl Server {
+    pub fn start(mut command: Command) -> Self {
+        let started = Instant::now();
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let mut said = String::new();
+        let base = loop {
+            let mut line = String::new();
+            if lines.read_line(&mut line).unwrap() == 0 {
+                let mut err = String::new();
+                child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+                panic!("the server did not start: {err}");
+            }
+            said.push_str(&line);
+            if let Some((_, base)) = line.split_once("listens on ") {
+                break base.trim().to_owned();
+            }
+        };
+        // What it says from here on must not fill the pipes.
+        std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
+        let mut err = child.stderr.take().unwrap();
+        std::thread::spawn(move || std::io::copy(&mut err, &mut std::io::sink()));
+        let http = Client::builder().build().unwrap();
+        let mut server = Self { child, base, said, http, ready_after: Duration::ZERO };
+        eventually("the server is ready", || server.get("/health/ready", None).0 == 200);
+        server.ready_after = started.elapsed();
+        server
+    }
+
+    pub fn get(&self, path: &str, token: Option<&str>) -> (u16, Value) {
+        self.call("GET", path, token, None)
+    }
+
+    pub fn call(&self, method: &str, path: &str, token: Option<&str>, body: Option<Value>) -> (u16, Value) {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        match request.send() {
+            Ok(response) => {
+                let status = response.status().as_u16();
+                (status, response.json().unwrap_or_default())
+            }
+            Err(_) => (0, Value::Null),
+        }
+    }
+
+    /// A new user `{name}@example.com`; their token.
+    pub fn sign_up(&self, name: &str) -> String {
+        let credentials = json!({ "email": format!("{name}@example.com"), "password": PASSWORD });
+        assert_eq!(self.call("POST", "/api/auth/signup", None, Some(credentials)).0, 201);
+        self.log_in(name)
+    }
+
+    pub fn log_in(&self, name: &str) -> String {
+        let credentials = json!({ "email": format!("{name}@example.com"), "password": PASSWORD });
+        let (status, answer) = self.call("POST", "/api/auth/login", None, Some(credentials));
+        assert_eq!(status, 200, "{answer}");
+        answer["token"].as_str().unwrap().to_owned()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(pid(self.child.id()), signal).unwrap();
+    }
+
+    /// Waits for the end; its exit code.
+    pub fn wait(mut self) -> Option<i32> {
+        let deadline = Instant::now() + LONG;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("the server does not end");
+    }
+
+    pub fn stop(self) {
+        self.signal(Signal::TERM);
+        assert_eq!(self.wait(), Some(0));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn pid(id: u32) -> Pid {
+    Pid::from_raw(i32::try_from(id).unwrap()).unwrap()
+}
+
+/// The processes whose command line names this folder: supervisor and mongod.
+pub fn processes_of(folder: &Folder) -> Vec<String> {
+    let data = folder.path().canonicalize().unwrap().join("data").display().to_string();
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let command = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let command = String::from_utf8_lossy(&command).replace('\0', " ");
+        if command.contains(&data) {
+            found.push(command);
+        }
+    }
+    found
+}
+
+/// Asks until the answer is yes, for a long time.
+#[track_caller]
+pub fn eventually(what: &str, ask: impl Fn() -> bool) {
+    let deadline = Instant::now() + LONG;
+    while !ask() {
+        assert!(Instant::now() < deadline, "not within a minute: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
