@@ -7,19 +7,31 @@
 //! is gone, and it ends mongod. Since it then keeps the lock until it ends, a newcomer waits, and
 //! starts a supervisor of its own.
 //!
-//! It also starts mongod again when that dies. [`super::embedded`] is the other side.
+//! It also starts mongod again when that dies, and it ends a mongod that a killed supervisor has left
+//! behind. A signal to end does not end it while somebody uses the database: whoever stops a whole
+//! group of processes (systemd does) wants the server's last requests answered. It has a name of its
+//! own, so that what is sent to every process called `movie-bag` spares it. [`super::embedded`] is the
+//! other side.
 
 use std::{
     fs::{self, File},
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::sleep,
     time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM},
+    flag,
+};
 
 /// Held, shared, by each user of the database; by the supervisor, exclusive, while mongod ends.
 pub const LEASE: &str = "users.lock";
@@ -88,7 +100,13 @@ pub fn run(arguments: &Arguments) -> io::Result<()> {
     }
     let lease = File::create(data_dir.join(LEASE))?;
     fs::create_dir_all(data_dir.join(FILES))?;
-    let result = keep_serving(arguments, &lease);
+    let asked_to_end = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT, SIGHUP] {
+        flag::register(signal, Arc::clone(&asked_to_end))?;
+    }
+    #[cfg(target_os = "linux")]
+    rustix::thread::set_name(c"mongod-keeper")?;
+    let result = keep_serving(arguments, &lease, &asked_to_end);
     let _ = fs::remove_file(data_dir.join(SERVING));
     if arguments.ephemeral {
         let _ = fs::remove_dir_all(data_dir);
@@ -96,10 +114,20 @@ pub fn run(arguments: &Arguments) -> io::Result<()> {
     result
 }
 
-fn keep_serving(arguments: &Arguments, lease: &File) -> io::Result<()> {
+/// How a run of mongod came to its end.
+enum Run {
+    /// Nobody uses it any more.
+    Unused,
+    /// By itself.
+    Ended(ExitStatus),
+}
+
+fn keep_serving(arguments: &Arguments, lease: &File, asked_to_end: &AtomicBool) -> io::Result<()> {
     let data_dir = &arguments.data_dir;
-    let last_port = data_dir.join(LAST_PORT);
-    let mut port = match fs::read_to_string(&last_port).ok().and_then(|text| text.trim().parse().ok()) {
+    let last_port =
+        fs::read_to_string(data_dir.join(LAST_PORT)).ok().and_then(|text| text.trim().parse().ok());
+    end_orphan(data_dir);
+    let mut port = match last_port {
         Some(port) if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() => port,
         _ => free_port()?,
     };
@@ -107,23 +135,11 @@ fn keep_serving(arguments: &Arguments, lease: &File) -> io::Result<()> {
     let mut failures = 0;
     loop {
         let started = Instant::now();
-        let mut mongod = start(arguments, port)?;
-        let status = loop {
-            if let Some(status) = mongod.try_wait()? {
-                break status;
-            }
-            if lease.try_lock().is_ok() {
-                let _ = fs::remove_file(data_dir.join(SERVING));
-                return end(&mut mongod);
-            }
-            let serving = data_dir.join(SERVING);
-            if !serving.exists() && accepts(port) {
-                write(&last_port, port)?;
-                write(&serving, port)?;
-            }
-            sleep(TICK);
+        let status = match run_once(arguments, lease, port)? {
+            Run::Unused => return Ok(()),
+            Run::Ended(_) if asked_to_end.load(Ordering::Relaxed) => return Ok(()),
+            Run::Ended(status) => status,
         };
-        let _ = fs::remove_file(data_dir.join(SERVING));
         match status.code() {
             Some(EXIT_PORT_TAKEN) => port = free_port()?,
             Some(EXIT_FILES_IN_USE) if in_use_since.get_or_insert(started).elapsed() < FILES_IN_USE => {
@@ -140,6 +156,51 @@ fn keep_serving(arguments: &Arguments, lease: &File) -> io::Result<()> {
                 }
                 eprintln!("mongod ended ({status}); starting it again");
             }
+        }
+    }
+}
+
+fn run_once(arguments: &Arguments, lease: &File, port: u16) -> io::Result<Run> {
+    let serving = arguments.data_dir.join(SERVING);
+    let mut mongod = start(arguments, port)?;
+    let run = loop {
+        if let Some(status) = mongod.try_wait()? {
+            break Run::Ended(status);
+        }
+        if lease.try_lock().is_ok() {
+            let _ = fs::remove_file(&serving);
+            end(&mut mongod)?;
+            break Run::Unused;
+        }
+        if !serving.exists() && accepts(port) {
+            write(&arguments.data_dir.join(LAST_PORT), port)?;
+            write(&serving, port)?;
+        }
+        sleep(TICK);
+    };
+    let _ = fs::remove_file(serving);
+    Ok(run)
+}
+
+/// Ends a mongod on our files whose supervisor was killed. It writes its process id beside them; that
+/// the process is still that mongod is seen from its command line.
+fn end_orphan(data_dir: &Path) {
+    let files = data_dir.join(FILES);
+    let id =
+        fs::read_to_string(files.join("mongod.lock")).ok().and_then(|text| text.trim().parse::<i32>().ok());
+    let Some(pid) = id.and_then(Pid::from_raw) else { return };
+    let command = PathBuf::from(format!("/proc/{}/cmdline", pid.as_raw_nonzero()));
+    let is_ours = || {
+        fs::read(&command).is_ok_and(|line| {
+            line.split(|byte| *byte == 0).any(|argument| argument == files.as_os_str().as_encoded_bytes())
+        })
+    };
+    if is_ours() {
+        eprintln!("ending the mongod {} that was left behind", pid.as_raw_nonzero());
+        let _ = kill_process(pid, Signal::TERM);
+        let asked = Instant::now();
+        while is_ours() && asked.elapsed() < CLEAN_STOP {
+            sleep(TICK);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{os::unix::fs::PermissionsExt, time::Duration};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::{Folder, Server, end, eventually, processes_of};
+use crate::support::{Folder, Server, end, eventually, processes_of, signal_all};
 
 fn movie(name: &str) -> serde_json::Value {
     json!({ "name": name, "casts": [], "genres": ["Drama"] })
@@ -48,6 +48,34 @@ fn a_killed_server_leaves_no_mongod_and_loses_nothing() {
     eventually("mongod is gone", || processes_of(&folder).is_empty());
     let server = folder.serve();
     assert_eq!(server.get("/api/users/me", Some(&token)).1["movie_count"], 20);
+}
+
+#[test]
+fn whoever_kills_server_and_supervisor_at_once_can_start_again() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let token = server.sign_up("ann");
+    signal_all(&folder, "supervise-mongod", Signal::KILL);
+    server.signal(Signal::KILL);
+    server.wait();
+    let server = folder.serve();
+    assert_eq!(server.get("/api/users/me", Some(&token)).0, 200);
+    server.stop();
+    assert_eq!(processes_of(&folder), [""; 0]);
+}
+
+#[test]
+fn a_signal_to_the_whole_group_ends_all_cleanly() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    // The supervisor alone does not let go of what is in use.
+    signal_all(&folder, "supervise-mongod", Signal::TERM);
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(server.get("/health/ready", None).0, 200);
+    // As systemd does it: to each process of the service.
+    signal_all(&folder, "", Signal::TERM);
+    server.stop();
+    assert_eq!(processes_of(&folder), [""; 0]);
 }
 
 #[test]

@@ -200,15 +200,28 @@ fn pid(id: u32) -> Pid {
     Pid::from_raw(i32::try_from(id).unwrap()).unwrap()
 }
 
-/// The processes whose command line names this folder: supervisor and mongod.
+/// The command lines of the processes that work on this folder: supervisor and mongod.
 pub fn processes_of(folder: &Folder) -> Vec<String> {
+    find_processes(folder).into_iter().map(|(_, command)| command).collect()
+}
+
+/// Signals those of them whose command line holds `part`.
+pub fn signal_all(folder: &Folder, part: &str, signal: Signal) {
+    for (id, command) in find_processes(folder) {
+        if command.contains(part) {
+            kill_process(pid(id), signal).unwrap();
+        }
+    }
+}
+
+fn find_processes(folder: &Folder) -> Vec<(u32, String)> {
     let data = folder.path().canonicalize().unwrap().join("data").display().to_string();
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let command = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
         let command = String::from_utf8_lossy(&command).replace('\0', " ");
         if command.contains(&data) {
-            found.push(command);
+            found.push((entry.file_name().to_str().unwrap().parse().unwrap(), command));
         }
     }
     found
