@@ -1,7 +1,12 @@
 //! The log: one place that decides what is written, and in which form.
 
 use tracing::{Level, level_filters::LevelFilter};
-use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    filter::{Targets, filter_fn},
+    fmt,
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 use crate::config::LogFormat;
 
@@ -9,10 +14,12 @@ use crate::config::LogFormat;
 pub fn start(format: LogFormat, level: Level) {
     let targets = Targets::new()
         .with_default(LevelFilter::WARN)
-        // Rocket warns of what is as it should be: that it has launched, that a guard refused.
+        // Rocket warns of what is as it should be: that it has launched, for one.
         .with_target("rocket", LevelFilter::ERROR)
         .with_target(env!("CARGO_CRATE_NAME"), level);
-    let registry = tracing_subscriber::registry().with(targets);
+    // Rocket's generated code says of each refusal that a guard failed: the request's own line does.
+    let ours = filter_fn(|metadata| !metadata.target().ends_with("::_"));
+    let registry = tracing_subscriber::registry().with(targets).with(ours);
     let layer = fmt::layer().with_writer(std::io::stderr).with_target(false);
     // Whoever was first (a test) keeps their log.
     let _ = match format {
