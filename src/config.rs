@@ -20,6 +20,7 @@ use serde::{Deserialize, Deserializer};
 /// The defaults; the same file that an operator reads.
 const DEFAULTS: &str = include_str!("../Rocket.toml");
 const PREFIX: &str = "MOVIE_BAG_";
+const ROCKET_PREFIX: &str = "ROCKET_";
 /// For the tests' own settings; the server does not look at them.
 const TEST_PREFIX: &str = "MOVIE_BAG_TEST_";
 /// Settings that are text whatever they look like: a secret `123456` is no number.
@@ -143,11 +144,21 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
 /// A variable with our prefix that names no setting, or an unreadable `.env`.
 pub fn figment() -> Result<Figment, SettingsError> {
     let mut variables = dotenv()?;
-    variables.extend(
-        std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
-    );
+    for (name, value) in std::env::vars_os() {
+        match (name.into_string(), value.into_string()) {
+            (Ok(name), Ok(value)) => variables.push((name, value)),
+            (name, _) => {
+                let name = name.unwrap_or_else(|name| name.to_string_lossy().into_owned());
+                if name.starts_with(PREFIX) || name.starts_with(ROCKET_PREFIX) {
+                    return Err(SettingsError(format!("{name}: is not UTF-8")));
+                }
+            }
+        }
+    }
     let file = match std::env::var_os("ROCKET_CONFIG") {
+        Some(named) if !Path::new(&named).is_file() => {
+            return Err(SettingsError("ROCKET_CONFIG: there is no such file".to_owned()));
+        }
         Some(named) => Toml::file_exact(PathBuf::from(named)),
         // The working directory's, if it has one; no other directory's.
         None if Path::new("Rocket.toml").is_file() => Toml::file_exact("Rocket.toml"),
@@ -191,7 +202,7 @@ fn layered(file: impl figment::Provider, variables: Vec<(String, String)>) -> Re
             } else {
                 return Err(SettingsError(format!("{name}: there is no such setting")));
             }
-        } else if let Some(key) = name.strip_prefix("ROCKET_") {
+        } else if let Some(key) = name.strip_prefix(ROCKET_PREFIX) {
             figment = figment.merge(Serialized::global(&key.to_ascii_lowercase(), typed(&value)));
         }
     }
@@ -210,7 +221,10 @@ impl Settings {
     /// The first setting that cannot be used, by its key.
     pub fn extract(figment: &Figment) -> Result<Self, SettingsError> {
         let mut settings: Self = figment.extract().map_err(|error| readable(&error))?;
-        figment.extract::<rocket::Config>().map_err(|error| readable(&error))?;
+        let rocket: rocket::Config = figment.extract().map_err(|error| readable(&error))?;
+        if rocket.workers == 0 {
+            return Err(SettingsError("workers: must be at least 1".to_owned()));
+        }
         settings.drop_blank();
         settings.check()?;
         Ok(settings)
@@ -261,9 +275,9 @@ impl Settings {
             }
         }
         if let Some(mongod) = &self.mongodb.mongod
-            && !mongod.is_file()
+            && !is_executable(mongod)
         {
-            return wrong("mongodb.mongod", "there is no such file");
+            return wrong("mongodb.mongod", "there is no such program");
         }
         if self.data_dir.as_os_str().is_empty() {
             return wrong("data_dir", "must not be empty");
@@ -305,23 +319,43 @@ impl MailSettings {
     }
 }
 
+fn is_executable(path: &Path) -> bool {
+    #[cfg(unix)]
+    let may_run = |metadata: std::fs::Metadata| {
+        std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o111 != 0
+    };
+    #[cfg(not(unix))]
+    let may_run = |_| true;
+    path.is_file() && path.metadata().is_ok_and(may_run)
+}
+
 /// RFC 6454, section 6.2: scheme, host and port, nothing else.
 fn is_origin(text: &str) -> bool {
     url::Url::parse(text)
         .is_ok_and(|url| url.origin().is_tuple() && url.origin().ascii_serialization() == text)
 }
 
-/// One line that begins with the key.
+/// One line that begins with the key, or with the file that cannot be read at all.
 fn readable(error: &figment::Error) -> SettingsError {
-    let key = error.path.join(".");
     let reason = match &error.kind {
         // The text of these shows the value; that of a secret must not be seen.
         figment::error::Kind::InvalidType(_, expected) | figment::error::Kind::InvalidValue(_, expected) => {
             format!("must be {expected}")
         }
-        kind => kind.to_string(),
+        figment::error::Kind::UnknownVariant(_, expected) => {
+            format!("must be one of {}", expected.join(", "))
+        }
+        // Of a file that is no TOML: the first line says where, the next ones show what stands there.
+        kind => kind.to_string().lines().next().unwrap_or_default().to_owned(),
     };
-    SettingsError(if key.is_empty() { reason } else { format!("{key}: {reason}") })
+    let key = error.path.join(".");
+    if !key.is_empty() {
+        return SettingsError(format!("{key}: {reason}"));
+    }
+    match error.metadata.as_ref().and_then(|metadata| metadata.source.as_ref()) {
+        Some(source) => SettingsError(format!("{source}: {reason}")),
+        None => SettingsError(reason),
+    }
 }
 
 #[cfg(test)]
@@ -397,6 +431,7 @@ mod tests {
             ("MOVIE_BAG_CORS__ORIGINS", r#"["example.com"]"#, "cors.origins"),
             ("MOVIE_BAG_MAIL__FROM", "a@example.com", "mail.smtp_url"),
             ("ROCKET_PORT", "many", "port"),
+            ("ROCKET_WORKERS", "0", "workers"),
         ] {
             let error = with(&[(name, value)]).unwrap_err();
             assert!(error.to_string().starts_with(&format!("{key}: ")), "{name}={value}: {error}");
@@ -409,6 +444,21 @@ mod tests {
         let uri = format!("mongodb://user:{secret}@127.0.0.1");
         let settings = with(&[("MOVIE_BAG_JWT__SECRET", secret), ("MOVIE_BAG_MONGODB__URI", &uri)]).unwrap();
         assert!(!format!("{settings:?}").contains(secret));
+    }
+
+    #[test]
+    fn a_file_that_is_no_toml_does_not_print_what_stands_in_it() {
+        for broken in
+            ["[default.jwt]\nsecret = \"topsecret", "[default.jwt]\nsecret = 1234567890123456789012"]
+        {
+            let settings =
+                layered(Toml::string(broken).nested(), Vec::new()).and_then(|all| Settings::extract(&all));
+            let error = settings.unwrap_err().to_string();
+            assert!(
+                !error.contains("topsecret") && !error.contains("12345") && !error.contains('\n'),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -1,4 +1,6 @@
-//! No request takes forever: each route's handler, its guards included, has a time limit.
+//! A time limit for each route's handler, its guards included. It begins when the request is routed:
+//! before that Rocket waits, without a limit of its own, for the head and for the first 14 bytes of a
+//! body. A proxy in front of the server has limits for that.
 
 use std::time::Duration;
 

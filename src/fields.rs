@@ -253,14 +253,15 @@ impl Rule for Integer {
     type Value = i32;
 
     fn parse(&self, value: Value) -> Result<i32, Vec<Wrong>> {
-        let in_range = |number: &i32| (self.min..=self.max).contains(number);
-        match &value {
-            Value::Number(number) if number.is_i64() || number.is_u64() => {
-                number.as_i64().and_then(|number| i32::try_from(number).ok()).filter(in_range).ok_or_else(
-                    || vec![Wrong::new("out-of-range", format!("must be {} to {}", self.min, self.max))],
-                )
-            }
-            _ => Err(vec![Wrong::new("wrong-type", "must be a whole number")]),
+        // JSON knows one kind of number: 1995.0 is the whole number 1995.
+        let Some(whole) = value.as_f64().filter(|number| number.fract() == 0.0) else {
+            return Err(vec![Wrong::new("wrong-type", "must be a whole number")]);
+        };
+        if (f64::from(self.min)..=f64::from(self.max)).contains(&whole) {
+            #[expect(clippy::cast_possible_truncation, reason = "it is whole, and in the range of i32")]
+            Ok(whole as i32)
+        } else {
+            Err(vec![Wrong::new("out-of-range", format!("must be {} to {}", self.min, self.max))])
         }
     }
 }

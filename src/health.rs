@@ -6,7 +6,7 @@ use mongodb::Database;
 use rocket::{State, fairing::AdHoc, get, routes};
 use serde::Serialize;
 
-use crate::{mongo, problem::Problem, reply::Reply};
+use crate::{mongo, problem::Problem, query::NoQuery, reply::Reply};
 
 const PING_LIMIT: Duration = Duration::from_secs(1);
 
@@ -17,13 +17,13 @@ struct Health {
 
 /// 200 while the process serves.
 #[get("/live")]
-fn live() -> Result<Reply, Problem> {
+fn live(_query: NoQuery) -> Result<Reply, Problem> {
     Reply::ok(&Health { status: "live" })
 }
 
 /// 200 when the database answers, else 503.
 #[get("/ready")]
-async fn ready(database: &State<Database>) -> Result<Reply, Problem> {
+async fn ready(_query: NoQuery, database: &State<Database>) -> Result<Reply, Problem> {
     mongo::ping(database, PING_LIMIT).await?;
     Reply::ok(&Health { status: "ready" })
 }

@@ -7,7 +7,7 @@ use movie_bag::{
     admin_command::{self, RoleCommand},
     config::{self, Settings},
     import, log,
-    mongo::{Connection, supervisor},
+    mongo::{ConnectError, Connection, supervisor},
     serve::{self, ServeError},
 };
 use tracing::Level;
@@ -61,6 +61,9 @@ fn main() -> ExitCode {
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             print!("{error}");
             return ExitCode::SUCCESS;
+        }
+        Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            return report(&Failure::Usage("a subcommand is missing (see movie-bag --help)".to_owned()));
         }
         Err(error) => {
             // clap's text begins with what is wrong, which may be a list, and goes on with hints.
@@ -117,7 +120,10 @@ fn run(command: Command) -> Result<(), Failure> {
                 ServeError::Failed(text) => Failure::Failed(text),
             });
         }
-        let connection = Connection::open(&settings).await.map_err(failed)?;
+        let connection = Connection::open(&settings).await.map_err(|error| match error {
+            ConnectError::Uri(_) => usage(error),
+            error => failed(error),
+        })?;
         let result = with(command, &connection).await;
         connection.close().await;
         result

@@ -1,32 +1,31 @@
 //! Reading a query: a parameter that is unknown, repeated or malformed is named.
 
-use rocket::{Request, http::uri::Origin};
+use rocket::Request;
 
 use crate::problem::Problem;
 
 /// The parameters of one request, while they are read.
 pub struct Query<'r> {
-    uri: &'r Origin<'r>,
+    /// Of the route.
+    path: &'r str,
+    all: Vec<(&'r str, &'r str)>,
     left: Vec<(&'r str, &'r str)>,
 }
 
 impl<'r> Query<'r> {
     pub fn of(request: &'r Request<'_>) -> Self {
-        let left = request.uri().query().map(|query| query.segments().collect()).unwrap_or_default();
-        Self { uri: request.uri(), left }
+        let all: Vec<_> = request.uri().query().map(|query| query.segments().collect()).unwrap_or_default();
+        Self { path: request.route().map_or("", |route| route.uri.path()), left: all.clone(), all }
     }
 
-    /// Path and query as they were sent, but for one parameter; another can be put behind it.
+    /// The route's path and the query, but for one parameter; it can be put behind them. Both are
+    /// written anew: what was sent may be spelt in ways that are not safe to repeat (`//host/`).
     #[must_use]
     pub fn address_without(&self, name: &str) -> String {
-        let query = self.uri.query().map_or("", |query| query.as_str());
-        let parts = query.split('&').filter(|part| !part.is_empty() && part.split('=').next() != Some(name));
-        let mut address = format!("{}?", self.uri.path());
-        for part in parts {
-            address.push_str(part);
-            address.push('&');
-        }
-        address
+        let kept = self.all.iter().filter(|(found, _)| *found != name);
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish();
+        let separator = if query.is_empty() { "" } else { "&" };
+        format!("{}?{query}{separator}", self.path)
     }
 
     /// A parameter that may be given once.

@@ -11,7 +11,7 @@ use secrecy::SecretString;
 
 use crate::{
     config::Settings,
-    mongo::{Connection, embedded},
+    mongo::{ConnectError, Connection, embedded},
     secret,
     users::admins::Admins,
 };
@@ -36,16 +36,17 @@ pub enum ServeError {
 /// See [`ServeError`].
 pub async fn run(figment: &Figment, settings: &Settings) -> Result<(), ServeError> {
     if settings.mongodb.uri.is_some() && settings.jwt.secret.is_none() {
-        let text =
-            "jwt.secret: is required with mongodb.uri: 32 bytes at least (try: openssl rand -base64 48)";
-        return Err(ServeError::Setting(text.to_owned()));
+        return Err(secret_is_required());
     }
     // Kept to the end of this function, or of the process.
     let _only_one = match settings.mongodb.uri {
         None => Some(lock(&settings.data_dir)?),
         Some(_) => None,
     };
-    let connection = Connection::open(settings).await.map_err(failed)?;
+    let connection = Connection::open(settings).await.map_err(|error| match error {
+        ConnectError::Uri(_) => ServeError::Setting(error.to_string()),
+        error => failed(error),
+    })?;
     let result = launch(figment, settings, &connection).await;
     // After the launch has returned: until then requests may be under way.
     connection.close().await;
@@ -97,8 +98,13 @@ fn jwt_secret(settings: &Settings, connection: &Connection) -> Result<SecretStri
         (None, Some(data_dir)) => {
             secret::kept_in(data_dir).map_err(|error| ServeError::Failed(format!("the JWT secret: {error}")))
         }
-        (None, None) => Err(ServeError::Setting("jwt.secret: is required with mongodb.uri".to_owned())),
+        (None, None) => Err(secret_is_required()),
     }
+}
+
+fn secret_is_required() -> ServeError {
+    let text = "jwt.secret: is required with mongodb.uri: 32 bytes at least (try: openssl rand -base64 48)";
+    ServeError::Setting(text.to_owned())
 }
 
 fn failed(error: impl std::fmt::Display) -> ServeError {

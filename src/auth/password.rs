@@ -105,7 +105,25 @@ type Job = Box<dyn FnOnce() + Send>;
 pub struct Hasher {
     jobs: SyncSender<Job>,
     cost: u32,
-    decoy: PasswordHash,
+}
+
+/// A hash of some cost that no password has: verifying against it takes as long as against another.
+fn decoy(cost: u32) -> String {
+    format!("$2b${cost:02}${}", ".".repeat(53))
+}
+
+/// Verifies, and takes as long for a wrong password whatever the hash cost, so that the time does not
+/// tell an account that has not logged in since the cost was raised from one that does not exist: each
+/// cost takes twice as long as the one before, so those from `c` to `today - 1` make up the difference.
+fn verify_evenly(password: &str, hash: Option<&PasswordHash>, today: u32) -> bcrypt::BcryptResult<bool> {
+    let Some(hash) = hash else { return bcrypt::verify(password, &decoy(today)).map(|_| false) };
+    let same = bcrypt::verify(password, hash.as_stored())?;
+    if !same {
+        for cost in hash.cost().unwrap_or(today)..today {
+            bcrypt::verify(password, &decoy(cost))?;
+        }
+    }
+    Ok(same)
 }
 
 impl Hasher {
@@ -120,9 +138,7 @@ impl Hasher {
             let queue = Arc::clone(&queue);
             thread::Builder::new().name(format!("bcrypt-{number}")).spawn(move || work(&queue))?;
         }
-        // A hash of this cost that no password has: verifying against it takes the same time.
-        let decoy = PasswordHash(format!("$2b${cost:02}${}", ".".repeat(53)));
-        Ok(Self { jobs, cost, decoy })
+        Ok(Self { jobs, cost })
     }
 
     /// Hashes at today's cost.
@@ -151,16 +167,13 @@ impl Hasher {
         let bytes = password.expose_secret().len();
         let possible = (1..=MAX_BYTES).contains(&bytes) && !has_control(password.expose_secret(), false);
         let hash = hash.filter(|_| possible).cloned();
-        let decoy = self.decoy.clone();
+        let today = self.cost;
         self.run(move || {
-            let known = hash.is_some();
             let password = if possible { password.expose_secret() } else { "-" };
-            match bcrypt::verify(password, hash.as_ref().unwrap_or(&decoy).as_stored()) {
-                Ok(same) => Ok(same && known),
-                Err(error) => Err(Problem::Internal(format!("bcrypt: {error}").into())),
-            }
+            verify_evenly(password, hash.as_ref(), today)
         })
         .await?
+        .map_err(|error| Problem::Internal(format!("bcrypt: {error}").into()))
     }
 
     /// The same password hashed at today's cost, if `hash` was made at a lower one.
@@ -246,6 +259,25 @@ mod tests {
         assert!(!same(&format!("{longest}8")).await);
         assert!(!same(&format!("{}8", &longest[..71])).await);
         assert!(!same("").await);
+    }
+
+    #[test]
+    fn a_wrong_password_takes_the_work_of_today_whatever_the_hash_cost() {
+        let hash = |cost| PasswordHash(bcrypt::hash("yak-gnu-emu", cost).unwrap());
+        let time = |hash: Option<&PasswordHash>| {
+            let started = std::time::Instant::now();
+            assert!(!verify_evenly("wrong", hash, 10).unwrap());
+            started.elapsed()
+        };
+        let unknown = time(None);
+        for cost in [4, 9, 10] {
+            // A 64th of the work, if the cost were not evened out: far outside what a busy machine adds.
+            let known = time(Some(&hash(cost)));
+            assert!(
+                known * 4 > unknown && unknown * 16 > known,
+                "cost {cost}: {known:?}, unknown: {unknown:?}"
+            );
+        }
     }
 
     #[tokio::test]

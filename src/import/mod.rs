@@ -89,7 +89,13 @@ pub async fn run(options: &Options, connection: &Connection) -> Result<(), Impor
         .find_by_email(&EmailAddress::claimed(&options.email))
         .await?
         .ok_or_else(|| ImportError::NoSuchUser(options.email.clone()))?;
+    let at_file = |source| ImportError::File { path: options.file.clone(), source };
+    let input = options.file.canonicalize().map_err(at_file)?;
     let report = match &options.report {
+        // Creating it would empty it.
+        Some(path) if path.canonicalize().is_ok_and(|report| report == input) => {
+            return Err(at_file(io::Error::other("cannot be its own report")));
+        }
         Some(path) => {
             let created = File::create(path);
             Some(BufWriter::new(created.map_err(|source| ImportError::File { path: path.clone(), source })?))

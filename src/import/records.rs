@@ -82,7 +82,10 @@ fn ndjson(mut text: impl BufRead + Send + 'static) -> impl Iterator<Item = io::R
 fn csv(text: impl Read + Send + 'static) -> io::Result<Records> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(text);
     let header: Vec<String> = reader.headers()?.iter().map(str::to_owned).collect();
-    for column in &header {
+    for (place, column) in header.iter().enumerate() {
+        if header[..place].contains(column) {
+            return Err(io::Error::other(format!("the header names '{column}' twice")));
+        }
         if ![&LISTS[..], &INTEGERS, &OTHERS].concat().contains(&column.as_str()) {
             return Err(io::Error::other(format!(
                 "the header names '{column}', which is no field of a movie"

@@ -8,13 +8,16 @@ use std::{
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use bson::{Bson, Document, doc};
 use mongodb::Client;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
 
 use super::{COMMAND, StoreError, mongod, parse, supervisor, within};
 
@@ -25,24 +28,28 @@ const TICK: Duration = Duration::from_millis(20);
 const NOT_YET_INITIALIZED: i32 = 94;
 const ALREADY_INITIALIZED: i32 = 23;
 
+/// How often a user of the database looks whether its supervisor lives.
+const WATCH: Duration = Duration::from_secs(1);
+
 /// A use of the embedded mongod. It ends with [`Embedded::release`], or with the process.
 #[derive(Debug)]
 pub struct Embedded {
-    data_dir: PathBuf,
+    options: Options,
     port: u16,
     lease: File,
+    watch: JoinHandle<()>,
 }
 
 /// What to run and where.
-#[derive(Debug)]
-pub struct Options<'a> {
+#[derive(Debug, Clone)]
+pub struct Options {
     /// Our own binary: it has the supervisor in it.
-    pub supervisor: &'a Path,
-    pub data_dir: &'a Path,
+    pub supervisor: PathBuf,
+    pub data_dir: PathBuf,
     /// The mongod to run; unset: see [`mongod::find`].
-    pub mongod: Option<&'a Path>,
+    pub mongod: Option<PathBuf>,
     /// More arguments for mongod.
-    pub arguments: &'a [&'a str],
+    pub arguments: Vec<String>,
     /// Remove the folder with the last user.
     pub ephemeral: bool,
 }
@@ -67,12 +74,13 @@ impl Embedded {
     ///
     /// # Errors
     /// See [`EmbeddedError`].
-    pub async fn attach(options: &Options<'_>) -> Result<Self, EmbeddedError> {
-        let at = |source| EmbeddedError::DataDir { path: options.data_dir.to_owned(), source };
-        create_private(options.data_dir).map_err(at)?;
+    pub async fn attach(mut options: Options) -> Result<Self, EmbeddedError> {
+        create_private(&options.data_dir).map_err(|source| unusable(&options.data_dir, source))?;
         // Absolute: the supervisor may outlive the working directory's meaning.
-        let data_dir = options.data_dir.canonicalize().map_err(at)?;
-        let lease = File::create(data_dir.join(supervisor::LEASE)).map_err(at)?;
+        let data_dir = options.data_dir.canonicalize();
+        options.data_dir = data_dir.map_err(|source| unusable(&options.data_dir, source))?;
+        let at = |source| unusable(&options.data_dir, source);
+        let lease = File::create(options.data_dir.join(supervisor::LEASE)).map_err(at)?;
         let deadline = Instant::now() + PATIENCE;
         loop {
             match lease.try_lock_shared() {
@@ -84,8 +92,9 @@ impl Embedded {
                 Err(TryLockError::Error(error)) => return Err(at(error)),
             }
         }
-        let port = serving_port(options, &data_dir, deadline).await?;
-        let embedded = Self { data_dir, port, lease };
+        let port = serving_port(&options, deadline).await?;
+        let watch = tokio::spawn(keep_supervised(options.clone()));
+        let embedded = Self { options, port, lease, watch };
         embedded.ensure_primary(deadline).await?;
         Ok(embedded)
     }
@@ -98,22 +107,28 @@ impl Embedded {
 
     #[must_use]
     pub fn data_dir(&self) -> &Path {
-        &self.data_dir
+        &self.options.data_dir
     }
 
     /// Gives up this use, and waits for the end of mongod if it was the last.
     pub async fn release(self) {
+        self.watch.abort();
+        let data_dir = &self.options.data_dir;
+        if !has_supervisor(data_dir) {
+            // Somebody has to end mongod.
+            let _ = supervise(&self.options).await;
+        }
         drop(self.lease);
         // Some ticks of the supervisor: if it has not begun to end mongod by then, others use it.
         let deadline = Instant::now() + Duration::from_millis(500);
-        while self.data_dir.join(supervisor::SERVING).exists() {
+        while data_dir.join(supervisor::SERVING).exists() {
             if Instant::now() >= deadline {
                 return;
             }
             sleep(TICK).await;
         }
         let deadline = Instant::now() + PATIENCE;
-        while has_supervisor(&self.data_dir) && Instant::now() < deadline {
+        while has_supervisor(data_dir) && Instant::now() < deadline {
             sleep(TICK).await;
         }
     }
@@ -191,12 +206,9 @@ fn code(error: &mongodb::error::Error) -> Option<i32> {
 }
 
 /// Waits until a supervisor says where mongod serves; starts one where there is none.
-async fn serving_port(
-    options: &Options<'_>,
-    data_dir: &Path,
-    deadline: Instant,
-) -> Result<u16, EmbeddedError> {
-    let mut started: Option<std::process::Child> = None;
+async fn serving_port(options: &Options, deadline: Instant) -> Result<u16, EmbeddedError> {
+    let data_dir = &options.data_dir;
+    let mut started: Option<Child> = None;
     loop {
         if has_supervisor(data_dir) {
             let text = fs::read_to_string(data_dir.join(supervisor::SERVING)).unwrap_or_default();
@@ -211,17 +223,7 @@ async fn serving_port(
                 return Err(EmbeddedError::Start(reason));
             }
         } else {
-            let program = match options.mongod {
-                Some(path) => path
-                    .canonicalize()
-                    .map_err(|source| EmbeddedError::DataDir { path: path.to_owned(), source })?,
-                None => tokio::task::spawn_blocking(mongod::find)
-                    .await
-                    .map_err(|error| EmbeddedError::Start(error.to_string()))??,
-            };
-            // What one that was killed has left behind.
-            let _ = fs::remove_file(data_dir.join(supervisor::SERVING));
-            started = Some(spawn(options, data_dir, &program)?);
+            started = Some(supervise(options).await?);
         }
         if Instant::now() >= deadline {
             return Err(EmbeddedError::Start(format!("no sign of life in {} s", PATIENCE.as_secs())));
@@ -230,19 +232,43 @@ async fn serving_port(
     }
 }
 
-fn spawn(
-    options: &Options<'_>,
-    data_dir: &Path,
-    program: &Path,
-) -> Result<std::process::Child, EmbeddedError> {
-    let log = File::create(data_dir.join(supervisor::SUPERVISOR_LOG))
-        .map_err(|source| EmbeddedError::DataDir { path: data_dir.to_owned(), source })?;
-    let mut command = Command::new(options.supervisor);
+/// Starts another supervisor where one was killed; it ends the mongod that was left behind, and starts
+/// one on the same port.
+async fn keep_supervised(options: Options) {
+    loop {
+        sleep(WATCH).await;
+        if !has_supervisor(&options.data_dir) {
+            tracing::warn!("the supervisor of the embedded mongod is gone; starting another");
+            if let Err(error) = supervise(&options).await {
+                tracing::error!(%error, "no supervisor for the embedded mongod");
+            }
+            // Until it holds its lock.
+            sleep(WATCH).await;
+        }
+    }
+}
+
+async fn supervise(options: &Options) -> Result<Child, EmbeddedError> {
+    let data_dir = &options.data_dir;
+    let at = |path: &Path| {
+        let path = path.to_owned();
+        move |source| unusable(&path, source)
+    };
+    let program = match &options.mongod {
+        Some(path) => path.canonicalize().map_err(at(path))?,
+        None => tokio::task::spawn_blocking(mongod::find)
+            .await
+            .map_err(|error| EmbeddedError::Start(error.to_string()))??,
+    };
+    // What one that was killed has left behind.
+    let _ = fs::remove_file(data_dir.join(supervisor::SERVING));
+    let log = File::create(data_dir.join(supervisor::SUPERVISOR_LOG)).map_err(at(data_dir))?;
+    let mut command = Command::new(&options.supervisor);
     command.arg("supervise-mongod").arg("--data-dir").arg(data_dir).arg("--mongod").arg(program);
     if options.ephemeral {
         command.arg("--ephemeral");
     }
-    command.arg("--").args(options.arguments);
+    command.arg("--").args(&options.arguments);
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     command
@@ -252,6 +278,10 @@ fn spawn(
         .stderr(log)
         .spawn()
         .map_err(EmbeddedError::Supervisor)
+}
+
+fn unusable(path: &Path, source: io::Error) -> EmbeddedError {
+    EmbeddedError::DataDir { path: path.to_owned(), source }
 }
 
 /// Whether somebody looks after the mongod of this folder (or is about to).

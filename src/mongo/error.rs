@@ -16,11 +16,11 @@ pub enum StoreError {
     #[error("the database is away: {0}")]
     Unavailable(String),
     /// Anything else is a defect, of ours or of the deployment.
-    #[error("the database refused: {0}")]
+    #[error("the database refused: {}", reason(.0))]
     Other(#[source] Box<Error>),
 }
 
-const DUPLICATE_KEY: i32 = 11000;
+pub const DUPLICATE_KEY: i32 = 11000;
 /// How often, and at what distance, [`patiently`] asks again.
 const RETRIES: u32 = 15;
 const RETRY_DELAY: Duration = Duration::from_secs(2);
@@ -34,10 +34,18 @@ impl From<Error> for StoreError {
         if is_duplicate(&error) {
             Self::Duplicate
         } else if is_passing(&error) {
-            Self::Unavailable(error.to_string())
+            Self::Unavailable(reason(&error))
         } else {
             Self::Other(Box::new(error))
         }
+    }
+}
+
+/// What went wrong, in one line: the driver's own text goes on with labels, sources and topologies.
+pub(super) fn reason(error: &Error) -> String {
+    match &*error.kind {
+        ErrorKind::ServerSelection { .. } => "no server can be reached that takes the command".to_owned(),
+        kind => kind.to_string(),
     }
 }
 
@@ -81,8 +89,8 @@ pub async fn within<T>(
     }
 }
 
-/// Asks again, for half a minute, while the database is away: for a command line, which has nobody
-/// waiting. `ask` must be safe to repeat.
+/// Asks again while the database is away, with half a minute of pauses in all: for a command line,
+/// which keeps nobody waiting. `ask` must be safe to repeat.
 ///
 /// # Errors
 /// The last one, or the first that does not pass by itself.

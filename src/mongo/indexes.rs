@@ -9,6 +9,7 @@ use super::{BATCH, StoreError, within};
 
 pub const USERS: &str = "users";
 pub const MOVIES: &str = "movies";
+pub const ROLES: &str = "roles";
 
 struct Index {
     collection: &'static str,

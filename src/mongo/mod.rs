@@ -32,11 +32,12 @@ pub const BATCH: Duration = Duration::from_mins(1);
 /// How long the start waits for a configured database.
 const STARTUP: Duration = Duration::from_secs(30);
 
-/// Where the database is: said to the operator at the start.
+/// A database that answers and has its indexes.
 pub struct Connection {
     pub client: Client,
     pub database: mongodb::Database,
     embedded: Option<embedded::Embedded>,
+    /// Where it is: said to the operator at the start.
     name: String,
 }
 
@@ -45,8 +46,11 @@ pub struct Connection {
 pub enum ConnectError {
     #[error(transparent)]
     Embedded(#[from] embedded::EmbeddedError),
-    #[error("mongodb.uri: {0}")]
+    /// A wrong setting.
+    #[error("mongodb.uri: {}", error::reason(.0))]
     Uri(mongodb::error::Error),
+    #[error("MongoDB at {hosts} does not let us in: {source}")]
+    Refused { hosts: String, source: StoreError },
     #[error("no answer from MongoDB at {hosts} in {} s: {source}", STARTUP.as_secs())]
     Away { hosts: String, source: StoreError },
     #[error("the indexes cannot be made: {0}")]
@@ -63,11 +67,11 @@ impl Connection {
             (parse(uri.expose_secret()).await.map_err(ConnectError::Uri)?, None)
         } else {
             let supervisor = std::env::current_exe().map_err(embedded::EmbeddedError::Supervisor)?;
-            let embedded = embedded::Embedded::attach(&embedded::Options {
-                supervisor: &supervisor,
-                data_dir: &settings.data_dir,
-                mongod: settings.mongodb.mongod.as_deref(),
-                arguments: &[],
+            let embedded = embedded::Embedded::attach(embedded::Options {
+                supervisor,
+                data_dir: settings.data_dir.clone(),
+                mongod: settings.mongodb.mongod.clone(),
+                arguments: Vec::new(),
                 ephemeral: false,
             })
             .await?;
@@ -136,7 +140,7 @@ async fn wait(database: &mongodb::Database, hosts: &str) -> Result<(), ConnectEr
             }
             // A wrong password stays wrong.
             Err(source @ StoreError::Other(_)) => {
-                return Err(ConnectError::Away { hosts: hosts.to_owned(), source });
+                return Err(ConnectError::Refused { hosts: hosts.to_owned(), source });
             }
             Err(error) => {
                 tracing::warn!(hosts, %error, "waiting for MongoDB");

@@ -34,17 +34,28 @@ impl Rule for WebAddress {
 
     fn parse(&self, value: Value) -> Result<String, Vec<Wrong>> {
         let text = self.text.parse(value)?;
-        match url::Url::parse(&text) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && !text.contains(char::is_whitespace) => {
-                Ok(text)
-            }
-            _ => Err(vec![Wrong::new("invalid-url", "must be an http or https URL")]),
+        if is_web_address(&text) {
+            Ok(text)
+        } else {
+            Err(vec![Wrong::new("invalid-url", "must be an http or https URL")])
         }
     }
 
     fn is_blank(&self, value: &Value) -> bool {
         self.text.is_blank(value)
     }
+}
+
+/// RFC 3986, and not only what a browser makes of it: `http:x` and `http:///x` have no host, and the
+/// excluded characters would have to be escaped.
+fn is_web_address(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let Some(scheme) = ["http://", "https://"].into_iter().find(|scheme| lower.starts_with(scheme)) else {
+        return false;
+    };
+    let excluded =
+        |c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}');
+    !text[scheme.len()..].starts_with('/') && !text.contains(excluded) && url::Url::parse(text).is_ok()
 }
 
 /// A whole movie, as a client sends it.

@@ -21,13 +21,12 @@ use super::{
 use crate::{
     conditional::IfMatch,
     ids::{MovieId, UserId},
-    mongo::{BATCH, COMMAND, StoreError, indexes, patiently, within},
+    mongo::{BATCH, COMMAND, StoreError, error::DUPLICATE_KEY, indexes, patiently, within},
     page::{Position, newest_first, older_than},
 };
 
 /// How many movies go in one step of a cascade: some ten milliseconds' work.
 const CASCADE_BATCH: i64 = 1_000;
-const DUPLICATE_KEY: i32 = 11000;
 
 /// The movies.
 #[derive(Clone)]

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use super::repository::Users;
 use crate::{
     ids::UserId,
-    mongo::{COMMAND, StoreError, within},
+    mongo::{COMMAND, StoreError, indexes, within},
 };
 
 const ID: &str = "admin";
@@ -47,7 +47,7 @@ pub struct NoSuchUser;
 impl Admins {
     #[must_use]
     pub fn new(database: &Database) -> Self {
-        Self { roles: database.collection("roles") }
+        Self { roles: database.collection(indexes::ROLES) }
     }
 
     /// Makes the list if there is none: at the start, so that no request has to.

@@ -37,6 +37,9 @@ async fn a_wrong_method_is_405_and_names_the_right_ones() {
         ("POST", "/api/movies/65a000000000000000000000", "DELETE, GET, PATCH, PUT, HEAD"),
         ("TRACE", "/api/movies", "GET, POST, HEAD"),
         ("PUT", "/health/live", "GET, HEAD"),
+        ("PUT", "/api/movies/suggest", "GET, HEAD"),
+        ("DELETE", "/api/movies/facets", "GET, HEAD"),
+        ("POST", "/api/movies/events", "GET, HEAD"),
     ] {
         let reply = app.anyone().send(method, path).await;
         if method == "HEAD" {
@@ -200,6 +203,8 @@ async fn a_query_that_a_route_does_not_know_is_400_and_named() {
         ("GET", "/api/admin/users".to_owned(), None),
         ("GET", format!("/api/admin/users/{subject}"), None),
         ("DELETE", format!("/api/admin/users/{subject}"), None),
+        ("GET", "/health/live".to_owned(), None),
+        ("GET", "/health/ready".to_owned(), None),
     ] {
         let path = format!("{path}?Limits=1");
         let reply = match body {

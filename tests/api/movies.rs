@@ -140,6 +140,8 @@ fn field_rules() -> Vec<FieldRule> {
         ("year", json!(2101), Some(("year", "out-of-range"))),
         ("year", json!(-9_000_000_000_000_000_000_i64), Some(("year", "out-of-range"))),
         ("year", json!(18_000_000_000_000_000_000_u64), Some(("year", "out-of-range"))),
+        ("year", json!(1995.0), None),
+        ("year", json!(1e300), Some(("year", "out-of-range"))),
         ("year", json!("1995"), Some(("year", "wrong-type"))),
         ("year", json!(1995.5), Some(("year", "wrong-type"))),
         ("year", json!(true), Some(("year", "wrong-type"))),
@@ -155,6 +157,10 @@ fn field_rules() -> Vec<FieldRule> {
         ("poster_url", json!("ftp://example.com/x"), Some(("poster_url", "invalid-url"))),
         ("poster_url", json!("javascript:alert(1)"), Some(("poster_url", "invalid-url"))),
         ("poster_url", json!("/poster.jpg"), Some(("poster_url", "invalid-url"))),
+        ("poster_url", json!("http:example.com"), Some(("poster_url", "invalid-url"))),
+        ("poster_url", json!("http:///example.com"), Some(("poster_url", "invalid-url"))),
+        ("poster_url", json!("https://example.com/\"><script>"), Some(("poster_url", "invalid-url"))),
+        ("poster_url", json!("HTTPS://example.com/ä?b=c#d"), None),
         ("poster_url", json!("https://"), Some(("poster_url", "invalid-url"))),
         ("poster_url", json!("http://example.com/a b"), Some(("poster_url", "invalid-url"))),
         ("poster_url", json!(format!("https://example.com/{}", "x".repeat(2_028))), None),
@@ -403,6 +409,21 @@ async fn a_page_is_newest_first_and_leads_to_the_next() {
     }
     let expected: Vec<String> = (0..25).rev().map(|number| format!("Movie {number:02}")).collect();
     assert_eq!((pages, names), (3, expected));
+}
+
+#[tokio::test]
+async fn the_link_is_written_anew_whatever_was_sent() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann").await;
+    for name in ["One", "Two", "Three"] {
+        ann.add(name).await;
+    }
+    let page = app.anyone().get("//api/movies?%6cimit=1").await.assert_status(200);
+    let next = page.json()["next"].as_str().unwrap().to_owned();
+    assert_eq!(page.header("Link").unwrap(), format!("</api/movies?limit=1&after={next}>; rel=\"next\""));
+    let page = app.anyone().get(&format!("/api/movies?limit=1&%61fter={next}")).await.assert_status(200);
+    let next = page.json()["next"].as_str().unwrap().to_owned();
+    assert_eq!(page.header("Link").unwrap(), format!("</api/movies?limit=1&after={next}>; rel=\"next\""));
 }
 
 #[tokio::test]

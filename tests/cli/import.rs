@@ -130,6 +130,12 @@ fn what_fails_as_a_whole_is_one_line_and_1() {
     server.sign_up("ann");
     let import = |file: &str, email: &str| folder.run(&["import", file, "--as", email]);
     import("missing", "ann@example.com").assert_failed(1, "missing: ");
+    folder.write("own.ndjson", "{}");
+    let own = folder.run(&["import", "own.ndjson", "--as", "ann@example.com", "--report", "./own.ndjson"]);
+    own.assert_failed(1, "own.ndjson: cannot be its own report");
+    assert_eq!(folder.read("own.ndjson"), "{}");
+    folder.write("twice.csv", "name,name\nHeat,x\n");
+    import("twice.csv", "ann@example.com").assert_failed(1, "twice.csv: the header names 'name' twice");
     folder.write("empty", "");
     import("empty", "nobody@example.com").assert_failed(1, "there is no user nobody@example.com");
     assert_eq!(import("empty", "ann@example.com").assert_succeeded().err, "0 imported, 0 refused\n");

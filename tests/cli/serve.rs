@@ -65,6 +65,19 @@ fn whoever_kills_server_and_supervisor_at_once_can_start_again() {
 }
 
 #[test]
+fn a_killed_supervisor_is_replaced_and_mongod_still_ends_with_the_server() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let token = server.sign_up("ann");
+    // Supervisor and mongod at once: nobody but the server is left to start them again.
+    signal_all(&folder, "", Signal::KILL);
+    eventually("the server has its database again", || server.get("/api/users/me", Some(&token)).0 == 200);
+    signal_all(&folder, "supervise-mongod", Signal::KILL);
+    server.stop();
+    eventually("mongod is gone", || processes_of(&folder).is_empty());
+}
+
+#[test]
 fn a_signal_to_the_whole_group_ends_all_cleanly() {
     let folder = Folder::new();
     let server = folder.serve();
@@ -148,7 +161,6 @@ fn a_deletion_that_was_cut_off_is_finished_at_the_next_start() {
         (0..20_000).map(|number| movie(&format!("Movie {number}")).to_string() + "\n").collect();
     folder.write("many.ndjson", movies);
     folder.run(&["import", "many.ndjson", "--as", "ann@example.com"]).assert_succeeded();
-    // Keeps mongod, so that what is in it can be looked at between the two servers.
     let (base, http) = (server.base.clone(), server.http.clone());
     let deleting = {
         let token = token.clone();

@@ -10,7 +10,7 @@ fn wrong_usage_is_one_line_and_2() {
         .run(&["import"])
         .assert_failed(2, "the following required arguments were not provided: --as <EMAIL>");
     folder.run(&["import", "x"]).assert_failed(2, "the following required arguments");
-    folder.run(&["admin"]).assert_failed(2, "");
+    folder.run(&["admin"]).assert_failed(2, "a subcommand is missing");
     folder.run(&["admin", "crown", "x"]).assert_failed(2, "unrecognized subcommand 'crown'");
     folder.run(&["--nonsense"]).assert_failed(2, "unexpected argument '--nonsense'");
     assert!(!folder.path().join("data").exists(), "nothing was begun");
@@ -45,6 +45,27 @@ fn a_wrong_setting_names_its_key_and_stops_every_command() {
             assert!(!ended.err.contains("short"), "{ended:?}");
         }
     }
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_not_passed_over() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    let folder = Folder::new();
+    let mut command = folder.command(&[]);
+    command.env("MOVIE_BAG_JWT__SECRET", OsStr::from_bytes(b"\xff\xfe"));
+    end(command).assert_failed(2, "MOVIE_BAG_JWT__SECRET: is not UTF-8");
+    let mut command = folder.command(&[]);
+    command.env("ROCKET_CONFIG", "/no/such.toml");
+    end(command).assert_failed(2, "ROCKET_CONFIG: there is no such file");
+    for uri in ["mongodb://", "mongodb://127.0.0.1:99999", "mongodb://127.0.0.1/?tls=maybe"] {
+        let mut command = folder.command(&[]);
+        command.env("MOVIE_BAG_MONGODB__URI", uri);
+        command.env("MOVIE_BAG_JWT__SECRET", "12345678901234567890123456789012");
+        end(command).assert_failed(2, "mongodb.uri: ");
+    }
+    folder.write("Rocket.toml", "[default.jwt]\nsecret = \"topsecret\n");
+    let ended = folder.run(&[]);
+    assert!(ended.code == Some(2) && !ended.err.contains("topsecret"), "{ended:?}");
 }
 
 #[test]

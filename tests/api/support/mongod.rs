@@ -1,6 +1,6 @@
 //! The databases of the tests: one mongod for all, or one of its own for a test that hurts it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bson::{Document, doc};
 use movie_bag::mongo::embedded::{Embedded, Options};
@@ -86,12 +86,13 @@ impl Hold<'_> {
 
 async fn start(name: &str, arguments: &[&str]) -> Embedded {
     let data_dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
-    let options = Options {
-        supervisor: Path::new(env!("CARGO_BIN_EXE_movie-bag")),
-        data_dir: &data_dir,
+    Embedded::attach(Options {
+        supervisor: PathBuf::from(env!("CARGO_BIN_EXE_movie-bag")),
+        data_dir,
         mongod: None,
-        arguments,
+        arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
         ephemeral: true,
-    };
-    Embedded::attach(&options).await.unwrap()
+    })
+    .await
+    .unwrap()
 }
