@@ -25,6 +25,7 @@ pub mod catchers;
 pub mod conditional;
 pub mod config;
 pub mod deadline;
+pub mod export;
 pub mod fairings;
 pub mod fields;
 pub mod health;

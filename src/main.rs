@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 use movie_bag::{
     admin_command::{self, RoleCommand},
     config::{self, Settings},
-    import, log,
+    export, import, log,
     mongo::{ConnectError, Connection, supervisor},
     serve::{self, ServeError},
 };
@@ -37,6 +37,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         report: Option<PathBuf>,
     },
+    /// Write every movie as a line of JSON, to a file or to standard output.
+    Export { file: Option<PathBuf> },
     /// Say who is admin.
     Admin {
         #[command(subcommand)]
@@ -136,6 +138,7 @@ async fn with(command: Command, connection: &Connection) -> Result<(), Failure> 
             let options = import::Options { file, email, dry_run, report };
             import::run(&options, connection).await.map_err(failed)
         }
+        Command::Export { file } => export::run(file, connection).await.map_err(failed),
         Command::Admin { command } => {
             let said = admin_command::run(command, connection).await.map_err(failed)?;
             println!("{said}");

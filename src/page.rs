@@ -166,12 +166,21 @@ impl<T> Page<T> {
         Self { items: found, next, link, total: None }
     }
 
+    /// With the number of all items of the list, this page's or not.
+    #[must_use]
+    pub fn with_total(self, total: Option<u64>) -> Self {
+        Self { total, ..self }
+    }
+
     /// 200 with the page, and its `Link` (RFC 8288) if it has a next one.
     ///
     /// # Errors
     /// 500 if a view has no JSON form.
-    pub fn reply<'a, V: Serialize>(&'a self, view: impl FnMut(&'a T) -> V) -> Result<Reply, Problem> {
-        let items = self.items.iter().map(view).collect();
+    pub fn reply<'a, V: Serialize>(
+        &'a self,
+        view: impl FnMut(&'a T) -> Result<V, Problem>,
+    ) -> Result<Reply, Problem> {
+        let items = self.items.iter().map(view).collect::<Result<_, _>>()?;
         let reply = Reply::ok(&View { items, next: self.next.as_deref(), total: self.total })?;
         Ok(match &self.link {
             Some(link) => reply.header("Link", format!("<{link}>; rel=\"next\"")),

@@ -1,6 +1,9 @@
 //! Reading a query: a parameter that is unknown, repeated or malformed is named.
 
-use rocket::Request;
+use rocket::{
+    Request,
+    request::{FromRequest, Outcome},
+};
 
 use crate::problem::Problem;
 
@@ -41,6 +44,11 @@ impl<'r> Query<'r> {
         Ok(value)
     }
 
+    /// A parameter that may be given several times.
+    pub fn all(&mut self, name: &str) -> Vec<&'r str> {
+        self.left.extract_if(.., |(found, _)| *found == name).map(|(_, value)| value).collect()
+    }
+
     /// Like [`Query::one`], with what makes a value of the text.
     ///
     /// # Errors
@@ -66,6 +74,36 @@ impl<'r> Query<'r> {
     }
 }
 
+impl Query<'_> {
+    /// A request guard: reads with `read`, and refuses what is left over.
+    pub fn guard<'r, T>(
+        request: &'r Request<'_>,
+        read: impl FnOnce(&mut Query<'r>) -> Result<T, Problem>,
+    ) -> Outcome<T, Problem> {
+        let mut query = Query::of(request);
+        match is_utf8(request)
+            .and_then(|()| read(&mut query))
+            .and_then(|value| query.finish().map(|()| value))
+        {
+            Ok(value) => Outcome::Success(value),
+            Err(problem) => Outcome::Error(problem.refuse(request)),
+        }
+    }
+}
+
+/// Rocket reads broken UTF-8 as replacement characters, which would find nothing, or the wrong thing.
+fn is_utf8(request: &Request<'_>) -> Result<(), Problem> {
+    let Some(query) = request.uri().query() else { return Ok(()) };
+    let broken = query.split('&').find(|part| part.percent_decode().is_err());
+    broken.map_or(Ok(()), |part| Err(invalid(part.split_at_byte(b'=').0.as_str(), "is not UTF-8")))
+}
+
+/// Reads `true` or `false`.
+#[must_use]
+pub fn flag(text: &str) -> Option<bool> {
+    text.parse().ok()
+}
+
 /// The problem that names a parameter.
 #[must_use]
 pub fn invalid(name: &str, reason: &str) -> Problem {
@@ -82,13 +120,10 @@ pub fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
 pub struct NoQuery;
 
 #[rocket::async_trait]
-impl<'r> rocket::request::FromRequest<'r> for NoQuery {
+impl<'r> FromRequest<'r> for NoQuery {
     type Error = Problem;
 
-    async fn from_request(request: &'r Request<'_>) -> rocket::request::Outcome<Self, Problem> {
-        match Query::of(request).finish() {
-            Ok(()) => rocket::request::Outcome::Success(Self),
-            Err(problem) => rocket::request::Outcome::Error(problem.refuse(request)),
-        }
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
+        Query::guard(request, |_| Ok(Self))
     }
 }

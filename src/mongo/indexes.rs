@@ -3,7 +3,10 @@
 //! Each costs every insert, so there are few; a test holds this table against the database.
 
 use bson::{Document, doc};
-use mongodb::{IndexModel, options::IndexOptions};
+use mongodb::{
+    IndexModel,
+    options::{Collation, CollationStrength, IndexOptions},
+};
 
 use super::{BATCH, StoreError, within};
 
@@ -18,50 +21,103 @@ struct Index {
     unique: bool,
     /// Only documents that match are in the index.
     only: Option<Document>,
+    collation: Option<Collation>,
+    /// Of a text index: what a word counts for in each field.
+    weights: Option<Document>,
+}
+
+impl Index {
+    fn of(collection: &'static str) -> Self {
+        Self {
+            collection,
+            name: "",
+            keys: Document::new(),
+            unique: false,
+            only: None,
+            collation: None,
+            weights: None,
+        }
+    }
+
+    fn of_users() -> Self {
+        Self::of(USERS)
+    }
+
+    fn of_movies() -> Self {
+        Self::of(MOVIES)
+    }
+}
+
+fn newest_first() -> Document {
+    doc! { "created_at": -1, "_id": -1 }
+}
+
+/// Movies with one value of a field, newest first.
+fn newest_by(field: &'static str) -> Index {
+    let mut keys = doc! { field: 1 };
+    keys.extend(newest_first());
+    Index { name: field, keys, ..Index::of_movies() }
+}
+
+/// The order of names, as a person's alphabet has it: case and accents only break ties. A query must
+/// name the same collation. Strength 3 tells `drama` from `Drama` in its filters; 1 or 2 would not.
+#[must_use]
+pub fn name_collation() -> Collation {
+    Collation::builder().locale("en").strength(CollationStrength::Tertiary).build()
 }
 
 fn all() -> Vec<Index> {
-    let newest_first = doc! { "created_at": -1, "_id": -1 };
+    let alive = || Some(doc! { "email": { "$exists": true } });
     vec![
         // An email belongs to one account. A marked account has none: its email is free again.
         Index {
-            collection: USERS,
             name: "email_unique",
             keys: doc! { "email": 1 },
             unique: true,
-            only: Some(doc! { "email": { "$exists": true } }),
+            only: alive(),
+            ..Index::of_users()
         },
-        Index {
-            collection: USERS,
-            name: "newest_first",
-            keys: newest_first.clone(),
-            unique: false,
-            only: Some(doc! { "email": { "$exists": true } }),
-        },
+        Index { name: "newest_first", keys: newest_first(), only: alive(), ..Index::of_users() },
         // What the cascade has still to look after.
         Index {
-            collection: USERS,
             name: "marked",
             keys: doc! { "deleted_at": 1 },
-            unique: false,
             only: Some(doc! { "deleted_at": { "$exists": true } }),
+            ..Index::of_users()
         },
         // A name is taken once per year; no year counts as a year of its own.
         Index {
-            collection: MOVIES,
             name: "name_year_unique",
             keys: doc! { "name": 1, "year": 1 },
             unique: true,
-            only: None,
+            ..Index::of_movies()
         },
-        Index { collection: MOVIES, name: "newest_first", keys: newest_first, unique: false, only: None },
+        Index { name: "newest_first", keys: newest_first(), ..Index::of_movies() },
         // A user's movies, newest first; also their number, and the cascade.
+        Index { name: "owner_newest_first", ..newest_by("added_by") },
+        // Each filter with the default order. The lists have a key for each entry.
+        newest_by("casts"),
+        newest_by("countries"),
+        newest_by("directors"),
+        newest_by("genres"),
+        newest_by("languages"),
+        newest_by("year"),
+        // The other orders, each both ways.
+        Index { name: "by_year", keys: doc! { "year": 1, "_id": 1 }, ..Index::of_movies() },
         Index {
-            collection: MOVIES,
-            name: "owner_newest_first",
-            keys: doc! { "added_by": 1, "created_at": -1, "_id": -1 },
-            unique: false,
-            only: None,
+            name: "by_name",
+            keys: doc! { "name": 1, "_id": 1 },
+            collation: Some(name_collation()),
+            ..Index::of_movies()
+        },
+        // Typeahead: the name's own beginning, and that of any word in it.
+        Index { name: "typeahead_whole", keys: doc! { "typeahead.whole": 1 }, ..Index::of_movies() },
+        Index { name: "typeahead_phrases", keys: doc! { "typeahead.phrases": 1 }, ..Index::of_movies() },
+        Index {
+            name: "search",
+            keys: doc! { "name": "text", "casts": "text", "directors": "text", "plot": "text" },
+            weights: Some(doc! { "name": 10, "casts": 4, "directors": 4, "plot": 1 }),
+            ..Index::of_movies()
         },
     ]
 }
@@ -73,10 +129,16 @@ fn all() -> Vec<Index> {
 pub async fn ensure(database: &mongodb::Database) -> Result<(), StoreError> {
     for collection in [USERS, MOVIES] {
         let models = all().into_iter().filter(|index| index.collection == collection).map(|index| {
+            let is_text = index.weights.is_some();
             let options = IndexOptions::builder()
                 .name(index.name.to_owned())
                 .unique(index.unique.then_some(true))
                 .partial_filter_expression(index.only)
+                .collation(index.collation)
+                .weights(index.weights)
+                // Films are in many languages: every word counts, none is cut to its stem.
+                .default_language(is_text.then(|| "none".to_owned()))
+                .language_override(is_text.then(|| "no_such_field".to_owned()))
                 .build();
             IndexModel::builder().keys(index.keys).options(options).build()
         });

@@ -1,24 +1,111 @@
 //! What a list of movies can be asked for: typed and listed, never an operator from the wire.
 
-use bson::Document;
+use bson::{Document, doc};
 use rocket::{
     Request,
     request::{FromRequest, Outcome},
 };
 
-use crate::{ids::UserId, page::Paging, problem::Problem, query::Query};
+use super::{
+    selection::Selection,
+    sort::{Direction, Sort},
+};
+use crate::{
+    fields::{has_control, normalized},
+    ids::UserId,
+    page::Paging,
+    problem::Problem,
+    query::{Query, flag, invalid},
+};
 
-/// Which movies to list.
-#[derive(Debug, Default)]
+/// The longest search text, in characters.
+const MAX_SEARCH: usize = 200;
+/// Parameters that may be given several times, and the fields that must hold all their values.
+const EXACT: [(&str, &str); 5] = [
+    ("genre", "genres"),
+    ("cast", "casts"),
+    ("director", "directors"),
+    ("country", "countries"),
+    ("language", "languages"),
+];
+
+/// Which movies are meant. All conditions hold together.
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct MovieFilter {
+    /// Words to be found in name, cast, directors or plot.
+    pub search: Option<String>,
+    /// A field, and values that it must hold.
+    exact: Vec<(&'static str, Vec<String>)>,
+    year: Option<i32>,
+    year_min: Option<i32>,
+    year_max: Option<i32>,
     pub added_by: Option<UserId>,
 }
 
 impl MovieFilter {
-    /// The condition for the database.
+    fn read(query: &mut Query<'_>) -> Result<Self, Problem> {
+        let mut exact = Vec::new();
+        for (parameter, field) in EXACT {
+            let values = query.all(parameter).into_iter().map(|value| text(parameter, value));
+            let mut values = values.collect::<Result<Vec<_>, _>>()?;
+            values.sort_unstable();
+            values.dedup();
+            if !values.is_empty() {
+                exact.push((field, values));
+            }
+        }
+        Ok(Self {
+            search: query.one("q")?.map(search).transpose()?,
+            exact,
+            year: query.parsed("year", YEAR_RULE, year)?,
+            year_min: query.parsed("year_min", YEAR_RULE, year)?,
+            year_max: query.parsed("year_max", YEAR_RULE, year)?,
+            added_by: query.parsed("added_by", "must be a user's id", UserId::parse)?,
+        })
+    }
+
+    /// The condition for a query with a collation. Its comparisons pass over characters that have no
+    /// place in the order (a soft hyphen), so each value is compared once more, byte by byte: a regular
+    /// expression knows no collation.
+    #[must_use]
+    pub fn collated_condition(&self) -> Document {
+        let values =
+            self.exact.iter().flat_map(|(field, values)| values.iter().map(move |value| (*field, value)));
+        let literally = values.map(|(field, value)| {
+            let quoted = value.replace("\\E", "\\E\\\\E\\Q");
+            doc! { field: { "$regex": format!("\\A\\Q{quoted}\\E\\z") } }
+        });
+        doc! { "$and": std::iter::once(self.condition()).chain(literally).collect::<Vec<_>>() }
+    }
+
+    /// Whether every movie is meant.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The condition for the database. A search must stand first in a pipeline.
     #[must_use]
     pub fn condition(&self) -> Document {
         let mut condition = Document::new();
+        if let Some(search) = &self.search {
+            condition.insert("$text", doc! { "$search": search });
+        }
+        for (field, values) in &self.exact {
+            match values.as_slice() {
+                [value] => condition.insert(*field, value),
+                values => condition.insert(*field, doc! { "$all": values }),
+            };
+        }
+        let mut years = Document::new();
+        for (operator, year) in [("$eq", self.year), ("$gte", self.year_min), ("$lte", self.year_max)] {
+            if let Some(year) = year {
+                years.insert(operator, year);
+            }
+        }
+        if !years.is_empty() {
+            condition.insert("year", years);
+        }
         if let Some(owner) = self.added_by {
             condition.insert("added_by", owner);
         }
@@ -26,24 +113,78 @@ impl MovieFilter {
     }
 }
 
+const YEAR_RULE: &str = "must be a whole number";
+
+/// A year may be one in which no movie was made: then nothing is found.
+fn year(text: &str) -> Option<i32> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        text.parse().ok()
+    } else {
+        None
+    }
+}
+
+/// A value in the form in which movies store it.
+fn text(parameter: &str, value: &str) -> Result<String, Problem> {
+    let value = normalized(value);
+    if value.is_empty() {
+        Err(invalid(parameter, "must not be blank"))
+    } else if has_control(&value, false) {
+        Err(invalid(parameter, "must not hold a control character"))
+    } else {
+        Ok(value)
+    }
+}
+
+/// The words of a search. Quotes and minus signs are operators of the database's search; here they
+/// are plain text.
+fn search(value: &str) -> Result<String, Problem> {
+    let value = text("q", value)?;
+    if value.chars().count() > MAX_SEARCH {
+        return Err(invalid("q", "must have 200 characters at most"));
+    }
+    let words: Vec<&str> = value.split(|c: char| c.is_whitespace() || matches!(c, '"' | '-')).collect();
+    Ok(words.join(" ").trim().to_owned())
+}
+
 /// The query of a list of movies.
 pub struct MovieQuery {
     pub filter: MovieFilter,
+    pub sort: Sort,
+    pub selection: Selection,
     pub paging: Paging,
+    /// Whether to count all that match.
+    pub count: bool,
 }
 
 /// The query of the caller's own movies: the same without `added_by`.
 pub struct MyMovieQuery(pub MovieQuery);
 
+/// The query of the facets: the filters alone.
+pub struct FacetQuery(pub MovieFilter);
+
 impl MovieQuery {
     fn read(query: &mut Query<'_>) -> Result<Self, Problem> {
-        Ok(Self { filter: MovieFilter::default(), paging: Paging::read(query)? })
+        let filter = MovieFilter::read(query)?;
+        let rule = "must be created_at, name or year, each also with '-', or, with q, relevance";
+        let usable = |sort: &Sort| filter.search.is_some() || *sort != Sort::Relevance;
+        let sort = query.parsed("sort", rule, |text| Sort::parse(text).filter(usable))?;
+        let default =
+            if filter.search.is_some() { Sort::Relevance } else { Sort::CreatedAt(Direction::Descending) };
+        Ok(Self {
+            sort: sort.unwrap_or(default),
+            selection: Selection::read(query)?,
+            paging: Paging::read(query)?,
+            count: query.parsed("count", "must be true or false", flag)?.unwrap_or(false),
+            filter,
+        })
     }
 
     /// What a cursor of this list is bound to.
     #[must_use]
     pub fn binding(&self) -> String {
-        format!("movies {} sort=-created_at", self.filter.condition())
+        format!("movies {} {:?}", self.filter.condition(), self.sort)
     }
 }
 
@@ -52,13 +193,7 @@ impl<'r> FromRequest<'r> for MovieQuery {
     type Error = Problem;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
-        let mut query = Query::of(request);
-        let read = |query: &mut Query<'_>| {
-            let added_by = query.parsed("added_by", "must be a user's id", UserId::parse)?;
-            let read = Self::read(query)?;
-            Ok(Self { filter: MovieFilter { added_by }, ..read })
-        };
-        finish(request, read(&mut query), query)
+        Query::guard(request, Self::read)
     }
 }
 
@@ -67,15 +202,20 @@ impl<'r> FromRequest<'r> for MyMovieQuery {
     type Error = Problem;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
-        let mut query = Query::of(request);
-        let read = MovieQuery::read(&mut query).map(Self);
-        finish(request, read, query)
+        Query::guard(request, |query| {
+            if query.one("added_by")?.is_some() {
+                return Err(invalid("added_by", "is not a parameter of this route"));
+            }
+            MovieQuery::read(query).map(Self)
+        })
     }
 }
 
-fn finish<T>(request: &Request<'_>, read: Result<T, Problem>, query: Query<'_>) -> Outcome<T, Problem> {
-    match read.and_then(|read| query.finish().map(|()| read)) {
-        Ok(read) => Outcome::Success(read),
-        Err(problem) => Outcome::Error(problem.refuse(request)),
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for FacetQuery {
+    type Error = Problem;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
+        Query::guard(request, |query| MovieFilter::read(query).map(Self))
     }
 }

@@ -5,16 +5,24 @@
 //! | what a movie is: fields and their rules | [`model`] |
 //! | who may change it | [`ownership`] |
 //! | how it is stored | [`repository`] |
-//! | what a list can be asked for | [`filter`] |
+//! | what a list can be asked for | [`filter`], [`selection`] |
+//! | in which orders, and where a page goes on | [`sort`] |
+//! | pages, search, typeahead, export | [`catalogue`], [`folding`] |
+//! | counts per genre, decade, language | [`facets`] |
 //! | `/api/movies` | [`mod@routes`] |
 
 use rocket::{fairing::AdHoc, routes};
 
+pub mod catalogue;
+pub mod facets;
 pub mod filter;
+pub mod folding;
 pub mod model;
 pub mod ownership;
 pub mod repository;
 mod routes;
+pub mod selection;
+pub mod sort;
 
 pub use repository::{Movies, Unconfirmed};
 
@@ -25,12 +33,15 @@ pub fn stage(movies: Movies) -> AdHoc {
         let catalogue = routes![
             routes::list,
             routes::create,
+            routes::suggest,
+            routes::facets,
             routes::get,
             routes::replace,
             routes::patch,
             routes::delete
         ];
         rocket
+            .manage(facets::FacetCounter::new(movies.clone()))
             .manage(movies)
             .mount("/api/movies", crate::deadline::limited(catalogue))
             .mount("/api/users", crate::deadline::limited(routes![routes::my_movies]))

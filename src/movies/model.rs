@@ -5,6 +5,7 @@ use bson::{DateTime, Document, doc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::folding;
 use crate::{
     fields::{Change, Fields, FromFields, Integer, List, Rule, Text, Wrong},
     ids::{MovieId, UserId},
@@ -23,6 +24,25 @@ const PLOT: Text = Text { max: 10_000, multiline: true };
 const POSTER_URL: WebAddress = WebAddress { text: Text::line(2_048) };
 /// Welcome in a body, so that a client can send back what it read; they never take effect.
 const SET_BY_THE_SERVER: [&str; 5] = ["id", "added_by", "created_at", "updated_at", "version"];
+
+/// Every field that a client can read.
+pub const FIELDS: [&str; 15] = [
+    "id",
+    "name",
+    "year",
+    "runtime",
+    "casts",
+    "genres",
+    "directors",
+    "countries",
+    "languages",
+    "plot",
+    "poster_url",
+    "added_by",
+    "created_at",
+    "updated_at",
+    "version",
+];
 
 /// An `http` or `https` URL. The server never fetches it.
 struct WebAddress {
@@ -116,6 +136,7 @@ impl MovieInput {
         let now = DateTime::now();
         MovieDocument {
             id: MovieId::new().0,
+            typeahead: Typeahead::of(&self.name),
             name: self.name,
             year: self.year,
             runtime: self.runtime,
@@ -205,6 +226,10 @@ impl MoviePatch {
     pub fn into_update(self) -> Document {
         let mut set = doc! { "updated_at": DateTime::now() };
         let mut unset = Document::new();
+        if let Change::Set(name) = &self.name {
+            let Typeahead { whole, phrases } = Typeahead::of(name);
+            set.insert("typeahead", doc! { "whole": whole, "phrases": phrases });
+        }
         scalar(&mut set, &mut unset, "name", self.name);
         scalar(&mut set, &mut unset, "year", self.year);
         scalar(&mut set, &mut unset, "runtime", self.runtime);
@@ -263,12 +288,30 @@ pub struct MovieDocument {
     pub created_at: DateTime,
     pub updated_at: DateTime,
     pub version: i64,
+    /// Made from the name, for the index alone: never read back.
+    #[serde(skip_deserializing)]
+    pub typeahead: Typeahead,
 }
 
-/// A movie as a client reads it. Lists are always there; what is optional and unset is left out.
+/// What a name is found by while it is typed.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Typeahead {
+    /// The beginning of the name, folded, with its punctuation.
+    whole: String,
+    /// Its words from each word on.
+    phrases: Vec<String>,
+}
+
+impl Typeahead {
+    fn of(name: &str) -> Self {
+        let phrases = folding::phrases(name).iter().map(|phrase| folding::cut(phrase).to_owned()).collect();
+        Self { whole: folding::cut(&folding::plain(name)).to_owned(), phrases }
+    }
+}
+
+/// The fields that a client sends, as `export` writes them and `import` reads them.
 #[derive(Debug, Serialize)]
-pub struct MovieView<'a> {
-    id: MovieId,
+pub struct MovieLine<'a> {
     name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     year: Option<i32>,
@@ -283,16 +326,11 @@ pub struct MovieView<'a> {
     plot: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     poster_url: Option<&'a str>,
-    added_by: UserId,
-    created_at: Timestamp,
-    updated_at: Timestamp,
-    version: i64,
 }
 
-impl<'a> From<&'a MovieDocument> for MovieView<'a> {
+impl<'a> From<&'a MovieDocument> for MovieLine<'a> {
     fn from(movie: &'a MovieDocument) -> Self {
         Self {
-            id: MovieId(movie.id),
             name: &movie.name,
             year: movie.year,
             runtime: movie.runtime,
@@ -303,6 +341,27 @@ impl<'a> From<&'a MovieDocument> for MovieView<'a> {
             languages: &movie.languages,
             plot: movie.plot.as_deref(),
             poster_url: movie.poster_url.as_deref(),
+        }
+    }
+}
+
+/// A movie as a client reads it. Lists are always there; what is optional and unset is left out.
+#[derive(Debug, Serialize)]
+pub struct MovieView<'a> {
+    id: MovieId,
+    #[serde(flatten)]
+    client_fields: MovieLine<'a>,
+    added_by: UserId,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    version: i64,
+}
+
+impl<'a> From<&'a MovieDocument> for MovieView<'a> {
+    fn from(movie: &'a MovieDocument) -> Self {
+        Self {
+            id: MovieId(movie.id),
+            client_fields: movie.into(),
             added_by: UserId(movie.added_by),
             created_at: Timestamp(movie.created_at),
             updated_at: Timestamp(movie.updated_at),

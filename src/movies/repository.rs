@@ -1,4 +1,4 @@
-//! The collection `movies`.
+//! The collection `movies`: what writes it, and what looks at one movie. [`super::catalogue`] reads lists.
 
 use std::{
     future::IntoFuture,
@@ -14,7 +14,6 @@ use mongodb::{
 };
 
 use super::{
-    filter::MovieFilter,
     model::{MovieDocument, MovieInput, MoviePatch},
     ownership::{self, Owned, Refusal},
 };
@@ -22,7 +21,6 @@ use crate::{
     conditional::IfMatch,
     ids::{MovieId, UserId},
     mongo::{BATCH, COMMAND, StoreError, error::DUPLICATE_KEY, indexes, patiently, within},
-    page::{Position, newest_first, older_than},
 };
 
 /// How many movies go in one step of a cascade: some ten milliseconds' work.
@@ -74,6 +72,11 @@ impl Movies {
     #[must_use]
     pub fn new(database: &Database) -> Self {
         Self { movies: database.collection(indexes::MOVIES) }
+    }
+
+    /// For the other files of this feature.
+    pub(super) fn collection(&self) -> &Collection<MovieDocument> {
+        &self.movies
     }
 
     /// # Errors
@@ -185,30 +188,6 @@ impl Movies {
     /// Only when the database fails: not there is `None`.
     pub async fn find(&self, id: MovieId) -> Result<Option<MovieDocument>, StoreError> {
         within(COMMAND, self.movies.find_one(doc! { "_id": id })).await
-    }
-
-    /// One more than `limit`, newest first, if there are as many.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn list(
-        &self,
-        filter: &MovieFilter,
-        after: Option<&Position>,
-        limit: u32,
-    ) -> Result<Vec<MovieDocument>, StoreError> {
-        let mut condition = filter.condition();
-        if let Some(after) = after {
-            condition.extend(older_than(after));
-        }
-        let find = self
-            .movies
-            .find(condition)
-            .sort(newest_first())
-            .limit(i64::from(limit) + 1)
-            .batch_size(limit + 1)
-            .max_time(COMMAND);
-        within(COMMAND, async { find.await?.try_collect().await }).await
     }
 
     /// Replaces or patches a movie of the caller's.

@@ -1,22 +1,29 @@
 //! `/api/movies`, and the caller's own list. Anyone reads; a signed-in user adds; the owner changes.
 
-use rocket::{State, delete, get, patch, post, put};
+use rocket::{
+    Request, State, delete, get, patch, post, put,
+    request::{FromRequest, Outcome},
+};
 
 use super::{
     Movies,
-    filter::{MovieQuery, MyMovieQuery},
+    catalogue::Placed,
+    facets::FacetCounter,
+    filter::{FacetQuery, MovieQuery, MyMovieQuery},
     model::{MovieDocument, MovieInput, MoviePatch, MovieView},
     ownership::Refusal,
+    selection::SelectionQuery,
 };
 use crate::{
     auth::CurrentUser,
     body::{JsonBody, MergePatchBody},
     conditional::{EntityTag, IfMatch, IfNoneMatch},
+    fields::{has_control, normalized},
     ids::MovieId,
     mongo::StoreError,
-    page::{Cursors, Page, Position},
+    page::{Cursors, Page},
     problem::Problem,
-    query::NoQuery,
+    query::{NoQuery, Query, invalid, number},
     reply::Reply,
     users::{Cascade, cascade::OwnerGone},
 };
@@ -47,9 +54,50 @@ pub(super) async fn my_movies(
 async fn page(query: &MovieQuery, movies: &Movies, cursors: &Cursors) -> Result<Reply, Problem> {
     let binding = query.binding();
     let after = query.paging.after(cursors, &binding)?;
-    let found = movies.list(&query.filter, after.as_ref(), query.paging.limit).await?;
-    let position = |movie: &MovieDocument| Position::newest_first(movie.created_at, movie.id);
-    Page::new(found, &query.paging, cursors, &binding, position).reply(MovieView::from)
+    let found = movies.list(&query.filter, query.sort, after.as_ref(), query.paging.limit).await?;
+    let total = if query.count { Some(movies.count_matching(&query.filter).await?) } else { None };
+    let position = |(_, position): &Placed| position.clone();
+    Page::new(found, &query.paging, cursors, &binding, position)
+        .with_total(total)
+        .reply(|(movie, _)| query.selection.view(movie))
+}
+
+/// `?prefix=&limit=`
+pub struct SuggestQuery {
+    prefix: String,
+    limit: u32,
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for SuggestQuery {
+    type Error = Problem;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
+        Query::guard(request, |query| {
+            let rule = "is required, and must not be blank or hold a control character";
+            let usable = |text: &str| {
+                let text = normalized(text);
+                (!text.is_empty() && !has_control(&text, false)).then_some(text)
+            };
+            let prefix = query.parsed("prefix", rule, usable)?.ok_or_else(|| invalid("prefix", rule))?;
+            let in_range = |limit: &u32| (1..=20).contains(limit);
+            let limit = query
+                .parsed("limit", "must be a number from 1 to 20", |text| number(text).filter(in_range))?;
+            Ok(Self { prefix, limit: limit.unwrap_or(10) })
+        })
+    }
+}
+
+/// Names in which a word begins so.
+#[get("/suggest")]
+pub(super) async fn suggest(query: SuggestQuery, movies: &State<Movies>) -> Result<Reply, Problem> {
+    Reply::ok(&movies.suggest(&query.prefix, query.limit).await?)
+}
+
+/// How many movies there are of each genre, decade and language, within the filters.
+#[get("/facets")]
+pub(super) async fn facets(query: FacetQuery, counter: &State<FacetCounter>) -> Result<Reply, Problem> {
+    Reply::ok(&*counter.count(&query.0).await?)
 }
 
 /// Adds a movie, which is then the caller's.
@@ -70,18 +118,15 @@ pub(super) async fn create(
 /// One movie.
 #[get("/<id>")]
 pub(super) async fn get(
-    _query: NoQuery,
+    query: SelectionQuery,
     condition: IfNoneMatch,
     id: Option<MovieId>,
     movies: &State<Movies>,
 ) -> Result<Reply, Problem> {
     let id = id.ok_or(Problem::MovieNotFound)?;
     let movie = movies.find(id).await?.ok_or(Problem::MovieNotFound)?;
-    let reply = if condition.has(movie.version) {
-        Reply::not_modified()
-    } else {
-        Reply::ok(&MovieView::from(&movie))?
-    };
+    let reply =
+        if condition.has(movie.version) { Reply::not_modified() } else { Reply::ok(&query.0.view(&movie)?)? };
     Ok(reply.etag(EntityTag(movie.version)))
 }
 

@@ -45,15 +45,12 @@ pub struct UserQuery {
 }
 
 impl UserQuery {
-    fn read(request: &Request<'_>) -> Result<Self, Problem> {
-        let mut query = Query::of(request);
+    fn read(query: &mut Query<'_>) -> Result<Self, Problem> {
         let email_prefix = query.one("email")?.map(|text| normalized(text).to_lowercase());
         if email_prefix.as_ref().is_some_and(|prefix| has_control(prefix, false)) {
             return Err(invalid("email", "must not hold a control character"));
         }
-        let paging = Paging::read(&mut query)?;
-        query.finish()?;
-        Ok(Self { filter: UserFilter { email_prefix }, paging })
+        Ok(Self { filter: UserFilter { email_prefix }, paging: Paging::read(query)? })
     }
 }
 
@@ -62,10 +59,7 @@ impl<'r> FromRequest<'r> for UserQuery {
     type Error = Problem;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
-        match Self::read(request) {
-            Ok(query) => Outcome::Success(query),
-            Err(problem) => Outcome::Error(problem.refuse(request)),
-        }
+        Query::guard(request, Self::read)
     }
 }
 
@@ -102,7 +96,7 @@ pub(super) async fn list(
     let page = Page::new(accounts, &query.paging, cursors, &binding, |account| {
         Position::newest_first(account.created_at, account.id.0)
     });
-    page.reply(|account| UserView::new(account, role_of(account, &members)))
+    page.reply(|account| Ok(UserView::new(account, role_of(account, &members))))
 }
 
 fn role_of(account: &Account, members: &HashSet<UserId>) -> Role {

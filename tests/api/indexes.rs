@@ -17,17 +17,33 @@ async fn the_indexes_are_those_of_the_table() {
             let options = index.options.unwrap();
             let only =
                 options.partial_filter_expression.map(|only| format!(" only {only}")).unwrap_or_default();
+            let collation = options
+                .collation
+                .map(|collation| format!(" in the order of {}", collation.locale))
+                .unwrap_or_default();
+            let weights = options.weights.map(|weights| format!(" {weights}")).unwrap_or_default();
             let unique = if options.unique == Some(true) { " unique" } else { "" };
             let name = format!("{collection}.{}", options.name.unwrap());
-            found.insert(name, format!("{}{unique}{only}", index.keys));
+            found.insert(name, format!("{}{unique}{only}{collation}{weights}", index.keys));
         }
     }
     insta::assert_debug_snapshot!(found, @r#"
     {
         "movies._id_": "{ \"_id\": 1 }",
+        "movies.by_name": "{ \"name\": 1, \"_id\": 1 } in the order of en",
+        "movies.by_year": "{ \"year\": 1, \"_id\": 1 }",
+        "movies.casts": "{ \"casts\": 1, \"created_at\": -1, \"_id\": -1 }",
+        "movies.countries": "{ \"countries\": 1, \"created_at\": -1, \"_id\": -1 }",
+        "movies.directors": "{ \"directors\": 1, \"created_at\": -1, \"_id\": -1 }",
+        "movies.genres": "{ \"genres\": 1, \"created_at\": -1, \"_id\": -1 }",
+        "movies.languages": "{ \"languages\": 1, \"created_at\": -1, \"_id\": -1 }",
         "movies.name_year_unique": "{ \"name\": 1, \"year\": 1 } unique",
         "movies.newest_first": "{ \"created_at\": -1, \"_id\": -1 }",
         "movies.owner_newest_first": "{ \"added_by\": 1, \"created_at\": -1, \"_id\": -1 }",
+        "movies.search": "{ \"_fts\": \"text\", \"_ftsx\": 1 } { \"casts\": 4, \"directors\": 4, \"name\": 10, \"plot\": 1 }",
+        "movies.typeahead_phrases": "{ \"typeahead.phrases\": 1 }",
+        "movies.typeahead_whole": "{ \"typeahead.whole\": 1 }",
+        "movies.year": "{ \"year\": 1, \"created_at\": -1, \"_id\": -1 }",
         "users._id_": "{ \"_id\": 1 }",
         "users.email_unique": "{ \"email\": 1 } unique only { \"email\": { \"$exists\": true } }",
         "users.marked": "{ \"deleted_at\": 1 } only { \"deleted_at\": { \"$exists\": true } }",
@@ -44,6 +60,12 @@ async fn the_plain_lists_neither_scan_nor_sort() {
     for (collection, filter) in [
         ("movies", doc! {}),
         ("movies", doc! { "added_by": id }),
+        ("movies", doc! { "casts": "x" }),
+        ("movies", doc! { "countries": "x" }),
+        ("movies", doc! { "directors": "x" }),
+        ("movies", doc! { "genres": "x" }),
+        ("movies", doc! { "languages": "x" }),
+        ("movies", doc! { "year": 1999 }),
         ("users", doc! { "email": { "$exists": true } }),
     ] {
         let find = doc! { "find": collection, "filter": filter, "sort": sort.clone(), "limit": 21 };

@@ -3,6 +3,7 @@
 mod admin;
 mod auth;
 mod cascade;
+mod catalogue;
 mod errors;
 mod faults;
 mod indexes;

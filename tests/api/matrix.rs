@@ -35,6 +35,8 @@ const ROUTES: &[(&str, &str, Access, u16)] = &[
     ("DELETE", "/api/admin/users/<id>", Admin, 204),
     ("GET", "/api/movies", Anyone, 200),
     ("POST", "/api/movies", User, 201),
+    ("GET", "/api/movies/suggest", Anyone, 200),
+    ("GET", "/api/movies/facets", Anyone, 200),
     ("GET", "/api/movies/<id>", Anyone, 200),
     ("PUT", "/api/movies/<id>", Owner, 200),
     ("PATCH", "/api/movies/<id>", Owner, 200),
@@ -67,6 +69,7 @@ impl Scene {
     async fn call(&self, caller: &Caller, method: &str, path: &str) -> crate::support::Reply {
         let concrete = match path {
             "/api/movies/<id>" => self.movie.clone(),
+            "/api/movies/suggest" => "/api/movies/suggest?prefix=h".to_owned(),
             path => path.replace("<id>", &self.subject),
         };
         match body(method, path) {

@@ -1,0 +1,155 @@
+//! Where the settings come from, in this order: the built-in `Rocket.toml`, the one in the working
+//! directory, `.env`, the environment. A later one wins.
+
+use std::path::{Path, PathBuf};
+
+use figment::{
+    Figment, Profile,
+    providers::{Format, Serialized, Toml},
+    value::Value,
+};
+
+use super::SettingsError;
+
+/// The defaults; the same file that an operator reads.
+const DEFAULTS: &str = include_str!("../../Rocket.toml");
+const PREFIX: &str = "MOVIE_BAG_";
+const ROCKET_PREFIX: &str = "ROCKET_";
+/// For the tests' own settings; the server does not look at them.
+const TEST_PREFIX: &str = "MOVIE_BAG_TEST_";
+/// Settings that are text whatever they look like: a secret `123456` is no number.
+const TEXT_KEYS: &[&str] = &[
+    "mongodb.uri",
+    "mongodb.database",
+    "mongodb.mongod",
+    "data_dir",
+    "jwt.secret",
+    "jwt.lifetime",
+    "mail.smtp_url",
+    "mail.from",
+    "mail.link_base",
+    "log.format",
+];
+/// Settings whose value is read like one in `Rocket.toml`.
+const TYPED_KEYS: &[&str] =
+    &["password.bcrypt_cost", "throttle.enabled", "cors.origins", "metrics.public", "cache.movies"];
+
+/// Lays the sources over one another: the built-in `Rocket.toml`, the one in the working
+/// directory, `.env`, the environment.
+///
+/// # Errors
+/// A variable with our prefix that names no setting, or an unreadable `.env`.
+pub fn figment() -> Result<Figment, SettingsError> {
+    let mut variables = dotenv()?;
+    for (name, value) in std::env::vars_os() {
+        match (name.into_string(), value.into_string()) {
+            (Ok(name), Ok(value)) => variables.push((name, value)),
+            (name, _) => {
+                let name = name.unwrap_or_else(|name| name.to_string_lossy().into_owned());
+                if name.starts_with(PREFIX) || name.starts_with(ROCKET_PREFIX) {
+                    return Err(SettingsError(format!("{name}: is not UTF-8")));
+                }
+            }
+        }
+    }
+    let file = match std::env::var_os("ROCKET_CONFIG") {
+        Some(named) if !Path::new(&named).is_file() => {
+            return Err(SettingsError("ROCKET_CONFIG: there is no such file".to_owned()));
+        }
+        Some(named) => Toml::file_exact(PathBuf::from(named)),
+        // The working directory's, if it has one; no other directory's.
+        None if Path::new("Rocket.toml").is_file() => Toml::file_exact("Rocket.toml"),
+        None => Toml::string(""),
+    };
+    layered(file.nested(), variables)
+}
+
+fn dotenv() -> Result<Vec<(String, String)>, SettingsError> {
+    match dotenvy::from_path_iter(".env") {
+        Ok(pairs) => pairs.collect::<Result<_, _>>(),
+        Err(dotenvy::Error::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+    // The error's own text would show the line, and with it perhaps a secret.
+    .map_err(|_| SettingsError(".env: cannot be read; each line is NAME=value".to_owned()))
+}
+
+/// The built-in settings alone, whatever surrounds the process.
+#[must_use]
+pub fn defaults() -> Figment {
+    Figment::from(rocket::Config::default())
+        .merge(Toml::string(DEFAULTS).nested())
+        .select(rocket::Config::DEFAULT_PROFILE)
+}
+
+/// `variables` in order: a later one wins.
+pub(super) fn layered(
+    file: impl figment::Provider,
+    variables: Vec<(String, String)>,
+) -> Result<Figment, SettingsError> {
+    let mut figment = defaults().merge(file);
+    for (name, value) in variables {
+        if name == "ROCKET_PROFILE" {
+            figment = figment.select(Profile::new(&value));
+        } else if name.starts_with(TEST_PREFIX) || name == "ROCKET_CONFIG" {
+            // Not a setting.
+        } else if let Some(key) = name.strip_prefix(PREFIX) {
+            let key = key.to_ascii_lowercase().replace("__", ".");
+            if TEXT_KEYS.contains(&key.as_str()) {
+                figment = figment.merge(Serialized::global(&key, value));
+            } else if TYPED_KEYS.contains(&key.as_str()) {
+                figment = figment.merge(Serialized::global(&key, typed(&value)));
+            } else {
+                return Err(SettingsError(format!("{name}: there is no such setting")));
+            }
+        } else if let Some(key) = name.strip_prefix(ROCKET_PREFIX) {
+            figment = figment.merge(Serialized::global(&key.to_ascii_lowercase(), typed(&value)));
+        }
+    }
+    Ok(figment)
+}
+
+fn typed(value: &str) -> Value {
+    // Infallible: what is no TOML value is a string.
+    value.parse().unwrap_or_else(|never: std::convert::Infallible| match never {})
+}
+
+/// One line that begins with the key, or with the file that cannot be read at all.
+pub(super) fn readable(error: &figment::Error) -> SettingsError {
+    let reason = match &error.kind {
+        // The text of these shows the value; that of a secret must not be seen.
+        figment::error::Kind::InvalidType(_, expected) | figment::error::Kind::InvalidValue(_, expected) => {
+            format!("must be {expected}")
+        }
+        figment::error::Kind::UnknownVariant(_, expected) => {
+            format!("must be one of {}", expected.join(", "))
+        }
+        // Of a file that is no TOML: the first line says where, the next ones show what stands there.
+        kind => kind.to_string().lines().next().unwrap_or_default().to_owned(),
+    };
+    let key = error.path.join(".");
+    if !key.is_empty() {
+        return SettingsError(format!("{key}: {reason}"));
+    }
+    match error.metadata.as_ref().and_then(|metadata| metadata.source.as_ref()) {
+        Some(source) => SettingsError(format!("{source}: {reason}")),
+        None => SettingsError(reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_known_key_is_a_setting_and_stands_in_rocket_toml() {
+        for key in TEXT_KEYS.iter().chain(TYPED_KEYS) {
+            let last = key.rsplit('.').next().unwrap();
+            let stands = DEFAULTS.lines().any(|line| {
+                line.trim_start_matches("# ").starts_with(&format!("{last} = "))
+                    || line.trim_start_matches("# ").starts_with(&format!("{last}: "))
+            });
+            assert!(stands, "{key} is not in Rocket.toml");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! `movie-bag export [FILE]`: the client's fields of every movie, one JSON object a line.
+//!
+//! For moving a catalogue: an import of it gives the same movies to one account. Ids, owners and
+//! versions are for `mongodump`.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+    path::PathBuf,
+};
+
+use futures::TryStreamExt;
+
+use crate::{
+    mongo::{Connection, StoreError},
+    movies::{Movies, model::MovieLine},
+};
+
+/// Why an export is not whole.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    #[error("{}: {source}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Writes to the file, or to standard output; keeps one movie in memory at a time.
+///
+/// # Errors
+/// See [`ExportError`].
+pub async fn run(file: Option<PathBuf>, connection: &Connection) -> Result<(), ExportError> {
+    let path = file.clone().unwrap_or_else(|| PathBuf::from("standard output"));
+    let at = |source| ExportError::File { path: path.clone(), source };
+    let sink: Box<dyn Write + Send> = match &file {
+        Some(file) => Box::new(File::create(file).map_err(at)?),
+        None => Box::new(io::stdout()),
+    };
+    let mut sink = BufWriter::new(sink);
+    let mut movies = Box::pin(Movies::new(&connection.database).all().await?);
+    while let Some(movie) = movies.try_next().await? {
+        serde_json::to_writer(&mut sink, &MovieLine::from(&movie)).map_err(|error| at(error.into()))?;
+        sink.write_all(b"\n").map_err(at)?;
+    }
+    sink.flush().map_err(at)
+}

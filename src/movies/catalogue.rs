@@ -1,0 +1,207 @@
+//! Reading the catalogue: pages in every order, search, typeahead, export. The writes are in
+//! [`super::repository`].
+
+use bson::{Document, doc};
+use futures::{Stream, TryStreamExt};
+use mongodb::action::Action;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{
+    filter::MovieFilter,
+    folding,
+    model::MovieDocument,
+    repository::Movies,
+    sort::{RELEVANCE_DEPTH, Sort},
+};
+use crate::{
+    ids::MovieId,
+    mongo::{COMMAND, StoreError, within},
+    page::Position,
+};
+
+/// A movie, and its place in the order that was asked for.
+pub type Placed = (MovieDocument, Position);
+
+/// A suggestion of the typeahead.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Suggestion {
+    #[serde(rename(deserialize = "_id"))]
+    id: MovieId,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    year: Option<i32>,
+}
+
+/// How many movies are compared with a text that is longer than the index knows.
+const LONG_PREFIX_CANDIDATES: u32 = 200;
+
+/// The range of texts that begin so, as far as the index knows them.
+fn beginning(text: &str) -> Document {
+    let text = folding::cut(text);
+    doc! { "$gte": text, "$lt": format!("{text}{}", char::MAX) }
+}
+
+/// What is never read back.
+fn without_typeahead() -> Document {
+    doc! { "typeahead": 0 }
+}
+
+impl Movies {
+    /// One more than `limit`, if there are as many.
+    ///
+    /// # Errors
+    /// When the database fails, or the search takes too long.
+    pub async fn list(
+        &self,
+        filter: &MovieFilter,
+        sort: Sort,
+        after: Option<&Position>,
+        limit: u32,
+    ) -> Result<Vec<Placed>, StoreError> {
+        let wanted = limit as usize + 1;
+        if sort == Sort::Relevance {
+            return self.search(filter, after, wanted).await;
+        }
+        let mut found: Vec<MovieDocument> = Vec::new();
+        for stretch in sort.stretches(after) {
+            let missing = wanted - found.len();
+            if missing == 0 {
+                break;
+            }
+            // Both may speak of one field: of the year, say.
+            let filters =
+                if sort.collation().is_some() { filter.collated_condition() } else { filter.condition() };
+            let condition = doc! { "$and": [filters, stretch.condition] };
+            let find = self
+                .collection()
+                .find(condition)
+                .projection(without_typeahead())
+                .sort(stretch.sort)
+                .limit(i64::try_from(missing).unwrap_or(i64::MAX))
+                .optional(sort.collation(), mongodb::action::Find::collation)
+                .max_time(COMMAND);
+            found.extend(within(COMMAND, async { find.await?.try_collect::<Vec<_>>().await }).await?);
+        }
+        Ok(found
+            .into_iter()
+            .map(|movie| {
+                let place = sort.position(&movie);
+                (movie, place)
+            })
+            .collect())
+    }
+
+    /// The best matches first. A position is the score and how many came before it; the last page is
+    /// the one that reaches [`RELEVANCE_DEPTH`].
+    async fn search(
+        &self,
+        filter: &MovieFilter,
+        after: Option<&Position>,
+        wanted: usize,
+    ) -> Result<Vec<Placed>, StoreError> {
+        #[derive(Deserialize)]
+        struct Scored {
+            score: f64,
+            #[serde(flatten)]
+            movie: MovieDocument,
+        }
+        let (score, shown) = after.map_or((None, 0), score_and_shown);
+        let left = RELEVANCE_DEPTH.saturating_sub(shown);
+        if left == 0 {
+            return Ok(Vec::new());
+        }
+        let mut stages = vec![
+            doc! { "$match": filter.condition() },
+            doc! { "$project": without_typeahead() },
+            doc! { "$set": { "score": { "$meta": "textScore" } } },
+        ];
+        if let (Some(score), Some(after)) = (score, after) {
+            let same_but_later = doc! { "score": score, "_id": { "$gt": after.id } };
+            stages.push(doc! { "$match": { "$or": [{ "score": { "$lt": score } }, same_but_later] } });
+        }
+        stages.push(doc! { "$sort": { "score": -1, "_id": 1 } });
+        stages.push(
+            doc! { "$limit": i64::try_from(wanted as u64).unwrap_or(i64::MAX).min(left.cast_signed()) },
+        );
+        let aggregate = self.collection().aggregate(stages).with_type::<Scored>().max_time(COMMAND);
+        let found: Vec<Scored> = within(COMMAND, async { aggregate.await?.try_collect().await }).await?;
+        Ok(found
+            .into_iter()
+            .zip(shown + 1..)
+            .map(|(found, number)| {
+                // The bits: a decimal form might not come back as the same number.
+                let key = json!([found.score.to_bits(), number]);
+                let position = Position { key, id: found.movie.id };
+                (found.movie, position)
+            })
+            .collect())
+    }
+
+    /// How many movies match: an exact count, which takes longer the more there are.
+    ///
+    /// # Errors
+    /// When the database fails, or the count takes too long.
+    pub async fn count_matching(&self, filter: &MovieFilter) -> Result<u64, StoreError> {
+        within(COMMAND, self.collection().count_documents(filter.condition())).await
+    }
+
+    /// Movies in whose names a word begins with the text; first those whose names do.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn suggest(&self, prefix: &str, limit: u32) -> Result<Vec<Suggestion>, StoreError> {
+        let (plain, words) = (folding::plain(prefix), folding::words(prefix));
+        // The index knows the beginnings only; of a longer text the rest is compared here.
+        let is_long = plain.chars().count() > folding::PHRASE;
+        let wanted = if is_long { LONG_PREFIX_CANDIDATES } else { limit };
+        let sort = doc! { "typeahead.whole": 1 };
+        let whole = doc! { "typeahead.whole": beginning(&plain) };
+        let mut found = self.suggestions(whole, Some(sort), wanted).await?;
+        found.retain(|suggestion| folding::plain(&suggestion.name).starts_with(&plain));
+        if found.len() < limit as usize && !words.is_empty() {
+            // A range on a list needs `$elemMatch`.
+            let any_word = doc! { "typeahead.phrases": { "$elemMatch": beginning(&words) } };
+            let known: Vec<MovieId> = found.iter().map(|suggestion| suggestion.id).collect();
+            let more = self.suggestions(any_word, None, wanted).await?.into_iter().filter(|suggestion| {
+                let phrases = folding::phrases(&suggestion.name);
+                !known.contains(&suggestion.id) && phrases.iter().any(|phrase| phrase.starts_with(&words))
+            });
+            found.extend(more);
+        }
+        found.truncate(limit as usize);
+        Ok(found)
+    }
+
+    async fn suggestions(
+        &self,
+        condition: Document,
+        sort: Option<Document>,
+        limit: u32,
+    ) -> Result<Vec<Suggestion>, StoreError> {
+        let suggestions = self.collection().clone_with_type::<Suggestion>();
+        let find = suggestions
+            .find(condition)
+            .projection(doc! { "name": 1, "year": 1 })
+            .optional(sort, mongodb::action::Find::sort)
+            .limit(limit.into())
+            .max_time(COMMAND);
+        within(COMMAND, async { find.await?.try_collect().await }).await
+    }
+
+    /// Every movie, in the order in which they were added, as a stream.
+    ///
+    /// # Errors
+    /// When the database fails, at once or later in the stream.
+    pub async fn all(
+        &self,
+    ) -> Result<impl Stream<Item = Result<MovieDocument, StoreError>> + use<>, StoreError> {
+        let find = self.collection().find(doc! {}).projection(without_typeahead()).sort(doc! { "_id": 1 });
+        Ok(within(COMMAND, find).await?.map_err(StoreError::from))
+    }
+}
+
+fn score_and_shown(after: &Position) -> (Option<f64>, u64) {
+    let number = |index: usize| after.key.get(index).and_then(serde_json::Value::as_u64);
+    (number(0).map(f64::from_bits), number(1).unwrap_or(RELEVANCE_DEPTH))
+}

@@ -1,0 +1,55 @@
+//! `fields`: which fields of a movie a client wants to read.
+
+use rocket::{
+    Request,
+    request::{FromRequest, Outcome},
+};
+use serde_json::Value;
+
+use super::model::{FIELDS, MovieDocument, MovieView};
+use crate::{
+    problem::Problem,
+    query::{Query, invalid},
+};
+
+/// The chosen fields; all, if nothing was said. `id` is always there.
+#[derive(Debug)]
+pub struct Selection(Option<Vec<&'static str>>);
+
+/// The query of one movie.
+pub struct SelectionQuery(pub Selection);
+
+impl Selection {
+    /// # Errors
+    /// 400 for a name that is no field.
+    pub fn read(query: &mut Query<'_>) -> Result<Self, Problem> {
+        let Some(text) = query.one("fields")? else { return Ok(Self(None)) };
+        let known = |name: &str| FIELDS.iter().copied().find(|field| *field == name.trim());
+        let fields: Option<Vec<&'static str>> = text.split(',').map(known).collect();
+        fields.map(|fields| Self(Some(fields))).ok_or_else(|| {
+            invalid("fields", &format!("must be a comma-separated list of {}", FIELDS.join(", ")))
+        })
+    }
+
+    /// What a client reads of a movie.
+    ///
+    /// # Errors
+    /// 500 if the view has no JSON form.
+    pub fn view(&self, movie: &MovieDocument) -> Result<Value, Problem> {
+        let mut view = serde_json::to_value(MovieView::from(movie))
+            .map_err(|error| Problem::Internal(format!("a view cannot be serialised: {error}").into()))?;
+        if let (Some(fields), Some(object)) = (&self.0, view.as_object_mut()) {
+            object.retain(|name, _| name == "id" || fields.contains(&name.as_str()));
+        }
+        Ok(view)
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for SelectionQuery {
+    type Error = Problem;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
+        Query::guard(request, |query| Selection::read(query).map(Self))
+    }
+}

@@ -1,0 +1,131 @@
+//! The orders in which movies are listed, and where a page of each goes on.
+//!
+//! Each order is an index read in one direction (`mongo/indexes.rs`), and each ends with the id, so
+//! that every movie has one place. A page is asked for in one or two *stretches*: movies without a
+//! year come last either way, which no single direction of an index gives.
+
+use bson::{Bson, DateTime, Document, doc};
+use mongodb::options::Collation;
+use serde_json::Value;
+
+use super::model::MovieDocument;
+use crate::{mongo::indexes::name_collation, page::Position};
+
+/// How many movies a search by relevance shows, over all its pages.
+pub const RELEVANCE_DEPTH: u64 = 1_000;
+
+/// An order of movies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sort {
+    CreatedAt(Direction),
+    /// As a person's alphabet has it: case and accents only break ties.
+    Name(Direction),
+    Year(Direction),
+    /// The best match of the search first.
+    Relevance,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    Ascending,
+    Descending,
+}
+
+use Direction::{Ascending, Descending};
+
+/// A part of an order that one `find` can read.
+#[derive(Clone)]
+pub struct Stretch {
+    /// Added to the filter.
+    pub condition: Document,
+    pub sort: Document,
+}
+
+impl Sort {
+    /// Reads the parameter `sort`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (name, direction) = text.strip_prefix('-').map_or((text, Ascending), |name| (name, Descending));
+        match (name, direction) {
+            ("created_at", direction) => Some(Self::CreatedAt(direction)),
+            ("name", direction) => Some(Self::Name(direction)),
+            ("year", direction) => Some(Self::Year(direction)),
+            ("relevance", Ascending) => Some(Self::Relevance),
+            _ => None,
+        }
+    }
+
+    /// The collation of the query: without it, the index on names would not be used.
+    #[must_use]
+    pub fn collation(self) -> Option<Collation> {
+        matches!(self, Self::Name(_)).then(name_collation)
+    }
+
+    /// Where a movie stands in this order.
+    #[must_use]
+    pub fn position(self, movie: &MovieDocument) -> Position {
+        let key = match self {
+            Self::CreatedAt(_) | Self::Relevance => movie.created_at.timestamp_millis().into(),
+            Self::Name(_) => movie.name.as_str().into(),
+            Self::Year(_) => movie.year.map_or(Value::Null, Value::from),
+        };
+        Position { key, id: movie.id }
+    }
+
+    /// What is to be read after a position, stretch by stretch.
+    #[must_use]
+    pub fn stretches(self, after: Option<&Position>) -> Vec<Stretch> {
+        match self {
+            Self::CreatedAt(direction) => order("created_at", direction, after),
+            Self::Name(direction) => order("name", direction, after),
+            Self::Year(direction) => {
+                let with_year = match after {
+                    Some(position) if position.key.is_null() => Vec::new(),
+                    None => vec![stretch("year", direction, doc! { "year": { "$gte": i32::MIN } })],
+                    after => order("year", direction, after),
+                };
+                let mut without_year = doc! { "year": null };
+                if let Some(position) = after.filter(|position| position.key.is_null()) {
+                    without_year.insert("_id", beyond(direction, position.id.into()));
+                }
+                [with_year, vec![stretch("year", direction, without_year)]].concat()
+            }
+            // Read by the search itself, which alone knows the scores.
+            Self::Relevance => Vec::new(),
+        }
+    }
+}
+
+/// The order of one field and the id, from a position on.
+fn order(field: &'static str, direction: Direction, after: Option<&Position>) -> Vec<Stretch> {
+    let Some(position) = after else { return vec![stretch(field, direction, Document::new())] };
+    let key = bson_key(field, &position.key);
+    let same = doc! { field: key.clone(), "_id": beyond(direction, position.id.into()) };
+    vec![stretch(field, direction, same), stretch(field, direction, doc! { field: beyond(direction, key) })]
+}
+
+fn stretch(field: &'static str, direction: Direction, condition: Document) -> Stretch {
+    Stretch { condition, sort: doc! { field: sign(direction), "_id": sign(direction) } }
+}
+
+fn sign(direction: Direction) -> i32 {
+    match direction {
+        Ascending => 1,
+        Descending => -1,
+    }
+}
+
+fn beyond(direction: Direction, key: Bson) -> Document {
+    match direction {
+        Ascending => doc! { "$gt": key },
+        Descending => doc! { "$lt": key },
+    }
+}
+
+fn bson_key(field: &str, key: &Value) -> Bson {
+    match (field, key) {
+        ("created_at", key) => DateTime::from_millis(key.as_i64().unwrap_or_default()).into(),
+        (_, Value::String(text)) => text.as_str().into(),
+        (_, key) => key.as_i64().unwrap_or_default().into(),
+    }
+}
