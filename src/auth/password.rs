@@ -112,6 +112,11 @@ fn decoy(cost: u32) -> String {
     format!("$2b${cost:02}${}", ".".repeat(53))
 }
 
+/// The costs of the decoys that take as long together as today's cost takes longer than `cost`.
+fn costs_to_make_up(cost: u32, today: u32) -> std::ops::Range<u32> {
+    cost..today
+}
+
 /// Verifies, and takes as long for a wrong password whatever the hash cost, so that the time does not
 /// tell an account that has not logged in since the cost was raised from one that does not exist: each
 /// cost takes twice as long as the one before, so those from `c` to `today - 1` make up the difference.
@@ -119,7 +124,7 @@ fn verify_evenly(password: &str, hash: Option<&PasswordHash>, today: u32) -> bcr
     let Some(hash) = hash else { return bcrypt::verify(password, &decoy(today)).map(|_| false) };
     let same = bcrypt::verify(password, hash.as_stored())?;
     if !same {
-        for cost in hash.cost().unwrap_or(today)..today {
+        for cost in costs_to_make_up(hash.cost().unwrap_or(today), today) {
             bcrypt::verify(password, &decoy(cost))?;
         }
     }
@@ -263,21 +268,17 @@ mod tests {
 
     #[test]
     fn a_wrong_password_takes_the_work_of_today_whatever_the_hash_cost() {
-        let hash = |cost| PasswordHash(bcrypt::hash("yak-gnu-emu", cost).unwrap());
-        let time = |hash: Option<&PasswordHash>| {
-            let started = std::time::Instant::now();
-            assert!(!verify_evenly("wrong", hash, 10).unwrap());
-            started.elapsed()
-        };
-        let unknown = time(None);
-        for cost in [4, 9, 10] {
-            // A 64th of the work, if the cost were not evened out: far outside what a busy machine adds.
-            let known = time(Some(&hash(cost)));
-            assert!(
-                known * 4 > unknown && unknown * 16 > known,
-                "cost {cost}: {known:?}, unknown: {unknown:?}"
-            );
+        // bcrypt's work is 2 to the power of its cost.
+        let work = |cost: u32| 1_u64 << cost;
+        for cost in 4..=12 {
+            let decoys: u64 = costs_to_make_up(cost, 12).map(work).sum();
+            assert_eq!(work(cost) + decoys, work(12), "cost {cost}");
         }
+        assert_eq!(costs_to_make_up(13, 12).count(), 0);
+        let hash = PasswordHash(bcrypt::hash("yak-gnu-emu", 4).unwrap());
+        assert!(!verify_evenly("wrong", Some(&hash), 6).unwrap());
+        assert!(!verify_evenly("yak-gnu-emu", None, 6).unwrap());
+        assert!(verify_evenly("yak-gnu-emu", Some(&hash), 6).unwrap());
     }
 
     #[tokio::test]

@@ -14,36 +14,47 @@ fn port(uri: &str) -> u16 {
     uri.rsplit(':').next().unwrap().split('/').next().unwrap().parse().unwrap()
 }
 
-/// Every kind of request, those whose guard needs the database included, is 503 soon.
+/// Every kind of request, those whose guard needs the database included, is 503; and soon, in one of
+/// three tries at least: other tests share the machine.
 async fn assert_away(app: &TestApp, ann: &Caller, movie: &str) {
-    let body = json!({ "name": "Away", "casts": [], "genres": ["Drama"] });
-    let credentials = json!({ "email": "ann@example.com", "password": PASSWORD });
-    let unknown = json!({ "email": "new@example.com", "password": PASSWORD });
+    let mut slowest = Vec::new();
+    while slowest.last().is_none_or(|slowest| *slowest >= SOON) {
+        assert!(slowest.len() < 3, "each try took longer than {SOON:?}: {slowest:?}");
+        slowest.push(time_of_refusals(app, ann, movie).await);
+    }
     let anyone = app.anyone();
-    let started = Instant::now();
-    let soon = async |reply: std::pin::Pin<Box<dyn Future<Output = crate::support::Reply> + Send + '_>>| {
-        let reply = reply.await.assert_problem(503, "database-unavailable");
-        assert!(started.elapsed() < SOON, "after {:?}", started.elapsed());
-        let text = reply.text();
-        assert!(!text.contains("127.0.0.1") && !text.contains("mongo"), "{text}");
-    };
-    tokio::join!(
-        soon(Box::pin(anyone.get("/api/movies"))),
-        soon(Box::pin(anyone.get(movie))),
-        soon(Box::pin(ann.get("/api/users/me"))),
-        soon(Box::pin(ann.get("/api/admin"))),
-        soon(Box::pin(ann.post("/api/movies", &body))),
-        soon(Box::pin(ann.put(movie, &body))),
-        soon(Box::pin(ann.delete(movie))),
-        soon(Box::pin(ann.delete("/api/users/me"))),
-        soon(Box::pin(anyone.post("/api/auth/login", &credentials))),
-        soon(Box::pin(anyone.post("/api/auth/signup", &unknown))),
-        soon(Box::pin(anyone.get("/health/ready"))),
-    );
     anyone.get("/health/live").await.assert_status(200);
     // What needs no database is answered as ever.
     anyone.post("/api/auth/login", &json!({})).await.assert_problem(422, "validation-failed");
     app.bearer("nonsense").get("/api/users/me").await.assert_problem(401, "invalid-token");
+}
+
+/// How long the slowest of many kinds of request took to be refused with 503.
+async fn time_of_refusals(app: &TestApp, ann: &Caller, movie: &str) -> Duration {
+    let body = json!({ "name": "Away", "casts": [], "genres": ["Drama"] });
+    let credentials = json!({ "email": "ann@example.com", "password": PASSWORD });
+    let unknown = json!({ "email": "new@example.com", "password": PASSWORD });
+    let anyone = app.anyone();
+    let refused =
+        async |reply: std::pin::Pin<Box<dyn Future<Output = crate::support::Reply> + Send + '_>>| {
+            let text = reply.await.assert_problem(503, "database-unavailable").text();
+            assert!(!text.contains("127.0.0.1") && !text.contains("mongo"), "{text}");
+        };
+    let started = Instant::now();
+    tokio::join!(
+        refused(Box::pin(anyone.get("/api/movies"))),
+        refused(Box::pin(anyone.get(movie))),
+        refused(Box::pin(ann.get("/api/users/me"))),
+        refused(Box::pin(ann.get("/api/admin"))),
+        refused(Box::pin(ann.post("/api/movies", &body))),
+        refused(Box::pin(ann.put(movie, &body))),
+        refused(Box::pin(ann.delete(movie))),
+        refused(Box::pin(ann.delete("/api/users/me"))),
+        refused(Box::pin(anyone.post("/api/auth/login", &credentials))),
+        refused(Box::pin(anyone.post("/api/auth/signup", &unknown))),
+        refused(Box::pin(anyone.get("/health/ready"))),
+    );
+    started.elapsed()
 }
 
 async fn assert_back(app: &TestApp, ann: &Caller, movie: &str) {
