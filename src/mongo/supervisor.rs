@@ -126,9 +126,16 @@ fn keep_serving(arguments: &Arguments, lease: &File, asked_to_end: &AtomicBool) 
     let data_dir = &arguments.data_dir;
     let last_port =
         fs::read_to_string(data_dir.join(LAST_PORT)).ok().and_then(|text| text.trim().parse().ok());
-    end_orphan(data_dir);
+    let is_free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    if end_orphan(data_dir) {
+        // Users go on asking at the port they know; it is closed a moment after the process is gone.
+        let ended = Instant::now();
+        while last_port.is_some_and(|port| !is_free(port)) && ended.elapsed() < FILES_IN_USE {
+            sleep(TICK);
+        }
+    }
     let mut port = match last_port {
-        Some(port) if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() => port,
+        Some(port) if is_free(port) => port,
         _ => free_port()?,
     };
     let mut in_use_since = None;
@@ -183,26 +190,28 @@ fn run_once(arguments: &Arguments, lease: &File, port: u16) -> io::Result<Run> {
 }
 
 /// Ends a mongod on our files whose supervisor was killed. It writes its process id beside them; that
-/// the process is still that mongod is seen from its command line.
-fn end_orphan(data_dir: &Path) {
+/// the process is still that mongod is seen from its command line. Tells whether there was one.
+fn end_orphan(data_dir: &Path) -> bool {
     let files = data_dir.join(FILES);
     let id =
         fs::read_to_string(files.join("mongod.lock")).ok().and_then(|text| text.trim().parse::<i32>().ok());
-    let Some(pid) = id.and_then(Pid::from_raw) else { return };
+    let Some(pid) = id.and_then(Pid::from_raw) else { return false };
     let command = PathBuf::from(format!("/proc/{}/cmdline", pid.as_raw_nonzero()));
     let is_ours = || {
         fs::read(&command).is_ok_and(|line| {
             line.split(|byte| *byte == 0).any(|argument| argument == files.as_os_str().as_encoded_bytes())
         })
     };
-    if is_ours() {
-        eprintln!("ending the mongod {} that was left behind", pid.as_raw_nonzero());
-        let _ = kill_process(pid, Signal::TERM);
-        let asked = Instant::now();
-        while is_ours() && asked.elapsed() < CLEAN_STOP {
-            sleep(TICK);
-        }
+    if !is_ours() {
+        return false;
     }
+    eprintln!("ending the mongod {} that was left behind", pid.as_raw_nonzero());
+    let _ = kill_process(pid, Signal::TERM);
+    let asked = Instant::now();
+    while is_ours() && asked.elapsed() < CLEAN_STOP {
+        sleep(TICK);
+    }
+    true
 }
 
 fn start(arguments: &Arguments, port: u16) -> io::Result<Child> {
