@@ -71,15 +71,10 @@ impl ClaimedPassword {
 }
 
 /// A bcrypt hash. It does not print.
-#[derive(Clone)]
+#[derive(Clone, serde::Deserialize)]
 pub struct PasswordHash(String);
 
 impl PasswordHash {
-    #[must_use]
-    pub fn from_stored(hash: String) -> Self {
-        Self(hash)
-    }
-
     /// For the database and its filters.
     #[must_use]
     pub fn as_stored(&self) -> &str {
