@@ -156,7 +156,8 @@ async fn guess_from_everywhere(app: &TestApp, email: &str) -> u64 {
         let address = format!("198.51.{}.{}", number / 200, number % 200);
         let reply = log_in_from(app, &address, email, "wrong").await;
         if reply.status == 429 {
-            assert!(number >= 100, "only {number} guesses were free");
+            // Less those that were made above.
+            assert!(number >= 80, "only {number} guesses were free");
             longest = longest.max(wait(reply));
             if longest >= 4 {
                 break;
