@@ -48,6 +48,11 @@ impl Event {
     }
 }
 
+/// Something was done to the account of `user` on the command line, by whoever runs the server.
+pub fn record_command(event: Event, user: UserId) {
+    tracing::info!(target: TARGET, event = event.name(), %user, by = "command line", "audit");
+}
+
 /// The request guard that writes: it knows the request's id, where it came from, and who sent it.
 #[derive(Debug, Clone)]
 pub struct Audit {

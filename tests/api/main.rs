@@ -2,6 +2,7 @@
 
 mod account;
 mod admin;
+mod attack;
 mod auth;
 mod cascade;
 mod catalogue;

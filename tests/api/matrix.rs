@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Access {
+pub enum Access {
     Anyone,
     User,
     Admin,
@@ -22,7 +22,7 @@ enum Access {
 use Access::{Admin, Anyone, Owner, User};
 
 /// Method, path as mounted, who may, and the status for them.
-const ROUTES: &[(&str, &str, Access, u16)] = &[
+pub const ROUTES: &[(&str, &str, Access, u16)] = &[
     ("POST", "/api/auth/signup", Anyone, 201),
     ("POST", "/api/auth/login", Anyone, 200),
     ("POST", "/api/auth/logout", User, 204),
