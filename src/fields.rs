@@ -7,6 +7,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use unicode_normalization::UnicodeNormalization;
 
+/// Unknown fields that are named: a body of nothing else must not make an answer that is larger still.
+const MAX_UNKNOWN: usize = 100;
+
 /// A broken field. `code` is for programs, `message` for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FieldError {
@@ -88,7 +91,7 @@ impl Fields {
         };
         let mut fields = Self { left, errors: Vec::new() };
         let value = T::from_fields(&mut fields);
-        for name in fields.left.keys() {
+        for name in fields.left.keys().take(MAX_UNKNOWN) {
             fields.errors.push(error(name, Wrong::new("unknown", "is not a field of this resource")));
         }
         match value {

@@ -98,9 +98,10 @@ pub fn rocket(
         throttle: Throttle::new(database, users.clone(), secret, settings.throttle.enabled),
     };
     let listens: rocket::Config = figment.extract().unwrap_or_default();
+    let listens = std::net::SocketAddr::from((listens.address, listens.port));
     // Where the embedded database is, there is one person, who reads the log.
     let alone = settings.mongodb.uri.is_none();
-    let mailer = Mailer::new(&settings.mail, alone, &format!("http://{}:{}", listens.address, listens.port))?;
+    let mailer = Mailer::new(&settings.mail, alone, &format!("http://{listens}"))?;
     Ok(rocket::custom(figment)
         .attach(Shield::default().enable(Referrer::NoReferrer))
         // Before the envelope, whose line in the log says what was answered in the end.

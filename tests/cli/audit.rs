@@ -71,12 +71,7 @@ fn what_matters_is_written_with_who_and_which_request_and_without_secrets() {
         found.iter().map(|(event, code)| format!("{event} {code}").trim_end().to_owned()).collect();
     let mut expected = vec!["signup", "login", "signup", "login"];
     expected.extend(["login-failed"; 6]);
-    expected.extend([
-        "refused too-many-requests",
-        "login-failed",
-        "refused not-owner",
-        "refused admins-only",
-    ]);
+    expected.extend(["throttled", "login-failed", "refused not-owner", "refused admins-only"]);
     expected.extend(["refused wrong-password", "password-changed", "email-changed", "refused revoked-token"]);
     expected.extend(["login", "role-granted", "role-revoked", "logout", "logout-all"]);
     expected.extend(["signup", "login", "account-deleted"]);
