@@ -8,6 +8,7 @@ mod cascade;
 mod catalogue;
 mod cors;
 mod errors;
+mod events;
 mod faults;
 mod indexes;
 mod matrix;
