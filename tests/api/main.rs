@@ -13,3 +13,4 @@ mod races;
 mod support;
 mod tokens;
 mod users;
+mod web;
