@@ -3,7 +3,7 @@
 
 import { go, wayBack } from "./address.js";
 import { Problem, logIn as startSession, request, session } from "./api.js";
-import { announce, counted, h } from "./dom.js";
+import { counted, h } from "./dom.js";
 import { field, form } from "./forms.js";
 
 /** @typedef {import("./app.js").Address} Address */
@@ -117,6 +117,8 @@ export async function account() {
     label: "Change the password",
     fields: [currentPassword(), newPassword("New password")],
     submit: "Change the password",
+    // So that a password manager knows whose password it is.
+    more: [h("input", { type: "text", autocomplete: "username", value: user.email, hidden: true })],
     async send(body) {
       const { body: changed } = await request("PATCH", "/users/me", { body });
       // Every token is worth nothing now, this one too.
@@ -129,6 +131,7 @@ export async function account() {
     label: "Delete the account",
     fields: [field("typed", "Your email, to be sure", { type: "email", autocomplete: "off" })],
     submit: "Delete my account",
+    look: ".danger",
     async send({ typed }) {
       if (typed.trim().toLowerCase() !== user.email) {
         throw new Problem({ errors: [{ field: "typed", code: "differs", message: `is not ${user.email}` }] });
@@ -142,14 +145,13 @@ export async function account() {
     label: "Log out everywhere",
     fields: [],
     submit: "Log out everywhere",
+    look: "",
     async send() {
       await request("POST", "/auth/logout-all");
       session.current = null;
       go("#/login?why=logged-out-everywhere", { replace: true });
     },
   });
-  for (const { node } of [farewell]) node.querySelector("button").className = "danger";
-  announce(`Logged in as ${user.email}`);
   return narrow("Account",
     h("p.lead", {}, h("strong.who", {}, user.email), ` — here since ${since}, `, h("a", { href: "#/mine" }, counted(user.movie_count ?? 0, "movie"))),
     h("section", {}, h("h2", {}, "Email"), address.node),

@@ -54,8 +54,12 @@ class Session extends EventTarget {
 
   /** @type {{ token: string, user: User } | null} */
   get current() {
-    const text = localStorage.getItem(this.#key);
-    return text ? JSON.parse(text) : null;
+    try {
+      return JSON.parse(localStorage.getItem(this.#key) ?? "null");
+    } catch {
+      // Not written by us: as good as nothing.
+      return null;
+    }
   }
 
   /** @param {{ token: string, user: User } | null} session */
@@ -84,6 +88,11 @@ let onLoggedOut = () => {};
 /** @param {(code: string) => void} listener */
 export const whenLoggedOut = (listener) => (onLoggedOut = listener);
 
+/** Called when a movie was added, changed or deleted here. */
+let onChanged = () => {};
+/** @param {() => void} listener */
+export const whenChanged = (listener) => (onChanged = listener);
+
 /**
  * @param {string} method
  * @param {string} path  below /api
@@ -107,6 +116,7 @@ export async function request(method, path, { body, etag, query, signal, token =
     throw new Problem({ code: "unreachable", detail: "The server cannot be reached. Are you online?" });
   });
   const json = answer.headers.get("Content-Type")?.includes("json") ? await answer.json() : null;
+  if (answer.ok && method !== "GET") onChanged();
   if (answer.ok) return { status: answer.status, body: json, etag: answer.headers.get("ETag") };
   const problem = new Problem(
     json ?? { status: answer.status },

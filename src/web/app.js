@@ -4,8 +4,8 @@
 // The address is the whole state: `#/` and the API's own query is the catalogue, `#/movie/<id>` a
 // movie. A view is a function that gets the address and makes a title and a body of it.
 
-import { go, toLogin } from "./address.js";
-import { Problem, request, session, whenLoggedOut } from "./api.js";
+import { go, toLogin, wayBack } from "./address.js";
+import { Problem, request, session, whenChanged, whenLoggedOut } from "./api.js";
 import { catalogue } from "./catalogue.js";
 import { byId, h } from "./dom.js";
 import { finder } from "./finder.js";
@@ -14,8 +14,9 @@ import { addMovie, editMovie, moviePage } from "./movie.js";
 import { account, forgot, logIn, reset, signUp } from "./account.js";
 
 /**
- * @typedef {{ path: string, query: URLSearchParams, id: string, saved: any }} Address  `saved`: what the view left here before
- * @typedef {{ title: string, body: Node | Node[], update?: (query: URLSearchParams) => void, save?: () => any,
+ * @typedef {{ path: string, query: URLSearchParams, id: string, from: string | null, saved: any }} Address
+ *   `from`: the page whose link led here; `saved`: what the view left here, when one comes back
+ * @typedef {{ title: string, body: Node | Node[], update?: (query: URLSearchParams) => string, save?: () => any,
  *   onChange?: (change: import("./live.js").Change) => void }} View
  */
 
@@ -50,18 +51,20 @@ async function show() {
   const entry = history.state.entry;
   if (path === shown.path && shown.view?.update) {
     shown.entry = entry;
-    return shown.view.update(query);
+    document.title = `${shown.view.update(query)} · Movie Bag`;
+    return frame();
   }
   const [pattern, make, personal] = VIEWS.find(([pattern]) => pattern.test(path)) ?? [/^/, nothingHere];
   if (personal && !session.user) return toLogin("login-needed");
   const first = shown.path === "";
+  const from = before ? null : shown.path;
   shown = { path, entry, view: null };
   const main = byId("main");
   main.setAttribute("aria-busy", "true");
   /** @type {View} */
   let view;
   try {
-    view = await make({ path, query, id: path.match(pattern)?.[1] ?? "", saved: before?.view });
+    view = await make({ path, query, id: path.match(pattern)?.[1] ?? "", from, saved: before?.view });
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
     // The login is on its way.
@@ -71,7 +74,7 @@ async function show() {
   // Somebody has gone on while this was on its way.
   if (shown.entry !== entry) return;
   shown.view = view;
-  document.title = view.title === "Movie Bag" ? view.title : `${view.title} · Movie Bag`;
+  document.title = `${view.title} · Movie Bag`;
   main.replaceChildren(...[view.body].flat());
   main.removeAttribute("aria-busy");
   scrollTo(0, before?.scroll ?? 0);
@@ -99,13 +102,16 @@ const broken = (problem) => ({
 
 /** The links at the top: what one can do depends on who one is. */
 function frame() {
-  const link = (/** @type {string} */ path, /** @type {string} */ text, tag = "a") =>
-    h(tag, { href: `#${path}`, "aria-current": shown.path === path ? "page" : null }, text);
-  const back = new URLSearchParams({ back: location.hash || "#/" });
+  const link = (/** @type {string} */ path, /** @type {string} */ text, tag = "a", search = "") =>
+    h(tag, { href: `#${path}${search}`, "aria-current": shown.path === path ? "page" : null }, text);
+  // From the login on to the sign-up: the way back stays what it was.
+  const here = location.hash || "#/";
+  const back = /^#\/(login|signup)/.test(here) ? wayBack(new URLSearchParams(here.split("?")[1])) : here;
+  const search = `?${new URLSearchParams({ back })}`;
   byId("account").replaceChildren(
     ...(session.user
       ? [link("/add", "Add a movie"), link("/mine", "My movies"), link("/account", "Account"), h("button.link", { onclick: logOut }, "Log out")]
-      : [h("a", { href: /^\/(login|signup)/.test(shown.path) ? location.hash.replace("signup", "login") : `#/login?${back}` }, "Log in"), link("/signup", "Sign up", "a.button")]),
+      : [link("/login", "Log in", "a", search), link("/signup", "Sign up", "a.button", search)]),
   );
 }
 
@@ -127,7 +133,7 @@ function theme() {
   apply(chosen);
   const fields = byId("theme");
   fields.querySelector(`[value="${CSS.escape(chosen)}"]`).checked = true;
-  fields.addEventListener("change", ({ target }) => {
+  fields.addEventListener("change", (/** @type {any} */ { target }) => {
     localStorage.setItem("movie-bag.theme", target.value);
     apply(target.value);
   });
@@ -143,9 +149,10 @@ byId("skip").addEventListener("click", (/** @type {Event} */ event) => {
 });
 session.addEventListener("change", frame);
 whenLoggedOut(toLogin);
+// What was left behind may show what is no longer so.
+whenChanged(() => memory.clear());
 addEventListener("hashchange", show);
 listen((change) => {
-  // What was left behind may show what is no longer so.
   if (change.type !== "created") memory.clear();
   shown.view?.onChange?.(change);
 });

@@ -15,11 +15,15 @@ const FIELDS = "name,year,genres,directors,poster_url,added_by";
 const PAGE = "60";
 /** What a list can be about, as one reads it. @type {[string, (value: string) => string][]} */
 const HEADINGS = [
-  ["q", (value) => `Search: ${value}`],
+  ["q", (value) => `“${value}”`],
   ["director", (value) => `Directed by ${value}`],
   ["cast", (value) => `With ${value}`],
+  ["genre", (value) => value],
   ["country", (value) => `From ${value}`],
+  ["language", (value) => `In ${value}`],
 ];
+/** A burst of news is told once. */
+const NEWS_MS = 400;
 
 /** @typedef {{ items: any[], next: string | null, total: number }} List */
 
@@ -40,6 +44,7 @@ export async function catalogue({ path, query: first, saved }) {
   let list = { items: [], next: null, total: 0 };
   let asking = new AbortController();
   let added = 0;
+  let telling = 0;
 
   const heading = h("h1", { tabindex: -1 });
   const total = h("p.total");
@@ -49,8 +54,10 @@ export async function catalogue({ path, query: first, saved }) {
   const problem = h("div", { role: "alert" });
   const bar = filters((changed) => go(`#${path}${changed.size ? `?${changed}` : ""}`));
 
-  const title = () => HEADINGS.filter(([name]) => query.has(name)).map(([name, words]) => words(query.getAll(name).join(", "))).join(" · ") ||
-    (mine ? "My movies" : "All movies");
+  const title = () => {
+    const about = HEADINGS.filter(([name]) => query.has(name)).map(([name, words]) => words(query.getAll(name).join(" & ")));
+    return [mine ? "My movies" : null, ...about].filter(Boolean).join(" · ") || "All movies";
+  };
   const page = (/** @type {Record<string, string>} */ paging) => {
     const asked = new URLSearchParams(query);
     for (const [name, value] of Object.entries({ fields: FIELDS, limit: PAGE, ...paging })) asked.set(name, value);
@@ -63,9 +70,13 @@ export async function catalogue({ path, query: first, saved }) {
     grid.replaceChildren(...list.items.map(card));
     more.hidden = !list.next;
     added = 0;
+    clearTimeout(telling);
     news.replaceChildren();
     if (!list.items.length) grid.replaceChildren(h("li.empty", {}, ...nothing()));
   }
+
+  const tell = () =>
+    news.replaceChildren(h("button", { onclick: () => inWords(load()) }, `${added ? counted(added, "new movie") : "The list has changed"} · Show`));
 
   const nothing = () =>
     query.size ? ["No movie is like that. ", h("a", { href: `#${path}` }, "Take all filters away")]
@@ -118,13 +129,13 @@ export async function catalogue({ path, query: first, saved }) {
   }
 
   return {
-    title: title() === "All movies" ? "Movie Bag" : title(),
+    title: title(),
     body: [h("header.list-head", {}, h("div", {}, heading, total), bar.node), news, problem, grid, more],
     save: () => ({ ...list, facets: bar.facets }),
     update(changed) {
       query = changed;
       inWords(load().then(() => announce(`${title()}: ${counted(list.total, "movie")}`)));
-      document.title = `${title()} · Movie Bag`;
+      return title();
     },
     onChange({ type, id, movie }) {
       const at = list.items.findIndex((item) => item.id === id);
@@ -138,7 +149,8 @@ export async function catalogue({ path, query: first, saved }) {
         grid.children[at].replaceWith(card(movie));
       } else if (type === "reset" || (type === "created" && !query.size && (!mine || movie?.added_by === session.user?.id))) {
         added += type === "created" ? 1 : 0;
-        news.replaceChildren(h("button", { onclick: () => inWords(load()) }, added ? `${counted(added, "new movie")} · Show` : "The list has changed · Show"));
+        clearTimeout(telling);
+        telling = setTimeout(tell, NEWS_MS);
       }
     },
   };

@@ -5,7 +5,7 @@ import { counted, h } from "./dom.js";
 
 /** @typedef {Record<"genres" | "decades" | "languages", { value: any, count: number }[]>} Facets */
 
-const ORDERS = { relevance: "Best match", "-created_at": "Newest here", name: "Name", "-year": "Latest year", year: "Earliest year" };
+const ORDERS = { relevance: "Best match", "-created_at": "Newest additions", name: "Name", "-year": "Latest year", year: "Earliest year" };
 /** Parameters that a person may take away again, and what is shown of each. @type {Record<string, string>} */
 const CHIPS = { q: "Search", genre: "", director: "Directed by", cast: "With", country: "From", language: "In", year: "Year" };
 
@@ -89,6 +89,7 @@ export function filters(onChange) {
     order.replaceChildren(...orders.map(([name, text]) => h("option", { value: name }, text)));
     order.value = query.get("sort") ?? (query.has("q") ? "relevance" : "-created_at");
 
+    /** @type {[string, () => void][]} */
     const used = Object.entries(CHIPS).flatMap(([name, words]) => query.getAll(name).map((value) => [`${words} ${value}`.trim(), () => toggle(name, value)]));
     if (chosen !== null) used.push([`${chosen}s`, () => change((changed) => (changed.delete("year_min"), changed.delete("year_max")))]);
     else for (const [name, words] of [["year_min", "From"], ["year_max", "To"]])

@@ -22,7 +22,7 @@ function labelled(name, label, hint, input, value, shown = input) {
   const id = `field-${++lastId}`;
   input.id = id;
   const complaint = h("p.complaint", { id: `${id}-complaint`, hidden: true });
-  const node = h("div.field", {},
+  const node = h("div.field", { "data-field": name },
     h("label", { for: id }, label),
     hint && h("p.hint", { id: `${id}-hint` }, hint),
     shown,
@@ -83,22 +83,26 @@ export function list(name, label, { hint, value = [], suggestions = [] } = {}) {
     entries.push(...text.split("\n").map((line) => line.trim()).filter((line) => line && !entries.includes(line)));
     show();
   });
-  input.addEventListener("change", take);
   show();
+  // What stands in the line when the form is sent is an entry too. It becomes none sooner: a chip that
+  // appears while one presses the button would push the button away.
   return labelled(name, label, hint, input, () => (take(), [...entries]), h("div.entries", {}, chips, input, options));
 }
 
 /**
  * A form. While `send` runs it cannot be sent again; what `send` throws is shown in words, each at its field.
  * @param {{ fields: Field[], submit: string, send: (values: Record<string, any>) => Promise<unknown>, more?: any[],
- *   onProblem?: (problem: Problem, notice: (...content: any[]) => void) => boolean, label?: string }} options
+ *   onProblem?: (problem: Problem, notice: (...content: any[]) => void) => boolean, label?: string, look?: string }} options
  */
-export function form({ fields, submit, send, more = [], onProblem, label }) {
+export function form({ fields, submit, send, more = [], onProblem, label, look = ".primary" }) {
   const alert = h("div.alert", { role: "alert" });
-  const button = h("button.primary", { type: "submit" }, submit);
-  const notice = (/** @type {any[]} */ ...content) => alert.replaceChildren(...present(content));
+  const button = h(`button${look}`, { type: "submit" }, submit);
+  const notice = (/** @type {any[]} */ ...content) => {
+    alert.replaceChildren(...present(content));
+    if (content.length) alert.scrollIntoView({ block: "nearest" });
+  };
   const node = h("form", { novalidate: true, "aria-label": label, onsubmit: submitted },
-    alert, fields.map(({ node }) => node), h("div.actions", {}, button, more));
+    fields.map(({ node }) => node), alert, h("div.actions", {}, button, more));
 
   async function submitted(/** @type {SubmitEvent} */ event) {
     event.preventDefault();

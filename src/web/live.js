@@ -6,6 +6,9 @@
 
 /** @typedef {{ type: "created" | "updated" | "deleted" | "reset", id?: string, movie?: import("./api.js").Movie }} Change */
 
+/** After the server has ended a stream with an error. */
+const RETRY_MS = 15_000;
+
 /** @param {(change: Change) => void} onChange */
 export function listen(onChange) {
   const channel = new BroadcastChannel("movie-bag.events");
@@ -27,10 +30,24 @@ export function listen(onChange) {
  */
 function stream(onChange) {
   return new Promise((resolve) => {
-    const source = new EventSource("/api/movies/events");
-    for (const type of /** @type {const} */ (["created", "updated", "deleted", "reset"])) {
-      source.addEventListener(type, ({ data }) => onChange({ ...(data && JSON.parse(data)), type }));
-    }
-    source.onerror = () => source.readyState === EventSource.CLOSED && resolve(undefined);
+    let heard = false;
+    const open = () => {
+      const source = new EventSource("/api/movies/events");
+      for (const type of /** @type {const} */ (["created", "updated", "deleted", "reset"])) {
+        source.addEventListener(type, ({ data }) => onChange({ ...(data && JSON.parse(data)), type }));
+      }
+      source.onopen = () => {
+        // This is another stream than before, and something may have been missed in between.
+        if (heard) onChange({ type: "reset" });
+        heard = true;
+        source.onopen = null;
+      };
+      source.onerror = () => {
+        if (source.readyState !== EventSource.CLOSED) return;
+        if (heard) setTimeout(open, RETRY_MS);
+        else resolve(undefined);
+      };
+    };
+    open();
   });
 }

@@ -4,7 +4,7 @@
 import { go } from "./address.js";
 import { Problem, get, request, session } from "./api.js";
 import { card } from "./catalogue.js";
-import { announce, h } from "./dom.js";
+import { announce, byId, h } from "./dom.js";
 import { field, form, list } from "./forms.js";
 import { poster } from "./poster.js";
 
@@ -52,6 +52,11 @@ export async function moviePage({ id }) {
         h("ul", {}, movie.casts.map((/** @type {string} */ name) => h("li", {}, likewise("cast", name)))))),
   ];
 
+  async function reread() {
+    ({ body: movie, etag } = await request("GET", `/movies/${movie.id}`));
+    draw();
+  }
+
   async function confirmed() {
     const complaint = h("div", { role: "alert" });
     const dialog = h("dialog", { "aria-labelledby": "really" },
@@ -60,21 +65,24 @@ export async function moviePage({ id }) {
       complaint,
       h("div.actions", {},
         h("button.danger", { onclick: remove }, "Delete it"),
-        h("button", { onclick: () => dialog.close() }, "Keep it")));
+        h("button", { autofocus: true, onclick: () => dialog.close() }, "Keep it")));
     dialog.addEventListener("close", () => dialog.remove());
-    document.body.append(dialog);
+    byId("main").append(dialog);
     dialog.showModal();
 
     async function remove() {
       try {
-        await request("DELETE", `/movies/${movie.id}`, { etag });
+        await request("DELETE", `/movies/${movie.id}`, { etag: etag ?? undefined });
         dialog.close();
         announce(`“${movie.name}” is deleted`);
         go("#/mine", { replace: true });
       } catch (problem) {
         if (!(problem instanceof Problem)) throw problem;
-        if (problem.code === "precondition-failed") ({ body: movie, etag } = await request("GET", `/movies/${movie.id}`)), draw();
-        complaint.replaceChildren(h("p.alert", {}, problem.code === "precondition-failed" ? `${problem.words} It is now “${movie.name}”. Delete it all the same?` : problem.words));
+        if (problem.loggedOut) return dialog.close();
+        const changed = problem.code === "precondition-failed";
+        complaint.replaceChildren(h("p.alert", {}, problem.words, changed && " Delete it all the same?"));
+        // Behind the question stands what would be deleted now.
+        if (changed) await reread().catch(() => {});
       }
     }
   }
@@ -116,7 +124,7 @@ const drafts = new Map();
 const movieFields = (movie, genres, languages) => [
   field("name", "Name", { value: movie.name, required: true, maxlength: 300 }),
   field("year", "Year", { value: movie.year, inputmode: "numeric" }),
-  field("runtime", "Runtime", { value: movie.runtime, inputmode: "numeric", hint: "In minutes" }),
+  field("runtime", "Runtime in minutes", { value: movie.runtime, inputmode: "numeric" }),
   list("genres", "Genres", { value: movie.genres, suggestions: genres, hint: "At least one. Enter ends each." }),
   list("directors", "Directors", { value: movie.directors }),
   list("casts", "Cast", { value: movie.casts, hint: "Enter ends a name; several lines can be pasted." }),
@@ -170,7 +178,7 @@ export async function addMovie({ path }) {
 }
 
 /** @param {Address} address @returns {Promise<View>} */
-export async function editMovie({ id, path }) {
+export async function editMovie({ id, path, from }) {
   const read = () => request("GET", `/movies/${encodeURIComponent(id)}`);
   const [answer, known] = await Promise.all([read(), suggestions()]);
   let { body: movie, etag } = answer;
@@ -182,7 +190,7 @@ export async function editMovie({ id, path }) {
     const { node } = form({
       fields: movieFields(shown, .../** @type {[string[], string[]]} */ (known)),
       submit: "Save",
-      more: [h("a.button", { href: `#/movie/${movie.id}` }, "Cancel")],
+      more: [h("button", { type: "button", onclick: leave }, "Cancel")],
       send: (values) => keepingDraft(path, values, () => save(values)),
       onProblem(problem, notice) {
         if (problem.code !== "precondition-failed") return false;
@@ -201,8 +209,11 @@ export async function editMovie({ id, path }) {
   async function save(values) {
     const changed = Object.entries(asMovie(values)).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(movie[name] ?? null));
     if (changed.length) await request("PATCH", `/movies/${movie.id}`, { body: Object.fromEntries(changed), etag: etag ?? undefined });
-    go(`#/movie/${movie.id}`, { replace: true });
+    leave();
   }
+
+  /** Back to the movie, without leaving a second copy of it in the history. */
+  const leave = () => (from === `/movie/${id}` ? history.back() : go(`#/movie/${id}`, { replace: true }));
 
   async function reload() {
     ({ body: movie, etag } = await read());
