@@ -40,6 +40,8 @@ const FILES: &[(&str, &[u8])] = files![
     "app.js",
     "catalogue.js",
     "dom.js",
+    "drawings.js",
+    "editor.js",
     "filters.js",
     "finder.js",
     "forms.js",

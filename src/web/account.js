@@ -21,13 +21,22 @@ const REASONS = {
   "account-deleted": "Your account and all your movies are gone. Thank you for having been here.",
 };
 
-const email = (/** @type {any} */ more = {}) => field("email", "Email", { type: "email", autocomplete: "username", ...more });
+const email = (/** @type {any} */ more = {}) =>
+  field("email", "Email", { type: "email", autocomplete: "username", ...more });
 const newPassword = (/** @type {string} */ label = "Password") =>
-  field("password", label, { type: "password", autocomplete: "new-password", hint: "8 characters at least, and none of the common ones." });
-const currentPassword = () => field("current_password", "Current password", { type: "password", autocomplete: "current-password" });
+  field("password", label, {
+    type: "password",
+    autocomplete: "new-password",
+    hint: "8 characters at least, and none of the common ones.",
+  });
+const currentPassword = () =>
+  field("current_password", "Current password", { type: "password", autocomplete: "current-password" });
 
 /** @param {string} title @param {...any} content @returns {View} */
-const narrow = (title, ...content) => ({ title, body: h("div.page.narrow", {}, h("h1", { tabindex: -1 }, title), ...content) });
+const narrow = (title, ...content) => ({
+  title,
+  body: h("div.page.narrow", {}, h("h1", { tabindex: -1 }, title), ...content),
+});
 
 /** @param {Address} address */
 export function logIn({ query }) {
@@ -39,10 +48,20 @@ export function logIn({ query }) {
       go(wayBack(query), { replace: true });
     },
   });
-  const why = REASONS[query.get("why") ?? ""];
-  return narrow("Log in", why && h("p.notice", {}, why), node,
+  const code = query.get("why") ?? "";
+  const why = Object.hasOwn(REASONS, code) && REASONS[code];
+  return narrow(
+    "Log in",
+    why && h("p.notice", {}, why),
+    node,
     h("p.aside", {}, h("a", { href: "#/forgot" }, "Forgotten the password?")),
-    h("p.aside", {}, "New here? ", h("a", { href: `#/signup?${new URLSearchParams({ back: wayBack(query) })}` }, "Sign up")));
+    h(
+      "p.aside",
+      {},
+      "New here? ",
+      h("a", { href: `#/signup?${new URLSearchParams({ back: wayBack(query) })}` }, "Sign up"),
+    ),
+  );
 }
 
 /** @param {Address} address */
@@ -56,8 +75,17 @@ export function signUp({ query }) {
       go(wayBack(query), { replace: true });
     },
   });
-  return narrow("Sign up", h("p.lead", {}, "Then you can add movies, and change those that you added."), node,
-    h("p.aside", {}, "Already here? ", h("a", { href: `#/login?${new URLSearchParams({ back: wayBack(query) })}` }, "Log in")));
+  return narrow(
+    "Sign up",
+    h("p.lead", {}, "Then you can add movies, and change those that you added."),
+    node,
+    h(
+      "p.aside",
+      {},
+      "Already here? ",
+      h("a", { href: `#/login?${new URLSearchParams({ back: wayBack(query) })}` }, "Log in"),
+    ),
+  );
 }
 
 export function forgot() {
@@ -66,7 +94,13 @@ export function forgot() {
     submit: "Send me a link",
     async send({ email }) {
       await request("POST", "/auth/forgot", { body: { email } });
-      node.replaceWith(h("p.notice", { role: "status" }, `If there is an account for ${email}, a link is on its way there. It works once, within an hour.`));
+      node.replaceWith(
+        h(
+          "p.notice",
+          { role: "status" },
+          `If there is an account for ${email}, a link is on its way there. It works once, within an hour.`,
+        ),
+      );
     },
   });
   return narrow("Forgotten password", h("p.lead", {}, "You get a link by mail, to choose a new one."), node);
@@ -99,7 +133,8 @@ export async function account() {
   /** @type {import("./api.js").User} */
   const user = (await request("GET", "/users/me")).body;
   const since = new Date(user.created_at).toLocaleDateString("en", { dateStyle: "long" });
-  const done = (/** @type {Element} */ place, /** @type {string} */ text) => place.prepend(h("p.notice", { role: "status" }, text));
+  const done = (/** @type {Element} */ place, /** @type {string} */ text) =>
+    place.prepend(h("p.notice", { role: "status" }, text));
 
   const address = form({
     label: "Change the email",
@@ -152,10 +187,30 @@ export async function account() {
       go("#/login?why=logged-out-everywhere", { replace: true });
     },
   });
-  return narrow("Account",
-    h("p.lead", {}, h("strong.who", {}, user.email), ` — here since ${since}, `, h("a", { href: "#/mine" }, counted(user.movie_count ?? 0, "movie"))),
+  return narrow(
+    "Account",
+    h(
+      "p.lead",
+      {},
+      h("strong.who", {}, user.email),
+      ` — here since ${since}, `,
+      h("a", { href: "#/mine" }, counted(user.movie_count ?? 0, "movie")),
+    ),
     h("section", {}, h("h2", {}, "Email"), address.node),
     h("section", {}, h("h2", {}, "Password"), password.node),
-    h("section", {}, h("h2", {}, "Other devices"), h("p", {}, "Ends every login of yours, in this browser too."), everywhere.node),
-    h("section", {}, h("h2", {}, "Delete the account"), h("p", {}, "Your account goes, and every movie that you added. This cannot be undone."), farewell.node));
+    h(
+      "section",
+      {},
+      h("h2", {}, "Other devices"),
+      h("p", {}, "Ends every login of yours, in this browser too."),
+      everywhere.node,
+    ),
+    h(
+      "section",
+      {},
+      h("h2", {}, "Delete the account"),
+      h("p", {}, "Your account goes, and every movie that you added. This cannot be undone."),
+      farewell.node,
+    ),
+  );
 }

@@ -16,4 +16,5 @@ export function toLogin(why) {
 
 /** Where to go after a login. It comes from the address bar, so it may only be one of our pages.
  * @param {URLSearchParams} query */
-export const wayBack = (query) => (query.get("back")?.startsWith("#/") ? /** @type {string} */ (query.get("back")) : "#/");
+export const wayBack = (query) =>
+  query.get("back")?.startsWith("#/") ? /** @type {string} */ (query.get("back")) : "#/";

@@ -8,9 +8,10 @@ import { go, toLogin, wayBack } from "./address.js";
 import { Problem, request, session, whenChanged, whenLoggedOut } from "./api.js";
 import { catalogue } from "./catalogue.js";
 import { byId, h } from "./dom.js";
+import { addMovie, editMovie } from "./editor.js";
 import { finder } from "./finder.js";
 import { listen } from "./live.js";
-import { addMovie, editMovie, moviePage } from "./movie.js";
+import { moviePage } from "./movie.js";
 import { account, forgot, logIn, reset, signUp } from "./account.js";
 
 /**
@@ -86,18 +87,29 @@ async function show() {
 /** @returns {View} */
 const nothingHere = () => ({
   title: "Nothing here",
-  body: h("div.page", {}, h("h1", { tabindex: -1 }, "Nothing here"), h("p", {}, "There is no page at this address. ", h("a", { href: "#/" }, "To the catalogue"))),
+  body: h(
+    "div.page",
+    {},
+    h("h1", { tabindex: -1 }, "Nothing here"),
+    h("p", {}, "There is no page at this address. ", h("a", { href: "#/" }, "To the catalogue")),
+  ),
 });
 
 /** @param {Problem} problem @returns {View} */
 const broken = (problem) => ({
   title: problem.status === 404 ? "Not found" : "Something is wrong",
-  body: h("div.page", {},
+  body: h(
+    "div.page",
+    {},
     h("h1", { tabindex: -1 }, problem.status === 404 ? "Not found" : "That did not work"),
     h("p", { role: "alert" }, problem.words),
-    h("div.actions", {},
+    h(
+      "div.actions",
+      {},
       problem.status !== 404 && h("button.primary", { onclick: show }, "Try again"),
-      h("a.button", { href: "#/" }, "To the catalogue"))),
+      h("a.button", { href: "#/" }, "To the catalogue"),
+    ),
+  ),
 });
 
 /** The links at the top: what one can do depends on who one is. */
@@ -110,7 +122,12 @@ function frame() {
   const search = `?${new URLSearchParams({ back })}`;
   byId("account").replaceChildren(
     ...(session.user
-      ? [link("/add", "Add a movie"), link("/mine", "My movies"), link("/account", "Account"), h("button.link", { onclick: logOut }, "Log out")]
+      ? [
+          link("/add", "Add a movie"),
+          link("/mine", "My movies"),
+          link("/account", "Account"),
+          h("button.link", { onclick: logOut }, "Log out"),
+        ]
       : [link("/login", "Log in", "a", search), link("/signup", "Sign up", "a.button", search)]),
   );
 }

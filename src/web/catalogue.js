@@ -7,7 +7,7 @@
 import { go } from "./address.js";
 import { Problem, get, session } from "./api.js";
 import { announce, counted, h } from "./dom.js";
-import { filters } from "./filters.js";
+import { decadeOf, filters } from "./filters.js";
 import { poster } from "./poster.js";
 
 /** What a card shows, and who may change it. */
@@ -29,11 +29,17 @@ const NEWS_MS = 400;
 
 /** A movie as one of many. @param {any} movie */
 export const card = (movie) =>
-  h("li.card", { "data-id": movie.id },
-    h("a", { href: `#/movie/${movie.id}` },
+  h(
+    "li.card",
+    { "data-id": movie.id },
+    h(
+      "a",
+      { href: `#/movie/${movie.id}` },
       poster(movie),
       h("span.name", {}, movie.name),
-      h("span.year", {}, movie.year ?? "Year unknown")));
+      h("span.year", {}, movie.year ?? "Year unknown"),
+    ),
+  );
 
 /** @param {import("./app.js").Address} address @returns {Promise<import("./app.js").View>} */
 export async function catalogue({ path, query: first, saved }) {
@@ -55,8 +61,11 @@ export async function catalogue({ path, query: first, saved }) {
   const bar = filters((changed) => go(`#${path}${changed.size ? `?${changed}` : ""}`));
 
   const title = () => {
-    const about = HEADINGS.filter(([name]) => query.has(name)).map(([name, words]) => words(query.getAll(name).join(" & ")));
-    return [mine ? "My movies" : null, ...about].filter(Boolean).join(" · ") || "All movies";
+    const about = HEADINGS.filter(([name]) => query.has(name)).map(([name, words]) =>
+      words(query.getAll(name).join(" & ")),
+    );
+    const decade = decadeOf(query);
+    return [mine && "My movies", ...about, decade && `${decade}s`].filter(Boolean).join(" · ") || "All movies";
   };
   const page = (/** @type {Record<string, string>} */ paging) => {
     const asked = new URLSearchParams(query);
@@ -76,12 +85,20 @@ export async function catalogue({ path, query: first, saved }) {
   }
 
   const tell = () =>
-    news.replaceChildren(h("button", { onclick: () => inWords(load()) }, `${added ? counted(added, "new movie") : "The list has changed"} · Show`));
+    news.replaceChildren(
+      h(
+        "button",
+        { onclick: () => inWords(load()) },
+        `${added ? counted(added, "new movie") : "The list has changed"} · Show`,
+      ),
+    );
 
   const nothing = () =>
-    query.size ? ["No movie is like that. ", h("a", { href: `#${path}` }, "Take all filters away")]
-    : mine ? ["Nothing here yet. ", h("a", { href: "#/add" }, "Add your first movie")]
-    : ["The catalogue is empty. ", h("a", { href: "#/add" }, "Add the first movie")];
+    query.size
+      ? ["No movie is like that. ", h("a", { href: `#${path}` }, "Take all filters away")]
+      : mine
+        ? ["Nothing here yet. ", h("a", { href: "#/add" }, "Add your first movie")]
+        : ["The catalogue is empty. ", h("a", { href: "#/add" }, "Add the first movie")];
 
   async function load() {
     asking.abort();
@@ -92,31 +109,40 @@ export async function catalogue({ path, query: first, saved }) {
     const about = new URLSearchParams([...query].filter(([name]) => name !== "sort"));
     if (mine && session.user) about.set("added_by", session.user.id);
     bar.show(query, null);
-    get("/movies/facets", about, signal).then((facets) => bar.show(query, facets), () => {});
+    get("/movies/facets", about, signal).then(
+      (facets) => bar.show(query, facets),
+      () => {},
+    );
     list = await page({ count: "true" });
     grid.removeAttribute("aria-busy");
     draw();
   }
 
   /** @param {Promise<void>} work */
-  const inWords = (work) => work.then(() => problem.replaceChildren(), (failed) => {
-    if (failed.name === "AbortError") return;
-    if (!(failed instanceof Problem)) throw failed;
-    grid.removeAttribute("aria-busy");
-    problem.replaceChildren(h("p.alert", {}, failed.words));
-  });
+  const inWords = (work) =>
+    work.then(
+      () => problem.replaceChildren(),
+      (failed) => {
+        if (failed.name === "AbortError") return;
+        if (!(failed instanceof Problem)) throw failed;
+        grid.removeAttribute("aria-busy");
+        problem.replaceChildren(h("p.alert", {}, failed.words));
+      },
+    );
 
   async function next() {
     const before = list.items.length;
     more.setAttribute("aria-busy", "true");
-    await inWords(page({ after: list.next ?? "" }).then(({ items, next }) => {
-      list.next = next;
-      list.items.push(...items);
-      grid.append(...items.map(card));
-      more.hidden = !next;
-      announce(`${counted(items.length, "more movie")}, ${list.items.length} of ${list.total}`);
-      grid.children[before]?.querySelector("a")?.focus({ preventScroll: true });
-    }));
+    await inWords(
+      page({ after: list.next ?? "" }).then(({ items, next }) => {
+        list.next = next;
+        list.items.push(...items);
+        grid.append(...items.map(card));
+        more.hidden = !next;
+        announce(`${counted(items.length, "more movie")}, ${list.items.length} of ${list.total}`);
+        grid.children[before]?.querySelector("a")?.focus({ preventScroll: true });
+      }),
+    );
     more.removeAttribute("aria-busy");
   }
 
@@ -147,7 +173,10 @@ export async function catalogue({ path, query: first, saved }) {
       } else if (movie && at >= 0) {
         list.items[at] = movie;
         grid.children[at].replaceWith(card(movie));
-      } else if (type === "reset" || (type === "created" && !query.size && (!mine || movie?.added_by === session.user?.id))) {
+      } else if (
+        type === "reset" ||
+        (type === "created" && !query.size && (!mine || movie?.added_by === session.user?.id))
+      ) {
         added += type === "created" ? 1 : 0;
         clearTimeout(telling);
         telling = setTimeout(tell, NEWS_MS);

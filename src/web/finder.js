@@ -12,8 +12,18 @@ const PAUSE_MS = 120;
 /** @param {HTMLElement} place */
 export function finder(place) {
   const input = h("input", {
-    id: "q", type: "search", role: "combobox", placeholder: "Find a movie, a name, a word of the plot", "aria-label": "Find movies", autocomplete: "off",
-    spellcheck: "false", maxlength: 200, enterkeyhint: "search", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": "names",
+    id: "q",
+    type: "search",
+    role: "combobox",
+    placeholder: "Find titles, names, plots",
+    "aria-label": "Find movies",
+    autocomplete: "off",
+    spellcheck: "false",
+    maxlength: 200,
+    enterkeyhint: "search",
+    "aria-autocomplete": "list",
+    "aria-expanded": "false",
+    "aria-controls": "names",
   });
   const options = h("ul.names", { id: "names", role: "listbox", "aria-label": "Movies", hidden: true });
   /** @type {HTMLElement[]} */
@@ -42,12 +52,18 @@ export function finder(place) {
   };
   const everything = () => `#/?${new URLSearchParams({ q: input.value.trim() })}`;
   const option = (/** @type {string} */ hash, /** @type {any[]} */ ...content) =>
-    h("li", {
-      role: "option", "aria-selected": "false", "data-hash": hash,
-      // Before the field loses the focus, which closes the list.
-      onmousedown: (/** @type {Event} */ event) => event.preventDefault(),
-      onclick: () => visit(hash),
-    }, ...content);
+    h(
+      "li",
+      {
+        role: "option",
+        "aria-selected": "false",
+        "data-hash": hash,
+        // Before the field loses the focus, which closes the list.
+        onmousedown: (/** @type {Event} */ event) => event.preventDefault(),
+        onclick: () => visit(hash),
+      },
+      ...content,
+    );
 
   async function ask() {
     const prefix = input.value.trim();
@@ -88,16 +104,24 @@ export function finder(place) {
       else choose(((chosen + 1 + step + choices.length + 1) % (choices.length + 1)) - 1);
     }
   });
-  place.append(h("form", {
-    role: "search",
-    onsubmit: (/** @type {Event} */ event) => {
-      event.preventDefault();
-      if (chosen >= 0) visit(choices[chosen].dataset.hash ?? "#/");
-      else if (input.value.trim()) visit(everything());
-    },
-  }, input, options));
+  place.append(
+    h(
+      "form",
+      {
+        role: "search",
+        onsubmit: (/** @type {Event} */ event) => {
+          event.preventDefault();
+          if (chosen >= 0) visit(choices[chosen].dataset.hash ?? "#/");
+          else if (input.value.trim()) visit(everything());
+        },
+      },
+      input,
+      options,
+    ),
+  );
   addEventListener("hashchange", () => {
     const query = new URLSearchParams(location.hash.split("?", 2)[1]);
-    if (document.activeElement !== input || query.has("q")) input.value = (location.hash.startsWith("#/?") && query.get("q")) || "";
+    if (document.activeElement !== input || query.has("q"))
+      input.value = (location.hash.startsWith("#/?") && query.get("q")) || "";
   });
 }

@@ -22,16 +22,23 @@ function labelled(name, label, hint, input, value, shown = input) {
   const id = `field-${++lastId}`;
   input.id = id;
   const complaint = h("p.complaint", { id: `${id}-complaint`, hidden: true });
-  const node = h("div.field", { "data-field": name },
+  const node = h(
+    "div.field",
+    { "data-field": name },
     h("label", { for: id }, label),
     hint && h("p.hint", { id: `${id}-hint` }, hint),
     shown,
-    complaint);
+    complaint,
+  );
   const describe = (/** @type {boolean} */ broken) =>
     input.setAttribute("aria-describedby", [broken && complaint.id, hint && `${id}-hint`].filter(Boolean).join(" "));
   describe(false);
   return {
-    name, label, node, input, value,
+    name,
+    label,
+    node,
+    input,
+    value,
     fail(message) {
       complaint.textContent = message ?? "";
       complaint.hidden = !message;
@@ -54,14 +61,46 @@ export function field(name, label, { hint, type = "text", value, ...more } = {})
 export function list(name, label, { hint, value = [], suggestions = [] } = {}) {
   /** @type {string[]} */
   const entries = [...value];
-  const options = h("datalist", { id: `suggestions-${name}` }, suggestions.map((/** @type {string} */ text) => h("option", { value: text })));
-  const input = h("input", { type: "text", enterkeyhint: "enter", autocomplete: "off", list: suggestions.length ? options.id : null });
+  const options = h(
+    "datalist",
+    { id: `suggestions-${name}` },
+    suggestions.map((/** @type {string} */ text) => h("option", { value: text })),
+  );
+  const input = h("input", {
+    type: "text",
+    enterkeyhint: "enter",
+    autocomplete: "off",
+    list: suggestions.length ? options.id : null,
+  });
   const chips = h("ul.chips", { "aria-label": label });
-  const show = () => chips.replaceChildren(...entries.map((entry, at) =>
-    h("li", {}, h("button.chip", { type: "button", "aria-label": `Remove ${entry}`, onclick: () => { entries.splice(at, 1); show(); input.focus(); } }, entry))));
+  const show = () =>
+    chips.replaceChildren(
+      ...entries.map((entry, at) =>
+        h(
+          "li",
+          {},
+          h(
+            "button.chip",
+            {
+              type: "button",
+              "aria-label": `Remove ${entry}`,
+              onclick: () => {
+                entries.splice(at, 1);
+                show();
+                input.focus();
+              },
+            },
+            entry,
+          ),
+        ),
+      ),
+    );
   const take = () => {
     // Several lines may have been pasted.
-    const found = input.value.split("\n").map((/** @type {string} */ line) => line.trim()).filter(Boolean);
+    const found = input.value
+      .split("\n")
+      .map((/** @type {string} */ line) => line.trim())
+      .filter(Boolean);
     entries.push(...found.filter((/** @type {string} */ entry) => !entries.includes(entry)));
     input.value = "";
     show();
@@ -80,7 +119,12 @@ export function list(name, label, { hint, value = [], suggestions = [] } = {}) {
     if (!text.includes("\n")) return;
     // A line of input would make blanks of the line ends.
     event.preventDefault();
-    entries.push(...text.split("\n").map((line) => line.trim()).filter((line) => line && !entries.includes(line)));
+    entries.push(
+      ...text
+        .split("\n")
+        .map((line) => line.trim())
+        .filter((line) => line && !entries.includes(line)),
+    );
     show();
   });
   show();
@@ -101,8 +145,13 @@ export function form({ fields, submit, send, more = [], onProblem, label, look =
     alert.replaceChildren(...present(content));
     if (content.length) alert.scrollIntoView({ block: "nearest" });
   };
-  const node = h("form", { novalidate: true, "aria-label": label, onsubmit: submitted },
-    fields.map(({ node }) => node), alert, h("div.actions", {}, button, more));
+  const node = h(
+    "form",
+    { novalidate: true, "aria-label": label, onsubmit: submitted },
+    fields.map(({ node }) => node),
+    alert,
+    h("div.actions", {}, button, more),
+  );
 
   async function submitted(/** @type {SubmitEvent} */ event) {
     event.preventDefault();
@@ -137,7 +186,8 @@ export function form({ fields, submit, send, more = [], onProblem, label, look =
       complaints.set(field, complaints.has(field) ? `${complaints.get(field)} ${words}` : words);
     }
     for (const [field, words] of complaints) field.fail(words);
-    if (complaints.size) notice(h("p", {}, `${counted(complaints.size, "field needs", "fields need")} another look.`), ...elsewhere);
+    if (complaints.size)
+      notice(h("p", {}, `${counted(complaints.size, "field needs", "fields need")} another look.`), ...elsewhere);
     else notice(h("p", {}, problem.words), ...elsewhere);
     fields.find((field) => complaints.has(field))?.input.focus();
   }

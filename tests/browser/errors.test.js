@@ -10,7 +10,10 @@ async function assertComplaint(page, label, words) {
   assert.equal(await input.getAttribute("aria-invalid"), "true");
   const described = (await input.getAttribute("aria-describedby")).split(" ");
   const texts = await page.evaluate((ids) => ids.map((id) => document.getElementById(id).textContent), described);
-  assert.ok(texts.some((text) => text.includes(words)), `${label} is described by ${texts}`);
+  assert.ok(
+    texts.some((text) => text.includes(words)),
+    `${label} is described by ${texts}`,
+  );
 }
 
 story("every broken field is named at the field", { expected: [422, 409] }, async (newcomer) => {
@@ -75,7 +78,11 @@ story("a wrong current password is told at its field", { expected: [403] }, asyn
 story("who has to wait is told how long", { expected: [429, 503, 0] }, async (newcomer) => {
   const page = await newcomer();
   const answer = (status, code, wait) => (route) =>
-    route.fulfill({ status, headers: { "Retry-After": wait, "Content-Type": "application/problem+json" }, body: JSON.stringify({ status, code, detail: "…" }) });
+    route.fulfill({
+      status,
+      headers: { "Retry-After": wait, "Content-Type": "application/problem+json" },
+      body: JSON.stringify({ status, code, detail: "…" }),
+    });
   await page.route("**/api/auth/login", answer(429, "too-many-requests", "118"));
   await page.getByRole("link", { name: "Log in" }).click();
   await logIn(page, "somebody@example.com");
@@ -93,23 +100,27 @@ story("who has to wait is told how long", { expected: [429, 503, 0] }, async (ne
   await page.getByText("The server cannot be reached. Are you online?").waitFor();
 });
 
-story("a login that has ended is asked for again, and what was typed is still there", { expected: [401] }, async (newcomer) => {
-  const page = await newcomer();
-  const email = await signUp(page);
-  await page.getByRole("link", { name: "Add a movie" }).click();
-  await field(page, "Name").fill("Half Written");
-  await field(page, "Genres").fill("Drama");
-  await page.evaluate(() => {
-    const session = JSON.parse(localStorage.getItem("movie-bag.session"));
-    localStorage.setItem("movie-bag.session", JSON.stringify({ ...session, token: "not.a.token" }));
-  });
-  await page.getByRole("button", { name: "Add the movie" }).click();
-  await page.getByText("Please log in again.").waitFor();
-  await logIn(page, email);
-  await heading(page, "Add a movie");
-  assert.equal(await field(page, "Name").inputValue(), "Half Written");
-  await page.getByRole("button", { name: "Remove Drama" }).waitFor();
-});
+story(
+  "a login that has ended is asked for again, and what was typed is still there",
+  { expected: [401] },
+  async (newcomer) => {
+    const page = await newcomer();
+    const email = await signUp(page);
+    await page.getByRole("link", { name: "Add a movie" }).click();
+    await field(page, "Name").fill("Half Written");
+    await field(page, "Genres").fill("Drama");
+    await page.evaluate(() => {
+      const session = JSON.parse(localStorage.getItem("movie-bag.session"));
+      localStorage.setItem("movie-bag.session", JSON.stringify({ ...session, token: "not.a.token" }));
+    });
+    await page.getByRole("button", { name: "Add the movie" }).click();
+    await page.getByText("Please log in again.").waitFor();
+    await logIn(page, email);
+    await heading(page, "Add a movie");
+    assert.equal(await field(page, "Name").inputValue(), "Half Written");
+    await page.getByRole("button", { name: "Remove Drama" }).waitFor();
+  },
+);
 
 story("logging out everywhere ends the other browser's login too", { expected: [401] }, async (newcomer) => {
   const [here, there] = [await newcomer(), await newcomer()];

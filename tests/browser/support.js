@@ -41,7 +41,8 @@ export function story(name, { expected = [], ...look }, tell) {
         if (!["error", "warning"].includes(message.type())) return;
         const [, status] = message.text().match(/responded with a status of (\d+)/) ?? [];
         // No answer at all counts as 0.
-        if (!expected.includes(Number(status ?? (message.text().includes("net::ERR") ? 0 : NaN)))) complaints.push(`${message.text()} (${message.location().url})`);
+        if (!expected.includes(Number(status ?? (message.text().includes("net::ERR") ? 0 : NaN))))
+          complaints.push(`${message.text()} (${message.location().url})`);
       });
       page.on("request", (request) => {
         const { origin, protocol } = new URL(request.url());
@@ -90,7 +91,11 @@ export async function logIn(page, email, password = PASSWORD) {
 }
 
 /** A field of the movie form. Those with suggestions are combo boxes. */
-export const field = (page, label) => page.locator(`[data-field]`).filter({ has: page.locator("label", { hasText: label }) }).locator("input, textarea");
+export const field = (page, label) =>
+  page
+    .locator(`[data-field]`)
+    .filter({ has: page.locator("label", { hasText: label }) })
+    .locator("input, textarea");
 
 /** Adds a movie and stands on its page. */
 export async function addMovie(page, name, { year, genre = "Drama", director, cast = [], plot } = {}) {
@@ -115,7 +120,11 @@ export const api = (page, method, path, body, headers = {}) =>
   page.evaluate(
     async ([method, path, body, headers]) => {
       const { token } = JSON.parse(localStorage.getItem("movie-bag.session") ?? "{}");
-      const all = { "Content-Type": "application/json", ...(token && { Authorization: `Bearer ${token}` }), ...headers };
+      const all = {
+        "Content-Type": "application/json",
+        ...(token && { Authorization: `Bearer ${token}` }),
+        ...headers,
+      };
       const answer = await fetch(`/api${path}`, { method, headers: all, body: body && JSON.stringify(body) });
       const text = await answer.text();
       return { status: answer.status, body: text ? JSON.parse(text) : null };
@@ -126,8 +135,15 @@ export const api = (page, method, path, body, headers = {}) =>
 /** The accessibility scan of what is on the page. */
 export async function scan(page, name) {
   await page.evaluate(axe);
-  const { violations } = await page.evaluate((values) => axe.run(document, { runOnly: { type: "tag", values } }), RULES);
-  const words = violations.map(({ id, help, nodes }) => `${id}: ${help}\n${nodes.map(({ html, failureSummary }) => `${html}\n${failureSummary}`).join("\n")}`);
+  const { violations, passes } = await page.evaluate(
+    (values) => axe.run(document, { runOnly: { type: "tag", values } }),
+    RULES,
+  );
+  const words = violations.map(
+    ({ id, help, nodes }) =>
+      `${id}: ${help}\n${nodes.map(({ html, failureSummary }) => `${html}\n${failureSummary}`).join("\n")}`,
+  );
+  assert.ok(passes.length > 15, `${name} was hardly looked at: ${passes.length} rules`);
   assert.equal(words.join("\n\n"), "", `${name} has accessibility violations`);
 }
 

@@ -16,7 +16,11 @@ story("a stranger gets no buttons, and 403 behind them", { expected: [403] }, as
 
   await stranger.goto(`${owner.url()}/edit`);
   await stranger.getByText("Only the user who added this movie may change it.").waitFor();
-  for (const [method, body] of [["PATCH", { name: "Theirs" }], ["PUT", { name: "Theirs", casts: [], genres: ["Drama"] }], ["DELETE"]]) {
+  for (const [method, body] of [
+    ["PATCH", { name: "Theirs" }],
+    ["PUT", { name: "Theirs", casts: [], genres: ["Drama"] }],
+    ["DELETE"],
+  ]) {
     const answer = await api(stranger, method, `/movies/${id}`, body);
     assert.deepEqual([answer.status, answer.body.code], [403, "not-owner"]);
   }
@@ -61,7 +65,9 @@ story("two windows edit one movie, and nothing is lost unseen", { expected: [412
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByText("This movie was changed somewhere else").waitFor();
   await page.getByRole("button", { name: "Show what it is now" }).click();
-  await assert.doesNotReject(page.waitForFunction(() => document.querySelector("[data-field=runtime] input").value === "90"));
+  await assert.doesNotReject(
+    page.waitForFunction(() => document.querySelector("[data-field=runtime] input").value === "90"),
+  );
   assert.equal(await field(page, "Year").inputValue(), "1990");
 
   await elsewhere({ runtime: 91 });
