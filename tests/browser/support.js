@@ -10,8 +10,8 @@ import { chromium } from "playwright-core";
 
 const env = (name) => process.env[name] ?? assert.fail(`${name} is not set: run .ci/browser`);
 
-export const base = env("MOVIE_BAG_URL");
-export const serverLog = () => readFile(env("MOVIE_BAG_LOG"), "utf8");
+export const base = env("BASE_URL");
+export const serverLog = () => readFile(env("SERVER_LOG"), "utf8");
 export const PASSWORD = "plum-cake-at-noon";
 
 const shots = process.env.SCREENSHOTS ?? path.join(tmpdir(), "movie-bag-screenshots");
