@@ -120,8 +120,7 @@ export function finder(place) {
     ),
   );
   addEventListener("hashchange", () => {
-    const query = new URLSearchParams(location.hash.split("?", 2)[1]);
-    if (document.activeElement !== input || query.has("q"))
-      input.value = (location.hash.startsWith("#/?") && query.get("q")) || "";
+    const [path, search] = location.hash.split("?", 2);
+    input.value = (path === "#/" && new URLSearchParams(search).get("q")) || "";
   });
 }
