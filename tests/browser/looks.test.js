@@ -55,18 +55,16 @@ async function tour(page, look) {
   await look("edit");
 }
 
-for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
-  story(
-    `every screen is free of accessibility violations (${colorScheme})`,
-    { colorScheme, expected: [404, 422] },
-    async (newcomer) => {
-      const page = await newcomer();
-      await tour(page, async (name) => {
-        await scan(page, name);
-        await shot(page, `${colorScheme}-${name}`);
-      });
-    },
-  );
+// All that differs in the dark are the colours.
+for (const [colorScheme, rule] of [["light"], ["dark", "color-contrast"]]) {
+  const name = `every screen is free of accessibility violations (${colorScheme})`;
+  story(name, { colorScheme, expected: [404, 422] }, async (newcomer) => {
+    const page = await newcomer();
+    await tour(page, async (name) => {
+      await scan(page, name, rule);
+      await shot(page, `${colorScheme}-${name}`);
+    });
+  });
 }
 
 story(
@@ -153,15 +151,13 @@ story("colours can be chosen, and stay chosen", { colorScheme: "light" }, async 
 story("a poster that cannot be had is drawn", { expected: [404] }, async (newcomer) => {
   const page = await newcomer();
   await signUp(page);
+  // Missing for this page only: others would miss it too, and say so.
+  await page.route("**/assets/icon.svg?poster", (route) => route.fulfill({ status: 404 }));
   await page.getByRole("link", { name: "Add a movie" }).click();
   await field(page, "Name").fill(`No Picture ${process.pid}`);
   // A name that every object has is a genre like any other.
   await field(page, "Genres").fill("constructor");
-  await field(page, "Poster").fill(`${base}/assets/no-such-picture.jpg`);
+  await field(page, "Poster").fill(`${base}/assets/icon.svg?poster`);
   await page.getByRole("button", { name: "Add the movie" }).click();
   await page.locator(".art .drawn").waitFor();
-  // Every page of the tests would miss the picture, and say so.
-  await page.getByRole("button", { name: "Delete" }).click();
-  await page.getByRole("button", { name: "Delete it" }).click();
-  await heading(page, "My movies");
 });
