@@ -1,6 +1,7 @@
 //! `movie-bag admin grant|revoke EMAIL`: how the first admin is made.
 
 use crate::{
+    audit::{self, Event},
     mongo::{Connection, StoreError},
     users::{
         EmailAddress, Users,
@@ -41,6 +42,7 @@ pub async fn run(command: RoleCommand, connection: &Connection) -> Result<String
     match command {
         RoleCommand::Grant { .. } => {
             admins.grant(&users, account.id).await?.map_err(|NoSuchUser| unknown())?;
+            audit::record_command(Event::RoleGranted, account.id);
             Ok(format!("{} is admin now", account.email))
         }
         RoleCommand::Revoke { .. } => {
@@ -48,6 +50,7 @@ pub async fn run(command: RoleCommand, connection: &Connection) -> Result<String
                 .revoke(account.id)
                 .await?
                 .map_err(|LastAdmin| AdminError::LastAdmin(account.email.clone()))?;
+            audit::record_command(Event::RoleRevoked, account.id);
             Ok(format!("{} is no admin now", account.email))
         }
     }

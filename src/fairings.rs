@@ -9,7 +9,7 @@ use rocket::{
     http::{Header, Method},
 };
 
-use crate::request_id::RequestId;
+use crate::{audit, request_id::RequestId};
 
 /// Answers below these paths hold personal data or tokens.
 const PERSONAL: [&str; 3] = ["/api/users", "/api/auth", "/api/admin"];
@@ -50,6 +50,7 @@ impl Fairing for Envelope {
             method = %request.method(),
             path,
             status = response.status().code,
+            user = audit::user_of(request),
             milliseconds,
             "request"
         );

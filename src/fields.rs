@@ -66,6 +66,17 @@ pub enum Change<T> {
     Set(T),
 }
 
+impl<T> Change<T> {
+    /// The new value, if there is one.
+    #[must_use]
+    pub fn given(self) -> Option<T> {
+        match self {
+            Self::Set(value) => Some(value),
+            Self::Keep | Self::Clear => None,
+        }
+    }
+}
+
 impl Fields {
     /// Reads a whole body.
     ///
@@ -89,13 +100,13 @@ impl Fields {
     /// Passes over fields that only the server sets.
     pub fn ignore(&mut self, names: &[&str]) {
         for name in names {
-            self.left.remove(*name);
+            self.left.shift_remove(*name);
         }
     }
 
     /// A field that must be there.
     pub fn required<R: Rule>(&mut self, name: &str, rule: &R) -> Option<R::Value> {
-        match self.left.remove(name) {
+        match self.left.shift_remove(name) {
             None | Some(Value::Null) => {
                 self.errors.push(error(name, Wrong::new("required", "is required")));
                 None
@@ -106,7 +117,7 @@ impl Fields {
 
     /// A field that may be missing, `null` or blank: then it is `Some(None)`.
     pub fn optional<R: Rule>(&mut self, name: &str, rule: &R) -> Option<Option<R::Value>> {
-        match self.left.remove(name) {
+        match self.left.shift_remove(name) {
             None => Some(None),
             Some(value) if rule.is_blank(&value) => Some(None),
             Some(value) => self.parse(name, rule, value).map(Some),
@@ -122,6 +133,11 @@ impl Fields {
         } else {
             self.optional(name, rule).map(|value| value.map_or(Change::Clear, Change::Set))
         }
+    }
+
+    /// Refuses what the fields say together; the name is empty where the whole body is meant.
+    pub fn refuse(&mut self, name: &str, wrong: Wrong) {
+        self.errors.push(error(name, wrong));
     }
 
     fn parse<R: Rule>(&mut self, name: &str, rule: &R, value: Value) -> Option<R::Value> {

@@ -10,6 +10,10 @@
 //! | how long a token lives, what is in it | [`auth::token`] |
 //! | who is calling | [`auth::guard`] |
 //! | password rules and cost | [`auth::password`] |
+//! | which tokens are revoked | [`auth::revocation`], [`users::credentials`] |
+//! | how often something may be attempted | [`auth::throttle`] |
+//! | what is mailed | [`mail`] |
+//! | what is in the audit log | [`audit`] |
 //! | who is admin | [`users::admins`] |
 //! | what happens when an account goes | [`users::cascade`] |
 //! | every error that can be answered | [`problem`] |
@@ -20,11 +24,13 @@
 #![warn(clippy::unwrap_used, clippy::dbg_macro, clippy::todo)]
 
 pub mod admin_command;
+pub mod audit;
 pub mod auth;
 pub mod body;
 pub mod catchers;
 pub mod conditional;
 pub mod config;
+pub mod cors;
 pub mod deadline;
 pub mod export;
 pub mod fairings;
@@ -33,6 +39,7 @@ pub mod health;
 pub mod ids;
 pub mod import;
 pub mod log;
+pub mod mail;
 pub mod methods;
 pub mod mongo;
 pub mod movies;
@@ -49,37 +56,62 @@ pub mod web;
 
 use figment::Figment;
 use mongodb::Database;
-use rocket::{Build, Rocket};
+use rocket::{
+    Build, Rocket,
+    shield::{Referrer, Shield},
+};
 use secrecy::SecretString;
 
 use crate::{
-    auth::{password::Hasher, token::Tokens},
-    config::Settings,
+    auth::{password::Hasher, revocation::RevokedTokens, throttle::Throttle, token::Tokens},
+    config::{Settings, SettingsError},
+    cors::Cors,
+    mail::Mailer,
     movies::Movies,
     page::Cursors,
     users::{Cascade, Users, admins::Admins},
 };
 
+/// Why the service cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    #[error("no threads to hash passwords: {0}")]
+    Threads(#[from] std::io::Error),
+    #[error(transparent)]
+    Setting(#[from] SettingsError),
+}
+
 /// The whole service, as a list of stages.
 ///
 /// # Errors
-/// The operating system's, if it refuses the threads that hash passwords.
+/// See [`SetupError`].
 pub fn rocket(
     figment: &Figment,
     settings: &Settings,
     secret: &SecretString,
     database: &Database,
-) -> std::io::Result<Rocket<Build>> {
+) -> Result<Rocket<Build>, SetupError> {
     let (users, admins, movies) = (Users::new(database), Admins::new(database), Movies::new(database));
     let cascade = Cascade::new(users.clone(), admins.clone(), movies.clone());
+    let auth = auth::Parts {
+        tokens: Tokens::new(secret, settings.jwt.lifetime),
+        revoked: RevokedTokens::new(database),
+        hasher: Hasher::start(settings.password.bcrypt_cost)?,
+        throttle: Throttle::new(database, users.clone(), secret, settings.throttle.enabled),
+    };
+    let listens: rocket::Config = figment.extract().unwrap_or_default();
+    // Where the embedded database is, there is one person, who reads the log.
+    let alone = settings.mongodb.uri.is_none();
+    let mailer = Mailer::new(&settings.mail, alone, &format!("http://{}:{}", listens.address, listens.port))?;
     Ok(rocket::custom(figment)
+        .attach(Shield::default().enable(Referrer::NoReferrer))
+        // Before the envelope, whose line in the log says what was answered in the end.
+        .attach(Cors::new(&settings.cors.origins))
         .attach(fairings::Envelope)
         .register("/", catchers::all())
         .manage(Cursors::new(secret))
-        .attach(auth::stage(
-            Tokens::new(secret, settings.jwt.lifetime),
-            Hasher::start(settings.password.bcrypt_cost)?,
-        ))
+        .attach(mail::stage(mailer))
+        .attach(auth::stage(auth))
         .attach(users::stage(users, admins, cascade))
         .attach(movies::stage(movies))
         .attach(health::stage(database.clone()))

@@ -8,7 +8,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use crate::config::LogFormat;
+use crate::{audit, config::LogFormat};
 
 /// Starts the log, on standard error. Rocket's own lines and the driver's are folded in.
 pub fn start(format: LogFormat, level: Level) {
@@ -16,7 +16,8 @@ pub fn start(format: LogFormat, level: Level) {
         .with_default(LevelFilter::WARN)
         // Rocket warns of what is as it should be: that it has launched, for one.
         .with_target("rocket", LevelFilter::ERROR)
-        .with_target(env!("CARGO_CRATE_NAME"), level);
+        .with_target(env!("CARGO_CRATE_NAME"), level)
+        .with_target(audit::TARGET, LevelFilter::INFO);
     // Rocket's generated code says of each refusal that a guard failed: the request's own line does.
     let ours = filter_fn(|metadata| !metadata.target().ends_with("::_"));
     let registry = tracing_subscriber::registry().with(targets).with(ours);

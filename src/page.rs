@@ -7,7 +7,7 @@
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use bson::{DateTime, Document, doc, oid::ObjectId};
 use hmac::{Hmac, Mac};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -16,6 +16,7 @@ use crate::{
     problem::Problem,
     query::{Query, invalid, number},
     reply::Reply,
+    secret,
 };
 
 const DEFAULT_LIMIT: u32 = 20;
@@ -64,13 +65,9 @@ pub struct Cursors {
 }
 
 impl Cursors {
-    /// # Panics
-    /// Never: HMAC takes a key of any length.
     #[must_use]
     pub fn new(secret: &SecretString) -> Self {
-        let mac = |key: &[u8]| Hmac::<Sha256>::new_from_slice(key).expect("BUG: HMAC takes any key");
-        let derived = mac(secret.expose_secret().as_bytes()).chain_update(b"movie-bag cursor 1").finalize();
-        Self { mac: mac(&derived.into_bytes()) }
+        Self { mac: secret::derived(secret, "movie-bag cursor 1") }
     }
 
     fn signed(&self, binding: &str, body: &[u8]) -> Hmac<Sha256> {

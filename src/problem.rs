@@ -3,7 +3,7 @@
 //! The form is RFC 9457. What the log says of an error is another text: it is written here too, once,
 //! with the request's id.
 
-use std::{borrow::Cow, io::Cursor, sync::Arc};
+use std::{borrow::Cow, io::Cursor, sync::Arc, time::Duration};
 
 use rocket::{
     Request, Response,
@@ -12,10 +12,10 @@ use rocket::{
 };
 use serde::Serialize;
 
-use crate::{fields::FieldError, mongo::StoreError, request_id::RequestId};
+use crate::{audit, fields::FieldError, mongo::StoreError, request_id::RequestId};
 
-/// How long a client should wait before it tries again, in seconds.
-const RETRY_AFTER: &str = "2";
+/// How long a client should wait, in seconds, until a database is back or a queue is shorter.
+const RETRY_AFTER: u64 = 2;
 
 /// An error as the client reads it. Each variant's doc begins with its status.
 #[derive(Debug, Clone)]
@@ -40,6 +40,8 @@ pub enum Problem {
     AdminsOnly,
     /// 403: the movie is another user's.
     NotOwner,
+    /// 403: `current_password` is not the password.
+    WrongPassword,
     /// 404: no such route.
     NotFound,
     /// 404: no such movie, or a malformed id.
@@ -64,6 +66,10 @@ pub enum Problem {
     UnsupportedMediaType,
     /// 422: the body's fields, every broken one.
     ValidationFailed(Vec<FieldError>),
+    /// 422: a reset token that is unknown, used or too old.
+    InvalidResetToken,
+    /// 429: too many attempts; the next one may be made after this time.
+    TooManyRequests(Duration),
     /// 500: a defect; the client learns nothing of it.
     Internal(Arc<str>),
     /// 503: the database is away; the reason is for the log.
@@ -102,6 +108,7 @@ impl Problem {
             Self::BadCredentials => kind(Status::Unauthorized, "bad-credentials", "Bad credentials", "Email or password invalid"),
             Self::AdminsOnly => kind(Status::Forbidden, "admins-only", "Admins only", "Only an admin may do this."),
             Self::NotOwner => kind(Status::Forbidden, "not-owner", "Not the owner", "Only the user who added this movie may change or delete it."),
+            Self::WrongPassword => kind(Status::Forbidden, "wrong-password", "Wrong password", "The current password is another one."),
             Self::NotFound => kind(Status::NotFound, "not-found", "Not found", "There is nothing at this address."),
             Self::MovieNotFound => kind(Status::NotFound, "movie-not-found", "Movie not found", "There is no movie with this id."),
             Self::UserNotFound => kind(Status::NotFound, "user-not-found", "User not found", "There is no user with this id."),
@@ -114,6 +121,8 @@ impl Problem {
             Self::PayloadTooLarge => kind(Status::PayloadTooLarge, "payload-too-large", "Payload too large", "The body is over 256 KiB."),
             Self::UnsupportedMediaType => kind(Status::UnsupportedMediaType, "unsupported-media-type", "Unsupported media type", "The body must be application/json."),
             Self::ValidationFailed(_) => kind(Status::UnprocessableEntity, "validation-failed", "Validation failed", "Some fields are not usable; errors names each."),
+            Self::InvalidResetToken => kind(Status::UnprocessableEntity, "invalid-reset-token", "Invalid reset token", "The reset link has been used, is too old, or is not one of ours. Ask for a new one."),
+            Self::TooManyRequests(_) => kind(Status::TooManyRequests, "too-many-requests", "Too many requests", "Too many attempts. Wait before you try again."),
             Self::Internal(_) => kind(Status::InternalServerError, "internal-error", "Internal error", "Something went wrong here. It has been logged under the request id."),
             Self::DatabaseUnavailable(_) => kind(Status::ServiceUnavailable, "database-unavailable", "Database unavailable", "The database does not answer. Try again in a moment."),
             Self::DeadlineExceeded => kind(Status::ServiceUnavailable, "deadline-exceeded", "Deadline exceeded", "The request took too long. Try again in a moment."),
@@ -125,6 +134,9 @@ impl Problem {
     fn detail(&self) -> Cow<'static, str> {
         match self {
             Self::InvalidJson(detail) | Self::InvalidQuery(detail) => Cow::Owned(detail.clone()),
+            Self::TooManyRequests(wait) => {
+                Cow::Owned(format!("Too many attempts. Try again in {} s.", whole_seconds(*wait)))
+            }
             _ => Cow::Borrowed(self.kind().detail),
         }
     }
@@ -142,13 +154,37 @@ impl Problem {
         }
     }
 
-    fn log(&self, request_id: &str) {
+    /// What a client should wait, in seconds, before it tries again.
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::TooManyRequests(wait) => Some(whole_seconds(*wait)),
+            _ if self.kind().status == Status::ServiceUnavailable => Some(RETRY_AFTER),
+            _ => None,
+        }
+    }
+
+    fn log(&self, request: &Request<'_>) {
+        let request_id = RequestId::of(request).as_str();
         match self {
             Self::Internal(reason) => tracing::error!(request_id, %reason, "internal error"),
             Self::DatabaseUnavailable(reason) => tracing::warn!(request_id, %reason, "database unavailable"),
+            Self::InvalidToken
+            | Self::ExpiredToken
+            | Self::RevokedToken
+            | Self::AdminsOnly
+            | Self::NotOwner
+            | Self::WrongPassword
+            | Self::LastAdmin
+            | Self::InvalidResetToken
+            | Self::TooManyRequests(_) => audit::refused(request, self.kind().code),
             _ => {}
         }
     }
+}
+
+/// Rounded up: who comes back after this time is not too early.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1)
 }
 
 impl From<StoreError> for Problem {
@@ -178,7 +214,7 @@ impl<'r> Responder<'r, 'static> for Problem {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let Kind { status, code, title, .. } = self.kind();
         let request_id = RequestId::of(request);
-        self.log(request_id.as_str());
+        self.log(request);
         let body = Body {
             r#type: format!("/problems/{code}"),
             title,
@@ -203,8 +239,8 @@ impl<'r> Responder<'r, 'static> for Problem {
         if let Self::MethodNotAllowed(allow) = &self {
             response.set_header(Header::new("Allow", allow.clone()));
         }
-        if status == Status::ServiceUnavailable {
-            response.set_header(Header::new("Retry-After", RETRY_AFTER));
+        if let Some(seconds) = self.retry_after() {
+            response.set_header(Header::new("Retry-After", seconds.to_string()));
         }
         Ok(response)
     }

@@ -1,4 +1,5 @@
-//! The JWT secret: the configured one, or one that is made once and kept beside the embedded database.
+//! The JWT secret: the configured one, or one that is made once and kept beside the embedded database;
+//! and the keys that are derived from it.
 
 use std::{
     fs::{self, OpenOptions},
@@ -7,11 +8,25 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use secrecy::SecretString;
+use hmac::{Hmac, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
 
 use crate::config::SECRET_BYTES;
 
 const FILE: &str = "jwt-secret";
+
+/// HMAC-SHA-256 with a key that is derived from the secret for one purpose: all instances share it, and
+/// what one purpose shows tells nothing of another.
+///
+/// # Panics
+/// Never: HMAC takes a key of any length.
+#[must_use]
+pub fn derived(secret: &SecretString, purpose: &str) -> Hmac<Sha256> {
+    let mac = |key: &[u8]| Hmac::<Sha256>::new_from_slice(key).expect("BUG: HMAC takes any key");
+    let key = mac(secret.expose_secret().as_bytes()).chain_update(purpose).finalize();
+    mac(&key.into_bytes())
+}
 
 /// Reads the secret of a data folder, or makes it.
 ///

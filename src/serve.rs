@@ -11,6 +11,7 @@ use secrecy::SecretString;
 
 use crate::{
     config::Settings,
+    mail::Mailer,
     mongo::{ConnectError, Connection, embedded},
     secret,
     users::admins::Admins,
@@ -60,8 +61,10 @@ async fn launch(figment: &Figment, settings: &Settings, connection: &Connection)
     let rocket = crate::rocket(figment, settings, &secret, &connection.database).map_err(failed)?.attach(
         AdHoc::on_liftoff("welcome", |rocket| {
             let (address, port) = (rocket.config().address, rocket.config().port);
+            let mail = rocket.state::<Mailer>().map_or("", Mailer::describe);
             Box::pin(async move {
-                welcome(&format!("http://{}", std::net::SocketAddr::from((address, port))), &database);
+                let address = format!("http://{}", std::net::SocketAddr::from((address, port)));
+                welcome(&address, &database, mail);
             })
         }),
     );
@@ -111,9 +114,10 @@ fn failed(error: impl std::fmt::Display) -> ServeError {
     ServeError::Failed(error.to_string())
 }
 
-fn welcome(address: &str, database: &str) {
+fn welcome(address: &str, database: &str, mail: &str) {
     println!("Movie Bag listens on {address}");
     println!("Database: {database}");
+    println!("Mail: {mail}");
     println!(
         "Try first:\n  curl {address}/api/movies\n  curl {address}/api/auth/signup -H 'Content-Type: application/json' \
          -d '{{\"email\":\"you@example.com\",\"password\":\"choose a good one\"}}'"

@@ -5,29 +5,45 @@ use rocket::{
     request::{FromRequest, Outcome},
 };
 
-use super::token::Tokens;
+use super::{
+    revocation::RevokedTokens,
+    token::{Tokens, VerifiedToken},
+};
 use crate::{
+    audit,
+    ids::UserId,
     problem::Problem,
     users::{Account, Users, admins::Admins},
 };
 
 /// The user whose valid token came with the request, as the database has it now.
 #[derive(Debug, Clone)]
-pub struct CurrentUser(pub Account);
+pub struct CurrentUser {
+    pub account: Account,
+    pub token: VerifiedToken,
+}
 
 /// A [`CurrentUser`] who is admin now.
 #[derive(Debug)]
-pub struct Admin;
+pub struct Admin(pub UserId);
 
 impl CurrentUser {
-    async fn identify(request: &Request<'_>) -> Result<Account, Problem> {
-        let token = bearer_token(request)?;
+    #[must_use]
+    pub fn id(&self) -> UserId {
+        self.account.id
+    }
+
+    async fn identify(request: &Request<'_>) -> Result<Self, Problem> {
         let tokens: &Tokens = state(request)?;
-        let verified = tokens.verify(token)?;
-        let users: &Users = state(request)?;
-        match users.find(verified.user).await? {
-            Some(account) if account.generation == verified.generation => Ok(account),
-            // Deleted, marked, or the token is of another generation.
+        let token = tokens.verify(bearer_token(request)?)?;
+        let (users, revoked): (&Users, &RevokedTokens) = (state(request)?, state(request)?);
+        let (account, is_revoked) = tokio::try_join!(users.find(token.user), revoked.contains(&token.jti))?;
+        match account {
+            Some(account) if account.generation == token.generation && !is_revoked => {
+                audit::identified(request, account.id);
+                Ok(Self { account, token })
+            }
+            // Deleted, marked, of another generation, or logged out.
             _ => Err(Problem::RevokedToken),
         }
     }
@@ -57,7 +73,7 @@ impl<'r> FromRequest<'r> for CurrentUser {
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
         match Self::identify(request).await {
-            Ok(account) => Outcome::Success(Self(account)),
+            Ok(user) => Outcome::Success(user),
             Err(problem) => Outcome::Error(problem.refuse(request)),
         }
     }
@@ -68,13 +84,13 @@ impl<'r> FromRequest<'r> for Admin {
     type Error = Problem;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
-        let CurrentUser(account) = rocket::outcome::try_outcome!(request.guard::<CurrentUser>().await);
+        let user = rocket::outcome::try_outcome!(request.guard::<CurrentUser>().await);
         let is_admin = match request.guard::<&State<Admins>>().await {
-            Outcome::Success(admins) => admins.contains(account.id).await.map_err(Problem::from),
+            Outcome::Success(admins) => admins.contains(user.id()).await.map_err(Problem::from),
             _ => Err(Problem::Internal("BUG: the admins are not managed".into())),
         };
         match is_admin {
-            Ok(true) => Outcome::Success(Self),
+            Ok(true) => Outcome::Success(Self(user.id())),
             Ok(false) => Outcome::Error(Problem::AdminsOnly.refuse(request)),
             Err(problem) => Outcome::Error(problem.refuse(request)),
         }

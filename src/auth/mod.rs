@@ -4,25 +4,50 @@
 //! | --- | --- |
 //! | how a password is checked and hashed | [`password`] |
 //! | what is in a token, how long it lives | [`token`] |
+//! | which tokens were logged out | [`revocation`] |
 //! | who is calling | [`guard`] |
-//! | sign up, log in | [`mod@routes`] |
+//! | how often something may be attempted | [`throttle`] |
+//! | sign up, log in, log out | [`mod@routes`] |
+//! | a forgotten password | [`mod@reset`], [`reset_token`] |
 
 use rocket::{fairing::AdHoc, routes};
 
 pub mod guard;
 pub mod password;
+mod reset;
+pub mod reset_token;
+pub mod revocation;
 mod routes;
+pub mod throttle;
 pub mod token;
 
 pub use guard::{Admin, CurrentUser};
 
-/// Mounts the routes; the tokens and the hasher are this feature's state.
+/// What the routes and guards of this feature stand on.
+pub struct Parts {
+    pub tokens: token::Tokens,
+    pub revoked: revocation::RevokedTokens,
+    pub hasher: password::Hasher,
+    pub throttle: throttle::Throttle,
+}
+
+/// Mounts the routes; the parts are this feature's state.
 #[must_use]
-pub fn stage(tokens: token::Tokens, hasher: password::Hasher) -> AdHoc {
+pub fn stage(parts: Parts) -> AdHoc {
     AdHoc::on_ignite("auth", |rocket| async move {
+        let routes = routes![
+            routes::signup,
+            routes::login,
+            routes::logout,
+            routes::logout_all,
+            reset::forgot,
+            reset::reset
+        ];
         rocket
-            .manage(tokens)
-            .manage(hasher)
-            .mount("/api/auth", crate::deadline::limited(routes![routes::signup, routes::login]))
+            .manage(parts.tokens)
+            .manage(parts.revoked)
+            .manage(parts.hasher)
+            .manage(parts.throttle)
+            .mount("/api/auth", crate::deadline::limited(routes))
     })
 }

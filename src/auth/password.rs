@@ -28,6 +28,10 @@ const MIN_CHARACTERS: usize = 8;
 const MAX_BYTES: usize = 72;
 /// Jobs that may wait; the next one is refused.
 const QUEUE: usize = 128;
+/// The threads' nice value: they take what the requests and the database leave, which is everything
+/// while nobody else asks.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
 
 /// A password that may be set. In Unicode NFC, so that two keyboards give the same bytes.
 #[derive(Debug)]
@@ -71,15 +75,10 @@ impl ClaimedPassword {
 }
 
 /// A bcrypt hash. It does not print.
-#[derive(Clone)]
+#[derive(Clone, serde::Deserialize)]
 pub struct PasswordHash(String);
 
 impl PasswordHash {
-    #[must_use]
-    pub fn from_stored(hash: String) -> Self {
-        Self(hash)
-    }
-
     /// For the database and its filters.
     #[must_use]
     pub fn as_stored(&self) -> &str {
@@ -214,6 +213,10 @@ impl Hasher {
 }
 
 fn work(queue: &Mutex<Receiver<Job>>) {
+    // Linux reads "the calling process" as the calling thread (setpriority(2), under "Notes"). Without
+    // it logins cost others more: no reason not to serve.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, NICE);
     loop {
         // The guard is dropped at the end of this statement: others take jobs while this one works.
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();

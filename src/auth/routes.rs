@@ -1,12 +1,16 @@
-//! Signing up and logging in.
+//! Signing up, logging in and out.
 
 use rocket::{State, post};
 
 use super::{
+    CurrentUser,
     password::{ClaimedPassword, Hasher, NewPassword, NewPasswordRule},
+    revocation::RevokedTokens,
+    throttle::{Action, Throttle},
     token::Tokens,
 };
 use crate::{
+    audit::{Audit, Event},
     body::JsonBody,
     fields::{AnyString, Fields, FromFields},
     mongo::StoreError,
@@ -56,18 +60,27 @@ pub struct TokenView {
 /// Makes an account. Its 409 tells that an email is taken; no other route does.
 #[post("/signup", data = "<body>")]
 pub(super) async fn signup(
+    audit: Audit,
     _query: NoQuery,
     users: &State<Users>,
     hasher: &State<Hasher>,
+    throttle: &State<Throttle>,
     body: JsonBody<Signup>,
 ) -> Result<Reply, Problem> {
     let Signup { email, password } = body.0;
+    let attempt = throttle.admit(Action::Signup, &email, audit.address).await?;
     let hash = hasher.hash(password).await?;
     // Never looked up first: the unique index decides, also between two at once.
-    let account = users.insert(email, &hash).await.map_err(|error| match error {
-        StoreError::Duplicate => Problem::EmailTaken,
-        error => error.into(),
-    })?;
+    let account = match users.insert(email, &hash).await {
+        Ok(account) => account,
+        Err(StoreError::Duplicate) => {
+            attempt.count().await?;
+            return Err(Problem::EmailTaken);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    audit.record(Event::Signup, account.id);
+    attempt.forgive().await;
     let view = UserView::new(&account, Role::User).with_movie_count(0);
     Ok(Reply::created(&view)?.location("/api/users/me".to_owned()))
 }
@@ -75,20 +88,57 @@ pub(super) async fn signup(
 /// Issues a token. An unknown email and a wrong password get the same answer in the same time.
 #[post("/login", data = "<body>")]
 pub(super) async fn login(
+    audit: Audit,
     _query: NoQuery,
     users: &State<Users>,
     hasher: &State<Hasher>,
+    throttle: &State<Throttle>,
     tokens: &State<Tokens>,
     body: JsonBody<Login>,
 ) -> Result<Reply, Problem> {
     let Login { email, password } = body.0;
-    let credentials = users.find_credentials(&EmailAddress::claimed(&email)).await?;
+    let email = EmailAddress::claimed(&email);
+    let attempt = throttle.admit(Action::Password, &email, audit.address).await?;
+    let credentials = users.find_credentials(&email).await?;
     let known = hasher.verify(&password, credentials.as_ref().map(|found| &found.password_hash)).await?;
-    let Some(credentials) = credentials.filter(|_| known) else { return Err(Problem::BadCredentials) };
+    let Some(credentials) = credentials.filter(|_| known) else {
+        audit.login_failed(&email);
+        attempt.count().await?;
+        return Err(Problem::BadCredentials);
+    };
     if let Some(renewed) = hasher.renew(password, &credentials.password_hash).await? {
         users.renew_hash(&credentials, &renewed).await?;
     }
     let token = tokens.issue(credentials.id, credentials.generation)?;
+    audit.record(Event::Login, credentials.id);
+    attempt.forgive().await;
+    users.remember_address(credentials.id, &throttle.digest_of(audit.address)).await?;
     let expires_in = tokens.lifetime().as_secs();
     Reply::ok(&TokenView { token, token_type: "Bearer", expires_in })
+}
+
+/// Revokes the token that came with the request.
+#[post("/logout")]
+pub(super) async fn logout(
+    user: CurrentUser,
+    audit: Audit,
+    _query: NoQuery,
+    revoked: &State<RevokedTokens>,
+) -> Result<Reply, Problem> {
+    revoked.insert(&user.token).await?;
+    audit.record(Event::Logout, user.id());
+    Ok(Reply::no_content())
+}
+
+/// Revokes every token of the user.
+#[post("/logout-all")]
+pub(super) async fn logout_all(
+    user: CurrentUser,
+    audit: Audit,
+    _query: NoQuery,
+    users: &State<Users>,
+) -> Result<Reply, Problem> {
+    users.revoke_generation(user.id(), user.token.generation).await?;
+    audit.record(Event::LogoutAll, user.id());
+    Ok(Reply::no_content())
 }

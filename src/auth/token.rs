@@ -33,6 +33,10 @@ struct Claims {
 pub struct VerifiedToken {
     pub user: UserId,
     pub generation: i64,
+    /// The token's own id, by which it is revoked.
+    pub jti: String,
+    /// Seconds since 1970.
+    pub expires_at: i64,
 }
 
 /// Issues and verifies tokens.
@@ -104,6 +108,6 @@ impl Tokens {
         if claims.exp <= Utc::now().timestamp() {
             return Err(Problem::ExpiredToken);
         }
-        Ok(VerifiedToken { user, generation: claims.r#gen })
+        Ok(VerifiedToken { user, generation: claims.r#gen, jti: claims.jti, expires_at: claims.exp })
     }
 }

@@ -13,8 +13,10 @@ use figment::Figment;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
+mod mail;
 mod sources;
 
+pub use mail::{MailSettings, Smtp};
 use sources::readable;
 pub use sources::{defaults, figment};
 
@@ -63,14 +65,6 @@ pub struct JwtSettings {
 #[serde(deny_unknown_fields)]
 pub struct PasswordSettings {
     pub bcrypt_cost: u32,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct MailSettings {
-    pub smtp_url: Option<SecretString>,
-    pub from: Option<String>,
-    pub link_base: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -183,38 +177,11 @@ impl Settings {
         if self.data_dir.as_os_str().is_empty() {
             return wrong("data_dir", "must not be empty");
         }
-        self.mail.check()?;
+        self.mail.smtp()?;
         for origin in &self.cors.origins {
             if origin != "*" && !is_origin(origin.strip_suffix(":*").unwrap_or(origin)) {
                 return wrong("cors.origins", "each must be scheme://host[:port], scheme://host:* or *");
             }
-        }
-        Ok(())
-    }
-}
-
-impl MailSettings {
-    fn check(&self) -> Result<(), SettingsError> {
-        let given = [self.smtp_url.is_some(), self.from.is_some(), self.link_base.is_some()];
-        let keys = ["mail.smtp_url", "mail.from", "mail.link_base"];
-        if given.contains(&true)
-            && let Some(missing) = given.iter().position(|given| !given)
-        {
-            return Err(SettingsError(format!(
-                "{}: mail needs all three of {}",
-                keys[missing],
-                keys.join(", ")
-            )));
-        }
-        if let Some(url) = &self.smtp_url
-            && !["smtp://", "smtps://"].iter().any(|scheme| url.expose_secret().starts_with(scheme))
-        {
-            return Err(SettingsError("mail.smtp_url: must begin with smtp:// or smtps://".to_owned()));
-        }
-        if let Some(base) = &self.link_base
-            && !["http://", "https://"].iter().any(|scheme| base.starts_with(scheme))
-        {
-            return Err(SettingsError("mail.link_base: must begin with http:// or https://".to_owned()));
         }
         Ok(())
     }
@@ -310,11 +277,44 @@ mod tests {
             ("MOVIE_BAG_CACHE__MOVIES", "-1", "cache.movies"),
             ("MOVIE_BAG_CORS__ORIGINS", r#"["example.com"]"#, "cors.origins"),
             ("MOVIE_BAG_MAIL__FROM", "a@example.com", "mail.smtp_url"),
+            ("MOVIE_BAG_MAIL__SMTP_URL", "smtp://127.0.0.1", "mail.from"),
             ("ROCKET_PORT", "many", "port"),
             ("ROCKET_WORKERS", "0", "workers"),
         ] {
             let error = with(&[(name, value)]).unwrap_err();
             assert!(error.to_string().starts_with(&format!("{key}: ")), "{name}={value}: {error}");
+        }
+    }
+
+    #[test]
+    fn mail_is_checked_as_a_whole() {
+        let mail = |url, from, base| {
+            with(&[
+                ("MOVIE_BAG_MAIL__SMTP_URL", url),
+                ("MOVIE_BAG_MAIL__FROM", from),
+                ("MOVIE_BAG_MAIL__LINK_BASE", base),
+            ])
+            .map(drop)
+            .map_err(|error| error.to_string())
+        };
+        let (url, from, base) = (
+            "smtps://ann:pass%20word@mail.example.com",
+            "Movie Bag <a@example.com>",
+            "https://example.com/m",
+        );
+        mail(url, from, base).unwrap();
+        mail("smtp://127.0.0.1:2525", "a@example.com", "http://localhost:8000/").unwrap();
+        mail("smtp://mail.example.com?tls=required", from, base).unwrap();
+        for (url, from, base, key) in [
+            ("http://secret@mail.example.com", from, base, "mail.smtp_url"),
+            ("smtp://secret@mail.example.com?tls=perhaps", from, base, "mail.smtp_url"),
+            (url, "Movie Bag", base, "mail.from"),
+            (url, from, "example.com", "mail.link_base"),
+            (url, from, "ftp://example.com", "mail.link_base"),
+            (url, from, "https://example.com/?a=b", "mail.link_base"),
+        ] {
+            let error = mail(url, from, base).unwrap_err();
+            assert!(error.starts_with(&format!("{key}: ")) && !error.contains("secret@"), "{error}");
         }
     }
 

@@ -195,4 +195,32 @@ mod tests {
         ];
         assert_eq!(read("films.csv", text.as_bytes()), expected);
     }
+
+    proptest::proptest! {
+        /// Whatever stands in a file: it is read to its end, or there is an error, and no line comes after
+        /// a later one. (In CSV a lone carriage return ends a record, not a line.)
+        #[test]
+        fn no_file_is_too_broken_to_be_read(
+            name in "f\\.(ndjson|csv|csv\\.gz)",
+            header in proptest::sample::select(vec!["", "name,year,casts\n", "\u{feff}name\n", "\u{1f}\u{8b}"]),
+            rest in proptest::collection::vec(
+                proptest::prop_oneof![proptest::prelude::any::<u8>(), proptest::sample::select(b"\",\n\r|{}[]:1a".to_vec())],
+                0..300,
+            ),
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join(name);
+            std::fs::write(&path, [header.as_bytes(), &rest].concat()).unwrap();
+            if let Ok(records) = open(&path, &ProgressBar::hidden()) {
+                let mut last = 0;
+                for record in records.take(1_000).map_while(Result::ok) {
+                    proptest::prop_assert!(record.line >= last.max(1), "{} after {last}", record.line);
+                    last = record.line;
+                    if let Ok(value) = record.value {
+                        let _ = crate::fields::Fields::read::<crate::movies::model::MovieInput>(value);
+                    }
+                }
+            }
+        }
+    }
 }

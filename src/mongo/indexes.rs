@@ -2,6 +2,8 @@
 //!
 //! Each costs every insert, so there are few; a test holds this table against the database.
 
+use std::time::Duration;
+
 use bson::{Document, doc};
 use mongodb::{
     IndexModel,
@@ -13,12 +15,16 @@ use super::{BATCH, StoreError, within};
 pub const USERS: &str = "users";
 pub const MOVIES: &str = "movies";
 pub const ROLES: &str = "roles";
+pub const REVOKED_TOKENS: &str = "revoked_tokens";
+pub const THROTTLE: &str = "throttle";
 
 struct Index {
     collection: &'static str,
     name: &'static str,
     keys: Document,
     unique: bool,
+    /// A document is forgotten when the time in the index's field has come.
+    forgets: bool,
     /// Only documents that match are in the index.
     only: Option<Document>,
     collation: Option<Collation>,
@@ -33,6 +39,7 @@ impl Index {
             name: "",
             keys: Document::new(),
             unique: false,
+            forgets: false,
             only: None,
             collation: None,
             weights: None,
@@ -85,6 +92,20 @@ fn all() -> Vec<Index> {
             only: Some(doc! { "deleted_at": { "$exists": true } }),
             ..Index::of_users()
         },
+        // The token of a reset link. Only of those who have one.
+        Index {
+            name: "reset_digest",
+            keys: doc! { "resets.digest": 1 },
+            only: Some(doc! { "resets.digest": { "$exists": true } }),
+            ..Index::of_users()
+        },
+        Index {
+            name: "forgotten_at",
+            keys: doc! { "forgotten_at": 1 },
+            forgets: true,
+            ..Index::of(REVOKED_TOKENS)
+        },
+        Index { name: "expires_at", keys: doc! { "expires_at": 1 }, forgets: true, ..Index::of(THROTTLE) },
         // A name is taken once per year; no year counts as a year of its own.
         Index {
             name: "name_year_unique",
@@ -127,12 +148,13 @@ fn all() -> Vec<Index> {
 /// # Errors
 /// The database's, also for data that breaks a unique rule.
 pub async fn ensure(database: &mongodb::Database) -> Result<(), StoreError> {
-    for collection in [USERS, MOVIES] {
+    for collection in [USERS, MOVIES, REVOKED_TOKENS, THROTTLE] {
         let models = all().into_iter().filter(|index| index.collection == collection).map(|index| {
             let is_text = index.weights.is_some();
             let options = IndexOptions::builder()
                 .name(index.name.to_owned())
                 .unique(index.unique.then_some(true))
+                .expire_after(index.forgets.then_some(Duration::ZERO))
                 .partial_filter_expression(index.only)
                 .collation(index.collation)
                 .weights(index.weights)

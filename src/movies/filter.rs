@@ -20,6 +20,8 @@ use crate::{
 
 /// The longest search text, in characters.
 const MAX_SEARCH: usize = 200;
+/// How often one of [`EXACT`] may be given: each costs the database a comparison with each movie.
+const MAX_VALUES: usize = 50;
 /// Parameters that may be given several times, and the fields that must hold all their values.
 const EXACT: [(&str, &str); 5] = [
     ("genre", "genres"),
@@ -46,7 +48,11 @@ impl MovieFilter {
     fn read(query: &mut Query<'_>) -> Result<Self, Problem> {
         let mut exact = Vec::new();
         for (parameter, field) in EXACT {
-            let values = query.all(parameter).into_iter().map(|value| text(parameter, value));
+            let given = query.all(parameter);
+            if given.len() > MAX_VALUES {
+                return Err(invalid(parameter, &format!("is given more than {MAX_VALUES} times")));
+            }
+            let values = given.into_iter().map(|value| text(parameter, value));
             let mut values = values.collect::<Result<Vec<_>, _>>()?;
             values.sort_unstable();
             values.dedup();

@@ -47,7 +47,7 @@ pub(super) async fn my_movies(
     cursors: &State<Cursors>,
 ) -> Result<Reply, Problem> {
     let mut query = query.0;
-    query.filter.added_by = Some(user.0.id);
+    query.filter.added_by = Some(user.id());
     page(&query, movies, cursors).await
 }
 
@@ -109,7 +109,7 @@ pub(super) async fn create(
     cascade: &State<Cascade>,
     body: JsonBody<MovieInput>,
 ) -> Result<Reply, Problem> {
-    let inserted = movies.insert(user.0.id, body.0).await.map_err(taken)?;
+    let inserted = movies.insert(user.id(), body.0).await.map_err(taken)?;
     let movie = cascade.confirm(inserted).await?.map_err(|OwnerGone| Problem::RevokedToken)?;
     let location = format!("/api/movies/{}", movie.id);
     Ok(Reply::created(&MovieView::from(&movie))?.location(location).etag(EntityTag(movie.version)))
@@ -141,7 +141,7 @@ pub(super) async fn replace(
     body: JsonBody<MovieInput>,
 ) -> Result<Reply, Problem> {
     let id = id.ok_or(Problem::MovieNotFound)?;
-    changed(movies.replace(id, user.0.id, &precondition, body.0).await)
+    changed(movies.replace(id, user.id(), &precondition, body.0).await)
 }
 
 /// Changes some fields of a movie of the caller's.
@@ -155,7 +155,7 @@ pub(super) async fn patch(
     body: MergePatchBody<MoviePatch>,
 ) -> Result<Reply, Problem> {
     let id = id.ok_or(Problem::MovieNotFound)?;
-    changed(movies.patch(id, user.0.id, &precondition, body.0).await)
+    changed(movies.patch(id, user.id(), &precondition, body.0).await)
 }
 
 fn changed(outcome: Result<Result<MovieDocument, Refusal>, StoreError>) -> Result<Reply, Problem> {
@@ -189,6 +189,6 @@ pub(super) async fn delete(
     movies: &State<Movies>,
 ) -> Result<Reply, Problem> {
     let id = id.ok_or(Problem::MovieNotFound)?;
-    movies.remove(id, user.0.id, &precondition).await?.map_err(refused)?;
+    movies.remove(id, user.id(), &precondition).await?.map_err(refused)?;
     Ok(Reply::no_content())
 }

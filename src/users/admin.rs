@@ -16,6 +16,7 @@ use super::{
     routes,
 };
 use crate::{
+    audit::{Audit, Event},
     auth::Admin,
     body::MergePatchBody,
     fields::{Fields, FromFields, has_control, normalized},
@@ -120,7 +121,8 @@ pub(super) async fn get(
 /// Gives or takes the role `admin`.
 #[patch("/users/<id>", data = "<body>")]
 pub(super) async fn change_role(
-    _admin: Admin,
+    admin: Admin,
+    audit: Audit,
     _query: NoQuery,
     id: Option<UserId>,
     users: &State<Users>,
@@ -135,20 +137,25 @@ pub(super) async fn change_role(
         }
         Role::User => admins.revoke(account.id).await?.map_err(|LastAdmin| Problem::LastAdmin)?,
     }
+    let event = if body.0.role == Role::Admin { Event::RoleGranted } else { Event::RoleRevoked };
+    audit.record_by(event, account.id, admin.0);
     Reply::ok(&routes::whole(&account, admins, movies).await?)
 }
 
 /// Deletes a user with all their movies.
 #[delete("/users/<id>")]
 pub(super) async fn delete(
-    _admin: Admin,
+    admin: Admin,
+    audit: Audit,
     _query: NoQuery,
     id: Option<UserId>,
     users: &State<Users>,
     cascade: &State<Cascade>,
 ) -> Result<Reply, Problem> {
     let account = find(users, id).await?;
-    routes::remove(cascade, account.id).await
+    let reply = routes::remove(cascade, account.id).await?;
+    audit.record_by(Event::AccountDeleted, account.id, admin.0);
+    Ok(reply)
 }
 
 async fn find(users: &Users, id: Option<UserId>) -> Result<Account, Problem> {

@@ -4,16 +4,19 @@
 //! | --- | --- |
 //! | what an account is, and what a client reads of it | [`model`] |
 //! | how it is stored | [`repository`] |
+//! | what proves who somebody is | [`credentials`] |
 //! | who is admin, and why there always is one | [`admins`] |
 //! | what happens when an account goes | [`cascade`] |
-//! | `/api/users/me` | [`mod@routes`] |
+//! | `/api/users/me` | [`mod@routes`]; changing it: [`account`] |
 //! | `/api/admin` | [`admin`] |
 
 use rocket::{fairing::AdHoc, routes};
 
+mod account;
 mod admin;
 pub mod admins;
 pub mod cascade;
+pub mod credentials;
 pub mod model;
 pub mod repository;
 mod routes;
@@ -30,7 +33,10 @@ pub fn stage(users: Users, admins: admins::Admins, cascade: Cascade) -> AdHoc {
             .manage(users)
             .manage(admins)
             .manage(cascade.clone())
-            .mount("/api/users", crate::deadline::limited(routes![routes::me, routes::delete_me]))
+            .mount(
+                "/api/users",
+                crate::deadline::limited(routes![routes::me, account::change_me, routes::delete_me]),
+            )
             .mount(
                 "/api/admin",
                 crate::deadline::limited(routes![

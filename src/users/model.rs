@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    auth::password::PasswordHash,
     fields::{Rule, Wrong, normalized},
     ids::UserId,
     timestamp::Timestamp,
@@ -33,6 +32,13 @@ impl EmailAddress {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether it has the form of one.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
+        email_address::EmailAddress::parse_with_options(&self.0, options).is_ok()
+    }
 }
 
 impl fmt::Display for EmailAddress {
@@ -52,12 +58,11 @@ impl Rule for EmailRule {
             return Err(vec![Wrong::new("wrong-type", "must be a string")]);
         };
         let email = EmailAddress::claimed(&text);
-        let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
         let wrong = if email.0.is_empty() {
             Wrong::new("blank", "must not be blank")
         } else if email.0.chars().count() > EMAIL_CHARACTERS {
             Wrong::new("too-long", format!("must have {EMAIL_CHARACTERS} characters at most"))
-        } else if email_address::EmailAddress::parse_with_options(&email.0, options).is_err() {
+        } else if !email.is_valid() {
             Wrong::new("invalid-email", "must be an email address")
         } else {
             return Ok(email);
@@ -99,14 +104,6 @@ pub struct Account {
     pub created_at: DateTime,
     /// Raised to revoke every token.
     #[serde(rename = "gen")]
-    pub generation: i64,
-}
-
-/// What a login is checked against: hash and generation, read together.
-#[derive(Debug)]
-pub struct Credentials {
-    pub id: UserId,
-    pub password_hash: PasswordHash,
     pub generation: i64,
 }
 

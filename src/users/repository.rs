@@ -1,4 +1,4 @@
-//! The collection `users`.
+//! The collection `users`. What proves who somebody is has a file of its own: [`super::credentials`].
 //!
 //! An account that is deleted is *marked*: everything goes from its document but the id and the
 //! time. Every filter here looks past the marked; only the cascade asks for them.
@@ -10,7 +10,7 @@ use futures::TryStreamExt;
 use mongodb::{Collection, Database};
 use serde::Deserialize;
 
-use super::model::{Account, Credentials, EmailAddress};
+use super::model::{Account, EmailAddress};
 use crate::{
     auth::password::PasswordHash,
     ids::UserId,
@@ -40,14 +40,23 @@ struct Id {
     id: UserId,
 }
 
-fn alive(id: UserId) -> Document {
+pub(super) fn alive(id: UserId) -> Document {
     doc! { "_id": id, "deleted_at": { "$exists": false } }
+}
+
+/// What is read of an account: nothing that proves who somebody is.
+pub(super) fn account_fields() -> Document {
+    doc! { "email": 1, "created_at": 1, "gen": 1 }
 }
 
 impl Users {
     #[must_use]
     pub fn new(database: &Database) -> Self {
         Self { users: database.collection(indexes::USERS) }
+    }
+
+    pub(super) fn collection(&self) -> &Collection<Document> {
+        &self.users
     }
 
     /// # Errors
@@ -74,7 +83,7 @@ impl Users {
     /// Only when the database fails: not there is `None`.
     pub async fn find(&self, id: UserId) -> Result<Option<Account>, StoreError> {
         let accounts = self.users.clone_with_type::<Account>();
-        within(COMMAND, accounts.find_one(alive(id)).projection(doc! { "password_hash": 0 })).await
+        within(COMMAND, accounts.find_one(alive(id)).projection(account_fields())).await
     }
 
     /// # Errors
@@ -82,39 +91,7 @@ impl Users {
     pub async fn find_by_email(&self, email: &EmailAddress) -> Result<Option<Account>, StoreError> {
         let accounts = self.users.clone_with_type::<Account>();
         let filter = doc! { "email": email.as_str() };
-        within(COMMAND, accounts.find_one(filter).projection(doc! { "password_hash": 0 })).await
-    }
-
-    /// Hash and generation in one read: a token of a login that raced a new password dies with it.
-    ///
-    /// # Errors
-    /// Only when the database fails: not there is `None`.
-    pub async fn find_credentials(&self, email: &EmailAddress) -> Result<Option<Credentials>, StoreError> {
-        #[derive(Deserialize)]
-        struct Stored {
-            #[serde(rename = "_id")]
-            id: UserId,
-            password_hash: String,
-            r#gen: i64,
-        }
-        let stored = self.users.clone_with_type::<Stored>();
-        let found = within(COMMAND, stored.find_one(doc! { "email": email.as_str() })).await?;
-        Ok(found.map(|found| Credentials {
-            id: found.id,
-            password_hash: PasswordHash::from_stored(found.password_hash),
-            generation: found.r#gen,
-        }))
-    }
-
-    /// Stores the same password's dearer hash, unless the password has changed since it was verified.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn renew_hash(&self, verified: &Credentials, renewed: &PasswordHash) -> Result<(), StoreError> {
-        let mut filter = alive(verified.id);
-        filter.insert("password_hash", verified.password_hash.as_stored());
-        let update = doc! { "$set": { "password_hash": renewed.as_stored() } };
-        within(COMMAND, self.users.update_one(filter, update)).await.map(drop)
+        within(COMMAND, accounts.find_one(filter).projection(account_fields())).await
     }
 
     /// One more than `limit`, newest first, if there are as many.
@@ -138,7 +115,7 @@ impl Users {
         let accounts = self.users.clone_with_type::<Account>();
         let find = accounts
             .find(condition)
-            .projection(doc! { "password_hash": 0 })
+            .projection(account_fields())
             .sort(newest_first())
             .limit(i64::from(limit) + 1)
             .max_time(COMMAND);

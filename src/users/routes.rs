@@ -8,7 +8,15 @@ use super::{
     cascade::Removal,
     model::Account,
 };
-use crate::{auth::CurrentUser, ids::UserId, movies::Movies, problem::Problem, query::NoQuery, reply::Reply};
+use crate::{
+    audit::{Audit, Event},
+    auth::CurrentUser,
+    ids::UserId,
+    movies::Movies,
+    problem::Problem,
+    query::NoQuery,
+    reply::Reply,
+};
 
 /// The caller's account.
 #[get("/me")]
@@ -18,17 +26,20 @@ pub(super) async fn me(
     admins: &State<Admins>,
     movies: &State<Movies>,
 ) -> Result<Reply, Problem> {
-    Reply::ok(&whole(&user.0, admins, movies).await?)
+    Reply::ok(&whole(&user.account, admins, movies).await?)
 }
 
 /// Deletes the caller's account with all its movies.
 #[delete("/me")]
 pub(super) async fn delete_me(
     user: CurrentUser,
+    audit: Audit,
     _query: NoQuery,
     cascade: &State<Cascade>,
 ) -> Result<Reply, Problem> {
-    remove(cascade, user.0.id).await
+    let reply = remove(cascade, user.id()).await?;
+    audit.record(Event::AccountDeleted, user.id());
+    Ok(reply)
 }
 
 /// One user with everything that is shown where one user is shown.

@@ -31,8 +31,9 @@ async fn a_wrong_method_is_405_and_names_the_right_ones() {
     for (method, path, allow) in [
         ("GET", "/api/auth/login", "POST"),
         ("HEAD", "/api/auth/login", "POST"),
-        ("POST", "/api/users/me", "DELETE, GET, HEAD"),
-        ("OPTIONS", "/api/users/me", "DELETE, GET, HEAD"),
+        ("POST", "/api/users/me", "DELETE, GET, PATCH, HEAD"),
+        ("OPTIONS", "/api/users/me", "DELETE, GET, PATCH, HEAD"),
+        ("GET", "/api/auth/logout", "POST"),
         ("DELETE", "/api/movies", "GET, POST, HEAD"),
         ("POST", "/api/movies/65a000000000000000000000", "DELETE, GET, PATCH, PUT, HEAD"),
         ("TRACE", "/api/movies", "GET, POST, HEAD"),

@@ -11,7 +11,7 @@ use crate::support::TestApp;
 async fn the_indexes_are_those_of_the_table() {
     let app = TestApp::start().await;
     let mut found = BTreeMap::new();
-    for collection in ["users", "movies"] {
+    for collection in ["users", "movies", "revoked_tokens", "throttle"] {
         let indexes = app.database.collection::<Document>(collection).list_indexes().await.unwrap();
         for index in indexes.try_collect::<Vec<_>>().await.unwrap() {
             let options = index.options.unwrap();
@@ -23,8 +23,10 @@ async fn the_indexes_are_those_of_the_table() {
                 .unwrap_or_default();
             let weights = options.weights.map(|weights| format!(" {weights}")).unwrap_or_default();
             let unique = if options.unique == Some(true) { " unique" } else { "" };
+            let forgets = options.expire_after.map(|after| format!(" forgets after {after:?}"));
+            let forgets = forgets.unwrap_or_default();
             let name = format!("{collection}.{}", options.name.unwrap());
-            found.insert(name, format!("{}{unique}{only}{collation}{weights}", index.keys));
+            found.insert(name, format!("{}{unique}{only}{collation}{weights}{forgets}", index.keys));
         }
     }
     insta::assert_debug_snapshot!(found, @r#"
@@ -44,10 +46,15 @@ async fn the_indexes_are_those_of_the_table() {
         "movies.typeahead_phrases": "{ \"typeahead.phrases\": 1 }",
         "movies.typeahead_whole": "{ \"typeahead.whole\": 1 }",
         "movies.year": "{ \"year\": 1, \"created_at\": -1, \"_id\": -1 }",
+        "revoked_tokens._id_": "{ \"_id\": 1 }",
+        "revoked_tokens.forgotten_at": "{ \"forgotten_at\": 1 } forgets after 0ns",
+        "throttle._id_": "{ \"_id\": 1 }",
+        "throttle.expires_at": "{ \"expires_at\": 1 } forgets after 0ns",
         "users._id_": "{ \"_id\": 1 }",
         "users.email_unique": "{ \"email\": 1 } unique only { \"email\": { \"$exists\": true } }",
         "users.marked": "{ \"deleted_at\": 1 } only { \"deleted_at\": { \"$exists\": true } }",
         "users.newest_first": "{ \"created_at\": -1, \"_id\": -1 } only { \"email\": { \"$exists\": true } }",
+        "users.reset_digest": "{ \"resets.digest\": 1 } only { \"resets.digest\": { \"$exists\": true } }",
     }
     "#);
 }

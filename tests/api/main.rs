@@ -1,16 +1,24 @@
 //! The tests of the API, over real TCP and on a real MongoDB. The tree follows the URLs.
 
+mod account;
 mod admin;
+mod attack;
 mod auth;
 mod cascade;
 mod catalogue;
+mod cors;
 mod errors;
 mod faults;
 mod indexes;
 mod matrix;
 mod movies;
 mod races;
+mod reset;
+mod revocation;
+#[path = "../support/smtp.rs"]
+mod smtp;
 mod support;
+mod throttle;
 mod tokens;
 mod users;
 mod web;

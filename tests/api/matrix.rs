@@ -12,7 +12,7 @@ use crate::{
 };
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Access {
+pub enum Access {
     Anyone,
     User,
     Admin,
@@ -22,10 +22,16 @@ enum Access {
 use Access::{Admin, Anyone, Owner, User};
 
 /// Method, path as mounted, who may, and the status for them.
-const ROUTES: &[(&str, &str, Access, u16)] = &[
+pub const ROUTES: &[(&str, &str, Access, u16)] = &[
     ("POST", "/api/auth/signup", Anyone, 201),
     ("POST", "/api/auth/login", Anyone, 200),
+    ("POST", "/api/auth/logout", User, 204),
+    ("POST", "/api/auth/logout-all", User, 204),
+    ("POST", "/api/auth/forgot", Anyone, 202),
+    // Anyone may try: this token is none.
+    ("POST", "/api/auth/reset", Anyone, 422),
     ("GET", "/api/users/me", User, 200),
+    ("PATCH", "/api/users/me", User, 200),
     ("DELETE", "/api/users/me", User, 204),
     ("GET", "/api/users/me/movies", User, 200),
     ("GET", "/api/admin", Admin, 200),
@@ -90,6 +96,12 @@ fn body(method: &str, path: &str) -> Option<Value> {
         ("POST", "/api/auth/login") => {
             Some(json!({ "email": "owner@example.com", "password": "gnu yak emu" }))
         }
+        ("POST", "/api/auth/logout" | "/api/auth/logout-all") => None,
+        ("POST", "/api/auth/forgot") => Some(json!({ "email": "owner@example.com" })),
+        ("POST", "/api/auth/reset") => Some(json!({ "reset_token": "none", "password": "emu yak gnu" })),
+        ("PATCH", "/api/users/me") => {
+            Some(json!({ "current_password": "gnu yak emu", "password": "emu yak gnu" }))
+        }
         ("PATCH", "/api/admin/users/<id>") => Some(json!({ "role": "admin" })),
         ("PATCH", _) => Some(json!({ "name": "Changed" })),
         ("POST" | "PUT", _) => Some(json!({ "name": "Changed", "casts": [], "genres": ["Crime"] })),
@@ -108,6 +120,8 @@ async fn nobody_does_what_is_not_theirs_to_do() {
         change(&mut claims);
         scene.app.bearer(&sign(&claims, SECRET))
     };
+    let logged_out = scene.app.user("out").await;
+    logged_out.post("/api/auth/logout", &json!({})).await.assert_status(204);
     let missing = Claims::of(&UserId::new().to_string());
     let refused = [
         (scene.app.anyone(), "missing-token"),
@@ -118,6 +132,7 @@ async fn nobody_does_what_is_not_theirs_to_do() {
         ),
         (forged(&|claims| claims.exp = claims.iat - 1), "expired-token"),
         (gone.clone(), "revoked-token"),
+        (logged_out.clone(), "revoked-token"),
         (scene.app.bearer(&sign(&missing, SECRET)), "revoked-token"),
         (forged(&|claims| claims.r#gen = 7), "revoked-token"),
     ];

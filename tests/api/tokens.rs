@@ -2,6 +2,7 @@
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::Utc;
+use hmac::Mac as _;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -41,6 +42,16 @@ pub fn sign(claims: &impl Serialize, secret: &str) -> String {
 
 fn sign_as(header: &Header, claims: &impl Serialize, secret: &str) -> String {
     jsonwebtoken::encode(header, claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
+}
+
+/// Signs by hand, under any header at all.
+fn hs256(header: &Value, claims: &impl Serialize, key: &str) -> String {
+    let part = |value: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(value);
+    let claims = serde_json::to_string(claims).unwrap();
+    let message = format!("{}.{}", part(header.to_string().as_bytes()), part(claims.as_bytes()));
+    let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(key.as_bytes()).unwrap();
+    hmac::Mac::update(&mut mac, message.as_bytes());
+    format!("{message}.{}", part(&hmac::Mac::finalize(mac).into_bytes()))
 }
 
 fn part(token: &str, number: usize) -> Value {
@@ -142,6 +153,25 @@ async fn a_token_that_is_not_ours_is_invalid() {
     let mut critical = Header::new(Algorithm::HS256);
     critical.crit = Some(vec!["exp".to_owned()]);
     forged.push(("crit".into(), sign_as(&critical, &good, SECRET)));
+    // A header that says where its key is: only ours counts.
+    for (name, value) in [
+        ("kid", json!("/dev/null")),
+        ("kid", json!("' UNION SELECT 'x")),
+        ("jku", json!("https://evil.example/keys")),
+        ("x5u", json!("https://evil.example/cert")),
+        ("jwk", json!({ "kty": "oct", "k": BASE64_URL_SAFE_NO_PAD.encode("evil") })),
+    ] {
+        let mut header = json!({ "typ": "JWT", "alg": "HS256" });
+        header[name] = value;
+        for key in ["", "evil", "' UNION SELECT 'x"] {
+            forged.push((format!("{name} with the key {key:?}"), hs256(&header, &good, key)));
+        }
+    }
+    // HMAC under a header that names a kind of signature, and the other way round.
+    for algorithm in ["RS256", "PS256", "ES256", "EdDSA", "HS384", "HS512"] {
+        let header = json!({ "typ": "JWT", "alg": algorithm });
+        forged.push((format!("HMAC as {algorithm}"), hs256(&header, &good, SECRET)));
+    }
     let token = sign(&good, SECRET);
     let parts: Vec<&str> = token.split('.').collect();
     for none in ["none", "None", "NONE", "nOnE", "RS256", "HS256 ", "hs256"] {
@@ -153,6 +183,7 @@ async fn a_token_that_is_not_ours_is_invalid() {
     forged.push(("two parts".into(), format!("{}.{}", parts[0], parts[1])));
     forged.push(("four parts".into(), format!("{token}.x")));
     forged.push(("cut".into(), token[..token.len() - 1].to_owned()));
+    forged.push(("a line of its own".into(), format!("{token}%0d%0aX-Evil: 1")));
     forged.push(("dots".into(), "..".into()));
     forged.push(("huge".into(), "a".repeat(10_000)));
     for (what, token) in forged {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use figment::Figment;
 use mongodb::{Client, Database};
 use movie_bag::{
     config::{self, Settings},
@@ -37,13 +38,38 @@ impl TestApp {
 
     /// On some MongoDB.
     pub async fn on(uri: &str) -> Self {
-        let name = format!("movie_bag_test_{}", bson::oid::ObjectId::new().to_hex());
-        Self::with(uri, &name, |settings| settings.password.bcrypt_cost = BCRYPT_COST).await
+        Self::with(uri, &new_database(), |settings| settings.password.bcrypt_cost = BCRYPT_COST).await
     }
 
-    /// With chosen settings.
+    /// On the shared mongod, with chosen settings.
+    pub async fn set(change: impl FnOnce(&mut Settings)) -> Self {
+        let cheap = |settings: &mut Settings| {
+            settings.password.bcrypt_cost = BCRYPT_COST;
+            change(settings);
+        };
+        Self::with(&mongod::shared_uri().await, &new_database(), cheap).await
+    }
+
+    /// With chosen settings, on a database that another server may use too.
     pub async fn with(uri: &str, database: &str, change: impl FnOnce(&mut Settings)) -> Self {
-        let figment = config::defaults()
+        Self::launch(config::defaults(), uri, database, change).await
+    }
+
+    /// A second server on the same database.
+    pub async fn twin(&self) -> Self {
+        let cheap = |settings: &mut Settings| settings.password.bcrypt_cost = BCRYPT_COST;
+        Self::with(&self.uri, self.database.name(), cheap).await
+    }
+
+    /// Behind a proxy that tells the client's address in `X-Real-IP`.
+    pub async fn behind_a_proxy() -> Self {
+        let figment = config::defaults().merge(("ip_header", "X-Real-IP"));
+        let cheap = |settings: &mut Settings| settings.password.bcrypt_cost = BCRYPT_COST;
+        Self::launch(figment, &mongod::shared_uri().await, &new_database(), cheap).await
+    }
+
+    async fn launch(figment: Figment, uri: &str, database: &str, change: impl FnOnce(&mut Settings)) -> Self {
+        let figment = figment
             .merge(("port", 0))
             .merge(("shutdown.ctrlc", false))
             .merge(("shutdown.grace", 0))
@@ -123,6 +149,10 @@ impl TestApp {
     pub async fn count(&self, collection: &str, filter: bson::Document) -> u64 {
         self.database.collection::<bson::Document>(collection).count_documents(filter).await.unwrap()
     }
+}
+
+fn new_database() -> String {
+    format!("movie_bag_test_{}", bson::oid::ObjectId::new().to_hex())
 }
 
 impl Drop for TestApp {

@@ -4,6 +4,7 @@ use std::{
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -98,6 +99,7 @@ pub struct Server {
     pub http: Client,
     /// From `exec` to ready.
     pub ready_after: Duration,
+    log: Arc<Mutex<String>>,
 }
 
 impl Server {
@@ -105,8 +107,8 @@ impl Server {
         let started = Instant::now();
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
-        let mut said = String::new();
-        let base = loop {
+        let (mut said, mut base) = (String::new(), String::new());
+        while !said.contains("\nMail: ") {
             let mut line = String::new();
             if lines.read_line(&mut line).unwrap() == 0 {
                 let mut err = String::new();
@@ -114,19 +116,30 @@ impl Server {
                 panic!("the server did not start: {err}");
             }
             said.push_str(&line);
-            if let Some((_, base)) = line.split_once("listens on ") {
-                break base.trim().to_owned();
+            if let Some((_, address)) = line.split_once("listens on ") {
+                address.trim().clone_into(&mut base);
             }
-        };
+        }
         // What it says from here on must not fill the pipes.
         std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
-        let mut err = child.stderr.take().unwrap();
-        std::thread::spawn(move || std::io::copy(&mut err, &mut std::io::sink()));
+        let err = BufReader::new(child.stderr.take().unwrap());
+        let log = Arc::new(Mutex::new(String::new()));
+        let written = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in err.lines().map_while(Result::ok) {
+                written.lock().unwrap().extend([line.as_str(), "\n"]);
+            }
+        });
         let http = Client::builder().build().unwrap();
-        let mut server = Self { child, base, said, http, ready_after: Duration::ZERO };
+        let mut server = Self { child, base, said, http, ready_after: Duration::ZERO, log };
         eventually("the server is ready", || server.get("/health/ready", None).0 == 200);
         server.ready_after = started.elapsed();
         server
+    }
+
+    /// What it has written to standard error.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
     }
 
     pub fn get(&self, path: &str, token: Option<&str>) -> (u16, Value) {

@@ -1,0 +1,157 @@
+//! The counts of the throttle: one document for each key, changed in one atomic step each, by the
+//! database's clock.
+
+use std::time::Duration;
+
+use bson::{Bson, DateTime, Document, bson, doc};
+use mongodb::{
+    Collection, Database,
+    options::{Acknowledgment, CollectionOptions, ReturnDocument, UpdateModifications, WriteConcern},
+};
+use serde::Deserialize;
+
+use crate::mongo::{COMMAND, StoreError, indexes, within};
+
+/// The first wait.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// Attempts that may be under way at a time under one key, where fewer are free: an app may well start
+/// with a few logins at once.
+const AT_ONCE: u32 = 32;
+/// After this time an attempt is no longer under way, whatever has become of it.
+const UNDER_WAY: Duration = Duration::from_mins(1);
+/// Two upserts of a new key at once: the second fails, and is done again.
+const TRIES: usize = 4;
+
+/// How a key is counted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    /// Attempts after which none waits.
+    pub free: u32,
+    /// After this long one more is forgotten.
+    pub forgotten_after: Duration,
+    pub longest_wait: Duration,
+}
+
+/// The collection `throttle`.
+#[derive(Clone)]
+pub(super) struct Counts {
+    documents: Collection<Document>,
+}
+
+#[derive(Deserialize)]
+struct Count {
+    open: bool,
+    until: Option<DateTime>,
+    at: DateTime,
+}
+
+impl Counts {
+    pub(super) fn new(database: &Database) -> Self {
+        // A count that is lost with a server is no harm; waiting for a majority at each attempt is.
+        let fast = WriteConcern::builder().w(Acknowledgment::Nodes(1)).journal(false).build();
+        let options = CollectionOptions::builder().write_concern(fast).build();
+        Self { documents: database.collection_with_options(indexes::THROTTLE, options) }
+    }
+
+    /// One atomic step: what has run off, whether the attempt may be made, and its count.
+    ///
+    /// # Errors
+    /// When the database fails; inside, the time to wait.
+    pub(super) async fn reserve(&self, key: &str, pace: Pace) -> Result<Result<(), Duration>, StoreError> {
+        let forgotten_after = milliseconds(pace.forgotten_after);
+        let elapsed = doc! { "$subtract": ["$$NOW", "$counted_at"] };
+        let run_off = doc! { "$subtract": ["$count", { "$divide": [elapsed.clone(), forgotten_after] }] };
+        let is_old = doc! { "$gt": [elapsed, milliseconds(UNDER_WAY)] };
+        let at_once = i64::from(pace.free.max(AT_ONCE));
+        let free_line = doc! { "$lt": ["$under_way", at_once] };
+        let if_open = |then: Bson, field: &str| doc! { "$cond": ["$open", then, format!("${field}")] };
+        let one_more = |number: Document| bson!({ "$add": [{ "$max": [0, number] }, 1] });
+        let forgotten = doc! { "$multiply": [{ "$add": ["$count", 1] }, forgotten_after] };
+        let update = vec![
+            // A field that is not there yet sorts before any time, and counts as nothing in `$max`.
+            doc! { "$set": {
+                "at": "$$NOW",
+                "under_way": { "$cond": [is_old, 0, { "$max": [0, "$under_way"] }] },
+                "free": i64::from(pace.free),
+                "longest_wait": milliseconds(pace.longest_wait),
+            } },
+            doc! { "$set": { "open": { "$and": [{ "$lte": ["$until", "$$NOW"] }, free_line] } } },
+            doc! { "$set": {
+                "count": if_open(one_more(run_off), "count"),
+                "under_way": if_open(bson!({ "$add": ["$under_way", 1] }), "under_way"),
+                "counted_at": if_open("$$NOW".into(), "counted_at"),
+            } },
+            doc! { "$set": { "expires_at": if_open(bson!({ "$add": ["$$NOW", forgotten] }), "expires_at") } },
+        ];
+        let documents = self.documents.clone_with_type::<Count>();
+        let mut tries = 0;
+        let count = loop {
+            let update = documents
+                .find_one_and_update(doc! { "_id": key }, update.clone())
+                .upsert(true)
+                .return_document(ReturnDocument::After);
+            match within(COMMAND, update).await {
+                Err(StoreError::Duplicate) if tries < TRIES => tries += 1,
+                result => break result?,
+            }
+        };
+        Ok(match count {
+            Some(count) if !count.open => {
+                let until = count.until.map_or(0, DateTime::timestamp_millis);
+                let wait = until.saturating_sub(count.at.timestamp_millis());
+                Err(Duration::from_millis(u64::try_from(wait).unwrap_or_default()))
+            }
+            _ => Ok(()),
+        })
+    }
+
+    /// As if there had been none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(super) async fn forget(&self, key: &str) -> Result<(), StoreError> {
+        within(COMMAND, self.documents.delete_one(doc! { "_id": key })).await.map(drop)
+    }
+
+    async fn update(
+        &self,
+        keys: Vec<String>,
+        update: impl Into<UpdateModifications>,
+    ) -> Result<(), StoreError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        within(COMMAND, self.documents.update_many(doc! { "_id": { "$in": keys } }, update)).await.map(drop)
+    }
+
+    /// It is no longer under way, and it stays counted: from now on the next one may have to wait.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(super) async fn settle(&self, keys: Vec<String>) -> Result<(), StoreError> {
+        // A fraction that has run off since is no attempt less.
+        let settled = doc! { "$ceil": { "$subtract": ["$count", "$under_way"] } };
+        // The exponent has a limit of its own: the power of a large one is no number.
+        let above = doc! { "$min": [20, { "$subtract": [settled.clone(), "$free"] }] };
+        let doubled = doc! { "$multiply": [milliseconds(FIRST_WAIT), { "$pow": [2, above] }] };
+        let limited = doc! { "$min": ["$longest_wait", doubled] };
+        let wait = doc! { "$cond": [{ "$lt": [settled, "$free"] }, 0, limited] };
+        let update = vec![
+            doc! { "$set": { "under_way": { "$max": [0, { "$subtract": ["$under_way", 1] }] } } },
+            doc! { "$set": { "until": { "$add": ["$$NOW", wait] } } },
+        ];
+        self.update(keys, update).await
+    }
+
+    /// It was not made, or it succeeded.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(super) async fn take_back(&self, keys: Vec<String>) -> Result<(), StoreError> {
+        self.update(keys, doc! { "$inc": { "count": -1, "under_way": -1 } }).await
+    }
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,239 @@
+//! The throttle of what can be guessed or abused: logins, password changes, sign-ups, reset mails and
+//! reset tokens (OWASP API2 and API4:2023; ASVS 5.0, 6.3.1).
+//!
+//! An attempt is counted under up to three keys: account and address together (strict), the address
+//! alone and the account alone (far looser). The strict one stops whoever guesses without stopping the
+//! owner, who comes from elsewhere. The one of the account alone stops guesses from many addresses; so
+//! that those cannot lock the owner out either, it does not count for an address from which somebody has
+//! logged in to the account before. An account that does not exist is treated the same.
+//!
+//! Each count runs off with time. After the free attempts each failure makes the next one wait, twice as
+//! long each time up to a limit; what comes in the meantime is refused and does not count. So that a
+//! hundred at once are not one, attempts are counted before they are made, and only some may be under
+//! way at a time. A success is forgiven.
+//!
+//! The counts are in MongoDB and by its clock: they hold for all instances. Their keys are digests: no
+//! email and no address is stored.
+
+use std::{net::IpAddr, time::Duration};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use hmac::{Hmac, Mac};
+use mongodb::Database;
+use secrecy::SecretString;
+use sha2::Sha256;
+
+mod counts;
+
+use counts::{Counts, Pace};
+
+use crate::{
+    mongo::StoreError,
+    problem::Problem,
+    secret,
+    users::{EmailAddress, Users},
+};
+
+/// What is attempted.
+#[derive(Debug, Clone, Copy)]
+pub enum Action {
+    /// A password is claimed: at login, or to change the account.
+    Password,
+    Signup,
+    Forgot,
+    Reset,
+}
+
+const fn pace(free: u32, forgotten_after: u64, longest_wait: u64) -> Pace {
+    Pace {
+        free,
+        forgotten_after: Duration::from_secs(forgotten_after),
+        longest_wait: Duration::from_secs(longest_wait),
+    }
+}
+
+/// For one address, whatever the account: behind one there may be many people.
+const BY_ADDRESS: Pace = pace(300, 12, 60);
+
+impl Action {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Signup => "signup",
+            Self::Forgot => "forgot",
+            Self::Reset => "reset",
+        }
+    }
+
+    /// For one account from one address.
+    fn strict(self) -> Pace {
+        match self {
+            // Each of these is a mail to somebody.
+            Self::Forgot => pace(3, 600, 900),
+            Self::Password | Self::Signup | Self::Reset => pace(6, 600, 900),
+        }
+    }
+
+    /// For one account, whatever the address. A reset token names no account.
+    fn by_account(self) -> Option<Pace> {
+        match self {
+            Self::Password | Self::Signup => Some(pace(100, 36, 60)),
+            Self::Forgot => Some(pace(20, 180, 60)),
+            Self::Reset => None,
+        }
+    }
+
+    /// Whether a success is forgotten by the address's count: many sign-ups from one are no successes.
+    fn success_frees_address(self) -> bool {
+        !matches!(self, Self::Signup)
+    }
+}
+
+/// Counts and refuses.
+#[derive(Clone)]
+pub struct Throttle {
+    enabled: bool,
+    counts: Counts,
+    users: Users,
+    key: Hmac<Sha256>,
+}
+
+/// An attempt that may be made, and has been counted. To be settled by one of its methods.
+#[must_use]
+pub struct Attempt<'a> {
+    throttle: &'a Throttle,
+    /// Forgotten as a whole when the attempt succeeds.
+    strict: Option<String>,
+    /// Taken back by one when the attempt succeeds.
+    loose: Vec<String>,
+    /// Counts in any case.
+    fixed: Vec<String>,
+}
+
+impl Throttle {
+    #[must_use]
+    pub fn new(database: &Database, users: Users, secret: &SecretString, enabled: bool) -> Self {
+        Self {
+            enabled,
+            counts: Counts::new(database),
+            users,
+            key: secret::derived(secret, "movie-bag throttle 1"),
+        }
+    }
+
+    /// A digest under which an address is remembered.
+    #[must_use]
+    pub fn digest_of(&self, address: Option<IpAddr>) -> String {
+        self.digest(&["address", &network(address)])
+    }
+
+    fn digest(&self, parts: &[&str]) -> String {
+        let lengthened = |mac: Hmac<Sha256>, part: &&str| {
+            mac.chain_update(part.len().to_be_bytes()).chain_update(part.as_bytes())
+        };
+        let digest = parts.iter().fold(self.key.clone(), lengthened).finalize().into_bytes();
+        BASE64_URL_SAFE_NO_PAD.encode(&digest[..16])
+    }
+
+    /// Counts an attempt, and says whether it may be made.
+    ///
+    /// # Errors
+    /// 429 with the time to wait; 503 when the database is away.
+    pub async fn admit(
+        &self,
+        action: Action,
+        account: &EmailAddress,
+        address: Option<IpAddr>,
+    ) -> Result<Attempt<'_>, Problem> {
+        let mut attempt = Attempt { throttle: self, strict: None, loose: Vec::new(), fixed: Vec::new() };
+        if !self.enabled {
+            return Ok(attempt);
+        }
+        let (name, network) = (action.name(), network(address));
+        let strict = self.digest(&[name, "pair", account.as_str(), &network]);
+        self.counts.reserve(&strict, action.strict()).await?.map_err(Problem::TooManyRequests)?;
+        attempt.strict = Some(strict);
+        let by_address = self.digest(&[name, "address", &network]);
+        if let Err(wait) = self.counts.reserve(&by_address, BY_ADDRESS).await? {
+            attempt.withdraw().await?;
+            return Err(Problem::TooManyRequests(wait));
+        }
+        let kind = if action.success_frees_address() { &mut attempt.loose } else { &mut attempt.fixed };
+        kind.push(by_address);
+        if let Some(pace) = action.by_account() {
+            let by_account = self.digest(&[name, "account", account.as_str()]);
+            match self.counts.reserve(&by_account, pace).await? {
+                Ok(()) => attempt.loose.push(by_account),
+                Err(_) if self.users.knows_address(account, &self.digest_of(address)).await? => {}
+                Err(wait) => {
+                    attempt.withdraw().await?;
+                    return Err(Problem::TooManyRequests(wait));
+                }
+            }
+        }
+        Ok(attempt)
+    }
+}
+
+impl Attempt<'_> {
+    /// The attempt has failed: it stays counted.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn count(self) -> Result<(), StoreError> {
+        self.throttle
+            .counts
+            .settle([self.strict.into_iter().collect(), self.loose, self.fixed].concat())
+            .await
+    }
+
+    /// The attempt has succeeded: what was counted against it and those before it is forgotten. If that
+    /// cannot be done, the success stands all the same.
+    pub async fn forgive(self) {
+        let counts = &self.throttle.counts;
+        let forgiving = async {
+            if let Some(strict) = self.strict {
+                counts.forget(&strict).await?;
+            }
+            counts.take_back(self.loose).await?;
+            counts.settle(self.fixed).await
+        };
+        if let Err(error) = forgiving.await {
+            tracing::warn!(%error, "a successful attempt stays counted");
+        }
+    }
+
+    /// The attempt is not made after all.
+    async fn withdraw(self) -> Result<(), StoreError> {
+        self.throttle
+            .counts
+            .take_back([self.strict.into_iter().collect(), self.loose, self.fixed].concat())
+            .await
+    }
+}
+
+/// Whom an address stands for: an IPv6 host has at least the last 64 bits to choose from.
+fn network(address: Option<IpAddr>) -> String {
+    match address.map(|address| address.to_canonical()) {
+        None => String::new(),
+        Some(IpAddr::V4(address)) => address.to_string(),
+        Some(IpAddr::V6(address)) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_host_is_its_network_and_a_mapped_ipv4_address_is_itself() {
+        let of = |text: &str| network(Some(text.parse().unwrap()));
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), of("2001:db8:1:2::1"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    }
+}

@@ -1,0 +1,63 @@
+//! The settings of the mail: all three or none, and read as what they are.
+
+use lettre::{
+    AsyncSmtpTransport, Tokio1Executor, message::Mailbox, transport::smtp::AsyncSmtpTransportBuilder,
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+use super::SettingsError;
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailSettings {
+    pub smtp_url: Option<SecretString>,
+    pub from: Option<String>,
+    /// The address under which people see this service.
+    pub link_base: Option<String>,
+}
+
+/// How letters go out, and from whom.
+pub struct Smtp {
+    pub transport: AsyncSmtpTransportBuilder,
+    pub from: Mailbox,
+}
+
+impl MailSettings {
+    /// `None` if mail is not configured.
+    ///
+    /// # Errors
+    /// The key of what cannot be used.
+    pub fn smtp(&self) -> Result<Option<Smtp>, SettingsError> {
+        let given = [self.smtp_url.is_some(), self.from.is_some(), self.link_base.is_some()];
+        let keys = ["mail.smtp_url", "mail.from", "mail.link_base"];
+        let (Some(url), Some(from), Some(base)) = (&self.smtp_url, &self.from, &self.link_base) else {
+            return match given.iter().position(|given| !given) {
+                Some(missing) if given.contains(&true) => Err(SettingsError(format!(
+                    "{}: mail needs all three of {}",
+                    keys[missing],
+                    keys.join(", ")
+                ))),
+                _ => Ok(None),
+            };
+        };
+        // The error's own text might show the URL, and with it a password.
+        let transport =
+            AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose_secret()).map_err(|_| {
+                let forms = "smtps://user:password@host, smtp://user:password@host?tls=required";
+                SettingsError(format!("mail.smtp_url: is none of the forms {forms}"))
+            })?;
+        let from = from.parse().map_err(|_| {
+            let form = "Movie Bag <noreply@example.com>";
+            SettingsError(format!("mail.from: must be an address, as in {form}"))
+        })?;
+        let is_base = |url: url::Url| {
+            matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none()
+        };
+        if !url::Url::parse(base).is_ok_and(is_base) {
+            let form = "https://movies.example.com";
+            return Err(SettingsError(format!("mail.link_base: must be an address, as in {form}")));
+        }
+        Ok(Some(Smtp { transport, from }))
+    }
+}

@@ -1,0 +1,128 @@
+//! `PATCH /api/users/me`: a new email, a new password, or both, for whoever knows the password.
+
+use rocket::{State, patch};
+
+use super::{
+    Users,
+    admins::Admins,
+    credentials::{AccountChange, Credentials},
+    model::{Account, EmailAddress, EmailRule},
+    routes,
+};
+use crate::{
+    audit::{Audit, Event},
+    auth::{
+        CurrentUser,
+        password::{ClaimedPassword, Hasher, NewPassword, NewPasswordRule},
+        throttle::{Action, Throttle},
+    },
+    body::MergePatchBody,
+    fields::{AnyString, Fields, FromFields, Wrong},
+    mail::{Letter, Mailer},
+    mongo::StoreError,
+    movies::Movies,
+    problem::Problem,
+    query::NoQuery,
+    reply::Reply,
+};
+
+/// How often a change is tried again because the hash was renewed in between: that happens once at most.
+const TRIES: usize = 3;
+
+pub struct AccountPatch {
+    current_password: ClaimedPassword,
+    email: Option<EmailAddress>,
+    password: Option<NewPassword>,
+}
+
+impl FromFields for AccountPatch {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        let current = fields.required("current_password", &AnyString);
+        let email = fields.change("email", &EmailRule, true);
+        let password = fields.change("password", &NewPasswordRule, true);
+        let (email, password) = (email?.given(), password?.given());
+        if email.is_none() && password.is_none() {
+            fields.refuse("", Wrong::new("required", "needs an email or a password to change"));
+        }
+        Some(Self { current_password: ClaimedPassword::new(&current?), email, password })
+    }
+}
+
+/// Changes the caller's account. A new password revokes every token, the one that was sent included.
+#[patch("/me", data = "<body>")]
+pub(super) async fn change_me(
+    user: CurrentUser,
+    audit: Audit,
+    _query: NoQuery,
+    users: &State<Users>,
+    admins: &State<Admins>,
+    movies: &State<Movies>,
+    hasher: &State<Hasher>,
+    throttle: &State<Throttle>,
+    mailer: &State<Mailer>,
+    body: MergePatchBody<AccountPatch>,
+) -> Result<Reply, Problem> {
+    let AccountPatch { current_password, email, password } = body.0;
+    let old_email = EmailAddress::claimed(&user.account.email);
+    let attempt = throttle.admit(Action::Password, &old_email, audit.address).await?;
+    let mut verified = match verify(&user, users, hasher, &current_password).await {
+        Err(Problem::WrongPassword) => {
+            attempt.count().await?;
+            return Err(Problem::WrongPassword);
+        }
+        verified => verified?,
+    };
+    attempt.forgive().await;
+    let password_hash = match password {
+        Some(password) => Some(hasher.hash(password).await?),
+        None => None,
+    };
+    let change = AccountChange { email, password_hash };
+    let mut tries = 1;
+    let account = loop {
+        match users.change(&verified, &change).await {
+            Ok(Some(account)) => break account,
+            // A login has renewed the hash, or the password has changed: the second look tells.
+            Ok(None) if tries < TRIES => {
+                tries += 1;
+                verified = verify(&user, users, hasher, &current_password).await?;
+            }
+            Ok(None) => return Err(Problem::RevokedToken),
+            Err(StoreError::Duplicate) => return Err(Problem::EmailTaken),
+            Err(error) => return Err(error.into()),
+        }
+    };
+    announce(&audit, mailer, &verified, &account, change.password_hash.is_some());
+    Reply::ok(&routes::whole(&account, admins, movies).await?)
+}
+
+/// What is stored now, if the password is right and the token of the request still good.
+async fn verify(
+    user: &CurrentUser,
+    users: &Users,
+    hasher: &Hasher,
+    password: &ClaimedPassword,
+) -> Result<Credentials, Problem> {
+    let credentials = users.credentials_of(user.id()).await?.ok_or(Problem::RevokedToken)?;
+    if credentials.generation != user.token.generation {
+        return Err(Problem::RevokedToken);
+    }
+    if hasher.verify(password, Some(&credentials.password_hash)).await? {
+        Ok(credentials)
+    } else {
+        Err(Problem::WrongPassword)
+    }
+}
+
+/// Tells the audit log, and the old address.
+fn announce(audit: &Audit, mailer: &Mailer, before: &Credentials, after: &Account, new_password: bool) {
+    let old_email = EmailAddress::claimed(&before.email);
+    if new_password {
+        audit.record(Event::PasswordChanged, after.id);
+        mailer.send(Letter::password_changed(old_email.clone()));
+    }
+    if before.email != after.email {
+        audit.record(Event::EmailChanged, after.id);
+        mailer.send(Letter::email_changed(old_email));
+    }
+}

@@ -1,0 +1,213 @@
+//! What proves who somebody is: the password's hash, the token generation, reset tokens, and the
+//! addresses from which they have logged in. All of it stands in the user's own document, so a
+//! deletion takes it along, and each change is one conditional update.
+
+use std::time::Duration;
+
+use bson::{Document, doc};
+use mongodb::options::ReturnDocument;
+use serde::Deserialize;
+
+use super::{
+    model::{Account, EmailAddress},
+    repository::{Users, account_fields, alive},
+};
+use crate::{
+    auth::{password::PasswordHash, reset_token::ResetDigest},
+    ids::UserId,
+    mongo::{COMMAND, StoreError, within},
+};
+
+/// How long a reset token is good.
+pub const RESET_LIFETIME: Duration = Duration::from_hours(1);
+/// Reset tokens of one account that are good at a time: the last ones. More than one, since a stranger
+/// who asks for another must not spoil the one in the owner's mailbox.
+const RESETS: i32 = 5;
+/// Addresses that are remembered of one account: the last ones.
+const KNOWN_ADDRESSES: i32 = 16;
+
+/// What a login is checked against: hash and generation, read together.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Credentials {
+    #[serde(rename = "_id")]
+    pub id: UserId,
+    pub email: String,
+    pub password_hash: PasswordHash,
+    #[serde(rename = "gen")]
+    pub generation: i64,
+}
+
+/// What somebody changes of their account.
+#[derive(Debug)]
+pub struct AccountChange {
+    pub email: Option<EmailAddress>,
+    pub password_hash: Option<PasswordHash>,
+}
+
+/// The filter of every write that follows from a verified password: nothing that was verified has
+/// changed since, and the account is not marked.
+fn unchanged(verified: &Credentials) -> Document {
+    let mut filter = alive(verified.id);
+    filter.insert("password_hash", verified.password_hash.as_stored());
+    filter.insert("gen", verified.generation);
+    filter
+}
+
+/// An account with this reset token, by the database's clock.
+fn with_reset(token: &ResetDigest) -> Document {
+    let lifetime = i64::try_from(RESET_LIFETIME.as_millis()).unwrap_or(i64::MAX);
+    let good = doc! { "$and": [
+        { "$eq": ["$$reset.digest", token.as_stored()] },
+        { "$gt": ["$$reset.issued_at", { "$subtract": ["$$NOW", lifetime] }] },
+    ] };
+    doc! {
+        // For the index.
+        "resets.digest": token.as_stored(),
+        "$expr": { "$anyElementTrue": { "$map": { "input": "$resets", "as": "reset", "in": good } } },
+    }
+}
+
+impl Users {
+    /// Hash and generation in one read: a token of a login that raced a new password dies with it.
+    ///
+    /// # Errors
+    /// Only when the database fails: not there is `None`.
+    pub async fn find_credentials(&self, email: &EmailAddress) -> Result<Option<Credentials>, StoreError> {
+        self.credentials(doc! { "email": email.as_str() }).await
+    }
+
+    /// # Errors
+    /// Only when the database fails: not there is `None`.
+    pub async fn credentials_of(&self, id: UserId) -> Result<Option<Credentials>, StoreError> {
+        self.credentials(alive(id)).await
+    }
+
+    async fn credentials(&self, filter: Document) -> Result<Option<Credentials>, StoreError> {
+        let stored = self.collection().clone_with_type::<Credentials>();
+        let fields = doc! { "email": 1, "password_hash": 1, "gen": 1 };
+        within(COMMAND, stored.find_one(filter).projection(fields)).await
+    }
+
+    /// Stores the same password's dearer hash, unless the password has changed since it was verified.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn renew_hash(&self, verified: &Credentials, renewed: &PasswordHash) -> Result<(), StoreError> {
+        let update = doc! { "$set": { "password_hash": renewed.as_stored() } };
+        within(COMMAND, self.collection().update_one(unchanged(verified), update)).await.map(drop)
+    }
+
+    /// Changes an account whose password was verified. A new password revokes every token; both kinds
+    /// of change spoil every reset token. `None` if what was verified no longer holds.
+    ///
+    /// # Errors
+    /// [`StoreError::Duplicate`] if the email is taken.
+    pub async fn change(
+        &self,
+        verified: &Credentials,
+        change: &AccountChange,
+    ) -> Result<Option<Account>, StoreError> {
+        let mut set = Document::new();
+        if let Some(email) = &change.email {
+            set.insert("email", email.as_str());
+        }
+        let mut raised = 0_i64;
+        if let Some(hash) = &change.password_hash {
+            set.insert("password_hash", hash.as_stored());
+            raised = 1;
+        }
+        let update = doc! { "$set": set, "$inc": { "gen": raised }, "$unset": { "resets": "" } };
+        self.change_one(unchanged(verified), update).await
+    }
+
+    async fn change_one(&self, filter: Document, update: Document) -> Result<Option<Account>, StoreError> {
+        let accounts = self.collection().clone_with_type::<Account>();
+        let changing = accounts
+            .find_one_and_update(filter, update)
+            .projection(account_fields())
+            .return_document(ReturnDocument::After);
+        within(COMMAND, changing).await
+    }
+
+    /// Revokes every token of this generation, and so every token there is. Doing it twice, for two
+    /// requests at once, does not revoke a token that was issued in between.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn revoke_generation(&self, id: UserId, generation: i64) -> Result<(), StoreError> {
+        let mut filter = alive(id);
+        filter.insert("gen", generation);
+        let update = doc! { "$inc": { "gen": 1_i64 } };
+        within(COMMAND, self.collection().update_one(filter, update)).await.map(drop)
+    }
+
+    /// Keeps a reset token for the account that has this email now. `None` if nobody has it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn add_reset(
+        &self,
+        email: &EmailAddress,
+        token: &ResetDigest,
+    ) -> Result<Option<UserId>, StoreError> {
+        let reset = doc! { "digest": token.as_stored(), "issued_at": "$$NOW" };
+        let all = doc! { "$concatArrays": [{ "$ifNull": ["$resets", []] }, [reset]] };
+        let update = vec![doc! { "$set": { "resets": { "$slice": [all, -RESETS] } } }];
+        let adding = self
+            .collection()
+            .find_one_and_update(doc! { "email": email.as_str() }, update)
+            .projection(doc! { "_id": 1 });
+        let found = within(COMMAND, adding).await?;
+        Ok(found.and_then(|user| user.get_object_id("_id").ok()).map(UserId))
+    }
+
+    /// Whether a reset token is good: looked at before the dear work, and decided by [`Users::reset`].
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn has_reset(&self, token: &ResetDigest) -> Result<bool, StoreError> {
+        let find = self.collection().find_one(with_reset(token)).projection(doc! { "_id": 1 });
+        within(COMMAND, find).await.map(|found| found.is_some())
+    }
+
+    /// Uses a reset token: the new password is set, every token is revoked, and every reset token is
+    /// gone, this one first of all. `None` if it is not good (any more).
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn reset(
+        &self,
+        token: &ResetDigest,
+        hash: &PasswordHash,
+    ) -> Result<Option<Account>, StoreError> {
+        let update = doc! {
+            "$set": { "password_hash": hash.as_stored() },
+            "$inc": { "gen": 1_i64 },
+            "$unset": { "resets": "" },
+        };
+        self.change_one(with_reset(token), update).await
+    }
+
+    /// Remembers an address from which the user has logged in; `address` is what the throttle makes of
+    /// one, not the address itself.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn remember_address(&self, id: UserId, address: &str) -> Result<(), StoreError> {
+        let mut filter = alive(id);
+        filter.insert("known_addresses", doc! { "$ne": address });
+        let push = doc! { "$each": [address], "$slice": -KNOWN_ADDRESSES };
+        let update = doc! { "$push": { "known_addresses": push } };
+        within(COMMAND, self.collection().update_one(filter, update)).await.map(drop)
+    }
+
+    /// Whether somebody has logged in to the account of this email from this address.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn knows_address(&self, email: &EmailAddress, address: &str) -> Result<bool, StoreError> {
+        let filter = doc! { "email": email.as_str(), "known_addresses": address };
+        let find = self.collection().find_one(filter).projection(doc! { "_id": 1 });
+        within(COMMAND, find).await.map(|found| found.is_some())
+    }
+}

@@ -1,0 +1,257 @@
+//! The throttle: whoever guesses waits, and nobody is locked out.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{PASSWORD, Reply, TestApp};
+
+/// Attempts that are free for one account from one address; the next one waits.
+const FREE: usize = 6;
+
+fn credentials(email: &str, password: &str) -> Value {
+    json!({ "email": email, "password": password })
+}
+
+async fn log_in(app: &TestApp, email: &str, password: &str) -> Reply {
+    app.anyone().post("/api/auth/login", &credentials(email, password)).await
+}
+
+/// From an address, as the proxy tells it.
+async fn log_in_from(app: &TestApp, address: &str, email: &str, password: &str) -> Reply {
+    let request = app.anyone().request("POST", "/api/auth/login").header("X-Real-IP", address);
+    Reply::of(request.json(&credentials(email, password))).await
+}
+
+/// The wait that a refusal names, in seconds.
+fn wait(reply: Reply) -> u64 {
+    let reply = reply.assert_problem(429, "too-many-requests");
+    reply.header("Retry-After").unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn whoever_guesses_waits_longer_each_time_and_not_for_good() {
+    let app = TestApp::start().await;
+    app.user("ann").await;
+    for _ in 0..FREE {
+        log_in(&app, "ann@example.com", "wrong").await.assert_problem(401, "bad-credentials");
+    }
+    assert_eq!(wait(log_in(&app, "ann@example.com", "wrong").await), 1);
+    // Not even the right password, and asking does not make it longer.
+    assert_eq!(wait(log_in(&app, "ANN@example.com ", PASSWORD).await), 1);
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    log_in(&app, "ann@example.com", "wrong").await.assert_problem(401, "bad-credentials");
+    assert_eq!(wait(log_in(&app, "ann@example.com", PASSWORD).await), 2);
+    // Others are not concerned.
+    log_in(&app, "bob@example.com", "wrong").await.assert_problem(401, "bad-credentials");
+    tokio::time::sleep(Duration::from_millis(2_100)).await;
+    log_in(&app, "ann@example.com", PASSWORD).await.assert_status(200);
+    // A success is forgiven: all free attempts are there again.
+    for _ in 0..FREE {
+        log_in(&app, "ann@example.com", "wrong").await.assert_problem(401, "bad-credentials");
+    }
+    assert_eq!(wait(log_in(&app, "ann@example.com", "wrong").await), 1);
+}
+
+#[tokio::test]
+async fn an_account_that_does_not_exist_is_treated_the_same() {
+    let app = TestApp::start().await;
+    app.user("ann").await;
+    let mut answers = Vec::new();
+    for email in ["ann@example.com", "nobody@example.com"] {
+        let mut statuses = Vec::new();
+        for _ in 0..FREE + 2 {
+            statuses.push(log_in(&app, email, "wrong").await.status);
+        }
+        answers.push(statuses);
+    }
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!(answers[0], [vec![401; FREE], vec![429; 2]].concat());
+}
+
+#[tokio::test]
+async fn the_count_holds_for_all_instances() {
+    let app = TestApp::start().await;
+    let twin = app.twin().await;
+    app.user("ann").await;
+    for number in 0..FREE {
+        let server = if number % 2 == 0 { &app } else { &twin };
+        log_in(server, "ann@example.com", "wrong").await.assert_problem(401, "bad-credentials");
+    }
+    log_in(&twin, "ann@example.com", PASSWORD).await.assert_problem(429, "too-many-requests");
+}
+
+#[tokio::test]
+async fn a_hundred_guesses_at_once_are_not_one() {
+    let app = TestApp::start().await;
+    let guesses: Vec<_> = (0..100)
+        .map(|_| {
+            let (anyone, body) = (app.anyone(), credentials("ann@example.com", "wrong"));
+            tokio::spawn(async move { anyone.post("/api/auth/login", &body).await.status })
+        })
+        .collect();
+    let mut made = 0;
+    for guess in guesses {
+        match guess.await.unwrap() {
+            401 => made += 1,
+            other => assert_eq!(other, 429),
+        }
+    }
+    assert!(made <= 40, "{made} guesses were made");
+    // And now it is a long wait.
+    assert!(wait(log_in(&app, "ann@example.com", "wrong").await) > 60);
+}
+
+#[tokio::test]
+async fn several_logins_of_ones_own_at_once_are_fine() {
+    let app = TestApp::start().await;
+    app.user("ann").await;
+    let logins: Vec<_> = (0..16)
+        .map(|_| {
+            let (anyone, body) = (app.anyone(), credentials("ann@example.com", PASSWORD));
+            tokio::spawn(async move { anyone.post("/api/auth/login", &body).await })
+        })
+        .collect();
+    for login in logins {
+        login.await.unwrap().assert_status(200);
+    }
+    for _ in 0..20 {
+        log_in(&app, "ann@example.com", PASSWORD).await.assert_status(200);
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_does_not_lock_the_owner_out() {
+    let app = TestApp::behind_a_proxy().await;
+    app.user("ann").await;
+    let owner = "192.0.2.1";
+    log_in_from(&app, owner, "ann@example.com", PASSWORD).await.assert_status(200);
+    // From one address: only that one waits.
+    for _ in 0..FREE {
+        log_in_from(&app, "192.0.2.66", "ann@example.com", "wrong")
+            .await
+            .assert_problem(401, "bad-credentials");
+    }
+    log_in_from(&app, "192.0.2.66", "ann@example.com", PASSWORD).await.assert_status(429);
+    log_in_from(&app, "192.0.2.2", "ann@example.com", PASSWORD).await.assert_status(200);
+    // An IPv6 host cannot make itself new addresses within its network.
+    for number in 0..FREE {
+        let address = format!("2001:db8:1:1::{number}");
+        log_in_from(&app, &address, "ann@example.com", "wrong").await.assert_problem(401, "bad-credentials");
+    }
+    log_in_from(&app, "2001:db8:1:1::99", "ann@example.com", PASSWORD).await.assert_status(429);
+    // From many addresses: the account is closed to those it does not know, and open to the owner's.
+    for (email, status) in [("nobody@example.com", 429), ("ann@example.com", 200)] {
+        let longest = guess_from_everywhere(&app, email).await;
+        assert!(longest >= 4, "{email}: {longest}");
+        log_in_from(&app, "203.0.113.1", email, PASSWORD).await.assert_problem(429, "too-many-requests");
+        log_in_from(&app, owner, email, PASSWORD).await.assert_status(status);
+    }
+}
+
+/// From a new address each time, until the account as a whole is closed for some seconds; for how many.
+async fn guess_from_everywhere(app: &TestApp, email: &str) -> u64 {
+    let mut longest = 0;
+    for number in 0..400 {
+        let address = format!("198.51.{}.{}", number / 200, number % 200);
+        let reply = log_in_from(app, &address, email, "wrong").await;
+        if reply.status == 429 {
+            // Less those that were made above.
+            assert!(number >= 80, "only {number} guesses were free");
+            longest = longest.max(wait(reply));
+            if longest >= 4 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+    longest
+}
+
+#[tokio::test]
+async fn an_address_that_guesses_at_many_accounts_waits_too() {
+    let app = TestApp::start().await;
+    app.user("ann").await;
+    let mut refused = 0;
+    for number in 0..310 {
+        let reply = log_in(&app, &format!("user-{number}@example.com"), "wrong").await;
+        refused += usize::from(reply.status == 429);
+    }
+    assert!((1..=10).contains(&refused), "{refused} of 310 were refused");
+}
+
+#[tokio::test]
+async fn a_forwarded_address_is_not_believed_unless_the_settings_say_so() {
+    let app = TestApp::start().await;
+    for number in 0..FREE {
+        let address = format!("198.51.100.{number}");
+        log_in_from(&app, &address, "ann@example.com", "wrong").await.assert_problem(401, "bad-credentials");
+    }
+    log_in_from(&app, "198.51.100.99", "ann@example.com", "wrong").await.assert_status(429);
+}
+
+#[tokio::test]
+async fn guessing_the_current_password_is_throttled_with_the_logins() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann").await;
+    let guess = json!({ "current_password": "wrong", "email": "new@example.com" });
+    for _ in 0..FREE / 2 {
+        ann.patch("/api/users/me", &guess).await.assert_problem(403, "wrong-password");
+        log_in(&app, "ann@example.com", "wrong").await.assert_problem(401, "bad-credentials");
+    }
+    ann.patch("/api/users/me", &guess).await.assert_problem(429, "too-many-requests");
+    log_in(&app, "ann@example.com", PASSWORD).await.assert_problem(429, "too-many-requests");
+    // The token goes on.
+    ann.get("/api/users/me").await.assert_status(200);
+}
+
+#[tokio::test]
+async fn mails_reset_tokens_and_signups_are_throttled() {
+    let app = TestApp::start().await;
+    app.user("ann").await;
+    let ask = async |email: &str| app.anyone().post("/api/auth/forgot", &json!({ "email": email })).await;
+    for email in ["ann@example.com", "nobody@example.com"] {
+        for _ in 0..3 {
+            ask(email).await.assert_status(202);
+        }
+        assert_eq!(wait(ask(email).await), 1);
+    }
+    let guess = json!({ "reset_token": "guess", "password": "emu yak gnu" });
+    for _ in 0..FREE {
+        app.anyone().post("/api/auth/reset", &guess).await.assert_problem(422, "invalid-reset-token");
+    }
+    app.anyone().post("/api/auth/reset", &guess).await.assert_problem(429, "too-many-requests");
+    let again = credentials("ann@example.com", PASSWORD);
+    let mut statuses = Vec::new();
+    for _ in 0..40 {
+        statuses.push(app.anyone().post("/api/auth/signup", &again).await.status);
+    }
+    assert!(statuses.contains(&409) && statuses.last() == Some(&429), "{statuses:?}");
+    app.user("bob").await;
+}
+
+#[tokio::test]
+async fn it_can_be_switched_off_and_reads_do_not_know_it() {
+    let app = TestApp::set(|settings| settings.throttle.enabled = false).await;
+    let ann = app.user("ann").await;
+    for _ in 0..FREE + 2 {
+        log_in(&app, "ann@example.com", "wrong").await.assert_problem(401, "bad-credentials");
+    }
+    app.anyone().get("/api/movies").await.assert_status(200);
+    ann.get("/api/users/me").await.assert_status(200);
+    assert_eq!(app.count("throttle", bson::doc! {}).await, 0);
+}
+
+#[tokio::test]
+async fn neither_an_email_nor_an_address_is_kept() {
+    let app = TestApp::behind_a_proxy().await;
+    app.user("ann").await;
+    log_in_from(&app, "192.0.2.66", "ann@example.com", "wrong").await.assert_status(401);
+    log_in_from(&app, "192.0.2.66", "ann@example.com", PASSWORD).await.assert_status(200);
+    let throttle = app.database.collection::<bson::Document>("throttle").find(bson::doc! {}).await.unwrap();
+    let counts: Vec<_> = futures::TryStreamExt::try_collect(throttle).await.unwrap();
+    assert!(!counts.is_empty());
+    let kept = format!("{:?} {counts:?}", app.snapshot().await);
+    assert!(!kept.contains("192.0.2.66"), "{kept}");
+    assert_eq!(kept.matches("ann@example.com").count(), 1, "{kept}");
+}

@@ -1,0 +1,118 @@
+//! The audit log, as an operator reads it: what is in it, and what never is.
+
+use serde_json::{Value, json};
+
+use crate::support::{Folder, PASSWORD, Server, eventually};
+
+const NEW_PASSWORD: &str = "emu yak gnu";
+
+/// The audit lines of the log, as JSON.
+fn events(server: &Server) -> Vec<Value> {
+    let lines = server.log();
+    let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter(|line| line["message"] == "audit").collect()
+}
+
+#[test]
+fn what_matters_is_written_with_who_and_which_request_and_without_secrets() {
+    let folder = Folder::new();
+    let mut command = folder.command(&["serve"]);
+    command.env("MOVIE_BAG_LOG__FORMAT", "json");
+    let server = Server::start(command);
+    let call = |method: &str, path: &str, token: Option<&str>, body: Value, status: u16| {
+        let (found, answer) = server.call(method, path, token, Some(body));
+        assert_eq!(found, status, "{method} {path}: {answer}");
+        answer
+    };
+    let ann = server.sign_up("ann");
+    let bob = server.sign_up("bob");
+    let ann_id = server.get("/api/users/me", Some(&ann)).1["id"].clone();
+    let movie = json!({ "name": "Heat", "casts": [], "genres": ["Crime"] });
+    let movie = call("POST", "/api/movies", Some(&ann), movie, 201)["id"].as_str().unwrap().to_owned();
+    let movie = format!("/api/movies/{movie}");
+    let wrong = json!({ "email": "ann@example.com", "password": "a wrong password" });
+    for _ in 0..6 {
+        call("POST", "/api/auth/login", None, wrong.clone(), 401);
+    }
+    call("POST", "/api/auth/login", None, wrong, 429);
+    let swapped = json!({ "email": "my secret password", "password": "bob@example.com" });
+    call("POST", "/api/auth/login", None, swapped, 401);
+    call("DELETE", &movie, Some(&bob), json!({}), 403);
+    call("GET", "/api/admin", Some(&bob), json!({}), 403);
+    let change = json!({ "current_password": "not this", "password": NEW_PASSWORD });
+    call("PATCH", "/api/users/me", Some(&bob), change, 403);
+    let change =
+        json!({ "current_password": PASSWORD, "password": NEW_PASSWORD, "email": "rob@example.com" });
+    call("PATCH", "/api/users/me", Some(&bob), change, 200);
+    call("GET", "/api/users/me", Some(&bob), json!({}), 401);
+    assert!(
+        folder.run(&["admin", "grant", "ann@example.com"]).assert_succeeded().err.contains("role-granted")
+    );
+    let rob = json!({ "email": "rob@example.com", "password": NEW_PASSWORD });
+    let rob = call("POST", "/api/auth/login", None, rob, 200)["token"].as_str().unwrap().to_owned();
+    let rob_id = server.get("/api/users/me", Some(&rob)).1["id"].clone();
+    let subject = format!("/api/admin/users/{}", rob_id.as_str().unwrap());
+    call("PATCH", &subject, Some(&ann), json!({ "role": "admin" }), 200);
+    call("PATCH", &subject, Some(&ann), json!({ "role": "user" }), 200);
+    call("POST", "/api/auth/forgot", None, json!({ "email": "nobody@example.com" }), 202);
+    call("POST", "/api/auth/logout", Some(&rob), json!({}), 204);
+    call("POST", "/api/auth/logout-all", Some(&ann), json!({}), 204);
+    let dan = server.sign_up("dan");
+    call("DELETE", "/api/users/me", Some(&dan), json!({}), 204);
+
+    eventually("all is written", || events(&server).iter().any(|line| line["event"] == "account-deleted"));
+    let found: Vec<(String, String)> = events(&server)
+        .iter()
+        .map(|line| {
+            (line["event"].as_str().unwrap().to_owned(), line["code"].as_str().unwrap_or("").to_owned())
+        })
+        .collect();
+    let found: Vec<String> =
+        found.iter().map(|(event, code)| format!("{event} {code}").trim_end().to_owned()).collect();
+    let mut expected = vec!["signup", "login", "signup", "login"];
+    expected.extend(["login-failed"; 6]);
+    expected.extend([
+        "refused too-many-requests",
+        "login-failed",
+        "refused not-owner",
+        "refused admins-only",
+    ]);
+    expected.extend(["refused wrong-password", "password-changed", "email-changed", "refused revoked-token"]);
+    expected.extend(["login", "role-granted", "role-revoked", "logout", "logout-all"]);
+    expected.extend(["signup", "login", "account-deleted"]);
+    assert_eq!(found, expected);
+    let events = events(&server);
+    assert!(events.iter().all(|line| line["request_id"].as_str().is_some_and(|id| !id.is_empty())));
+    assert!(events.iter().all(|line| line["address"] == "127.0.0.1"));
+    let granted = events.iter().find(|line| line["event"] == "role-granted").unwrap();
+    assert_eq!((&granted["user"], &granted["by"]), (&rob_id, &ann_id));
+    let refused = events.iter().find(|line| line["code"] == "not-owner").unwrap();
+    assert_eq!((&refused["user"], &refused["path"]), (&rob_id, &json!(movie)));
+    let failed: Vec<&Value> = events.iter().filter(|line| line["event"] == "login-failed").collect();
+    assert_eq!(failed[0]["account"], "a***@example.com");
+    assert_eq!(failed[6]["account"], "***");
+
+    let log = server.log();
+    // The tokens: their signatures are in no line.
+    let signature = |token: &str| token.rsplit('.').next().unwrap().to_owned();
+    for secret in [
+        PASSWORD,
+        NEW_PASSWORD,
+        "a wrong password",
+        "my secret password",
+        "not this",
+        "$2b$",
+        "@example.com\"",
+        &signature(&ann),
+        &signature(&rob),
+    ] {
+        let told: Vec<&str> = log.lines().filter(|line| line.contains(secret)).collect();
+        // The mails, which are written down for want of a server, name whom they are for.
+        assert!(
+            told.iter().all(
+                |line| secret == "@example.com\"" && (line.contains("\"mail\"") || line.contains("***@"))
+            ),
+            "{secret}: {told:?}"
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! Mail as an operator sets it up: with TLS and a login, or not at all.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::{
+    smtp::{SmtpServer, reset_token},
+    support::{Folder, PASSWORD, Server, eventually},
+};
+
+/// A certificate for `localhost` that vouches for itself; certificate and key.
+fn certificate(folder: &Folder) -> (PathBuf, PathBuf) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    (folder.write("cert.pem", made.cert.pem()), folder.write("key.pem", made.signing_key.serialize_pem()))
+}
+
+/// A server that mails by this URL, and trusts the certificates of this file.
+fn serve(folder: &Folder, url: &str, trusted: Option<&PathBuf>) -> Server {
+    let mut command = folder.command(&["serve"]);
+    command
+        .env("MOVIE_BAG_MAIL__SMTP_URL", url)
+        .env("MOVIE_BAG_MAIL__FROM", "Movie Bag <noreply@example.com>")
+        .env("MOVIE_BAG_MAIL__LINK_BASE", "https://movies.example.com");
+    if let Some(trusted) = trusted {
+        command.env("SSL_CERT_FILE", trusted);
+    }
+    Server::start(command)
+}
+
+fn forget(server: &Server) {
+    let body = json!({ "email": "ann@example.com" });
+    assert_eq!(server.call("POST", "/api/auth/forgot", None, Some(body)).0, 202);
+}
+
+#[test]
+fn mail_goes_out_over_tls_with_a_login() {
+    let folder = Folder::new();
+    let (certificate, key) = certificate(&folder);
+    let mut arguments = vec!["--certificate", certificate.to_str().unwrap(), "--key", key.to_str().unwrap()];
+    arguments.extend(["--login", "ann:pass word"]);
+    for smtps in [false, true] {
+        if smtps {
+            arguments.push("--smtps");
+        }
+        let smtp = SmtpServer::start(&arguments);
+        let (scheme, tls) = if smtps { ("smtps", "") } else { ("smtp", "?tls=required") };
+        let url = format!("{scheme}://ann:pass%20word@localhost:{}{tls}", smtp.port);
+        let server = serve(&folder, &url, Some(&certificate));
+        assert!(server.said.contains("Mail: sent by"), "{}", server.said);
+        if !smtps {
+            server.sign_up("ann");
+        }
+        forget(&server);
+        let letter = smtp.letter();
+        assert_eq!((&letter["tls"], &letter["login"]), (&json!(true), &json!(true)), "{}", server.log());
+        assert!(!server.log().contains("pass word") && !server.log().contains(&reset_token(&letter)));
+        server.stop();
+    }
+}
+
+#[test]
+fn a_mail_server_that_nobody_vouches_for_gets_no_letter() {
+    let folder = Folder::new();
+    let (certificate, key) = certificate(&folder);
+    let smtp =
+        SmtpServer::start(&["--certificate", certificate.to_str().unwrap(), "--key", key.to_str().unwrap()]);
+    // Somebody else's certificate is trusted, not this one.
+    let (other, _) = self::certificate(&Folder::new());
+    let url = format!("smtp://localhost:{}?tls=required", smtp.port);
+    let server = serve(&folder, &url, other.is_file().then_some(&other));
+    server.sign_up("ann");
+    forget(&server);
+    eventually("the log says so", || server.log().contains("a letter did not go out"));
+    assert!(smtp.is_empty());
+}
+
+#[test]
+fn without_a_mail_server_the_letter_is_in_the_log_and_its_link_works() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    assert!(server.said.contains("Mail: not sent; written to this log"), "{}", server.said);
+    let token = server.sign_up("ann");
+    forget(&server);
+    eventually("the letter is in the log", || server.log().contains("/#/reset?token="));
+    let log = server.log();
+    let (_, rest) = log.split_once("/#/reset?token=").unwrap();
+    let reset_token: String =
+        rest.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect();
+    let body = json!({ "reset_token": reset_token, "password": "emu yak gnu" });
+    assert_eq!(server.call("POST", "/api/auth/reset", None, Some(body)).0, 204);
+    assert_eq!(server.get("/api/users/me", Some(&token)).0, 401);
+    let old = json!({ "email": "ann@example.com", "password": PASSWORD });
+    assert_eq!(server.call("POST", "/api/auth/login", None, Some(old)).0, 401);
+}
+
+#[test]
+fn with_a_database_of_ones_own_and_no_mail_server_no_letter_is_written_down() {
+    let folder = Folder::new();
+    let first = folder.serve();
+    first.sign_up("ann");
+    // A second server on the first one's mongod, as on a configured one.
+    let port = std::fs::read_to_string(folder.path().join("data/mongod.port")).unwrap();
+    let other = Folder::new();
+    let mut command = other.command(&["serve"]);
+    command
+        .env("MOVIE_BAG_MONGODB__URI", format!("mongodb://127.0.0.1:{}/?directConnection=true", port.trim()))
+        .env("MOVIE_BAG_JWT__SECRET", "a secret of the tests, 32 bytes and more");
+    let server = Server::start(command);
+    assert!(server.said.contains("Mail: not sent (mail.smtp_url is unset)"), "{}", server.said);
+    forget(&server);
+    eventually("the log says so", || server.log().contains("no mail was sent"));
+    assert!(
+        !server.log().contains("token=") && !server.log().contains("ann@example.com"),
+        "{}",
+        server.log()
+    );
+}

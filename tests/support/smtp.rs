@@ -1,0 +1,88 @@
+//! A real SMTP server (aiosmtpd), fetched once by pip.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{
+        OnceLock,
+        mpsc::{Receiver, channel},
+    },
+    time::Duration,
+};
+
+use serde_json::Value;
+
+const PACKAGE: &str = "aiosmtpd==1.4.6";
+const LONG: Duration = Duration::from_mins(1);
+
+/// A server of one test; it ends with it.
+pub struct SmtpServer {
+    child: Child,
+    letters: Receiver<Value>,
+    pub port: u16,
+}
+
+/// Where the package is.
+fn library() -> &'static Path {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+        let library = folder.join(PACKAGE);
+        if !library.is_dir() {
+            let new = folder.join(format!("{PACKAGE}.{}", std::process::id()));
+            let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"];
+            let installed = Command::new("python3").args(pip).arg(&new).arg(PACKAGE).status().unwrap();
+            assert!(installed.success(), "pip could not install {PACKAGE}");
+            // Another test binary may have been quicker.
+            let _ = std::fs::rename(&new, &library);
+        }
+        library
+    })
+}
+
+impl SmtpServer {
+    pub fn start(arguments: &[&str]) -> Self {
+        let mut child = Command::new("python3")
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/smtp.py"))
+            .args(arguments)
+            .env("PYTHONPATH", library())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let port = lines.next().expect("the port").unwrap().parse().unwrap();
+        let (sender, letters) = channel();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let _ = sender.send(serde_json::from_str(&line).unwrap());
+            }
+        });
+        Self { child, letters, port }
+    }
+
+    /// The next letter; waits for it.
+    pub fn letter(&self) -> Value {
+        self.letters.recv_timeout(LONG).expect("a letter within a minute")
+    }
+
+    /// Whether there is no letter now.
+    pub fn is_empty(&self) -> bool {
+        self.letters.try_recv().is_err()
+    }
+}
+
+impl Drop for SmtpServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The token of the link in a letter.
+pub fn reset_token(letter: &Value) -> String {
+    let text = letter["text"].as_str().unwrap();
+    let (_, rest) = text.split_once("/#/reset?token=").unwrap_or_else(|| panic!("no link: {text}"));
+    rest.split_whitespace().next().unwrap().to_owned()
+}
