@@ -93,9 +93,8 @@ impl<'r> Responder<'r, 'static> for Answer {
         response
             .header(Header::new("ETag", self.tag.to_string()))
             .header(Header::new("Cache-Control", CACHING))
-            .header(Header::new("Content-Security-Policy", POLICY))
-            .header(Header::new("Referrer-Policy", "no-referrer"))
-            .header(Header::new("X-Content-Type-Options", "nosniff"));
+            // `nosniff` and `Referrer-Policy` come from Rocket's shield, for every answer: see `lib.rs`.
+            .header(Header::new("Content-Security-Policy", POLICY));
         match self.body {
             Some(body) => response
                 .header(ContentType::from_extension(extension).unwrap_or(ContentType::Binary))
