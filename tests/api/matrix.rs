@@ -50,6 +50,8 @@ pub const ROUTES: &[(&str, &str, Access, u16)] = &[
     ("DELETE", "/api/movies/<id>", Owner, 204),
     ("GET", "/health/live", Anyone, 200),
     ("GET", "/health/ready", Anyone, 200),
+    ("GET", "/", Anyone, 200),
+    ("GET", "/assets/<file>", Anyone, 200),
 ];
 
 /// What is called: a movie of `owner`'s, or the user `subject`.
@@ -77,6 +79,7 @@ impl Scene {
         let concrete = match path {
             "/api/movies/<id>" => self.movie.clone(),
             "/api/movies/suggest" => "/api/movies/suggest?prefix=h".to_owned(),
+            "/assets/<file>" => "/assets/app.js".to_owned(),
             path => path.replace("<id>", &self.subject),
         };
         match body(method, path) {
