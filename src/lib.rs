@@ -18,6 +18,7 @@
 //! | what happens when an account goes | [`users::cascade`] |
 //! | every error that can be answered | [`problem`] |
 //! | unique rules and all indexes | [`mongo::indexes`] |
+//! | the web client and what its page is allowed | [`web`] |
 //! | where mongod comes from, how it is run | [`mongo::mongod`], [`mongo::embedded`] |
 
 #![warn(clippy::unwrap_used, clippy::dbg_macro, clippy::todo)]
@@ -51,6 +52,7 @@ pub mod secret;
 pub mod serve;
 pub mod timestamp;
 pub mod users;
+pub mod web;
 
 use figment::Figment;
 use mongodb::Database;
@@ -114,5 +116,6 @@ pub fn rocket(
         .attach(users::stage(users, admins, cascade))
         .attach(movies::stage(movies))
         .attach(health::stage(database.clone()))
+        .attach(web::stage())
         .attach(methods::stage()))
 }

@@ -72,6 +72,8 @@ pub enum Problem {
     TooManyRequests(Duration),
     /// 500: a defect; the client learns nothing of it.
     Internal(Arc<str>),
+    /// 501: the database has no change streams.
+    NoEvents,
     /// 503: the database is away; the reason is for the log.
     DatabaseUnavailable(Arc<str>),
     /// 503: the request took too long.
@@ -124,6 +126,7 @@ impl Problem {
             Self::InvalidResetToken => kind(Status::UnprocessableEntity, "invalid-reset-token", "Invalid reset token", "The reset link has been used, is too old, or is not one of ours. Ask for a new one."),
             Self::TooManyRequests(_) => kind(Status::TooManyRequests, "too-many-requests", "Too many requests", "Too many attempts. Wait before you try again."),
             Self::Internal(_) => kind(Status::InternalServerError, "internal-error", "Internal error", "Something went wrong here. It has been logged under the request id."),
+            Self::NoEvents => kind(Status::NotImplemented, "no-events", "No events", "The database of this server tells no changes: it is no replica set."),
             Self::DatabaseUnavailable(_) => kind(Status::ServiceUnavailable, "database-unavailable", "Database unavailable", "The database does not answer. Try again in a moment."),
             Self::DeadlineExceeded => kind(Status::ServiceUnavailable, "deadline-exceeded", "Deadline exceeded", "The request took too long. Try again in a moment."),
             Self::Overloaded => kind(Status::ServiceUnavailable, "overloaded", "Overloaded", "Too many requests at once. Try again in a moment."),

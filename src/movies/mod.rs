@@ -14,6 +14,7 @@
 use rocket::{fairing::AdHoc, routes};
 
 pub mod catalogue;
+pub mod events;
 pub mod facets;
 pub mod filter;
 pub mod folding;
@@ -40,10 +41,20 @@ pub fn stage(movies: Movies) -> AdHoc {
             routes::patch,
             routes::delete
         ];
+        let events = events::Events::new(movies.clone());
         rocket
+            .manage(events.clone())
             .manage(facets::FacetCounter::new(movies.clone()))
             .manage(movies)
             .mount("/api/movies", crate::deadline::limited(catalogue))
+            // Without the limit of time: a stream of events has no end.
+            .mount("/api/movies", routes![events::follow])
             .mount("/api/users", crate::deadline::limited(routes![routes::my_movies]))
+            .attach(AdHoc::on_liftoff("events", |rocket| {
+                let shutdown = rocket.shutdown();
+                Box::pin(async move {
+                    tokio::spawn(async move { events.follow(shutdown).await });
+                })
+            }))
     })
 }

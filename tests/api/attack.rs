@@ -129,7 +129,9 @@ async fn no_nonsense_is_a_500_at_any_route() {
         let tree = (text(), query(), body(), content_type(), text()).new_tree(&mut runner).unwrap();
         tree.current()
     };
-    for (number, (method, path, ..)) in ROUTES.iter().enumerate() {
+    // A stream of events has no end: its parameters are tested with it.
+    let routes = ROUTES.iter().filter(|(_, path, ..)| *path != "/api/movies/events");
+    for (number, (method, path, ..)) in routes.enumerate() {
         let user = app.admin(&format!("user-{number}")).await;
         let movie = user.add(&format!("Movie {number}")).await;
         let real = movie.rsplit('/').next().unwrap().to_owned();

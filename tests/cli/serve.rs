@@ -184,3 +184,16 @@ fn the_second_start_is_quick() {
     // The contract says 3 s; here, with other tests beside it, only that it does not wait for anything.
     assert!(server.ready_after < Duration::from_secs(15), "{:?}", server.ready_after);
 }
+
+#[test]
+fn somebody_who_listens_to_events_does_not_hold_up_the_end() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let response = server.http.get(format!("{}/api/movies/events", server.base)).send().unwrap();
+    assert_eq!(response.status(), 200);
+    let started = std::time::Instant::now();
+    server.stop();
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    // The stream has come to its end, and was not cut.
+    assert!(response.text().unwrap().contains("id:"));
+}
