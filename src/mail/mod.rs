@@ -258,3 +258,29 @@ pub fn stage(mailer: Mailer) -> AdHoc {
             .attach(AdHoc::on_shutdown("mail", |_| Box::pin(async move { last.finish().await })))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::users::EmailAddress;
+
+    #[tokio::test]
+    async fn letters_that_do_not_go_out_are_bounded() {
+        // It takes connections and never says a word.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let settings = MailSettings {
+            smtp_url: Some(format!("smtp://{}", silent.local_addr().unwrap()).into()),
+            from: Some("noreply@example.com".to_owned()),
+            link_base: Some("https://example.com".to_owned()),
+        };
+        let mailer = Mailer::new(&settings, false, "").unwrap();
+        let letter = || Letter::password_changed(EmailAddress::claimed("ann@example.com"));
+        for _ in 0..LETTERS {
+            mailer.send(letter());
+        }
+        assert_eq!(mailer.letters.available_permits(), 0);
+        let under_way = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        mailer.send(letter());
+        assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), under_way);
+    }
+}

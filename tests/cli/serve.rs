@@ -22,6 +22,11 @@ fn it_serves_says_so_ends_cleanly_and_forgets_nothing() {
     assert_eq!(processes_of(&folder).len(), 2, "a supervisor and a mongod");
     let secret = folder.path().join("data/jwt-secret");
     assert_eq!(secret.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    // The database asks for no login: nobody else gets to its files, nor to it from elsewhere.
+    assert_eq!(folder.path().join("data").metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    let is_mongod = |command: &&String| command.contains("--dbpath");
+    let mongod = processes_of(&folder).iter().find(is_mongod).unwrap().clone();
+    assert!(mongod.contains("--bind_ip 127.0.0.1 "), "{mongod}");
     server.stop();
     assert_eq!(processes_of(&folder), [""; 0]);
 
