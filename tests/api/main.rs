@@ -9,6 +9,7 @@ mod faults;
 mod indexes;
 mod matrix;
 mod movies;
+mod plans;
 mod races;
 mod support;
 mod tokens;
