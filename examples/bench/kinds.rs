@@ -139,7 +139,9 @@ pub async fn reads(
         let (frequent, rare) = (first(values, 8), last(values, 8.max(VALUES.min(values.len() / 3))));
         kinds.push(lists(&format!("`{parameter}`, frequent"), parameter, &frequent, &[]));
         kinds.push(lists(&format!("`{parameter}`, rare"), parameter, &rare, &[]));
-        for sort in ["name", "-year", "created_at"] {
+        for sort in
+            ["name", "-year"].into_iter().filter(|_| ["genre", "cast", "country"].contains(&parameter))
+        {
             for (how, values) in [("frequent", &frequent), ("rare", &rare)] {
                 let name = format!("`{parameter}`, {how}, `sort={sort}`");
                 kinds.push(lists(&name, parameter, values, &[("sort", sort)]));
@@ -150,7 +152,7 @@ pub async fn reads(
     }
     kinds.push(lists("`genre` that nobody has", "genre", &["none".to_owned()], &[]));
     kinds.push(lists("`year`", "year", &years, &[]));
-    for sort in ["-created_at", "name", "-name", "year"] {
+    for sort in ["-created_at", "name", "year"] {
         kinds.extend(year_ranges(&years, sort));
     }
     kinds.extend(pairs(films, &genres, &casts, &countries));

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// No kind is asked for longer than this, but for [`AT_LEAST`].
-const ENOUGH: Duration = Duration::from_secs(40);
+const ENOUGH: Duration = Duration::from_secs(15);
 const AT_LEAST: usize = 20;
 
 pub async fn run(address: &str, films: &Films, requests: usize, only: &str) -> Outcome<()> {
