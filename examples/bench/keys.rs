@@ -11,7 +11,7 @@ const SORTS: [&str; 6] = ["-created_at", "created_at", "name", "-name", "year", 
 const FILTERS: [&str; 8] = [
     "",
     "genre=Drama",
-    "genre=Film-Noir",
+    "genre=Music",
     "country=France",
     "cast=Bruce%20Willis",
     "genre=Drama&country=France",
@@ -71,7 +71,8 @@ async fn profiled(client: &Client, database: &Database, query: &str) -> Outcome<
         return Ok(format!("– | – | {error}"));
     }
     let total = |field: &str| -> i64 { entries.iter().map(|entry| number(entry, field)).sum() };
-    let plans: Vec<String> = entries.iter().map(plan).collect();
+    let mut plans: Vec<String> = entries.iter().map(plan).collect();
+    plans.dedup();
     Ok(format!("{} | {} | {}", total("keysExamined"), total("docsExamined"), plans.join("; ")))
 }
 
@@ -79,12 +80,10 @@ fn number(entry: &Document, field: &str) -> i64 {
     entry.get_i32(field).map(i64::from).or_else(|_| entry.get_i64(field)).unwrap_or_default()
 }
 
-/// The fields of the index, and whether the database had to sort.
+/// The first field of the index, and whether the database had to sort.
 fn plan(entry: &Document) -> String {
     let summary = entry.get_str("planSummary").unwrap_or("?");
-    let fields =
-        summary.split(['{', ',']).filter_map(|part| part.split_once(':')).map(|(field, _)| field.trim());
-    let index = fields.collect::<Vec<_>>().join(", ");
-    let sorted = if entry.get_bool("hasSortStage").unwrap_or(false) { ", then a sort" } else { "" };
+    let index = summary.split(['{', ':']).nth(1).unwrap_or(summary).trim();
+    let sorted = if entry.get_bool("hasSortStage").unwrap_or(false) { " + sort" } else { "" };
     format!("{index}{sorted}")
 }
