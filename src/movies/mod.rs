@@ -8,6 +8,7 @@
 //! | what a list can be asked for | [`filter`], [`selection`] |
 //! | in which orders, and where a page goes on | [`sort`] |
 //! | pages, search, typeahead, export | [`catalogue`], [`folding`] |
+//! | by which index a page is read | [`mod@plan`] |
 //! | counts per genre, decade, language | [`facets`] |
 //! | `/api/movies` | [`mod@routes`] |
 
@@ -20,6 +21,7 @@ pub mod filter;
 pub mod folding;
 pub mod model;
 pub mod ownership;
+mod plan;
 pub mod repository;
 mod routes;
 pub mod selection;

@@ -13,6 +13,7 @@ mod faults;
 mod indexes;
 mod matrix;
 mod movies;
+mod plans;
 mod races;
 mod reset;
 mod revocation;
