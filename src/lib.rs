@@ -42,6 +42,7 @@ pub mod mail;
 pub mod methods;
 pub mod mongo;
 pub mod movies;
+pub mod openapi;
 pub mod page;
 pub mod problem;
 pub mod query;
@@ -113,5 +114,6 @@ pub fn rocket(
         .attach(users::stage(users, admins, cascade))
         .attach(movies::stage(movies))
         .attach(health::stage(database.clone()))
+        .attach(openapi::stage())
         .attach(methods::stage()))
 }

@@ -9,7 +9,7 @@
 //! | in which orders, and where a page goes on | [`sort`] |
 //! | pages, search, typeahead, export | [`catalogue`], [`folding`] |
 //! | counts per genre, decade, language | [`facets`] |
-//! | `/api/movies` | [`mod@routes`] |
+//! | `/api/movies` | [`mod@routes`]; in the OpenAPI document: [`openapi`] |
 
 use rocket::{fairing::AdHoc, routes};
 
@@ -18,6 +18,7 @@ pub mod facets;
 pub mod filter;
 pub mod folding;
 pub mod model;
+pub mod openapi;
 pub mod ownership;
 pub mod repository;
 mod routes;

@@ -4,6 +4,7 @@
 use bson::{DateTime, Document, doc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::openapi::{ObjectBuilder, Schema, SchemaFormat, Type};
 
 use super::folding;
 use crate::{
@@ -59,6 +60,16 @@ impl Rule for WebAddress {
         } else {
             Err(vec![Wrong::new("invalid-url", "must be an http or https URL")])
         }
+    }
+
+    fn schema(&self) -> Schema {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::Custom("uri".to_owned())))
+            .max_length(Some(self.text.max))
+            .pattern(Some(r#"^[Hh][Tt][Tt][Pp][Ss]?://[^\s"<>\\^`{|}/][^\s"<>\\^`{|}]*$"#))
+            .build()
+            .into()
     }
 
     fn is_blank(&self, value: &Value) -> bool {

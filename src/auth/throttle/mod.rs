@@ -29,7 +29,7 @@ use counts::{Counts, Pace};
 
 use crate::{
     mongo::StoreError,
-    problem::Problem,
+    problem::{Code, Problem},
     secret,
     users::{EmailAddress, Users},
 };
@@ -111,6 +111,9 @@ pub struct Attempt<'a> {
 }
 
 impl Throttle {
+    /// What a client may be told before an attempt.
+    pub const REFUSALS: &[Code] = &[Code::TooManyRequests];
+
     #[must_use]
     pub fn new(database: &Database, users: Users, secret: &SecretString, enabled: bool) -> Self {
         Self {

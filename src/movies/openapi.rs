@@ -1,0 +1,308 @@
+//! What the OpenAPI document says of movies: the shapes, the parameters, and what each route answers.
+
+use std::borrow::Cow;
+
+use serde_json::json;
+use utoipa::{
+    IntoParams, OpenApi, PartialSchema, ToSchema,
+    openapi::{
+        ArrayBuilder, Object, ObjectBuilder, Ref, RefOr, Schema, Type,
+        path::{Parameter, ParameterIn},
+        schema::AnyOfBuilder,
+    },
+};
+
+use super::{
+    catalogue::Suggestion,
+    facets::Facets,
+    filter::{EXACT, FacetQuery, MAX_SEARCH, MAX_VALUES, MovieQuery, MyMovieQuery},
+    model::{FIELDS, MovieInput, MoviePatch, MovieView},
+    routes::{self, MAX_SUGGESTIONS, SUGGESTIONS, SuggestQuery},
+    selection::SelectionQuery,
+    sort::SORTS,
+};
+use crate::{
+    auth::CurrentUser,
+    body,
+    fields::{
+        Rule, Text,
+        schema::{Need, body_of, describe, fields_of},
+    },
+    ids::{MovieId, UserId},
+    openapi::{
+        answers::{Answers, ETAG, LINK, LOCATION, answers},
+        parameters::{integer, optional, required, text},
+    },
+    page::{self, Paging},
+    problem::Code,
+    timestamp::Timestamp,
+};
+
+/// The routes of this feature; a new one is added here and gets its own line in [`answers!`].
+#[derive(OpenApi)]
+#[openapi(
+    paths(
+        routes::list,
+        routes::create,
+        routes::suggest,
+        routes::facets,
+        routes::get,
+        routes::replace,
+        routes::patch,
+        routes::delete,
+        routes::my_movies,
+    ),
+    components(schemas(
+        MovieView,
+        MovieSelection,
+        MoviePage,
+        MovieInput,
+        MoviePatch,
+        Suggestion,
+        Suggestions,
+        Facets
+    ))
+)]
+pub struct Documented;
+
+/// What may become of a write to a movie that has an owner.
+const OWNED: &[Code] = &[Code::MovieNotFound, Code::NotOwner, Code::PreconditionFailed];
+
+answers! {
+    List => Answers::new().json::<MoviePage>(200, "A page of movies.", &[LINK]);
+    Mine => Answers::new()
+        .json::<MoviePage>(200, "A page of the caller's movies.", &[LINK])
+        .problems(CurrentUser::REFUSALS);
+    Suggested => Answers::new().json::<Suggestions>(200, "Names that fit, the best first.", &[]);
+    Counted => Answers::new().json::<Facets>(200, "The counts, the most frequent value first.", &[]);
+    Created => Answers::new()
+        .json::<MovieView<'_>>(201, "The movie as it was added.", &[LOCATION, ETAG])
+        .problems(CurrentUser::REFUSALS)
+        .problems(body::REFUSALS)
+        .problems(&[Code::DuplicateMovie]);
+    Found => Answers::new()
+        .json::<MovieSelection>(200, "The movie.", &[ETAG])
+        .empty(304, "The version that `If-None-Match` names is the current one.", &[ETAG])
+        .problems(&[Code::MovieNotFound]);
+    Changed => Answers::new()
+        .json::<MovieView<'_>>(200, "The movie as it is now.", &[ETAG])
+        .problems(CurrentUser::REFUSALS)
+        .problems(body::REFUSALS)
+        .problems(OWNED)
+        .problems(&[Code::DuplicateMovie]);
+    Deleted => Answers::new()
+        .empty(204, "The movie is gone.", &[])
+        .problems(CurrentUser::REFUSALS)
+        .problems(OWNED);
+}
+
+/// The rules of a value, without what a client may send in its place.
+fn client_fields(object: ObjectBuilder) -> ObjectBuilder {
+    fields_of::<MovieInput>()
+        .into_iter()
+        .fold(object, |object, field| object.property(field.name, RefOr::T(field.schema)))
+}
+
+/// Every field of an answer; which of them are always there is said by the caller.
+fn answered() -> Object {
+    let version = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(1))
+        .description(Some("Grows by one with each change; the ETag is the same number in quotes."));
+    let object = client_fields(ObjectBuilder::new().property("id", MovieId::schema()))
+        .property("added_by", UserId::schema())
+        .property("created_at", Timestamp::schema())
+        .property("updated_at", Timestamp::schema())
+        .property("version", version);
+    explained(object.build())
+}
+
+/// With words and an example for each field.
+fn explained(object: Object) -> Object {
+    [
+        ("name", "Unique together with the year.", json!("Heat")),
+        ("casts", "The actors.", json!(["Al Pacino", "Robert De Niro"])),
+        ("genres", "One at least.", json!(["Crime", "Thriller"])),
+        ("year", "Of the release.", json!(1995)),
+        ("runtime", "In minutes.", json!(170)),
+        ("directors", "Who directed it.", json!(["Michael Mann"])),
+        ("countries", "Where it was made.", json!(["United States"])),
+        ("languages", "Which are spoken in it.", json!(["English"])),
+        ("plot", "What happens.", json!("A thief and a detective admire each other.")),
+        (
+            "poster_url",
+            "An http or https URL; the server never fetches it.",
+            json!("https://example.com/heat.jpg"),
+        ),
+    ]
+    .into_iter()
+    .fold(object, |object, (name, words, example)| describe(object, name, words, example))
+}
+
+impl PartialSchema for MovieInput {
+    fn schema() -> RefOr<Schema> {
+        explained(body_of::<Self>()).into()
+    }
+}
+
+impl ToSchema for MovieInput {}
+
+impl PartialSchema for MoviePatch {
+    fn schema() -> RefOr<Schema> {
+        let mut object = explained(body_of::<Self>());
+        object.description = Some(
+            "A merge patch (RFC 7396): what is not named stays; `null` unsets an optional field or empties an \
+             optional list."
+                .to_owned(),
+        );
+        object.into()
+    }
+}
+
+impl ToSchema for MoviePatch {}
+
+impl PartialSchema for MovieView<'_> {
+    fn schema() -> RefOr<Schema> {
+        // An optional list is there in any case.
+        let left_out: Vec<String> = fields_of::<MovieInput>()
+            .into_iter()
+            .filter(|field| field.need != Need::Required && matches!(field.schema, Schema::Object(_)))
+            .map(|field| field.name)
+            .collect();
+        let mut object = answered();
+        let always = FIELDS.iter().filter(|name| !left_out.iter().any(|left_out| left_out == *name));
+        object.required = always.map(|name| (*name).to_owned()).collect();
+        object.into()
+    }
+}
+
+impl ToSchema for MovieView<'_> {
+    fn name() -> Cow<'static, str> {
+        "Movie".into()
+    }
+}
+
+/// A movie, or what `fields` has chosen of it.
+pub struct MovieSelection;
+
+impl PartialSchema for MovieSelection {
+    fn schema() -> RefOr<Schema> {
+        let mut chosen = answered();
+        chosen.required = vec!["id".to_owned()];
+        chosen.description = Some("What the parameter `fields` has chosen.".to_owned());
+        AnyOfBuilder::new()
+            .item(Ref::from_schema_name(MovieView::name()))
+            .item(chosen)
+            .description(Some(
+                "A whole movie. With the parameter `fields`: its `id` and the fields that were chosen.",
+            ))
+            .into()
+    }
+}
+
+impl ToSchema for MovieSelection {}
+
+/// A page of movies.
+pub struct MoviePage;
+
+impl PartialSchema for MoviePage {
+    fn schema() -> RefOr<Schema> {
+        let total = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
+        page::schema(Ref::from_schema_name(MovieSelection::name()))
+            .property("total", total.description(Some("How many movies match; with `count=true` only.")))
+            .into()
+    }
+}
+
+impl ToSchema for MoviePage {}
+
+/// A list of [`Suggestion`].
+pub struct Suggestions;
+
+impl PartialSchema for Suggestions {
+    fn schema() -> RefOr<Schema> {
+        let most = Some(MAX_SUGGESTIONS as usize);
+        ArrayBuilder::new().items(Ref::from_schema_name(Suggestion::name())).max_items(most).into()
+    }
+}
+
+impl ToSchema for Suggestions {}
+
+fn filters() -> Vec<Parameter> {
+    let search = Text::line(MAX_SEARCH).schema();
+    let words = "Words to look for in name, cast, directors and plot.";
+    let mut all = vec![optional("q", words, RefOr::T(search))];
+    all.extend(EXACT.iter().map(|(name, field)| {
+        let values = ArrayBuilder::new().items(RefOr::T(text(None))).max_items(Some(MAX_VALUES));
+        let description = format!("An exact value of `{field}`. Given more than once: all of them.");
+        optional(name, &description, values)
+    }));
+    let year = || integer(i32::MIN, i32::MAX);
+    all.extend([
+        optional("year", "Made in this year.", year()),
+        optional("year_min", "Not made before this year.", year()),
+        optional("year_max", "Not made after this year.", year()),
+        optional("added_by", "Added by this user.", UserId::schema()),
+    ]);
+    all
+}
+
+fn selection() -> Parameter {
+    let names = FIELDS.join("|");
+    let list = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some(format!("^({names})(,({names}))*$")))
+        .examples(["name,year"]);
+    optional("fields", "Which fields to answer with, with commas between them; `id` is always there.", list)
+}
+
+impl IntoParams for MovieQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let sort = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(SORTS));
+        let count = ObjectBuilder::new().schema_type(Type::Boolean).default(Some(false.into()));
+        let mut all = filters();
+        all.extend([
+            optional(
+                "sort",
+                "The order; `-` turns it round. `relevance` needs `q`. Default: `relevance` with `q`, else `-created_at`. Movies without a year come last either way.",
+                sort,
+            ),
+            selection(),
+            optional("count", "Whether to count all that match.", count),
+        ]);
+        all.extend(Paging::parameters());
+        all
+    }
+}
+
+impl IntoParams for MyMovieQuery {
+    fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        MovieQuery::into_params(place).into_iter().filter(|parameter| parameter.name != "added_by").collect()
+    }
+}
+
+impl IntoParams for FacetQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        filters()
+    }
+}
+
+impl IntoParams for SelectionQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![selection()]
+    }
+}
+
+impl IntoParams for SuggestQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let limit = integer(1, MAX_SUGGESTIONS).default(Some(SUGGESTIONS.into()));
+        vec![
+            required(
+                "prefix",
+                "How a word of the name begins, whatever the case and the accents.",
+                text(None),
+            ),
+            optional("limit", "How many to answer at most.", limit),
+        ]
+    }
+}
