@@ -35,6 +35,7 @@ pub mod export;
 pub mod fairings;
 pub mod fields;
 pub mod health;
+pub mod html;
 pub mod ids;
 pub mod import;
 pub mod log;
@@ -115,5 +116,7 @@ pub fn rocket(
         .attach(movies::stage(movies))
         .attach(health::stage(database.clone()))
         .attach(openapi::stage())
+        .attach(openapi::swagger_ui::stage())
+        .attach(problem::pages::stage())
         .attach(methods::stage()))
 }

@@ -6,6 +6,7 @@
 //! | what a route can be asked | the same, in the words of [`parameters`] |
 //! | which fields a body has | nowhere but in its model: see [`crate::fields::schema`] |
 //! | `/api/openapi.json` | [`mod@routes`] |
+//! | `/api/docs` | [`swagger_ui`] |
 //!
 //! [`answers`] and [`parameters`] know no feature; this file knows them all, and completes what they
 //! say: the headers, examples and schemas that routes refer to, and who needs a token.
@@ -26,6 +27,7 @@ use utoipa::{
 pub mod answers;
 pub mod parameters;
 pub mod routes;
+pub mod swagger_ui;
 
 pub use routes::stage;
 

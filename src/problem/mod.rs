@@ -3,6 +3,7 @@
 //! | question | file |
 //! | --- | --- |
 //! | which codes there are, and what is said of each | [`codes`] |
+//! | `/problems/<code>` | [`mod@pages`] |
 //!
 //! The form is RFC 9457. What the log says of an error is another text: it is written here too, once,
 //! with the request's id.
@@ -18,6 +19,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 pub mod codes;
+pub mod pages;
 
 pub use codes::{Code, Kind};
 
