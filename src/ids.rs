@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use utoipa::{
     IntoParams, PartialSchema, ToSchema,
     openapi::{
-        ObjectBuilder, RefOr, Schema, Type,
+        ObjectBuilder, RefOr, Required, Schema, Type,
         path::{Parameter, ParameterBuilder, ParameterIn},
     },
 };
@@ -90,7 +90,7 @@ pub struct PathId<T>(pub Option<T>);
 
 impl<T: PartialSchema> IntoParams for PathId<T> {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let id = ParameterBuilder::new().name("id").parameter_in(ParameterIn::Path);
+        let id = ParameterBuilder::new().name("id").parameter_in(ParameterIn::Path).required(Required::True);
         vec![id.schema(Some(T::schema())).build()]
     }
 }

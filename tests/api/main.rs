@@ -12,6 +12,7 @@ mod faults;
 mod indexes;
 mod matrix;
 mod movies;
+mod openapi;
 mod races;
 mod reset;
 mod revocation;
