@@ -11,6 +11,8 @@ COPY . .
 RUN cargo build --release --locked
 
 FROM debian:bookworm-slim
+# Whom to trust when mail goes out over TLS.
+RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --home-dir /var/lib/movie-bag --create-home movie-bag
 COPY --from=build /src/target/release/movie-bag /usr/local/bin/movie-bag
 USER movie-bag

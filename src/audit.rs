@@ -1,6 +1,6 @@
 //! The audit log: who signed up, logged in, failed to, changed a password, a role or an email, and what
-//! was refused. Structured lines under a target of their own, so that they can be told from the rest
-//! (ASVS 5.0, chapter 16). Never a secret, never a whole email.
+//! was refused (ASVS 5.0, chapter 16). Structured lines with the message `audit`, under a target of their
+//! own, so that they are written at any level of the log. Never a secret, never a whole email.
 
 use std::net::IpAddr;
 
@@ -78,6 +78,12 @@ impl Audit {
         tracing::info!(target: TARGET, event, request_id, address, %user, %by, "audit");
     }
 
+    /// An attempt that has to wait.
+    pub fn throttled(&self, attempted: &str, claimed: &EmailAddress) {
+        let (request_id, address, account) = (&self.request_id, self.address(), masked(claimed));
+        tracing::warn!(target: TARGET, event = "throttled", attempted, request_id, address, account, "audit");
+    }
+
     /// A login that failed.
     pub fn login_failed(&self, claimed: &EmailAddress) {
         let (request_id, address, account) = (&self.request_id, self.address(), masked(claimed));
@@ -97,7 +103,7 @@ impl<'r> FromRequest<'r> for Audit {
 
 struct Identified(Option<UserId>);
 
-/// Remembers, with the request, whose valid token came with it.
+/// Remembers, with the request, whose token came with it.
 pub fn identified(request: &Request<'_>, user: UserId) {
     request.local_cache(|| Identified(Some(user)));
 }
@@ -107,7 +113,7 @@ pub fn user_of(request: &Request<'_>) -> String {
     request.local_cache(|| Identified(None)).0.map(|user| user.to_string()).unwrap_or_default()
 }
 
-/// A request that was refused for who sent it, or how often.
+/// A request that was refused for who sent it.
 pub fn refused(request: &Request<'_>, code: &'static str) {
     tracing::warn!(
         target: TARGET,

@@ -14,7 +14,7 @@ const REQUEST_HEADERS: &str =
     "Authorization, Content-Type, If-Match, If-None-Match, Last-Event-ID, X-Request-Id";
 /// What a page may read, besides what it always may.
 const RESPONSE_HEADERS: &str = "ETag, Link, Location, Retry-After, X-Request-Id";
-/// How long a browser remembers the answer to its question, in seconds: no browser does for longer.
+/// How long a browser may remember the answer to its question, in seconds.
 const MAX_AGE: &str = "7200";
 
 /// The origins of the settings, and the headers that they get, on errors too.

@@ -43,7 +43,8 @@ impl Fairing for Envelope {
         if route.is_some_and(|route| PERSONAL.iter().any(|personal| route.starts_with(personal))) {
             response.set_header(Header::new("Cache-Control", "no-store"));
         }
-        let milliseconds = request.local_cache(|| Started(Instant::now())).0.elapsed().as_millis();
+        let elapsed = request.local_cache(|| Started(Instant::now())).0.elapsed();
+        let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         // The path only: a query may hold an email.
         tracing::info!(
             request_id = id,

@@ -45,11 +45,12 @@ impl CurrentUser {
     async fn identify(request: &Request<'_>) -> Result<Self, Problem> {
         let tokens: &Tokens = state(request)?;
         let token = tokens.verify(bearer_token(request)?)?;
+        // It is theirs, whether it still counts or not.
+        audit::identified(request, token.user);
         let (users, revoked): (&Users, &RevokedTokens) = (state(request)?, state(request)?);
         let (account, is_revoked) = tokio::try_join!(users.find(token.user), revoked.contains(&token.jti))?;
         match account {
             Some(account) if account.generation == token.generation && !is_revoked => {
-                audit::identified(request, account.id);
                 Ok(Self { account, token })
             }
             // Deleted, marked, of another generation, or logged out.

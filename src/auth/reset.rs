@@ -66,7 +66,7 @@ pub(super) async fn forgot(
 ) -> Result<Reply, Problem> {
     let Forgot { email } = body.0;
     // Each counts: there is no success to forgive.
-    throttle.admit(Action::Forgot, &email, audit.address).await?.count().await?;
+    throttle.admit(Action::Forgot, &email, &audit).await?.count().await?;
     // Asks the database something that does not depend on the email: is it there at all?
     mongo::ping(database, COMMAND).await?;
     let (users, mailer) = (Users::clone(users), Mailer::clone(mailer));
@@ -113,7 +113,7 @@ pub(super) async fn reset(
     let Reset { token, password } = body.0;
     let digest = token.digest();
     // A token names no account: what is counted is the address.
-    let attempt = throttle.admit(Action::Reset, &EmailAddress::claimed(""), audit.address).await?;
+    let attempt = throttle.admit(Action::Reset, &EmailAddress::claimed(""), &audit).await?;
     // Hashing is dear: not for a token that was made up.
     if !users.has_reset(&digest).await? {
         attempt.count().await?;

@@ -79,7 +79,7 @@ pub(super) async fn signup(
     body: JsonBody<Signup>,
 ) -> Result<Reply, Problem> {
     let Signup { email, password } = body.0;
-    let attempt = throttle.admit(Action::Signup, &email, audit.address).await?;
+    let attempt = throttle.admit(Action::Signup, &email, &audit).await?;
     let hash = hasher.hash(password).await?;
     // Never looked up first: the unique index decides, also between two at once.
     let account = match users.insert(email, &hash).await {
@@ -116,7 +116,7 @@ pub(super) async fn login(
 ) -> Result<Reply, Problem> {
     let Login { email, password } = body.0;
     let email = EmailAddress::claimed(&email);
-    let attempt = throttle.admit(Action::Password, &email, audit.address).await?;
+    let attempt = throttle.admit(Action::Password, &email, &audit).await?;
     let credentials = users.find_credentials(&email).await?;
     let known = hasher.verify(&password, credentials.as_ref().map(|found| &found.password_hash)).await?;
     let Some(credentials) = credentials.filter(|_| known) else {

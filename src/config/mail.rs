@@ -21,6 +21,8 @@ pub struct MailSettings {
 pub struct Smtp {
     pub transport: AsyncSmtpTransportBuilder,
     pub from: Mailbox,
+    /// A password goes over the network in the clear.
+    pub is_open: bool,
 }
 
 impl MailSettings {
@@ -47,6 +49,7 @@ impl MailSettings {
                 let forms = "smtps://user:password@host, smtp://user:password@host?tls=required";
                 SettingsError(format!("mail.smtp_url: is none of the forms {forms}"))
             })?;
+        let is_open = url::Url::parse(url.expose_secret()).is_ok_and(|url| is_open(&url));
         let from = from.parse().map_err(|_| {
             let form = "Movie Bag <noreply@example.com>";
             SettingsError(format!("mail.from: must be an address, as in {form}"))
@@ -58,6 +61,36 @@ impl MailSettings {
             let form = "https://movies.example.com";
             return Err(SettingsError(format!("mail.link_base: must be an address, as in {form}")));
         }
-        Ok(Some(Smtp { transport, from }))
+        Ok(Some(Smtp { transport, from, is_open }))
+    }
+}
+
+fn is_open(url: &url::Url) -> bool {
+    let is_tls = url.scheme() == "smtps"
+        || url.query_pairs().any(|(name, value)| name == "tls" && value == "required");
+    // Of this scheme the host is not taken apart: an address stands there as text.
+    let is_here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    url.password().is_some() && !is_tls && !is_here
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_open_without_tls_but_to_this_machine() {
+        let is_open = |url: &str| is_open(&url::Url::parse(url).unwrap());
+        assert!(is_open("smtp://ann:secret@mail.example.com"));
+        assert!(is_open("smtp://ann:secret@mail.example.com?tls=opportunistic"));
+        for url in [
+            "smtps://ann:secret@mail.example.com",
+            "smtp://ann:secret@mail.example.com?tls=required",
+            "smtp://ann:secret@localhost:2525",
+            "smtp://ann:secret@127.0.0.1:2525",
+            "smtp://ann:secret@[::1]:2525",
+            "smtp://mail.example.com",
+        ] {
+            assert!(!is_open(url), "{url}");
+        }
     }
 }

@@ -96,7 +96,12 @@ impl Mailer {
     /// The setting that cannot be used.
     pub fn new(settings: &MailSettings, to_log: bool, address: &str) -> Result<Self, SettingsError> {
         let delivery = match settings.smtp()? {
-            Some(Smtp { transport, from }) => {
+            Some(Smtp { transport, from, is_open }) => {
+                if is_open {
+                    tracing::warn!(
+                        "mail.smtp_url sends its password unencrypted: smtps://, or ?tls=required, does not"
+                    );
+                }
                 Delivery::Smtp { transport: Box::new(transport.timeout(Some(STEP)).build()), from }
             }
             None if to_log => Delivery::Log,
@@ -177,11 +182,13 @@ impl Mailer {
     ) -> Result<(), MailError> {
         // The semaphore is never closed.
         let _line = self.lines.acquire().await;
+        let message_id = format!("<{}@{}>", ulid::Ulid::new(), from.email.domain());
         let message = Message::builder()
             .from(from)
             .to(Mailbox::new(None, letter.to.as_str().parse()?))
             .subject(letter.subject)
-            .message_id(None)
+            // Not the machine's own name, which is nobody's business.
+            .message_id(Some(message_id))
             .header(AutoSubmitted)
             .multipart(MultiPart::alternative_plain_html(letter.text.clone(), letter.html.clone()))?;
         timeout(WHOLE, transport.send(message))

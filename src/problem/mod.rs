@@ -176,8 +176,8 @@ impl Problem {
             | Self::NotOwner
             | Self::WrongPassword
             | Self::LastAdmin
-            | Self::InvalidResetToken
-            | Self::TooManyRequests(_) => audit::refused(request, self.kind().code),
+            | Self::EmailTaken
+            | Self::InvalidResetToken => audit::refused(request, self.kind().code),
             _ => {}
         }
     }
@@ -244,7 +244,8 @@ impl<'r> Responder<'r, 'static> for Problem {
         let mut response = Response::build()
             .status(status)
             .header(ContentType::new("application", "problem+json"))
-            // Also where no fairing runs: a request that is refused before it is routed.
+            // These also where no fairing runs: a request that is refused before it is routed.
+            .header(Header::new("X-Content-Type-Options", "nosniff"))
             .header(Header::new(RequestId::HEADER, request_id.as_str().to_owned()))
             .sized_body(body.len(), Cursor::new(body))
             .finalize();

@@ -71,7 +71,7 @@ pub(super) async fn change_me(
 ) -> Result<Reply, Problem> {
     let AccountPatch { current_password, email, password } = body.0;
     let old_email = EmailAddress::claimed(&user.account.email);
-    let attempt = throttle.admit(Action::Password, &old_email, audit.address).await?;
+    let attempt = throttle.admit(Action::Password, &old_email, &audit).await?;
     let mut verified = match verify(&user, users, hasher, &current_password).await {
         Err(Problem::WrongPassword) => {
             attempt.count().await?;
@@ -79,7 +79,6 @@ pub(super) async fn change_me(
         }
         verified => verified?,
     };
-    attempt.forgive().await;
     let password_hash = match password {
         Some(password) => Some(hasher.hash(password).await?),
         None => None,
@@ -95,10 +94,15 @@ pub(super) async fn change_me(
                 verified = verify(&user, users, hasher, &current_password).await?;
             }
             Ok(None) => return Err(Problem::RevokedToken),
-            Err(StoreError::Duplicate) => return Err(Problem::EmailTaken),
+            Err(StoreError::Duplicate) => {
+                // It tells that somebody has this email: not as often as one likes.
+                attempt.count().await?;
+                return Err(Problem::EmailTaken);
+            }
             Err(error) => return Err(error.into()),
         }
     };
+    attempt.forgive().await;
     announce(&audit, mailer, &verified, &account, change.password_hash.is_some());
     Reply::ok(&routes::whole(&account, admins, movies).await?)
 }

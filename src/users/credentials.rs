@@ -20,8 +20,9 @@ use crate::{
 
 /// How long a reset token is good.
 pub const RESET_LIFETIME: Duration = Duration::from_hours(1);
-/// Reset tokens of one account that are good at a time: the last ones. More than one, since a stranger
-/// who asks for another must not spoil the one in the owner's mailbox.
+/// Reset tokens of one account that are good at a time; until one of them is too old there is no other.
+/// More than one, and no new one for an old one: a stranger who asks again and again must not spoil the
+/// link in the owner's mailbox, where all of them arrive.
 const RESETS: i32 = 5;
 /// Addresses that are remembered of one account: the last ones.
 const KNOWN_ADDRESSES: i32 = 16;
@@ -53,13 +54,15 @@ fn unchanged(verified: &Credentials) -> Document {
     filter
 }
 
-/// An account with this reset token, by the database's clock.
-fn with_reset(token: &ResetDigest) -> Document {
+/// Whether a reset token is not too old, by the database's clock.
+fn is_young(reset: &str) -> Document {
     let lifetime = i64::try_from(RESET_LIFETIME.as_millis()).unwrap_or(i64::MAX);
-    let good = doc! { "$and": [
-        { "$eq": ["$$reset.digest", token.as_stored()] },
-        { "$gt": ["$$reset.issued_at", { "$subtract": ["$$NOW", lifetime] }] },
-    ] };
+    doc! { "$gt": [format!("{reset}.issued_at"), { "$subtract": ["$$NOW", lifetime] }] }
+}
+
+/// An account with this reset token.
+fn with_reset(token: &ResetDigest) -> Document {
+    let good = doc! { "$and": [{ "$eq": ["$$reset.digest", token.as_stored()] }, is_young("$$reset")] };
     doc! {
         // For the index.
         "resets.digest": token.as_stored(),
@@ -141,7 +144,8 @@ impl Users {
         within(COMMAND, self.collection().update_one(filter, update)).await.map(drop)
     }
 
-    /// Keeps a reset token for the account that has this email now. `None` if nobody has it.
+    /// Keeps a reset token for the account that has this email now. `None` if nobody has it, or if there
+    /// are enough good ones.
     ///
     /// # Errors
     /// When the database fails.
@@ -150,13 +154,15 @@ impl Users {
         email: &EmailAddress,
         token: &ResetDigest,
     ) -> Result<Option<UserId>, StoreError> {
+        let all = doc! { "$ifNull": ["$resets", []] };
+        let good = doc! { "$filter": { "input": all, "as": "reset", "cond": is_young("$$reset") } };
+        let filter = doc! {
+            "email": email.as_str(),
+            "$expr": { "$lt": [{ "$size": good.clone() }, RESETS] },
+        };
         let reset = doc! { "digest": token.as_stored(), "issued_at": "$$NOW" };
-        let all = doc! { "$concatArrays": [{ "$ifNull": ["$resets", []] }, [reset]] };
-        let update = vec![doc! { "$set": { "resets": { "$slice": [all, -RESETS] } } }];
-        let adding = self
-            .collection()
-            .find_one_and_update(doc! { "email": email.as_str() }, update)
-            .projection(doc! { "_id": 1 });
+        let update = vec![doc! { "$set": { "resets": { "$concatArrays": [good, [reset]] } } }];
+        let adding = self.collection().find_one_and_update(filter, update).projection(doc! { "_id": 1 });
         let found = within(COMMAND, adding).await?;
         Ok(found.and_then(|user| user.get_object_id("_id").ok()).map(UserId))
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{PASSWORD, Reply, TestApp};
+use crate::support::{PASSWORD, Reply, TestApp, eventually};
 
 /// Attempts that are free for one account from one address; the next one waits.
 const FREE: usize = 6;
@@ -217,7 +217,7 @@ async fn mails_reset_tokens_and_signups_are_throttled() {
         assert_eq!(wait(ask(email).await), 1);
     }
     let guess = json!({ "reset_token": "guess", "password": "emu yak gnu" });
-    for _ in 0..FREE {
+    for _ in 0..30 {
         app.anyone().post("/api/auth/reset", &guess).await.assert_problem(422, "invalid-reset-token");
     }
     app.anyone().post("/api/auth/reset", &guess).await.assert_problem(429, "too-many-requests");
@@ -228,6 +228,78 @@ async fn mails_reset_tokens_and_signups_are_throttled() {
     }
     assert!(statuses.contains(&409) && statuses.last() == Some(&429), "{statuses:?}");
     app.user("bob").await;
+}
+
+#[tokio::test]
+async fn a_burst_of_mails_is_none() {
+    let app = TestApp::start().await;
+    let asked: Vec<_> = (0..30)
+        .map(|_| {
+            let anyone = app.anyone();
+            let body = json!({ "email": "ann@example.com" });
+            tokio::spawn(async move { anyone.post("/api/auth/forgot", &body).await.status })
+        })
+        .collect();
+    let mut accepted = 0;
+    for asked in asked {
+        accepted += usize::from(asked.await.unwrap() == 202);
+    }
+    assert!((3..=4).contains(&accepted), "{accepted} of 30 were accepted");
+}
+
+#[tokio::test]
+async fn asking_which_emails_are_taken_by_changing_ones_own_is_throttled() {
+    let app = TestApp::start().await;
+    app.user("ann").await;
+    let bob = app.user("bob").await;
+    let ask = json!({ "current_password": PASSWORD, "email": "ann@example.com" });
+    for _ in 0..FREE {
+        bob.patch("/api/users/me", &ask).await.assert_problem(409, "email-taken");
+    }
+    bob.patch("/api/users/me", &ask).await.assert_problem(429, "too-many-requests");
+}
+
+#[tokio::test]
+async fn an_attempt_that_could_not_be_made_does_not_count() {
+    let app = TestApp::set(|settings| settings.password.bcrypt_cost = 10).await;
+    app.user("ann").await;
+    // More than are hashed and wait: some are refused with 503, and were no guesses.
+    let logins: Vec<_> = (0..300)
+        .map(|number| {
+            let (anyone, body) =
+                (app.anyone(), credentials(&format!("{}@example.com", number % 50), PASSWORD));
+            tokio::spawn(async move { anyone.post("/api/auth/login", &body).await.status })
+        })
+        .collect();
+    let mut made = 0;
+    for login in logins {
+        made += usize::from(login.await.unwrap() == 401);
+    }
+    let counted = async || {
+        let throttle =
+            app.database.collection::<bson::Document>("throttle").find(bson::doc! {}).await.unwrap();
+        let counts: Vec<_> = futures::TryStreamExt::try_collect(throttle).await.unwrap();
+        let sum = |name: &str| counts.iter().map(|count: &bson::Document| number(count, name)).sum::<f64>();
+        (sum("count"), sum("under_way"))
+    };
+    eventually("nothing is under way", async || match counted().await {
+        (_, 0.0) => Ok(()),
+        state => Err(state),
+    })
+    .await;
+    // Under three keys each, less what has run off.
+    let (counted, expected) = (counted().await.0, 3 * made);
+    assert!(counted <= f64::from(u32::try_from(expected).unwrap()) + 3.0, "{counted} of {expected}");
+}
+
+/// A number of either kind.
+fn number(document: &bson::Document, name: &str) -> f64 {
+    match document.get(name) {
+        Some(bson::Bson::Int32(number)) => f64::from(*number),
+        Some(bson::Bson::Int64(number)) => f64::from(i32::try_from(*number).unwrap()),
+        Some(bson::Bson::Double(number)) => *number,
+        other => panic!("{name}: {other:?}"),
+    }
 }
 
 #[tokio::test]

@@ -59,7 +59,7 @@ class Handler:
 
 def check(server, session, envelope, mechanism, data):
     given = isinstance(data, LoginPassword) and f"{data.login.decode()}:{data.password.decode()}"
-    return AuthResult(success=given == options.login)
+    return AuthResult(success=given == options.login, handled=False)
 
 
 async def main():

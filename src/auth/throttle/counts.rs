@@ -14,9 +14,6 @@ use crate::mongo::{COMMAND, StoreError, indexes, within};
 
 /// The first wait.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-/// Attempts that may be under way at a time under one key, where fewer are free: an app may well start
-/// with a few logins at once.
-const AT_ONCE: u32 = 32;
 /// After this time an attempt is no longer under way, whatever has become of it.
 const UNDER_WAY: Duration = Duration::from_mins(1);
 /// Two upserts of a new key at once: the second fails, and is done again.
@@ -27,6 +24,8 @@ const TRIES: usize = 4;
 pub(super) struct Pace {
     /// Attempts after which none waits.
     pub free: u32,
+    /// Attempts that may be under way at a time.
+    pub at_once: u32,
     /// After this long one more is forgotten.
     pub forgotten_after: Duration,
     pub longest_wait: Duration,
@@ -62,7 +61,7 @@ impl Counts {
         let elapsed = doc! { "$subtract": ["$$NOW", "$counted_at"] };
         let run_off = doc! { "$subtract": ["$count", { "$divide": [elapsed.clone(), forgotten_after] }] };
         let is_old = doc! { "$gt": [elapsed, milliseconds(UNDER_WAY)] };
-        let at_once = i64::from(pace.free.max(AT_ONCE));
+        let at_once = i64::from(pace.at_once);
         let free_line = doc! { "$lt": ["$under_way", at_once] };
         let if_open = |then: Bson, field: &str| doc! { "$cond": ["$open", then, format!("${field}")] };
         let one_more = |number: Document| bson!({ "$add": [{ "$max": [0, number] }, 1] });
@@ -109,8 +108,11 @@ impl Counts {
     ///
     /// # Errors
     /// When the database fails.
-    pub(super) async fn forget(&self, key: &str) -> Result<(), StoreError> {
-        within(COMMAND, self.documents.delete_one(doc! { "_id": key })).await.map(drop)
+    pub(super) async fn forget(&self, keys: Vec<String>) -> Result<(), StoreError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        within(COMMAND, self.documents.delete_many(doc! { "_id": { "$in": keys } })).await.map(drop)
     }
 
     async fn update(

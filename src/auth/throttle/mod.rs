@@ -15,19 +15,21 @@
 //! The counts are in MongoDB and by its clock: they hold for all instances. Their keys are digests: no
 //! email and no address is stored.
 
-use std::{net::IpAddr, time::Duration};
+use std::{mem::take, net::IpAddr, time::Duration};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
 use mongodb::Database;
 use secrecy::SecretString;
 use sha2::Sha256;
+use tokio::runtime::Handle;
 
 mod counts;
 
 use counts::{Counts, Pace};
 
 use crate::{
+    audit::Audit,
     mongo::StoreError,
     problem::{Code, Problem},
     secret,
@@ -47,6 +49,7 @@ pub enum Action {
 const fn pace(free: u32, forgotten_after: u64, longest_wait: u64) -> Pace {
     Pace {
         free,
+        at_once: free,
         forgotten_after: Duration::from_secs(forgotten_after),
         longest_wait: Duration::from_secs(longest_wait),
     }
@@ -68,9 +71,12 @@ impl Action {
     /// For one account from one address.
     fn strict(self) -> Pace {
         match self {
+            // An app may well start with a few logins at once.
+            Self::Password | Self::Signup => Pace { at_once: 32, ..pace(6, 600, 900) },
             // Each of these is a mail to somebody.
             Self::Forgot => pace(3, 600, 900),
-            Self::Password | Self::Signup | Self::Reset => pace(6, 600, 900),
+            // For all who share the address: a token names no account, and cannot be guessed anyway.
+            Self::Reset => pace(30, 60, 60),
         }
     }
 
@@ -98,12 +104,13 @@ pub struct Throttle {
     key: Hmac<Sha256>,
 }
 
-/// An attempt that may be made, and has been counted. To be settled by one of its methods.
+/// An attempt that may be made, and has been counted. Unless it is settled by one of its methods, it is
+/// taken for one that was not made: the database was away, or the queue for hashing full.
 #[must_use]
-pub struct Attempt<'a> {
-    throttle: &'a Throttle,
+pub struct Attempt {
+    counts: Counts,
     /// Forgotten as a whole when the attempt succeeds.
-    strict: Option<String>,
+    strict: Vec<String>,
     /// Taken back by one when the attempt succeeds.
     loose: Vec<String>,
     /// Counts in any case.
@@ -146,20 +153,35 @@ impl Throttle {
         &self,
         action: Action,
         account: &EmailAddress,
+        audit: &Audit,
+    ) -> Result<Attempt, Problem> {
+        let admitted = self.reserve(action, account, audit.address).await?;
+        admitted.map_err(|wait| {
+            audit.throttled(action.name(), account);
+            Problem::TooManyRequests(wait)
+        })
+    }
+
+    async fn reserve(
+        &self,
+        action: Action,
+        account: &EmailAddress,
         address: Option<IpAddr>,
-    ) -> Result<Attempt<'_>, Problem> {
-        let mut attempt = Attempt { throttle: self, strict: None, loose: Vec::new(), fixed: Vec::new() };
+    ) -> Result<Result<Attempt, Duration>, StoreError> {
+        let mut attempt =
+            Attempt { counts: self.counts.clone(), strict: Vec::new(), loose: Vec::new(), fixed: Vec::new() };
         if !self.enabled {
-            return Ok(attempt);
+            return Ok(Ok(attempt));
         }
         let (name, network) = (action.name(), network(address));
         let strict = self.digest(&[name, "pair", account.as_str(), &network]);
-        self.counts.reserve(&strict, action.strict()).await?.map_err(Problem::TooManyRequests)?;
-        attempt.strict = Some(strict);
+        if let Err(wait) = self.counts.reserve(&strict, action.strict()).await? {
+            return Ok(Err(wait));
+        }
+        attempt.strict.push(strict);
         let by_address = self.digest(&[name, "address", &network]);
         if let Err(wait) = self.counts.reserve(&by_address, BY_ADDRESS).await? {
-            attempt.withdraw().await?;
-            return Err(Problem::TooManyRequests(wait));
+            return Ok(Err(wait));
         }
         let kind = if action.success_frees_address() { &mut attempt.loose } else { &mut attempt.fixed };
         kind.push(by_address);
@@ -168,50 +190,54 @@ impl Throttle {
             match self.counts.reserve(&by_account, pace).await? {
                 Ok(()) => attempt.loose.push(by_account),
                 Err(_) if self.users.knows_address(account, &self.digest_of(address)).await? => {}
-                Err(wait) => {
-                    attempt.withdraw().await?;
-                    return Err(Problem::TooManyRequests(wait));
-                }
+                Err(wait) => return Ok(Err(wait)),
             }
         }
-        Ok(attempt)
+        Ok(Ok(attempt))
     }
 }
 
-impl Attempt<'_> {
+impl Attempt {
+    fn take_all(&mut self) -> Vec<String> {
+        [take(&mut self.strict), take(&mut self.loose), take(&mut self.fixed)].concat()
+    }
+
     /// The attempt has failed: it stays counted.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn count(self) -> Result<(), StoreError> {
-        self.throttle
-            .counts
-            .settle([self.strict.into_iter().collect(), self.loose, self.fixed].concat())
-            .await
+    pub async fn count(mut self) -> Result<(), StoreError> {
+        let all = self.take_all();
+        self.counts.settle(all).await
     }
 
     /// The attempt has succeeded: what was counted against it and those before it is forgotten. If that
     /// cannot be done, the success stands all the same.
-    pub async fn forgive(self) {
-        let counts = &self.throttle.counts;
+    pub async fn forgive(mut self) {
+        let (strict, loose, fixed) = (take(&mut self.strict), take(&mut self.loose), take(&mut self.fixed));
+        let counts = &self.counts;
         let forgiving = async {
-            if let Some(strict) = self.strict {
-                counts.forget(&strict).await?;
-            }
-            counts.take_back(self.loose).await?;
-            counts.settle(self.fixed).await
+            counts.forget(strict).await?;
+            counts.take_back(loose).await?;
+            counts.settle(fixed).await
         };
         if let Err(error) = forgiving.await {
             tracing::warn!(%error, "a successful attempt stays counted");
         }
     }
+}
 
-    /// The attempt is not made after all.
-    async fn withdraw(self) -> Result<(), StoreError> {
-        self.throttle
-            .counts
-            .take_back([self.strict.into_iter().collect(), self.loose, self.fixed].concat())
-            .await
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        let all = self.take_all();
+        if let (false, Ok(runtime)) = (all.is_empty(), Handle::try_current()) {
+            let counts = self.counts.clone();
+            runtime.spawn(async move {
+                if let Err(error) = counts.take_back(all).await {
+                    tracing::warn!(%error, "an attempt that was not made stays counted");
+                }
+            });
+        }
     }
 }
 
