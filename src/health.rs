@@ -23,7 +23,7 @@ pub struct Documented;
 
 answers! {
     Live => Answers::without_database().json::<Health>(200, "The process serves.", &[]);
-    Ready => Answers::new().json::<Health>(200, "The database answers.", &[]);
+    Ready => Answers::with_database().json::<Health>(200, "The database answers.", &[]);
 }
 
 /// What is well.

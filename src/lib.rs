@@ -16,7 +16,8 @@
 //! | what is in the audit log | [`audit`] |
 //! | who is admin | [`users::admins`] |
 //! | what happens when an account goes | [`users::cascade`] |
-//! | every error that can be answered | [`problem`] |
+//! | every error that can be answered, and what is said of it to a person | [`problem`] |
+//! | what the OpenAPI document says, Swagger UI | [`openapi`] |
 //! | unique rules and all indexes | [`mongo::indexes`] |
 //! | where mongod comes from, how it is run | [`mongo::mongod`], [`mongo::embedded`] |
 

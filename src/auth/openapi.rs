@@ -31,7 +31,7 @@ pub struct Documented;
 
 /// Of a route that takes a body from anyone, and may be called only so often.
 fn throttled() -> Answers {
-    Answers::new().problems(body::REFUSALS).problems(Throttle::REFUSALS)
+    Answers::with_database().problems(body::REFUSALS).problems(Throttle::REFUSALS)
 }
 
 answers! {
@@ -43,8 +43,8 @@ answers! {
         .json::<TokenView>(200, "A token.", &[])
         .problems(Hasher::REFUSALS)
         .problems(&[Code::BadCredentials]);
-    LoggedOut => Answers::new().empty(204, "The token is revoked.", &[]).problems(CurrentUser::REFUSALS);
-    LoggedOutEverywhere => Answers::new()
+    LoggedOut => Answers::with_database().empty(204, "The token is revoked.", &[]).problems(CurrentUser::REFUSALS);
+    LoggedOutEverywhere => Answers::with_database()
         .empty(204, "Every token of the user is revoked.", &[])
         .problems(CurrentUser::REFUSALS);
     Asked => throttled().empty(202, "If there is such an account, a mail is on its way.", &[]);

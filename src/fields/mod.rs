@@ -53,7 +53,7 @@ pub trait Rule {
     /// Everything that is wrong with the value.
     fn parse(&self, value: Value) -> Result<Self::Value, Vec<Wrong>>;
 
-    /// The same rule, as the OpenAPI document says it. It may allow more, where a schema cannot say all.
+    /// The same rule, as the OpenAPI document says it, as far as a schema can.
     fn schema(&self) -> Schema;
 
     /// Whether the value counts as missing.

@@ -46,7 +46,7 @@ pub fn body_of<T: FromFields>() -> Object {
     let read = noted::<T>().into_iter().fold(object, |object, field| {
         let name = field.name.clone();
         let object = if field.need == Need::Required { object.required(&name) } else { object };
-        object.property(name, field.as_sent())
+        object.property(name, field.when_sent())
     });
     read.build()
 }
@@ -69,7 +69,7 @@ pub fn anything() -> Schema {
 
 impl Noted {
     /// Of what a client may send.
-    fn as_sent(self) -> Schema {
+    fn when_sent(self) -> Schema {
         let Need::Optional { blank_too } = self.need else { return self.schema };
         match self.schema {
             Schema::Object(object) => Schema::Object(or_nothing(object, blank_too)),

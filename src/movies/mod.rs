@@ -9,7 +9,8 @@
 //! | in which orders, and where a page goes on | [`sort`] |
 //! | pages, search, typeahead, export | [`catalogue`], [`folding`] |
 //! | counts per genre, decade, language | [`facets`] |
-//! | `/api/movies` | [`mod@routes`]; in the OpenAPI document: [`openapi`] |
+//! | `/api/movies` | [`mod@routes`] |
+//! | what the OpenAPI document says of these | [`openapi`], [`parameters`] |
 
 use rocket::{fairing::AdHoc, routes};
 
@@ -20,6 +21,7 @@ pub mod folding;
 pub mod model;
 pub mod openapi;
 pub mod ownership;
+pub mod parameters;
 pub mod repository;
 mod routes;
 pub mod selection;

@@ -45,6 +45,14 @@ pub const FIELDS: [&str; 15] = [
     "version",
 ];
 
+/// What the OpenAPI document promises to be accepted. More is: user names, addresses in place of host
+/// names, and host names in every script, whose rules are beyond a regular expression.
+const SURE_WEB_ADDRESS: &str = concat!(
+    "^[Hh][Tt][Tt][Pp][Ss]?://",
+    r"([A-Za-z0-9]+(-[A-Za-z0-9]+)*\.)*[A-Za-z][A-Za-z0-9]*(:[0-9]{1,4})?",
+    r#"([/?#][^\s\x00-\x1f\x7f-\x9f"<>\\^`{|}]*)?$"#
+);
+
 /// An `http` or `https` URL. The server never fetches it.
 struct WebAddress {
     text: Text,
@@ -65,9 +73,10 @@ impl Rule for WebAddress {
     fn schema(&self) -> Schema {
         ObjectBuilder::new()
             .schema_type(Type::String)
-            .format(Some(SchemaFormat::Custom("uri".to_owned())))
+            // An `ä` in the path is welcome: in RFC 3987's words it is an IRI.
+            .format(Some(SchemaFormat::Custom("iri".to_owned())))
             .max_length(Some(self.text.max))
-            .pattern(Some(r#"^[Hh][Tt][Tt][Pp][Ss]?://[^\s"<>\\^`{|}/][^\s"<>\\^`{|}]*$"#))
+            .pattern(Some(SURE_WEB_ADDRESS))
             .build()
             .into()
     }

@@ -1,39 +1,27 @@
-//! What the OpenAPI document says of movies: the shapes, the parameters, and what each route answers.
+//! What the OpenAPI document says of movies: the shapes, and what each route answers. What they can be
+//! asked is in `parameters.rs`.
 
 use std::borrow::Cow;
 
 use serde_json::json;
 use utoipa::{
-    IntoParams, OpenApi, PartialSchema, ToSchema,
-    openapi::{
-        ArrayBuilder, Object, ObjectBuilder, Ref, RefOr, Schema, Type,
-        path::{Parameter, ParameterIn},
-        schema::AnyOfBuilder,
-    },
+    OpenApi, PartialSchema, ToSchema,
+    openapi::{ArrayBuilder, Object, ObjectBuilder, Ref, RefOr, Schema, Type, schema::AnyOfBuilder},
 };
 
 use super::{
     catalogue::Suggestion,
     facets::Facets,
-    filter::{EXACT, FacetQuery, MAX_SEARCH, MAX_VALUES, MovieQuery, MyMovieQuery},
     model::{FIELDS, MovieInput, MoviePatch, MovieView},
-    routes::{self, MAX_SUGGESTIONS, SUGGESTIONS, SuggestQuery},
-    selection::SelectionQuery,
-    sort::SORTS,
+    routes::{self, MAX_SUGGESTIONS},
 };
 use crate::{
     auth::CurrentUser,
     body,
-    fields::{
-        Rule, Text,
-        schema::{Need, body_of, describe, fields_of},
-    },
+    fields::schema::{Need, body_of, describe, fields_of},
     ids::{MovieId, UserId},
-    openapi::{
-        answers::{Answers, ETAG, LINK, LOCATION, answers},
-        parameters::{integer, optional, required, text},
-    },
-    page::{self, Paging},
+    openapi::answers::{Answers, ETAG, LINK, LOCATION, answers},
+    page,
     problem::Code,
     timestamp::Timestamp,
 };
@@ -69,28 +57,28 @@ pub struct Documented;
 const OWNED: &[Code] = &[Code::MovieNotFound, Code::NotOwner, Code::PreconditionFailed];
 
 answers! {
-    List => Answers::new().json::<MoviePage>(200, "A page of movies.", &[LINK]);
-    Mine => Answers::new()
+    List => Answers::with_database().json::<MoviePage>(200, "A page of movies.", &[LINK]);
+    Mine => Answers::with_database()
         .json::<MoviePage>(200, "A page of the caller's movies.", &[LINK])
         .problems(CurrentUser::REFUSALS);
-    Suggested => Answers::new().json::<Suggestions>(200, "Names that fit, the best first.", &[]);
-    Counted => Answers::new().json::<Facets>(200, "The counts, the most frequent value first.", &[]);
-    Created => Answers::new()
+    Suggested => Answers::with_database().json::<Suggestions>(200, "Names that fit, the best first.", &[]);
+    Counted => Answers::with_database().json::<Facets>(200, "The counts, the most frequent value first.", &[]);
+    Created => Answers::with_database()
         .json::<MovieView<'_>>(201, "The movie as it was added.", &[LOCATION, ETAG])
         .problems(CurrentUser::REFUSALS)
         .problems(body::REFUSALS)
         .problems(&[Code::DuplicateMovie]);
-    Found => Answers::new()
+    Found => Answers::with_database()
         .json::<MovieSelection>(200, "The movie.", &[ETAG])
         .empty(304, "The version that `If-None-Match` names is the current one.", &[ETAG])
         .problems(&[Code::MovieNotFound]);
-    Changed => Answers::new()
+    Changed => Answers::with_database()
         .json::<MovieView<'_>>(200, "The movie as it is now.", &[ETAG])
         .problems(CurrentUser::REFUSALS)
         .problems(body::REFUSALS)
         .problems(OWNED)
         .problems(&[Code::DuplicateMovie]);
-    Deleted => Answers::new()
+    Deleted => Answers::with_database()
         .empty(204, "The movie is gone.", &[])
         .problems(CurrentUser::REFUSALS)
         .problems(OWNED);
@@ -114,7 +102,12 @@ fn answered() -> Object {
         .property("created_at", Timestamp::schema())
         .property("updated_at", Timestamp::schema())
         .property("version", version);
-    explained(object.build())
+    let mut object = explained(object.build());
+    // More is accepted than what the document promises: so more may be answered.
+    if let Some(RefOr::T(Schema::Object(url))) = object.properties.get_mut("poster_url") {
+        url.pattern = None;
+    }
+    object
 }
 
 /// With words and an example for each field.
@@ -227,82 +220,3 @@ impl PartialSchema for Suggestions {
 }
 
 impl ToSchema for Suggestions {}
-
-fn filters() -> Vec<Parameter> {
-    let search = Text::line(MAX_SEARCH).schema();
-    let words = "Words to look for in name, cast, directors and plot.";
-    let mut all = vec![optional("q", words, RefOr::T(search))];
-    all.extend(EXACT.iter().map(|(name, field)| {
-        let values = ArrayBuilder::new().items(RefOr::T(text(None))).max_items(Some(MAX_VALUES));
-        let description = format!("An exact value of `{field}`. Given more than once: all of them.");
-        optional(name, &description, values)
-    }));
-    let year = || integer(i32::MIN, i32::MAX);
-    all.extend([
-        optional("year", "Made in this year.", year()),
-        optional("year_min", "Not made before this year.", year()),
-        optional("year_max", "Not made after this year.", year()),
-        optional("added_by", "Added by this user.", UserId::schema()),
-    ]);
-    all
-}
-
-fn selection() -> Parameter {
-    let names = FIELDS.join("|");
-    let list = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .pattern(Some(format!("^({names})(,({names}))*$")))
-        .examples(["name,year"]);
-    optional("fields", "Which fields to answer with, with commas between them; `id` is always there.", list)
-}
-
-impl IntoParams for MovieQuery {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let sort = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(SORTS));
-        let count = ObjectBuilder::new().schema_type(Type::Boolean).default(Some(false.into()));
-        let mut all = filters();
-        all.extend([
-            optional(
-                "sort",
-                "The order; `-` turns it round. `relevance` needs `q`. Default: `relevance` with `q`, else `-created_at`. Movies without a year come last either way.",
-                sort,
-            ),
-            selection(),
-            optional("count", "Whether to count all that match.", count),
-        ]);
-        all.extend(Paging::parameters());
-        all
-    }
-}
-
-impl IntoParams for MyMovieQuery {
-    fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        MovieQuery::into_params(place).into_iter().filter(|parameter| parameter.name != "added_by").collect()
-    }
-}
-
-impl IntoParams for FacetQuery {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        filters()
-    }
-}
-
-impl IntoParams for SelectionQuery {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        vec![selection()]
-    }
-}
-
-impl IntoParams for SuggestQuery {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let limit = integer(1, MAX_SUGGESTIONS).default(Some(SUGGESTIONS.into()));
-        vec![
-            required(
-                "prefix",
-                "How a word of the name begins, whatever the case and the accents.",
-                text(None),
-            ),
-            optional("limit", "How many to answer at most.", limit),
-        ]
-    }
-}

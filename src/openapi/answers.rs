@@ -22,9 +22,8 @@ pub const REQUEST_ID: &str = "X-Request-Id";
 pub const RETRY_AFTER: &str = "Retry-After";
 pub const WWW_AUTHENTICATE: &str = "WWW-Authenticate";
 
-/// What every route with a database behind it may answer.
-const ALWAYS: &[Code] =
-    &[Code::InvalidQuery, Code::Internal, Code::DatabaseUnavailable, Code::DeadlineExceeded];
+/// What every route may answer.
+const ALWAYS: &[Code] = &[Code::InvalidQuery, Code::Internal, Code::DeadlineExceeded];
 
 /// What one route answers, while it is put together.
 pub struct Answers {
@@ -33,20 +32,16 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// With what every route may answer.
+    /// For a route that asks the database.
     #[must_use]
-    pub fn new() -> Self {
-        Self::without_database().problems(ALWAYS)
+    pub fn with_database() -> Self {
+        Self::without_database().problems(&[Code::DatabaseUnavailable])
     }
 
-    /// For a route that does not ask the database.
+    /// For a route that does not.
     #[must_use]
     pub fn without_database() -> Self {
-        Self { successes: BTreeMap::new(), problems: BTreeMap::new() }.problems(&[
-            Code::InvalidQuery,
-            Code::Internal,
-            Code::DeadlineExceeded,
-        ])
+        Self { successes: BTreeMap::new(), problems: BTreeMap::new() }.problems(ALWAYS)
     }
 
     /// A success with a JSON body.

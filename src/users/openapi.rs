@@ -48,7 +48,7 @@ use crate::{
 pub struct Documented;
 
 fn for_admins() -> Answers {
-    Answers::new().problems(CurrentUser::REFUSALS).problems(Admin::REFUSALS)
+    Answers::with_database().problems(CurrentUser::REFUSALS).problems(Admin::REFUSALS)
 }
 
 /// What becomes of an account that is deleted.
@@ -60,15 +60,15 @@ fn deleted(answers: Answers) -> Answers {
 }
 
 answers! {
-    Me => Answers::new().json::<UserView>(200, "The caller.", &[]).problems(CurrentUser::REFUSALS);
-    Changed => Answers::new()
+    Me => Answers::with_database().json::<UserView>(200, "The caller.", &[]).problems(CurrentUser::REFUSALS);
+    Changed => Answers::with_database()
         .json::<UserView>(200, "The caller, as they are now.", &[])
         .problems(CurrentUser::REFUSALS)
         .problems(body::REFUSALS)
         .problems(Throttle::REFUSALS)
         .problems(Hasher::REFUSALS)
         .problems(&[Code::WrongPassword, Code::EmailTaken]);
-    Deleted => deleted(Answers::new().problems(CurrentUser::REFUSALS));
+    Deleted => deleted(Answers::with_database().problems(CurrentUser::REFUSALS));
     Counted => for_admins().json::<Counts>(200, "The numbers.", &[]);
     List => for_admins().json::<UserPage>(200, "A page of users.", &[LINK]);
     Found => for_admins().json::<UserView>(200, "The user.", &[]).problems(&[Code::UserNotFound]);

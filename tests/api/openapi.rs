@@ -170,10 +170,11 @@ async fn swagger_ui_is_served_from_the_binary_alone() {
     for part in ["default-src 'none'", "script-src 'self';", "connect-src 'self'", "frame-ancestors 'none'"] {
         assert!(policy.contains(part), "{policy}");
     }
+    assert!(!policy.contains("unsafe"), "{policy}");
     let text = page.text();
     assert!(!text.contains("://"), "{text}");
     let addresses: Vec<&str> = text.split(['"']).filter(|part| part.starts_with("/api/docs/")).collect();
-    assert_eq!(addresses.len(), 5, "{addresses:?}");
+    assert_eq!(addresses.len(), 6, "{addresses:?}");
     for address in addresses {
         let file = app.anyone().get(address).await.assert_status(200);
         let expected = match address.rsplit('.').next().unwrap() {
@@ -247,8 +248,8 @@ async fn every_problem_has_a_page() {
         assert!(text.contains(kind.title) && text.contains(&kind.status.code.to_string()), "{text}");
         assert!(!text.contains("<script") && !text.contains("style=") && !text.contains("://"), "{text}");
     }
-    let lost = app.anyone().get("/problems/nope").await.assert_problem(404, "not-found").json();
+    let problem = app.anyone().get("/problems/nope").await.assert_problem(404, "not-found").json();
     // And the address in an answer is that of a page.
-    app.anyone().get(lost["type"].as_str().unwrap()).await.assert_status(200);
+    app.anyone().get(problem["type"].as_str().unwrap()).await.assert_status(200);
     app.anyone().send("POST", "/problems/not-owner").await.assert_problem(405, "method-not-allowed");
 }
