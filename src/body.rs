@@ -11,13 +11,23 @@ use tokio::{io::AsyncReadExt, time::timeout};
 
 use crate::{
     fields::{Fields, FromFields},
-    problem::Problem,
+    problem::{Code, Problem},
 };
 
 /// The largest body, in KiB; the detail of `payload-too-large` says so too.
 const LIMIT_KIB: u64 = 256;
 /// How long a client may take to send it: Rocket has no limit of its own.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a client may be told of its body.
+pub const REFUSALS: &[Code] = &[
+    Code::BadRequest,
+    Code::InvalidJson,
+    Code::RequestTimeout,
+    Code::PayloadTooLarge,
+    Code::UnsupportedMediaType,
+    Code::ValidationFailed,
+];
 
 /// A JSON body that passed the rules of `T`.
 pub struct JsonBody<T>(pub T);

@@ -7,7 +7,12 @@ use rocket::{
     request::{FromRequest, Outcome},
 };
 
-use crate::query::number;
+use utoipa::{
+    IntoParams,
+    openapi::path::{Parameter, ParameterIn},
+};
+
+use crate::{openapi::parameters, query::number};
 
 /// `"<version>"`: a strong tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +115,23 @@ impl<'r> FromRequest<'r> for IfNoneMatch {
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
         Outcome::Success(if_none_match(header(request, "If-None-Match").as_deref()))
+    }
+}
+
+impl IntoParams for IfMatch {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let description =
+            "The ETag of the version that is meant: if it is not the current one, 412 and nothing changes.";
+        vec![parameters::header("If-Match", description)]
+    }
+}
+
+impl IntoParams for IfNoneMatch {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![parameters::header(
+            "If-None-Match",
+            "The ETag of the version that you have: if it is the current one, 304.",
+        )]
     }
 }
 

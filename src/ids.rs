@@ -5,6 +5,13 @@
 use bson::oid::ObjectId;
 use rocket::request::FromParam;
 use serde::{Deserialize, Serialize, Serializer};
+use utoipa::{
+    IntoParams, PartialSchema, ToSchema,
+    openapi::{
+        ObjectBuilder, RefOr, Required, Schema, Type,
+        path::{Parameter, ParameterBuilder, ParameterIn},
+    },
+};
 
 /// The form of every id that a client reads and sends.
 fn parse(text: &str) -> Option<ObjectId> {
@@ -53,16 +60,39 @@ macro_rules! id {
             }
         }
 
-        /// In a path. A route takes `Option<Id>`: a malformed id is answered like an unknown one,
-        /// but only after everything that is checked before the document.
-        impl FromParam<'_> for $name {
-            type Error = ();
+        impl FromParam<'_> for PathId<$name> {
+            type Error = std::convert::Infallible;
 
-            fn from_param(param: &str) -> Result<Self, ()> {
-                Self::parse(param).ok_or(())
+            fn from_param(param: &str) -> Result<Self, Self::Error> {
+                Ok(Self($name::parse(param)))
             }
         }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                ObjectBuilder::new()
+                    .schema_type(Type::String)
+                    .pattern(Some("^[0-9a-f]{24}$"))
+                    .description(Some("24 lower-case hex digits."))
+                    .examples(["6561f0c2a3b4d5e6f7081920"])
+                    .into()
+            }
+        }
+
+        impl ToSchema for $name {}
     };
+}
+
+/// An id in a path. A malformed one is answered like an unknown one, but only after everything that is
+/// checked before the document: so it is `None`, and no reason to pass the route over.
+#[derive(Debug, Clone, Copy)]
+pub struct PathId<T>(pub Option<T>);
+
+impl<T: PartialSchema> IntoParams for PathId<T> {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let id = ParameterBuilder::new().name("id").parameter_in(ParameterIn::Path).required(Required::True);
+        vec![id.schema(Some(T::schema())).build()]
+    }
 }
 
 id!(

@@ -16,7 +16,8 @@
 //! | what is in the audit log | [`audit`] |
 //! | who is admin | [`users::admins`] |
 //! | what happens when an account goes | [`users::cascade`] |
-//! | every error that can be answered | [`problem`] |
+//! | every error that can be answered, and what is said of it to a person | [`problem`] |
+//! | what the OpenAPI document says, Swagger UI | [`openapi`] |
 //! | unique rules and all indexes | [`mongo::indexes`] |
 //! | the web client and what its page is allowed | [`web`] |
 //! | where mongod comes from, how it is run | [`mongo::mongod`], [`mongo::embedded`] |
@@ -36,6 +37,7 @@ pub mod export;
 pub mod fairings;
 pub mod fields;
 pub mod health;
+pub mod html;
 pub mod ids;
 pub mod import;
 pub mod log;
@@ -43,6 +45,7 @@ pub mod mail;
 pub mod methods;
 pub mod mongo;
 pub mod movies;
+pub mod openapi;
 pub mod page;
 pub mod problem;
 pub mod query;
@@ -117,5 +120,8 @@ pub fn rocket(
         .attach(movies::stage(movies))
         .attach(health::stage(database.clone()))
         .attach(web::stage())
+        .attach(openapi::stage())
+        .attach(openapi::swagger_ui::stage())
+        .attach(problem::pages::stage())
         .attach(methods::stage()))
 }

@@ -1,6 +1,6 @@
 //! The command line; everything else is in the library.
 
-use std::{fmt::Display, path::PathBuf, process::ExitCode};
+use std::{fmt::Display, io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, error::ErrorKind};
 use movie_bag::{
@@ -8,6 +8,7 @@ use movie_bag::{
     config::{self, Settings},
     export, import, log,
     mongo::{ConnectError, Connection, supervisor},
+    openapi,
     serve::{self, ServeError},
 };
 use tracing::Level;
@@ -44,6 +45,8 @@ enum Command {
         #[command(subcommand)]
         command: RoleCommand,
     },
+    /// Print the OpenAPI document; needs neither settings nor a database.
+    Openapi,
     /// Run the embedded mongod as long as somebody uses it; started by the others.
     #[command(hide = true)]
     SuperviseMongod(supervisor::Arguments),
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
     };
     let result = match command_line.command.unwrap_or(Command::Serve) {
         Command::SuperviseMongod(arguments) => supervisor::run(&arguments).map_err(failed),
+        Command::Openapi => print_openapi(),
         command => run(command),
     };
     match result {
@@ -100,6 +104,11 @@ fn failed(error: impl Display) -> Failure {
 
 fn usage(error: impl Display) -> Failure {
     Failure::Usage(error.to_string())
+}
+
+fn print_openapi() -> Result<(), Failure> {
+    let document = openapi::pretty().map_err(failed)?;
+    std::io::stdout().write_all(document.as_bytes()).map_err(failed)
 }
 
 fn run(command: Command) -> Result<(), Failure> {
@@ -144,7 +153,7 @@ async fn with(command: Command, connection: &Connection) -> Result<(), Failure> 
             println!("{said}");
             Ok(())
         }
-        Command::Serve | Command::SuperviseMongod(_) => {
+        Command::Serve | Command::Openapi | Command::SuperviseMongod(_) => {
             unreachable!("BUG: these run without this connection")
         }
     }

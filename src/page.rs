@@ -11,8 +11,12 @@ use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::Sha256;
+use utoipa::openapi::{
+    ArrayBuilder, ObjectBuilder, RefOr, Schema, Type, path::Parameter, schema::SchemaType,
+};
 
 use crate::{
+    openapi::parameters,
     problem::Problem,
     query::{Query, invalid, number},
     reply::Reply,
@@ -114,6 +118,21 @@ impl Paging {
         Ok(Self { limit: limit.unwrap_or(DEFAULT_LIMIT), after, link: query.address_without("after") })
     }
 
+    /// What the OpenAPI document says of the two.
+    #[must_use]
+    pub fn parameters() -> [Parameter; 2] {
+        let limit = parameters::integer(1, MAX_LIMIT).default(Some(DEFAULT_LIMIT.into()));
+        let after = ObjectBuilder::new().schema_type(Type::String).max_length(Some(MAX_CURSOR));
+        [
+            parameters::optional("limit", "How many to answer at most.", limit),
+            parameters::optional(
+                "after",
+                "The `next` of the page before, with the same filters and the same sort.",
+                after,
+            ),
+        ]
+    }
+
     /// Where the page begins; `None` for the first.
     ///
     /// # Errors
@@ -143,6 +162,17 @@ struct View<'a, V> {
     next: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<u64>,
+}
+
+/// What the OpenAPI document says of a page.
+#[must_use]
+pub fn schema(item: impl Into<RefOr<Schema>>) -> ObjectBuilder {
+    let next = ObjectBuilder::new()
+        .schema_type(SchemaType::Array(vec![Type::String, Type::Null]))
+        .max_length(Some(MAX_CURSOR))
+        .description(Some("The `after` of the next page; `null` on the last one."));
+    let items = ArrayBuilder::new().items(item.into()).max_items(Some(MAX_LIMIT as usize));
+    ObjectBuilder::new().property("items", items).required("items").property("next", next).required("next")
 }
 
 impl<T> Page<T> {

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     audit,
     ids::UserId,
-    problem::Problem,
+    problem::{Code, Problem},
     users::{Account, Users, admins::Admins},
 };
 
@@ -27,7 +27,16 @@ pub struct CurrentUser {
 #[derive(Debug)]
 pub struct Admin(pub UserId);
 
+impl Admin {
+    /// What a caller may be told in place of an answer, besides what a [`CurrentUser`] may be told.
+    pub const REFUSALS: &[Code] = &[Code::AdminsOnly];
+}
+
 impl CurrentUser {
+    /// What a caller may be told in place of an answer.
+    pub const REFUSALS: &[Code] =
+        &[Code::MissingToken, Code::InvalidToken, Code::ExpiredToken, Code::RevokedToken];
+
     #[must_use]
     pub fn id(&self) -> UserId {
         self.account.id

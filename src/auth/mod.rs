@@ -8,11 +8,13 @@
 //! | who is calling | [`guard`] |
 //! | how often something may be attempted | [`throttle`] |
 //! | sign up, log in, log out | [`mod@routes`] |
+//! | what the OpenAPI document says of these | [`openapi`] |
 //! | a forgotten password | [`mod@reset`], [`reset_token`] |
 
 use rocket::{fairing::AdHoc, routes};
 
 pub mod guard;
+pub mod openapi;
 pub mod password;
 mod reset;
 pub mod reset_token;

@@ -16,10 +16,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::sync::oneshot;
 use unicode_normalization::UnicodeNormalization;
+use utoipa::openapi::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 
 use crate::{
-    fields::{Rule, Wrong, has_control},
-    problem::Problem,
+    fields::{Rule, Wrong, has_control, rules::NO_CONTROL},
+    problem::{Code, Problem},
 };
 
 /// NIST SP 800-63B, section 5.1.1.2.
@@ -60,6 +61,18 @@ impl Rule for NewPasswordRule {
             return Ok(NewPassword(text.into()));
         };
         Err(vec![wrong])
+    }
+
+    fn schema(&self) -> Schema {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
+            .min_length(Some(MIN_CHARACTERS))
+            // Characters, where the rule is bytes: a schema has no word for those.
+            .max_length(Some(MAX_BYTES))
+            .pattern(Some(format!("^{NO_CONTROL}*$")))
+            .build()
+            .into()
     }
 }
 
@@ -131,6 +144,9 @@ fn verify_evenly(password: &str, hash: Option<&PasswordHash>, today: u32) -> bcr
 }
 
 impl Hasher {
+    /// What a client may be told while a password is hashed.
+    pub const REFUSALS: &[Code] = &[Code::Overloaded];
+
     /// Starts one thread per core.
     ///
     /// # Errors

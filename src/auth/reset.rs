@@ -4,6 +4,7 @@ use mongodb::Database;
 use rocket::{State, post};
 
 use super::{
+    openapi as answers,
     password::{Hasher, NewPassword, NewPasswordRule},
     reset_token::ResetToken,
     throttle::{Action, Throttle},
@@ -46,6 +47,13 @@ impl FromFields for Reset {
 }
 
 /// Mails a link if the account exists. The answer does not wait to learn whether it does.
+#[utoipa::path(
+    context_path = "/api/auth",
+    tag = "auth",
+    operation_id = "forgot_password",
+    request_body = Forgot,
+    responses(answers::Asked),
+)]
 #[post("/forgot", data = "<body>")]
 pub(super) async fn forgot(
     audit: Audit,
@@ -85,6 +93,13 @@ async fn send_link(
 }
 
 /// Sets a new password with the token of a link.
+#[utoipa::path(
+    context_path = "/api/auth",
+    tag = "auth",
+    operation_id = "reset_password",
+    request_body = Reset,
+    responses(answers::PasswordSet),
+)]
 #[post("/reset", data = "<body>")]
 pub(super) async fn reset(
     audit: Audit,

@@ -3,7 +3,7 @@
 use rocket::{State, post};
 
 use super::{
-    CurrentUser,
+    CurrentUser, openapi as answers,
     password::{ClaimedPassword, Hasher, NewPassword, NewPasswordRule},
     revocation::RevokedTokens,
     throttle::{Action, Throttle},
@@ -49,15 +49,26 @@ impl FromFields for Login {
 }
 
 /// An access token, as RFC 6749, section 5.1, names its fields (but for `token`).
-#[derive(serde::Serialize)]
+#[derive(serde::Serialize, utoipa::ToSchema)]
+#[schema(as = Token)]
 pub struct TokenView {
+    /// For the `Authorization` header, after `Bearer`.
     token: String,
+    #[schema(value_type = String, example = "Bearer")]
     token_type: &'static str,
-    /// Seconds.
+    /// For how many seconds from now it is good.
+    #[schema(minimum = 1, example = 604_800)]
     expires_in: u64,
 }
 
 /// Makes an account. Its 409 tells that an email is taken; no other route does.
+#[utoipa::path(
+    context_path = "/api/auth",
+    tag = "auth",
+    operation_id = "sign_up",
+    request_body = Signup,
+    responses(answers::SignedUp),
+)]
 #[post("/signup", data = "<body>")]
 pub(super) async fn signup(
     audit: Audit,
@@ -86,6 +97,13 @@ pub(super) async fn signup(
 }
 
 /// Issues a token. An unknown email and a wrong password get the same answer in the same time.
+#[utoipa::path(
+    context_path = "/api/auth",
+    tag = "auth",
+    operation_id = "log_in",
+    request_body = Login,
+    responses(answers::LoggedIn),
+)]
 #[post("/login", data = "<body>")]
 pub(super) async fn login(
     audit: Audit,
@@ -112,7 +130,7 @@ pub(super) async fn login(
     attempt.forgive().await;
     let address = throttle.digest_of(audit.address);
     if let Err(problem) = afterwards(users, hasher, &credentials, password, &address).await {
-        tracing::warn!(code = problem.kind().code, "a login that succeeded was not followed up");
+        tracing::warn!(code = problem.code().kind().code, "a login that succeeded was not followed up");
     }
     let expires_in = tokens.lifetime().as_secs();
     Reply::ok(&TokenView { token, token_type: "Bearer", expires_in })
@@ -134,6 +152,12 @@ async fn afterwards(
 }
 
 /// Revokes the token that came with the request.
+#[utoipa::path(
+    context_path = "/api/auth",
+    tag = "auth",
+    operation_id = "log_out",
+    responses(answers::LoggedOut)
+)]
 #[post("/logout")]
 pub(super) async fn logout(
     user: CurrentUser,
@@ -147,6 +171,12 @@ pub(super) async fn logout(
 }
 
 /// Revokes every token of the user.
+#[utoipa::path(
+    context_path = "/api/auth",
+    tag = "auth",
+    operation_id = "log_out_everywhere",
+    responses(answers::LoggedOutEverywhere)
+)]
 #[post("/logout-all")]
 pub(super) async fn logout_all(
     user: CurrentUser,

@@ -1,7 +1,7 @@
 //! The letters, each as plain text and as HTML. Nothing in them comes from a request but the reset token
 //! and the recipient's own address: nobody can use this server to send a text of theirs.
 
-use crate::{auth::reset_token::ResetToken, users::EmailAddress};
+use crate::{auth::reset_token::ResetToken, html::escaped, users::EmailAddress};
 
 /// A letter to one recipient.
 #[derive(Debug)]
@@ -68,10 +68,6 @@ impl Letter {
         ];
         Self::new(to, "Your email address was changed", &paragraphs, None)
     }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

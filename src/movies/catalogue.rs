@@ -24,12 +24,13 @@ use crate::{
 pub type Placed = (MovieDocument, Position);
 
 /// A suggestion of the typeahead.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Suggestion {
     #[serde(rename(deserialize = "_id"))]
     id: MovieId,
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     year: Option<i32>,
 }
 

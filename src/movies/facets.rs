@@ -14,6 +14,7 @@ use bson::{Document, doc};
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
+use utoipa::ToSchema;
 
 use super::{filter::MovieFilter, repository::Movies};
 use crate::mongo::{StoreError, within};
@@ -28,19 +29,23 @@ const KEPT: u32 = 20;
 const ENTRIES: i32 = 50;
 
 /// One value and how many movies have it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Entry<T> {
     #[serde(rename(deserialize = "_id"))]
     value: T,
+    #[schema(minimum = 1)]
     count: i64,
 }
 
 /// The facets, each with the most frequent value first.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Facets {
+    #[schema(inline, max_items = 50)]
     genres: Vec<Entry<String>>,
     /// 1990: the years from 1990 to 1999.
+    #[schema(inline, max_items = 50)]
     decades: Vec<Entry<i32>>,
+    #[schema(inline, max_items = 50)]
     languages: Vec<Entry<String>>,
 }
 

@@ -19,11 +19,11 @@ use crate::{
 };
 
 /// The longest search text, in characters.
-const MAX_SEARCH: usize = 200;
+pub(super) const MAX_SEARCH: usize = 200;
 /// How often one of [`EXACT`] may be given: each costs the database a comparison with each movie.
-const MAX_VALUES: usize = 50;
+pub(super) const MAX_VALUES: usize = 50;
 /// Parameters that may be given several times, and the fields that must hold all their values.
-const EXACT: [(&str, &str); 5] = [
+pub(super) const EXACT: [(&str, &str); 5] = [
     ("genre", "genres"),
     ("cast", "casts"),
     ("director", "directors"),

@@ -11,6 +11,7 @@
 //! | by which index a page is read | [`mod@plan`] |
 //! | counts per genre, decade, language | [`facets`] |
 //! | `/api/movies` | [`mod@routes`] |
+//! | what the OpenAPI document says of these | [`openapi`], [`parameters`] |
 
 use rocket::{fairing::AdHoc, routes};
 
@@ -20,7 +21,9 @@ pub mod facets;
 pub mod filter;
 pub mod folding;
 pub mod model;
+pub mod openapi;
 pub mod ownership;
+pub mod parameters;
 mod plan;
 pub mod repository;
 mod routes;

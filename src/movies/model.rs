@@ -4,6 +4,7 @@
 use bson::{DateTime, Document, doc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::openapi::{ObjectBuilder, Schema, SchemaFormat, Type};
 
 use super::folding;
 use crate::{
@@ -44,6 +45,14 @@ pub const FIELDS: [&str; 15] = [
     "version",
 ];
 
+/// What the OpenAPI document promises to be accepted. More is: user names, addresses in place of host
+/// names, and host names in every script, whose rules are beyond a regular expression.
+const SURE_WEB_ADDRESS: &str = concat!(
+    "^[Hh][Tt][Tt][Pp][Ss]?://",
+    r"([A-Za-z0-9]+(-[A-Za-z0-9]+)*\.)*[A-Za-z][A-Za-z0-9]*(:[0-9]{1,4})?",
+    r#"([/?#][^\s\x00-\x1f\x7f-\x9f"<>\\^`{|}]*)?$"#
+);
+
 /// An `http` or `https` URL. The server never fetches it.
 struct WebAddress {
     text: Text,
@@ -59,6 +68,17 @@ impl Rule for WebAddress {
         } else {
             Err(vec![Wrong::new("invalid-url", "must be an http or https URL")])
         }
+    }
+
+    fn schema(&self) -> Schema {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            // An `ä` in the path is welcome: in RFC 3987's words it is an IRI.
+            .format(Some(SchemaFormat::Custom("iri".to_owned())))
+            .max_length(Some(self.text.max))
+            .pattern(Some(SURE_WEB_ADDRESS))
+            .build()
+            .into()
     }
 
     fn is_blank(&self, value: &Value) -> bool {

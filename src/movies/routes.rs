@@ -11,6 +11,7 @@ use super::{
     facets::FacetCounter,
     filter::{FacetQuery, MovieQuery, MyMovieQuery},
     model::{MovieDocument, MovieInput, MoviePatch, MovieView},
+    openapi as answers,
     ownership::Refusal,
     selection::SelectionQuery,
 };
@@ -19,7 +20,7 @@ use crate::{
     body::{JsonBody, MergePatchBody},
     conditional::{EntityTag, IfMatch, IfNoneMatch},
     fields::{has_control, normalized},
-    ids::MovieId,
+    ids::{MovieId, PathId},
     mongo::StoreError,
     page::{Cursors, Page},
     problem::Problem,
@@ -29,6 +30,13 @@ use crate::{
 };
 
 /// A page of the catalogue.
+#[utoipa::path(
+    context_path = "/api/movies",
+    tag = "movies",
+    operation_id = "list_movies",
+    params(MovieQuery),
+    responses(answers::List)
+)]
 #[get("/")]
 pub(super) async fn list(
     query: MovieQuery,
@@ -39,6 +47,13 @@ pub(super) async fn list(
 }
 
 /// A page of the caller's movies.
+#[utoipa::path(
+    context_path = "/api/users",
+    tag = "users",
+    operation_id = "list_my_movies",
+    params(MyMovieQuery),
+    responses(answers::Mine)
+)]
 #[get("/me/movies")]
 pub(super) async fn my_movies(
     user: CurrentUser,
@@ -62,6 +77,10 @@ async fn page(query: &MovieQuery, movies: &Movies, cursors: &Cursors) -> Result<
         .reply(|(movie, _)| query.selection.view(movie))
 }
 
+/// How many suggestions there are at most, and if nothing is said.
+pub(super) const MAX_SUGGESTIONS: u32 = 20;
+pub(super) const SUGGESTIONS: u32 = 10;
+
 /// `?prefix=&limit=`
 pub struct SuggestQuery {
     prefix: String,
@@ -80,27 +99,48 @@ impl<'r> FromRequest<'r> for SuggestQuery {
                 (!text.is_empty() && !has_control(&text, false)).then_some(text)
             };
             let prefix = query.parsed("prefix", rule, usable)?.ok_or_else(|| invalid("prefix", rule))?;
-            let in_range = |limit: &u32| (1..=20).contains(limit);
-            let limit = query
-                .parsed("limit", "must be a number from 1 to 20", |text| number(text).filter(in_range))?;
-            Ok(Self { prefix, limit: limit.unwrap_or(10) })
+            let in_range = |limit: &u32| (1..=MAX_SUGGESTIONS).contains(limit);
+            let rule = format!("must be a number from 1 to {MAX_SUGGESTIONS}");
+            let limit = query.parsed("limit", &rule, |text| number(text).filter(in_range))?;
+            Ok(Self { prefix, limit: limit.unwrap_or(SUGGESTIONS) })
         })
     }
 }
 
 /// Names in which a word begins so.
+#[utoipa::path(
+    context_path = "/api/movies",
+    tag = "movies",
+    operation_id = "suggest_movies",
+    params(SuggestQuery),
+    responses(answers::Suggested)
+)]
 #[get("/suggest")]
 pub(super) async fn suggest(query: SuggestQuery, movies: &State<Movies>) -> Result<Reply, Problem> {
     Reply::ok(&movies.suggest(&query.prefix, query.limit).await?)
 }
 
 /// How many movies there are of each genre, decade and language, within the filters.
+#[utoipa::path(
+    context_path = "/api/movies",
+    tag = "movies",
+    operation_id = "count_movies",
+    params(FacetQuery),
+    responses(answers::Counted)
+)]
 #[get("/facets")]
 pub(super) async fn facets(query: FacetQuery, counter: &State<FacetCounter>) -> Result<Reply, Problem> {
     Reply::ok(&*counter.count(&query.0).await?)
 }
 
 /// Adds a movie, which is then the caller's.
+#[utoipa::path(
+    context_path = "/api/movies",
+    tag = "movies",
+    operation_id = "add_movie",
+    request_body = MovieInput,
+    responses(answers::Created),
+)]
 #[post("/", data = "<body>")]
 pub(super) async fn create(
     user: CurrentUser,
@@ -116,14 +156,21 @@ pub(super) async fn create(
 }
 
 /// One movie.
+#[utoipa::path(
+    context_path = "/api/movies",
+    tag = "movies",
+    operation_id = "get_movie",
+    params(PathId<MovieId>, SelectionQuery, IfNoneMatch),
+    responses(answers::Found)
+)]
 #[get("/<id>")]
 pub(super) async fn get(
     query: SelectionQuery,
     condition: IfNoneMatch,
-    id: Option<MovieId>,
+    id: PathId<MovieId>,
     movies: &State<Movies>,
 ) -> Result<Reply, Problem> {
-    let id = id.ok_or(Problem::MovieNotFound)?;
+    let id = id.0.ok_or(Problem::MovieNotFound)?;
     let movie = movies.find(id).await?.ok_or(Problem::MovieNotFound)?;
     let reply =
         if condition.has(movie.version) { Reply::not_modified() } else { Reply::ok(&query.0.view(&movie)?)? };
@@ -131,30 +178,46 @@ pub(super) async fn get(
 }
 
 /// Replaces every client field of a movie of the caller's.
+#[utoipa::path(
+    context_path = "/api/movies",
+    tag = "movies",
+    operation_id = "replace_movie",
+    params(PathId<MovieId>, IfMatch),
+    request_body = MovieInput,
+    responses(answers::Changed),
+)]
 #[put("/<id>", data = "<body>")]
 pub(super) async fn replace(
     user: CurrentUser,
     _query: NoQuery,
     precondition: IfMatch,
-    id: Option<MovieId>,
+    id: PathId<MovieId>,
     movies: &State<Movies>,
     body: JsonBody<MovieInput>,
 ) -> Result<Reply, Problem> {
-    let id = id.ok_or(Problem::MovieNotFound)?;
+    let id = id.0.ok_or(Problem::MovieNotFound)?;
     changed(movies.replace(id, user.id(), &precondition, body.0).await)
 }
 
 /// Changes some fields of a movie of the caller's.
+#[utoipa::path(
+    context_path = "/api/movies",
+    tag = "movies",
+    operation_id = "patch_movie",
+    params(PathId<MovieId>, IfMatch),
+    request_body(content((MoviePatch = "application/json"), (MoviePatch = "application/merge-patch+json"))),
+    responses(answers::Changed),
+)]
 #[patch("/<id>", data = "<body>")]
 pub(super) async fn patch(
     user: CurrentUser,
     _query: NoQuery,
     precondition: IfMatch,
-    id: Option<MovieId>,
+    id: PathId<MovieId>,
     movies: &State<Movies>,
     body: MergePatchBody<MoviePatch>,
 ) -> Result<Reply, Problem> {
-    let id = id.ok_or(Problem::MovieNotFound)?;
+    let id = id.0.ok_or(Problem::MovieNotFound)?;
     changed(movies.patch(id, user.id(), &precondition, body.0).await)
 }
 
@@ -180,15 +243,22 @@ fn refused(refusal: Refusal) -> Problem {
 }
 
 /// Deletes a movie of the caller's.
+#[utoipa::path(
+    context_path = "/api/movies",
+    tag = "movies",
+    operation_id = "delete_movie",
+    params(PathId<MovieId>, IfMatch),
+    responses(answers::Deleted)
+)]
 #[delete("/<id>")]
 pub(super) async fn delete(
     user: CurrentUser,
     _query: NoQuery,
     precondition: IfMatch,
-    id: Option<MovieId>,
+    id: PathId<MovieId>,
     movies: &State<Movies>,
 ) -> Result<Reply, Problem> {
-    let id = id.ok_or(Problem::MovieNotFound)?;
+    let id = id.0.ok_or(Problem::MovieNotFound)?;
     movies.remove(id, user.id(), &precondition).await?.map_err(refused)?;
     Ok(Reply::no_content())
 }

@@ -14,6 +14,9 @@ use crate::{mongo::indexes::name_collation, page::Position};
 /// How many movies a search by relevance shows, over all its pages.
 pub const RELEVANCE_DEPTH: u64 = 1_000;
 
+/// The values of the parameter `sort`.
+pub const SORTS: [&str; 7] = ["created_at", "-created_at", "name", "-name", "year", "-year", "relevance"];
+
 /// An order of movies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sort {

@@ -7,7 +7,7 @@ use super::{
     admins::Admins,
     credentials::{AccountChange, Credentials},
     model::{Account, EmailAddress, EmailRule},
-    routes,
+    openapi as answers, routes,
 };
 use crate::{
     audit::{Audit, Event},
@@ -49,6 +49,13 @@ impl FromFields for AccountPatch {
 }
 
 /// Changes the caller's account. A new password revokes every token, the one that was sent included.
+#[utoipa::path(
+    context_path = "/api/users",
+    tag = "users",
+    operation_id = "change_me",
+    request_body(content((AccountPatch = "application/json"), (AccountPatch = "application/merge-patch+json"))),
+    responses(answers::Changed),
+)]
 #[patch("/me", data = "<body>")]
 pub(super) async fn change_me(
     user: CurrentUser,

@@ -12,6 +12,7 @@ use super::{
     Cascade, Role, UserView, Users,
     admins::{Admins, LastAdmin, NoSuchUser},
     model::{Account, RoleRule},
+    openapi as answers,
     repository::UserFilter,
     routes,
 };
@@ -20,7 +21,7 @@ use crate::{
     auth::Admin,
     body::MergePatchBody,
     fields::{Fields, FromFields, has_control, normalized},
-    ids::UserId,
+    ids::{PathId, UserId},
     movies::Movies,
     page::{Cursors, Page, Paging, Position},
     problem::Problem,
@@ -64,13 +65,20 @@ impl<'r> FromRequest<'r> for UserQuery {
     }
 }
 
-#[derive(Serialize)]
-struct Counts {
+/// How many there are of each.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Counts {
     users: u64,
     movies: u64,
 }
 
 /// How many users and movies there are.
+#[utoipa::path(
+    context_path = "/api/admin",
+    tag = "admin",
+    operation_id = "count_all",
+    responses(answers::Counted)
+)]
 #[get("/")]
 pub(super) async fn counts(
     _admin: Admin,
@@ -82,6 +90,13 @@ pub(super) async fn counts(
 }
 
 /// A page of users, newest first.
+#[utoipa::path(
+    context_path = "/api/admin",
+    tag = "admin",
+    operation_id = "list_users",
+    params(UserQuery),
+    responses(answers::List)
+)]
 #[get("/users")]
 pub(super) async fn list(
     _admin: Admin,
@@ -105,11 +120,17 @@ fn role_of(account: &Account, members: &HashSet<UserId>) -> Role {
 }
 
 /// One user.
+#[utoipa::path(
+    context_path = "/api/admin",
+    tag = "admin",
+    operation_id = "get_user", params(PathId<UserId>),
+    responses(answers::Found)
+)]
 #[get("/users/<id>")]
 pub(super) async fn get(
     _admin: Admin,
     _query: NoQuery,
-    id: Option<UserId>,
+    id: PathId<UserId>,
     users: &State<Users>,
     admins: &State<Admins>,
     movies: &State<Movies>,
@@ -119,12 +140,19 @@ pub(super) async fn get(
 }
 
 /// Gives or takes the role `admin`.
+#[utoipa::path(
+    context_path = "/api/admin",
+    tag = "admin",
+    operation_id = "change_role", params(PathId<UserId>),
+    request_body(content((RoleChange = "application/json"), (RoleChange = "application/merge-patch+json"))),
+    responses(answers::RoleChanged),
+)]
 #[patch("/users/<id>", data = "<body>")]
 pub(super) async fn change_role(
     admin: Admin,
     audit: Audit,
     _query: NoQuery,
-    id: Option<UserId>,
+    id: PathId<UserId>,
     users: &State<Users>,
     admins: &State<Admins>,
     movies: &State<Movies>,
@@ -143,12 +171,18 @@ pub(super) async fn change_role(
 }
 
 /// Deletes a user with all their movies.
+#[utoipa::path(
+    context_path = "/api/admin",
+    tag = "admin",
+    operation_id = "delete_user", params(PathId<UserId>),
+    responses(answers::DeletedByAdmin)
+)]
 #[delete("/users/<id>")]
 pub(super) async fn delete(
     admin: Admin,
     audit: Audit,
     _query: NoQuery,
-    id: Option<UserId>,
+    id: PathId<UserId>,
     users: &State<Users>,
     cascade: &State<Cascade>,
 ) -> Result<Reply, Problem> {
@@ -158,7 +192,7 @@ pub(super) async fn delete(
     Ok(reply)
 }
 
-async fn find(users: &Users, id: Option<UserId>) -> Result<Account, Problem> {
-    let id = id.ok_or(Problem::UserNotFound)?;
+async fn find(users: &Users, id: PathId<UserId>) -> Result<Account, Problem> {
+    let id = id.0.ok_or(Problem::UserNotFound)?;
     users.find(id).await?.ok_or(Problem::UserNotFound)
 }

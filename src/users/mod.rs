@@ -9,6 +9,7 @@
 //! | what happens when an account goes | [`cascade`] |
 //! | `/api/users/me` | [`mod@routes`]; changing it: [`account`] |
 //! | `/api/admin` | [`admin`] |
+//! | what the OpenAPI document says of them | [`openapi`] |
 
 use rocket::{fairing::AdHoc, routes};
 
@@ -18,6 +19,7 @@ pub mod admins;
 pub mod cascade;
 pub mod credentials;
 pub mod model;
+pub mod openapi;
 pub mod repository;
 mod routes;
 

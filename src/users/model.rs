@@ -7,6 +7,7 @@ use bson::DateTime;
 use email_address::Options;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::openapi::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 
 use crate::{
     fields::{Rule, Wrong, normalized},
@@ -70,10 +71,19 @@ impl Rule for EmailRule {
         };
         Err(vec![wrong])
     }
+
+    fn schema(&self) -> Schema {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Email)))
+            .max_length(Some(EMAIL_CHARACTERS))
+            .build()
+            .into()
+    }
 }
 
 /// What a user may do beyond their own things.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     User,
@@ -94,6 +104,10 @@ impl Rule for RoleRule {
             None => Err(vec![Wrong::new("wrong-type", "must be a string")]),
         }
     }
+
+    fn schema(&self) -> Schema {
+        <Role as utoipa::PartialSchema>::schema().into()
+    }
 }
 
 /// An account that is not marked as deleted.
@@ -109,13 +123,18 @@ pub struct Account {
 }
 
 /// A user as a client reads them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = User)]
 pub struct UserView {
     id: UserId,
+    /// In lower case.
+    #[schema(format = "email", max_length = 254, example = "ann@example.com")]
     email: String,
     role: Role,
     created_at: Timestamp,
+    /// How many movies are theirs; not in a list of users.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 0)]
     movie_count: Option<u64>,
 }
 

@@ -7,6 +7,7 @@ use super::{
     admins::{Admins, LastAdmin},
     cascade::Removal,
     model::Account,
+    openapi as answers,
 };
 use crate::{
     audit::{Audit, Event},
@@ -19,6 +20,7 @@ use crate::{
 };
 
 /// The caller's account.
+#[utoipa::path(context_path = "/api/users", tag = "users", operation_id = "get_me", responses(answers::Me))]
 #[get("/me")]
 pub(super) async fn me(
     user: CurrentUser,
@@ -30,6 +32,12 @@ pub(super) async fn me(
 }
 
 /// Deletes the caller's account with all its movies.
+#[utoipa::path(
+    context_path = "/api/users",
+    tag = "users",
+    operation_id = "delete_me",
+    responses(answers::Deleted)
+)]
 #[delete("/me")]
 pub(super) async fn delete_me(
     user: CurrentUser,

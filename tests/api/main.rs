@@ -13,6 +13,7 @@ mod faults;
 mod indexes;
 mod matrix;
 mod movies;
+mod openapi;
 mod plans;
 mod races;
 mod reset;

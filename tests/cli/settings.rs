@@ -93,3 +93,13 @@ fn the_environment_wins_over_dotenv_and_dotenv_over_the_file() {
     folder.write(".env", "this is no dotenv file\n");
     folder.run(&["serve"]).assert_failed(2, ".env: ");
 }
+
+#[test]
+fn the_document_is_printed_whatever_the_settings_and_nothing_is_made() {
+    let folder = Folder::new();
+    let mut command = folder.command(&["openapi"]);
+    command.env("MOVIE_BAG_NO_SUCH_SETTING", "1");
+    let ended = end(command);
+    assert_eq!(ended.assert_succeeded().out, include_str!("../../docs/openapi.json"));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}

@@ -31,7 +31,7 @@ use counts::{Counts, Pace};
 use crate::{
     audit::Audit,
     mongo::StoreError,
-    problem::Problem,
+    problem::{Code, Problem},
     secret,
     users::{EmailAddress, Users},
 };
@@ -128,6 +128,9 @@ pub struct Attempt {
 }
 
 impl Throttle {
+    /// What a client may be told before an attempt.
+    pub const REFUSALS: &[Code] = &[Code::TooManyRequests];
+
     #[must_use]
     pub fn new(database: &Database, users: Users, secret: &SecretString, enabled: bool) -> Self {
         Self {

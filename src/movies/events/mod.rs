@@ -16,6 +16,10 @@ use rocket::{
     response::{self, Responder, stream},
 };
 use tokio::sync::broadcast::error::RecvError;
+use utoipa::{
+    IntoParams,
+    openapi::path::{Parameter, ParameterIn},
+};
 
 mod follower;
 mod journal;
@@ -26,7 +30,8 @@ use follower::Listener;
 use journal::Change;
 use token::Token;
 
-use crate::{problem::Problem, query::NoQuery};
+use super::openapi as answers;
+use crate::{openapi::parameters::header, problem::Problem, query::NoQuery};
 
 /// Something is said at least this often, so that nobody on the way takes the connection for dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -48,6 +53,15 @@ impl<'r> FromRequest<'r> for LastEventId {
     }
 }
 
+impl IntoParams for LastEventId {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![header(
+            "Last-Event-ID",
+            "The `id` of the last event that was seen: the stream goes on after it.",
+        )]
+    }
+}
+
 /// The stream of events, and what a proxy has to know of it.
 pub struct EventStream<S>(stream::EventStream<S>);
 
@@ -61,6 +75,13 @@ impl<'r, S: futures::Stream<Item = stream::Event> + Send + 'r> Responder<'r, 'r>
 }
 
 /// Follows the catalogue. A listener that is too slow is cut off, and may come back with the last id.
+#[utoipa::path(
+    context_path = "/api/movies",
+    tag = "movies",
+    operation_id = "follow_movies",
+    params(LastEventId),
+    responses(answers::Followed)
+)]
 #[get("/events")]
 pub(super) async fn follow(
     _query: NoQuery,

@@ -2,6 +2,7 @@
 
 mod app;
 mod caller;
+pub mod contract;
 pub mod mongod;
 mod proxy;
 mod reply;

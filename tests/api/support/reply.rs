@@ -1,7 +1,10 @@
 //! An answer, and what can be asserted of it.
 
+use movie_bag::problem::Code;
 use reqwest::{RequestBuilder, header::HeaderMap};
 use serde_json::Value;
+
+use super::contract::{self, Answer};
 
 #[derive(Debug, Clone)]
 pub struct Reply {
@@ -13,11 +16,24 @@ pub struct Reply {
 
 impl Reply {
     pub async fn of(request: RequestBuilder) -> Self {
-        let response = request.send().await.expect("an answer");
+        let (client, request) = request.build_split();
+        let request = request.expect("a request");
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let response = client.execute(request).await.expect("an answer");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let path = response.url().path().to_owned();
         let body = response.bytes().await.expect("a whole answer").to_vec();
-        Self { status, headers, body, path }
+        let reply = Self { status, headers, body, path };
+        reply.assert_documented(method.as_str());
+        reply
+    }
+
+    /// As the OpenAPI document says, if it speaks of the route.
+    fn assert_documented(&self, method: &str) {
+        let header = |name: &str| self.header(name);
+        let answer = Answer { status: self.status, header: &header, body: &self.body };
+        if let Some(objection) = contract::objection(method, &self.path, &answer) {
+            panic!("{method} {}: {} {}: {objection}", self.path, self.status, self.text());
+        }
     }
 
     pub fn header(&self, name: &str) -> Option<String> {
@@ -47,6 +63,7 @@ impl Reply {
         let problem = reply.json();
         assert_eq!(problem["code"], code, "{problem}");
         assert_eq!(problem["type"], format!("/problems/{code}"));
+        assert!(Code::ALL.iter().any(|known| known.kind().code == code), "{code} has no page");
         assert_eq!(problem["status"], status);
         assert_eq!(problem["instance"], reply.path);
         assert_eq!(problem["request_id"].as_str().map(str::to_owned), reply.header("X-Request-Id"));

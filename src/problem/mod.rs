@@ -1,5 +1,10 @@
 //! Every error that a client can be answered: its status, code, title, detail and headers.
 //!
+//! | question | file |
+//! | --- | --- |
+//! | which codes there are, and what is said of each | [`codes`] |
+//! | `/problems/<code>` | [`mod@pages`] |
+//!
 //! The form is RFC 9457. What the log says of an error is another text: it is written here too, once,
 //! with the request's id.
 
@@ -11,6 +16,12 @@ use rocket::{
     response::{self, Responder},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
+
+pub mod codes;
+pub mod pages;
+
+pub use codes::{Code, Kind};
 
 use crate::{audit, fields::FieldError, mongo::StoreError, request_id::RequestId};
 
@@ -82,55 +93,45 @@ pub enum Problem {
     Overloaded,
 }
 
-/// What is the same for all problems of one code.
-pub struct Kind {
-    pub status: Status,
-    pub code: &'static str,
-    pub title: &'static str,
-    detail: &'static str,
-}
-
-const fn kind(status: Status, code: &'static str, title: &'static str, detail: &'static str) -> Kind {
-    Kind { status, code, title, detail }
-}
-
 impl Problem {
-    /// The one table of statuses and codes.
     #[must_use]
-    #[rustfmt::skip]
-    pub fn kind(&self) -> Kind {
+    pub fn code(&self) -> Code {
         match self {
-            Self::BadRequest => kind(Status::BadRequest, "bad-request", "Bad request", "The server does not understand the request."),
-            Self::InvalidJson(_) => kind(Status::BadRequest, "invalid-json", "Invalid JSON", "The body is not JSON."),
-            Self::InvalidQuery(_) => kind(Status::BadRequest, "invalid-query", "Invalid query", "A query parameter is not usable."),
-            Self::MissingToken => kind(Status::Unauthorized, "missing-token", "Missing token", "Send a bearer token in the Authorization header."),
-            Self::InvalidToken => kind(Status::Unauthorized, "invalid-token", "Invalid token", "The token is not one of ours."),
-            Self::ExpiredToken => kind(Status::Unauthorized, "expired-token", "Expired token", "The token has expired. Log in again."),
-            Self::RevokedToken => kind(Status::Unauthorized, "revoked-token", "Revoked token", "The token is no longer valid. Log in again."),
-            Self::BadCredentials => kind(Status::Unauthorized, "bad-credentials", "Bad credentials", "Email or password invalid"),
-            Self::AdminsOnly => kind(Status::Forbidden, "admins-only", "Admins only", "Only an admin may do this."),
-            Self::NotOwner => kind(Status::Forbidden, "not-owner", "Not the owner", "Only the user who added this movie may change or delete it."),
-            Self::WrongPassword => kind(Status::Forbidden, "wrong-password", "Wrong password", "The current password is another one."),
-            Self::NotFound => kind(Status::NotFound, "not-found", "Not found", "There is nothing at this address."),
-            Self::MovieNotFound => kind(Status::NotFound, "movie-not-found", "Movie not found", "There is no movie with this id."),
-            Self::UserNotFound => kind(Status::NotFound, "user-not-found", "User not found", "There is no user with this id."),
-            Self::MethodNotAllowed(_) => kind(Status::MethodNotAllowed, "method-not-allowed", "Method not allowed", "This address does not take this method; the Allow header names those that it takes."),
-            Self::RequestTimeout => kind(Status::RequestTimeout, "request-timeout", "Request timeout", "The body came too slowly."),
-            Self::EmailTaken => kind(Status::Conflict, "email-taken", "Email taken", "There is an account with this email."),
-            Self::DuplicateMovie => kind(Status::Conflict, "duplicate-movie", "Duplicate movie", "There is a movie of this name in this year."),
-            Self::LastAdmin => kind(Status::Conflict, "last-admin", "Last admin", "This is the last admin: make another user admin first."),
-            Self::PreconditionFailed => kind(Status::PreconditionFailed, "precondition-failed", "Precondition failed", "The movie has changed since the version that If-Match names."),
-            Self::PayloadTooLarge => kind(Status::PayloadTooLarge, "payload-too-large", "Payload too large", "The body is over 256 KiB."),
-            Self::UnsupportedMediaType => kind(Status::UnsupportedMediaType, "unsupported-media-type", "Unsupported media type", "The body must be application/json."),
-            Self::ValidationFailed(_) => kind(Status::UnprocessableEntity, "validation-failed", "Validation failed", "Some fields are not usable; errors names each."),
-            Self::InvalidResetToken => kind(Status::UnprocessableEntity, "invalid-reset-token", "Invalid reset token", "The reset link has been used, is too old, or is not one of ours. Ask for a new one."),
-            Self::TooManyRequests(_) => kind(Status::TooManyRequests, "too-many-requests", "Too many requests", "Too many attempts. Wait before you try again."),
-            Self::Internal(_) => kind(Status::InternalServerError, "internal-error", "Internal error", "Something went wrong here. It has been logged under the request id."),
-            Self::NoEvents => kind(Status::NotImplemented, "no-events", "No events", "The database of this server tells no changes: it is no replica set."),
-            Self::DatabaseUnavailable(_) => kind(Status::ServiceUnavailable, "database-unavailable", "Database unavailable", "The database does not answer. Try again in a moment."),
-            Self::DeadlineExceeded => kind(Status::ServiceUnavailable, "deadline-exceeded", "Deadline exceeded", "The request took too long. Try again in a moment."),
-            Self::Overloaded => kind(Status::ServiceUnavailable, "overloaded", "Overloaded", "Too many requests at once. Try again in a moment."),
+            Self::BadRequest => Code::BadRequest,
+            Self::InvalidJson(_) => Code::InvalidJson,
+            Self::InvalidQuery(_) => Code::InvalidQuery,
+            Self::MissingToken => Code::MissingToken,
+            Self::InvalidToken => Code::InvalidToken,
+            Self::ExpiredToken => Code::ExpiredToken,
+            Self::RevokedToken => Code::RevokedToken,
+            Self::BadCredentials => Code::BadCredentials,
+            Self::AdminsOnly => Code::AdminsOnly,
+            Self::NotOwner => Code::NotOwner,
+            Self::WrongPassword => Code::WrongPassword,
+            Self::NotFound => Code::NotFound,
+            Self::MovieNotFound => Code::MovieNotFound,
+            Self::UserNotFound => Code::UserNotFound,
+            Self::MethodNotAllowed(_) => Code::MethodNotAllowed,
+            Self::RequestTimeout => Code::RequestTimeout,
+            Self::EmailTaken => Code::EmailTaken,
+            Self::DuplicateMovie => Code::DuplicateMovie,
+            Self::LastAdmin => Code::LastAdmin,
+            Self::PreconditionFailed => Code::PreconditionFailed,
+            Self::PayloadTooLarge => Code::PayloadTooLarge,
+            Self::UnsupportedMediaType => Code::UnsupportedMediaType,
+            Self::ValidationFailed(_) => Code::ValidationFailed,
+            Self::InvalidResetToken => Code::InvalidResetToken,
+            Self::TooManyRequests(_) => Code::TooManyRequests,
+            Self::Internal(_) => Code::Internal,
+            Self::NoEvents => Code::NoEvents,
+            Self::DatabaseUnavailable(_) => Code::DatabaseUnavailable,
+            Self::DeadlineExceeded => Code::DeadlineExceeded,
+            Self::Overloaded => Code::Overloaded,
         }
+    }
+
+    fn kind(&self) -> Kind {
+        self.code().kind()
     }
 
     /// What happened this time, if there is more to say than the code does.
@@ -200,16 +201,30 @@ impl From<StoreError> for Problem {
     }
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+/// Problem details (RFC 9457). What a program should look at is `code`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody<'a> {
+    /// A page that explains the code to a person; relative to this server.
+    #[schema(format = "uri-reference")]
     r#type: String,
+    #[schema(value_type = String)]
     title: &'static str,
+    /// The status of the answer, once more.
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    #[schema(value_type = String)]
     code: &'static str,
+    /// What happened, for a person.
     detail: &'a str,
+    /// The path of the request.
+    #[schema(value_type = String)]
     instance: Cow<'a, str>,
+    /// Under which the log has more.
     request_id: &'a str,
+    /// Every broken field; with `validation-failed` only.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<FieldError>>, nullable = false)]
     errors: Option<&'a [FieldError]>,
 }
 
@@ -218,7 +233,7 @@ impl<'r> Responder<'r, 'static> for Problem {
         let Kind { status, code, title, .. } = self.kind();
         let request_id = RequestId::of(request);
         self.log(request);
-        let body = Body {
+        let body = ProblemBody {
             r#type: format!("/problems/{code}"),
             title,
             status: status.code,

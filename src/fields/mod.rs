@@ -2,20 +2,34 @@
 //!
 //! A model lists its fields with their rules; what is left over is unknown, and refused. Text is
 //! trimmed, brought to Unicode NFC, and holds no control character.
+//!
+//! The rules are in [`rules`]; what the OpenAPI document says of a body comes from the same calls, by
+//! way of [`schema`].
 
 use serde::Serialize;
 use serde_json::{Map, Value};
-use unicode_normalization::UnicodeNormalization;
+use utoipa::openapi::Schema;
+
+pub mod rules;
+pub mod schema;
+
+pub use rules::{AnyString, Integer, List, Text, has_control, normalized};
+use schema::{Need, Noted};
 
 /// Unknown fields that are named: a body of nothing else must not make an answer that is larger still.
 const MAX_UNKNOWN: usize = 100;
 
 /// A broken field. `code` is for programs, `message` for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct FieldError {
     /// `casts[2]`; empty where the whole body is meant.
+    #[schema(example = "casts[2]")]
     pub field: String,
+    /// For programs.
+    #[schema(value_type = String, example = "blank")]
     pub code: &'static str,
+    /// For people.
+    #[schema(example = "must not be blank")]
     pub message: String,
 }
 
@@ -42,6 +56,9 @@ pub trait Rule {
     /// Everything that is wrong with the value.
     fn parse(&self, value: Value) -> Result<Self::Value, Vec<Wrong>>;
 
+    /// The same rule, as the OpenAPI document says it, as far as a schema can.
+    fn schema(&self) -> Schema;
+
     /// Whether the value counts as missing.
     fn is_blank(&self, value: &Value) -> bool {
         value.is_null()
@@ -55,10 +72,11 @@ pub trait FromFields: Sized {
 }
 
 /// A JSON object while it is read.
-#[derive(Debug)]
 pub struct Fields {
     left: Map<String, Value>,
     errors: Vec<FieldError>,
+    /// Who wants to know which fields are asked for: see [`schema`].
+    notes: Option<Vec<Noted>>,
 }
 
 /// What a merge patch says of a field (RFC 7396).
@@ -89,7 +107,7 @@ impl Fields {
         let Value::Object(left) = body else {
             return Err(vec![error("", Wrong::new("wrong-type", "must be a JSON object"))]);
         };
-        let mut fields = Self { left, errors: Vec::new() };
+        let mut fields = Self { left, errors: Vec::new(), notes: None };
         let value = T::from_fields(&mut fields);
         for name in fields.left.keys().take(MAX_UNKNOWN) {
             fields.errors.push(error(name, Wrong::new("unknown", "is not a field of this resource")));
@@ -104,11 +122,17 @@ impl Fields {
     pub fn ignore(&mut self, names: &[&str]) {
         for name in names {
             self.left.shift_remove(*name);
+            self.note(name, Need::Ignored, schema::anything);
         }
     }
 
     /// A field that must be there.
     pub fn required<R: Rule>(&mut self, name: &str, rule: &R) -> Option<R::Value> {
+        self.note(name, Need::Required, || rule.schema());
+        self.there(name, rule)
+    }
+
+    fn there<R: Rule>(&mut self, name: &str, rule: &R) -> Option<R::Value> {
         match self.left.shift_remove(name) {
             None | Some(Value::Null) => {
                 self.errors.push(error(name, Wrong::new("required", "is required")));
@@ -120,6 +144,8 @@ impl Fields {
 
     /// A field that may be missing, `null` or blank: then it is `Some(None)`.
     pub fn optional<R: Rule>(&mut self, name: &str, rule: &R) -> Option<Option<R::Value>> {
+        let blank_too = rule.is_blank(&Value::from(""));
+        self.note(name, Need::Optional { blank_too }, || rule.schema());
         match self.left.shift_remove(name) {
             None => Some(None),
             Some(value) if rule.is_blank(&value) => Some(None),
@@ -129,12 +155,23 @@ impl Fields {
 
     /// A field of a merge patch. Where the field is required, `null` is refused.
     pub fn change<R: Rule>(&mut self, name: &str, rule: &R, required: bool) -> Option<Change<R::Value>> {
-        if !self.left.contains_key(name) {
-            Some(Change::Keep)
-        } else if required {
-            self.required(name, rule).map(Change::Set)
+        if required {
+            self.note(name, Need::IfChanged, || rule.schema());
+            if self.left.contains_key(name) {
+                self.there(name, rule).map(Change::Set)
+            } else {
+                Some(Change::Keep)
+            }
         } else {
-            self.optional(name, rule).map(|value| value.map_or(Change::Clear, Change::Set))
+            let given = self.left.contains_key(name);
+            let value = self.optional(name, rule)?;
+            Some(if given { value.map_or(Change::Clear, Change::Set) } else { Change::Keep })
+        }
+    }
+
+    fn note(&mut self, name: &str, need: Need, schema: impl FnOnce() -> Schema) {
+        if let Some(notes) = &mut self.notes {
+            notes.push(Noted { name: name.to_owned(), need, schema: schema() });
         }
     }
 
@@ -160,127 +197,4 @@ fn error(name: &str, wrong: Wrong) -> FieldError {
         None => name.to_owned(),
     };
     FieldError { field, code: wrong.code, message: wrong.message }
-}
-
-/// Any string, as it is.
-pub struct AnyString;
-
-impl Rule for AnyString {
-    type Value = String;
-
-    fn parse(&self, value: Value) -> Result<String, Vec<Wrong>> {
-        match value {
-            Value::String(text) => Ok(text),
-            _ => Err(vec![Wrong::new("wrong-type", "must be a string")]),
-        }
-    }
-}
-
-/// A text of 1 to `max` characters.
-pub struct Text {
-    pub max: usize,
-    /// Whether tab and newline are allowed.
-    pub multiline: bool,
-}
-
-/// Trims and brings to NFC: two texts that look the same are the same.
-#[must_use]
-pub fn normalized(text: &str) -> String {
-    text.trim().nfc().collect()
-}
-
-/// Whether there is a control character that `multiline` does not excuse.
-#[must_use]
-pub fn has_control(text: &str, multiline: bool) -> bool {
-    text.chars().any(|c| c.is_control() && !(multiline && matches!(c, '\t' | '\n')))
-}
-
-impl Text {
-    #[must_use]
-    pub const fn line(max: usize) -> Self {
-        Self { max, multiline: false }
-    }
-
-    fn check(&self, value: Value) -> Result<String, Wrong> {
-        let Value::String(text) = value else { return Err(Wrong::new("wrong-type", "must be a string")) };
-        let text = normalized(&text);
-        if text.is_empty() {
-            Err(Wrong::new("blank", "must not be blank"))
-        } else if has_control(&text, self.multiline) {
-            Err(Wrong::new("control-character", "must not hold a control character"))
-        } else if text.chars().count() > self.max {
-            Err(Wrong::new("too-long", format!("must have {} characters at most", self.max)))
-        } else {
-            Ok(text)
-        }
-    }
-}
-
-impl Rule for Text {
-    type Value = String;
-
-    fn parse(&self, value: Value) -> Result<String, Vec<Wrong>> {
-        self.check(value).map_err(|wrong| vec![wrong])
-    }
-
-    fn is_blank(&self, value: &Value) -> bool {
-        value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
-    }
-}
-
-/// A list of texts; repeats are dropped, the first stays.
-pub struct List {
-    pub may_be_empty: bool,
-    pub max: usize,
-    pub item: Text,
-}
-
-impl Rule for List {
-    type Value = Vec<String>;
-
-    fn parse(&self, value: Value) -> Result<Vec<String>, Vec<Wrong>> {
-        let Value::Array(items) = value else {
-            return Err(vec![Wrong::new("wrong-type", "must be a list of strings")]);
-        };
-        if items.len() > self.max {
-            return Err(vec![Wrong::new("too-many", format!("must have {} entries at most", self.max))]);
-        }
-        if items.is_empty() && !self.may_be_empty {
-            return Err(vec![Wrong::new("too-few", "must not be empty")]);
-        }
-        let mut texts: Vec<String> = Vec::with_capacity(items.len());
-        let mut seen = std::collections::HashSet::with_capacity(items.len());
-        let mut wrongs = Vec::new();
-        for (index, item) in items.into_iter().enumerate() {
-            match self.item.check(item) {
-                Ok(text) if seen.insert(text.clone()) => texts.push(text),
-                Ok(_) => {}
-                Err(wrong) => wrongs.push(Wrong { at: Some(index), ..wrong }),
-            }
-        }
-        if wrongs.is_empty() { Ok(texts) } else { Err(wrongs) }
-    }
-}
-
-/// A whole number in a range.
-pub struct Integer {
-    pub min: i32,
-    pub max: i32,
-}
-
-impl Rule for Integer {
-    type Value = i32;
-
-    fn parse(&self, value: Value) -> Result<i32, Vec<Wrong>> {
-        // JSON knows one kind of number: 1995.0 is the whole number 1995.
-        let Some(whole) = value.as_f64().filter(|number| number.fract() == 0.0) else {
-            return Err(vec![Wrong::new("wrong-type", "must be a whole number")]);
-        };
-        if (f64::from(self.min)..=f64::from(self.max)).contains(&whole) {
-            #[expect(clippy::cast_possible_truncation, reason = "it is whole, and in the range of i32")]
-            Ok(whole as i32)
-        } else {
-            Err(vec![Wrong::new("out-of-range", format!("must be {} to {}", self.min, self.max))])
-        }
-    }
 }

@@ -1,0 +1,166 @@
+//! The rules that fields keep: how each reads a value, and how it says so in the OpenAPI document.
+
+use serde_json::Value;
+use unicode_normalization::UnicodeNormalization;
+use utoipa::openapi::{ArrayBuilder, Object, ObjectBuilder, RefOr, Schema, Type};
+
+use super::{Rule, Wrong};
+
+/// A character of a text of one line, as a regular expression.
+pub const NO_CONTROL: &str = r"[^\x00-\x1f\x7f-\x9f]";
+/// The same where tab and newline are allowed.
+const NO_CONTROL_BUT_LINES: &str = r"[^\x00-\x08\x0b-\x1f\x7f-\x9f]";
+
+/// Any string, as it is.
+pub struct AnyString;
+
+impl Rule for AnyString {
+    type Value = String;
+
+    fn parse(&self, value: Value) -> Result<String, Vec<Wrong>> {
+        match value {
+            Value::String(text) => Ok(text),
+            _ => Err(vec![Wrong::new("wrong-type", "must be a string")]),
+        }
+    }
+
+    fn schema(&self) -> Schema {
+        Object::with_type(Type::String).into()
+    }
+}
+
+/// A text of 1 to `max` characters.
+pub struct Text {
+    pub max: usize,
+    /// Whether tab and newline are allowed.
+    pub multiline: bool,
+}
+
+/// Trims and brings to NFC: two texts that look the same are the same.
+#[must_use]
+pub fn normalized(text: &str) -> String {
+    text.trim().nfc().collect()
+}
+
+/// Whether there is a control character that `multiline` does not excuse.
+#[must_use]
+pub fn has_control(text: &str, multiline: bool) -> bool {
+    text.chars().any(|c| c.is_control() && !(multiline && matches!(c, '\t' | '\n')))
+}
+
+impl Text {
+    #[must_use]
+    pub const fn line(max: usize) -> Self {
+        Self { max, multiline: false }
+    }
+
+    fn check(&self, value: Value) -> Result<String, Wrong> {
+        let Value::String(text) = value else { return Err(Wrong::new("wrong-type", "must be a string")) };
+        let text = normalized(&text);
+        if text.is_empty() {
+            Err(Wrong::new("blank", "must not be blank"))
+        } else if has_control(&text, self.multiline) {
+            Err(Wrong::new("control-character", "must not hold a control character"))
+        } else if text.chars().count() > self.max {
+            Err(Wrong::new("too-long", format!("must have {} characters at most", self.max)))
+        } else {
+            Ok(text)
+        }
+    }
+}
+
+impl Rule for Text {
+    type Value = String;
+
+    fn parse(&self, value: Value) -> Result<String, Vec<Wrong>> {
+        self.check(value).map_err(|wrong| vec![wrong])
+    }
+
+    fn schema(&self) -> Schema {
+        let allowed = if self.multiline { NO_CONTROL_BUT_LINES } else { NO_CONTROL };
+        // A character that is not blank, with whatever else around it: there is one for sure.
+        let pattern = format!(r"^{allowed}*[^\s\x00-\x1f\x7f-\x9f]{allowed}*$");
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .min_length(Some(1))
+            .max_length(Some(self.max))
+            .pattern(Some(pattern))
+            .build()
+            .into()
+    }
+
+    fn is_blank(&self, value: &Value) -> bool {
+        value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
+    }
+}
+
+/// A list of texts; repeats are dropped, the first stays.
+pub struct List {
+    pub may_be_empty: bool,
+    pub max: usize,
+    pub item: Text,
+}
+
+impl Rule for List {
+    type Value = Vec<String>;
+
+    fn parse(&self, value: Value) -> Result<Vec<String>, Vec<Wrong>> {
+        let Value::Array(items) = value else {
+            return Err(vec![Wrong::new("wrong-type", "must be a list of strings")]);
+        };
+        if items.len() > self.max {
+            return Err(vec![Wrong::new("too-many", format!("must have {} entries at most", self.max))]);
+        }
+        if items.is_empty() && !self.may_be_empty {
+            return Err(vec![Wrong::new("too-few", "must not be empty")]);
+        }
+        let mut texts: Vec<String> = Vec::with_capacity(items.len());
+        let mut seen = std::collections::HashSet::with_capacity(items.len());
+        let mut wrongs = Vec::new();
+        for (index, item) in items.into_iter().enumerate() {
+            match self.item.check(item) {
+                Ok(text) if seen.insert(text.clone()) => texts.push(text),
+                Ok(_) => {}
+                Err(wrong) => wrongs.push(Wrong { at: Some(index), ..wrong }),
+            }
+        }
+        if wrongs.is_empty() { Ok(texts) } else { Err(wrongs) }
+    }
+
+    fn schema(&self) -> Schema {
+        let least = (!self.may_be_empty).then_some(1);
+        let items = RefOr::T(self.item.schema());
+        Schema::Array(ArrayBuilder::new().items(items).min_items(least).max_items(Some(self.max)).build())
+    }
+}
+
+/// A whole number in a range.
+pub struct Integer {
+    pub min: i32,
+    pub max: i32,
+}
+
+impl Rule for Integer {
+    type Value = i32;
+
+    fn parse(&self, value: Value) -> Result<i32, Vec<Wrong>> {
+        // JSON knows one kind of number: 1995.0 is the whole number 1995.
+        let Some(whole) = value.as_f64().filter(|number| number.fract() == 0.0) else {
+            return Err(vec![Wrong::new("wrong-type", "must be a whole number")]);
+        };
+        if (f64::from(self.min)..=f64::from(self.max)).contains(&whole) {
+            #[expect(clippy::cast_possible_truncation, reason = "it is whole, and in the range of i32")]
+            Ok(whole as i32)
+        } else {
+            Err(vec![Wrong::new("out-of-range", format!("must be {} to {}", self.min, self.max))])
+        }
+    }
+    fn schema(&self) -> Schema {
+        ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(self.min))
+            .maximum(Some(self.max))
+            .build()
+            .into()
+    }
+}

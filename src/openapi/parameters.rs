@@ -1,0 +1,56 @@
+//! How a route says what it can be asked: the parameters of its query.
+
+use utoipa::{
+    Number,
+    openapi::{
+        ObjectBuilder, RefOr, Required, Schema, Type,
+        path::{Parameter, ParameterBuilder, ParameterIn},
+    },
+};
+
+use crate::fields::{Rule, Text};
+
+/// A parameter that may be left out.
+#[must_use]
+pub fn optional(name: &str, description: &str, schema: impl Into<RefOr<Schema>>) -> Parameter {
+    parameter(ParameterIn::Query, name, description, schema).required(Required::False).build()
+}
+
+/// A parameter that must be there.
+#[must_use]
+pub fn required(name: &str, description: &str, schema: impl Into<RefOr<Schema>>) -> Parameter {
+    parameter(ParameterIn::Query, name, description, schema).required(Required::True).build()
+}
+
+/// A header of the request.
+#[must_use]
+pub fn header(name: &str, description: &str) -> Parameter {
+    parameter(ParameterIn::Header, name, description, ObjectBuilder::new().schema_type(Type::String))
+        .required(Required::False)
+        .build()
+}
+
+fn parameter(
+    place: ParameterIn,
+    name: &str,
+    description: &str,
+    schema: impl Into<RefOr<Schema>>,
+) -> ParameterBuilder {
+    ParameterBuilder::new().name(name).parameter_in(place).description(Some(description)).schema(Some(schema))
+}
+
+/// A whole number within limits.
+#[must_use]
+pub fn integer(min: impl Into<Number>, max: impl Into<Number>) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(min)).maximum(Some(max))
+}
+
+/// A text that is not blank and holds no control character; of any length, if that is not said.
+#[must_use]
+pub fn text(max: Option<usize>) -> Schema {
+    let mut schema = Text::line(max.unwrap_or_default()).schema();
+    if let Schema::Object(object) = &mut schema {
+        object.max_length = max;
+    }
+    schema
+}

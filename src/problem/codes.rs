@@ -1,0 +1,170 @@
+//! The one table of problem codes: the status, what a client's program reads, and what a person reads
+//! at `/problems/<code>`.
+
+use rocket::http::Status;
+
+/// What is the same for all problems of one code.
+#[derive(Debug)]
+pub struct Kind {
+    pub status: Status,
+    pub code: &'static str,
+    pub title: &'static str,
+    /// What the answer says, unless there is more to say that time.
+    pub detail: &'static str,
+    /// For the page: what it means, and when it comes.
+    pub meaning: &'static str,
+    /// For the page: what to do.
+    pub remedy: &'static str,
+}
+
+macro_rules! codes {
+    ($($code:ident = $status:ident $name:literal, $title:literal,
+        detail: $detail:literal, meaning: $meaning:literal, remedy: $remedy:literal;)*) => {
+        /// The code of a problem. [`super::Problem`] adds what is known of one occurrence.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Code {
+            $(#[doc = $title] $code,)*
+        }
+
+        impl Code {
+            pub const ALL: &[Self] = &[$(Self::$code),*];
+
+            #[must_use]
+            pub const fn kind(self) -> Kind {
+                match self {
+                    $(Self::$code => Kind {
+                        status: Status::$status,
+                        code: $name,
+                        title: $title,
+                        detail: $detail,
+                        meaning: $meaning,
+                        remedy: $remedy,
+                    },)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    BadRequest = BadRequest "bad-request", "Bad request",
+        detail: "The server does not understand the request.",
+        meaning: "The request is not HTTP as this server speaks it: a method that it has never heard of, or a body that broke off.",
+        remedy: "Look at the method and the address, and send the whole body. A client library gets this right by itself.";
+    InvalidJson = BadRequest "invalid-json", "Invalid JSON",
+        detail: "The body is not JSON.",
+        meaning: "The body could not be read as JSON. The detail says at which line and column, and why.",
+        remedy: "Let a JSON library write the body, in UTF-8. Missing quotes, a comma too many and an empty body are the usual reasons.";
+    InvalidQuery = BadRequest "invalid-query", "Invalid query",
+        detail: "A query parameter is not usable.",
+        meaning: "A parameter behind the question mark is unknown to this route, given twice, or has a value that cannot be used. The detail names it.",
+        remedy: "Compare it with the parameters in the API documentation. A cursor (after) is good only with the filters and the sort that it was made for.";
+    MissingToken = Unauthorized "missing-token", "Missing token",
+        detail: "Send a bearer token in the Authorization header.",
+        meaning: "This route needs to know who is calling, and no token came with the request.",
+        remedy: "Log in with POST /api/auth/login, and send the token with each request: Authorization: Bearer followed by the token.";
+    InvalidToken = Unauthorized "invalid-token", "Invalid token",
+        detail: "The token is not one of ours.",
+        meaning: "What came in the Authorization header is not a bearer token that this service has issued: it has another form, or another signature.",
+        remedy: "Send the token exactly as login answered it, after the word Bearer. If the service has got a new key, log in again.";
+    ExpiredToken = Unauthorized "expired-token", "Expired token",
+        detail: "The token has expired. Log in again.",
+        meaning: "A token lives for a limited time (login says for how many seconds), and that time is over.",
+        remedy: "Log in again for a new one.";
+    RevokedToken = Unauthorized "revoked-token", "Revoked token",
+        detail: "The token is no longer valid. Log in again.",
+        meaning: "The token was good once. Since then somebody has logged out, the password has been changed, or the account has been deleted.",
+        remedy: "Log in again. If that fails too, the account is gone or has another password.";
+    BadCredentials = Unauthorized "bad-credentials", "Bad credentials",
+        detail: "Email or password invalid",
+        meaning: "The email and the password do not belong together. Whether there is an account with this email is not told on purpose.",
+        remedy: "Try again, or ask for a reset link with POST /api/auth/forgot.";
+    AdminsOnly = Forbidden "admins-only", "Admins only",
+        detail: "Only an admin may do this.",
+        meaning: "You are logged in, but the route is for users with the role admin.",
+        remedy: "Ask an admin. The first one is made on the command line: movie-bag admin grant EMAIL.";
+    NotOwner = Forbidden "not-owner", "Not the owner",
+        detail: "Only the user who added this movie may change or delete it.",
+        meaning: "The movie exists, and somebody else has added it. Nobody but that user may change or delete it, and admins are no exception.",
+        remedy: "Log in as the user who added it. GET /api/users/me/movies lists the movies that are yours.";
+    WrongPassword = Forbidden "wrong-password", "Wrong password",
+        detail: "The current password is another one.",
+        meaning: "Changing the email or the password asks for the current password once more, and current_password is not it.",
+        remedy: "Try again. If you have forgotten it, ask for a reset link with POST /api/auth/forgot.";
+    NotFound = NotFound "not-found", "Not found",
+        detail: "There is nothing at this address.",
+        meaning: "No route has this path.",
+        remedy: "Compare the path with those in the API documentation. Upper and lower case are different.";
+    MovieNotFound = NotFound "movie-not-found", "Movie not found",
+        detail: "There is no movie with this id.",
+        meaning: "The movie has been deleted or has never been there, or the id is not one: ids have 24 digits, 0 to 9 and a to f.",
+        remedy: "Take the id from a list of movies. If it was there before, its owner has deleted it.";
+    UserNotFound = NotFound "user-not-found", "User not found",
+        detail: "There is no user with this id.",
+        meaning: "The account has been deleted or has never been there, or the id is not one: ids have 24 digits, 0 to 9 and a to f.",
+        remedy: "Take the id from the list of users, GET /api/admin/users.";
+    MethodNotAllowed = MethodNotAllowed "method-not-allowed", "Method not allowed",
+        detail: "This address does not take this method; the Allow header names those that it takes.",
+        meaning: "The path is right, the method is not.",
+        remedy: "Use one of the methods in the Allow header of the answer.";
+    RequestTimeout = RequestTimeout "request-timeout", "Request timeout",
+        detail: "The body came too slowly.",
+        meaning: "The server waits ten seconds for a body, and this one was not whole by then.",
+        remedy: "Send it again, whole. If Content-Length names more bytes than are sent, the server waits in vain.";
+    EmailTaken = Conflict "email-taken", "Email taken",
+        detail: "There is an account with this email.",
+        meaning: "An email belongs to one account, whatever its case.",
+        remedy: "Log in, or ask for a reset link with POST /api/auth/forgot. Or take another email.";
+    DuplicateMovie = Conflict "duplicate-movie", "Duplicate movie",
+        detail: "There is a movie of this name in this year.",
+        meaning: "No two movies share a name in the same year, nor do two without a year.",
+        remedy: "Look for it with GET /api/movies. For another film of that name give its year. After a 503 it may be the one that you were adding.";
+    LastAdmin = Conflict "last-admin", "Last admin",
+        detail: "This is the last admin: make another user admin first.",
+        meaning: "There is always an admin once there was one, and after this there would be none.",
+        remedy: "Make another user admin first: PATCH /api/admin/users/{id}, or movie-bag admin grant EMAIL.";
+    PreconditionFailed = PreconditionFailed "precondition-failed", "Precondition failed",
+        detail: "The movie has changed since the version that If-Match names.",
+        meaning: "You asked to change the movie only if it is still the version that you have read. It is not, and nothing was changed.",
+        remedy: "Read the movie again, look at what has changed, and send your change with the new ETag.";
+    PayloadTooLarge = PayloadTooLarge "payload-too-large", "Payload too large",
+        detail: "The body is over 256 KiB.",
+        meaning: "No body may have more than 256 KiB.",
+        remedy: "Send less. For many movies at once there is movie-bag import.";
+    UnsupportedMediaType = UnsupportedMediaType "unsupported-media-type", "Unsupported media type",
+        detail: "The body must be application/json.",
+        meaning: "The Content-Type header is missing or names something that this route does not read. Bodies are JSON in UTF-8.",
+        remedy: "Send Content-Type: application/json. PATCH takes application/merge-patch+json too.";
+    ValidationFailed = UnprocessableEntity "validation-failed", "Validation failed",
+        detail: "Some fields are not usable; errors names each.",
+        meaning: "The body is JSON, but some of its fields break a rule: one is missing, too long, of another type, or unknown.",
+        remedy: "The list errors names every broken field, with a code for programs and a message for people. Mend them all, and send it again.";
+    InvalidResetToken = UnprocessableEntity "invalid-reset-token", "Invalid reset token",
+        detail: "The reset link has been used, is too old, or is not one of ours. Ask for a new one.",
+        meaning: "A reset link works once and for one hour. A change of the email or the password spoils it as well.",
+        remedy: "Ask for a new one with POST /api/auth/forgot, and use the latest mail.";
+    TooManyRequests = TooManyRequests "too-many-requests", "Too many requests",
+        detail: "Too many attempts. Wait before you try again.",
+        meaning: "Passwords, sign-ups and resets may be attempted only so often, so that nobody can guess. There were too many attempts for this account or from your address.",
+        remedy: "Wait as many seconds as the Retry-After header says.";
+    Internal = InternalServerError "internal-error", "Internal error",
+        detail: "Something went wrong here. It has been logged under the request id.",
+        meaning: "The server has made a mistake. It is not your request's fault.",
+        remedy: "Try again later. If it stays, tell whoever runs the service the request_id of the answer: the log has more under it.";
+    NoEvents = NotImplemented "no-events", "No events",
+        detail: "The database of this server has no change streams.",
+        meaning: "Live events come from the database's change streams. The database of this server is a standalone mongod, which has none.",
+        remedy: "Ask for the list again from time to time. Whoever runs the service can make the database a replica set, if only of one member.";
+    DatabaseUnavailable = ServiceUnavailable "database-unavailable", "Database unavailable",
+        detail: "The database does not answer. Try again in a moment.",
+        meaning: "The server runs, and its database does not answer at the moment. What you wanted to write may have been written all the same.",
+        remedy: "Try again after as many seconds as Retry-After says. Before you repeat a write, look whether it was done; with If-Match a repeated change is safe.";
+    DeadlineExceeded = ServiceUnavailable "deadline-exceeded", "Deadline exceeded",
+        detail: "The request took too long. Try again in a moment.",
+        meaning: "The server gives up a request after 30 seconds. What you wanted to write may have been written all the same.",
+        remedy: "Try again after as many seconds as Retry-After says, if you can with a narrower question.";
+    Overloaded = ServiceUnavailable "overloaded", "Overloaded",
+        detail: "Too many requests at once. Try again in a moment.",
+        meaning: "Checking a password is costly on purpose, and too many are waiting to be checked.",
+        remedy: "Try again after as many seconds as Retry-After says.";
+}

@@ -1,0 +1,255 @@
+//! The OpenAPI document, Swagger UI and the pages of the problems.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use movie_bag::{openapi, problem::Code};
+use serde_json::Value;
+
+use crate::{
+    matrix::{Access, ROUTES, mounted},
+    support::{
+        TestApp,
+        contract::{Answer, objection},
+    },
+};
+
+fn document() -> Value {
+    serde_json::to_value(openapi::document()).unwrap()
+}
+
+/// Method and path as mounted, and what the document says.
+fn operations(document: &Value) -> BTreeMap<(String, String), &Value> {
+    let paths = document["paths"].as_object().unwrap();
+    let each = |path: &str, method: &str| (method.to_uppercase(), path.replace('{', "<").replace('}', ">"));
+    paths
+        .iter()
+        .flat_map(|(path, item)| {
+            item.as_object().unwrap().iter().map(move |(method, operation)| (each(path, method), operation))
+        })
+        .collect()
+}
+
+/// For people; the document is about what programs call.
+fn is_page(path: &str) -> bool {
+    path == "/" || ["/assets", "/problems", "/api/docs"].iter().any(|start| path.starts_with(start))
+}
+
+#[test]
+fn the_pinned_document_is_the_one_of_the_code() {
+    let pinned = include_str!("../../docs/openapi.json");
+    assert!(
+        openapi::pretty().unwrap() == pinned,
+        "docs/openapi.json is stale: cargo run -- openapi > docs/openapi.json"
+    );
+}
+
+#[tokio::test]
+async fn the_document_lists_the_mounted_routes_and_no_others() {
+    let document = document();
+    let documented: BTreeSet<_> = operations(&document).into_keys().collect();
+    let mounted: BTreeSet<_> = mounted().await.into_iter().filter(|(_, path)| !is_page(path)).collect();
+    assert_eq!(documented, mounted);
+}
+
+#[test]
+fn the_document_asks_for_a_token_where_one_is_needed() {
+    let document = document();
+    for ((method, path), operation) in operations(&document) {
+        let row = ROUTES.iter().find(|(m, p, ..)| *m == method && *p == path).unwrap();
+        assert_eq!(operation.get("security").is_some(), row.2 != Access::Anyone, "{method} {path}");
+        assert!(operation["responses"].get(row.3.to_string()).is_some(), "{method} {path}");
+    }
+}
+
+#[test]
+fn every_operation_has_its_own_id_and_says_what_it_does() {
+    let document = document();
+    let mut ids = BTreeSet::new();
+    for ((method, path), operation) in operations(&document) {
+        assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{method} {path}");
+        assert!(!operation["summary"].as_str().unwrap().is_empty(), "{method} {path}");
+        assert_eq!(operation["tags"].as_array().unwrap().len(), 1, "{method} {path}");
+        let parameters: Vec<&str> = operation["parameters"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|parameter| parameter["in"] == "path")
+            .map(|parameter| parameter["name"].as_str().unwrap())
+            .collect();
+        assert_eq!(parameters, if path.contains("<id>") { vec!["id"] } else { vec![] }, "{method} {path}");
+    }
+}
+
+/// What the schema of a request says, by pointer: that the rules of the model arrive there.
+#[test]
+fn the_rules_of_the_fields_are_in_the_document() {
+    let document = document();
+    let rule = |pointer: &str| {
+        document
+            .pointer(&format!("/components/schemas/{pointer}"))
+            .unwrap_or_else(|| panic!("{pointer}"))
+            .clone()
+    };
+    for (pointer, expected) in [
+        ("MovieInput/required", serde_json::json!(["name", "casts", "genres"])),
+        ("MovieInput/additionalProperties", false.into()),
+        ("MovieInput/properties/name/minLength", 1.into()),
+        ("MovieInput/properties/name/maxLength", 300.into()),
+        ("MovieInput/properties/casts/maxItems", 500.into()),
+        ("MovieInput/properties/casts/items/maxLength", 200.into()),
+        ("MovieInput/properties/genres/minItems", 1.into()),
+        ("MovieInput/properties/genres/maxItems", 50.into()),
+        ("MovieInput/properties/genres/items/maxLength", 100.into()),
+        ("MovieInput/properties/year/minimum", 1870.into()),
+        ("MovieInput/properties/year/maximum", 2100.into()),
+        ("MovieInput/properties/runtime/maximum", 60_000.into()),
+        ("MovieInput/properties/directors/maxItems", 50.into()),
+        ("MovieInput/properties/plot/maxLength", 10_000.into()),
+        ("MovieInput/properties/poster_url/maxLength", 2_048.into()),
+        ("Signup/properties/email/maxLength", 254.into()),
+        ("Signup/properties/password/minLength", 8.into()),
+        ("Signup/properties/password/maxLength", 72.into()),
+    ] {
+        assert_eq!(rule(pointer), expected, "{pointer}");
+    }
+    assert!(document.pointer("/components/schemas/MoviePatch/required").is_none());
+}
+
+#[tokio::test]
+async fn the_document_is_served() {
+    let app = TestApp::start().await;
+    let reply = app.anyone().get("/api/openapi.json").await.assert_status(200);
+    assert_eq!(reply.json(), document());
+    app.anyone().get("/api/openapi.json?x=1").await.assert_problem(400, "invalid-query");
+}
+
+#[test]
+fn an_answer_that_is_not_documented_is_objected_to() {
+    let check = |method, path, status, content_type: &str, body: &str| {
+        let header = |name: &str| match name {
+            "X-Request-Id" => Some("x".to_owned()),
+            "Content-Type" => Some(content_type.to_owned()),
+            _ => None,
+        };
+        objection(method, path, &Answer { status, header: &header, body: body.as_bytes() })
+    };
+    let (json, problem) = ("application/json", "application/problem+json");
+    let page = r#"{"items":[],"next":null}"#;
+    assert_eq!(check("GET", "/api/movies", 200, json, page), None);
+    assert_eq!(check("PUT", "/api/movies", 405, problem, ""), None, "is not documented at all");
+    let user_problem = r#"{"type":"/problems/user-not-found","title":"","status":404,"code":"user-not-found",
+        "detail":"","instance":"","request_id":""}"#;
+    for (method, path, status, content_type, body) in [
+        ("GET", "/api/movies", 418, json, page),
+        ("GET", "/api/movies", 200, "text/plain", page),
+        ("GET", "/api/movies", 200, json, r#"{"items":[]}"#),
+        ("GET", "/api/movies", 200, json, r#"{"items":[],"next":null,"more":1}"#),
+        ("GET", "/api/movies", 200, json, r#"{"items":[{"name":"Heat"}],"next":null}"#),
+        (
+            "GET",
+            "/api/movies",
+            200,
+            json,
+            r#"{"items":[{"id":"6561f0c2a3b4d5e6f7081920","x":1}],"next":null}"#,
+        ),
+        // Without an ETag.
+        ("GET", "/api/movies/6561f0c2a3b4d5e6f7081920", 304, "", ""),
+        ("GET", "/api/movies/6561f0c2a3b4d5e6f7081920", 404, problem, user_problem),
+        ("POST", "/api/auth/logout", 204, json, "{}"),
+    ] {
+        assert!(check(method, path, status, content_type, body).is_some(), "{method} {path} {status} {body}");
+    }
+}
+
+#[tokio::test]
+async fn swagger_ui_is_served_from_the_binary_alone() {
+    let app = TestApp::start().await;
+    let page = app.anyone().get("/api/docs").await.assert_status(200);
+    assert_eq!(page.header("Content-Type").as_deref(), Some("text/html; charset=utf-8"));
+    let policy = page.header("Content-Security-Policy").unwrap();
+    for part in ["default-src 'none'", "script-src 'self';", "connect-src 'self'", "frame-ancestors 'none'"] {
+        assert!(policy.contains(part), "{policy}");
+    }
+    assert!(!policy.contains("unsafe"), "{policy}");
+    let text = page.text();
+    assert!(!text.contains("://"), "{text}");
+    let addresses: Vec<&str> = text.split(['"']).filter(|part| part.starts_with("/api/docs/")).collect();
+    assert_eq!(addresses.len(), 6, "{addresses:?}");
+    for address in addresses {
+        let file = app.anyone().get(address).await.assert_status(200);
+        let expected = match address.rsplit('.').next().unwrap() {
+            "js" => "text/javascript",
+            "css" => "text/css",
+            _ => "image/png",
+        };
+        assert_eq!(file.header("Content-Type").as_deref(), Some(expected), "{address}");
+    }
+    let setup = app.anyone().get("/api/docs/swagger-initializer.js").await.text();
+    assert!(
+        setup.contains(r#""url": "/api/openapi.json""#) && setup.contains(r#""validatorUrl": "none""#),
+        "{setup}"
+    );
+    // Also there, an error is one of ours.
+    for path in ["/api/docs/index.html", "/api/docs/nope", "/api/docs/a/b", "/api/docs/..%2fx"] {
+        app.anyone().get(path).await.assert_problem(404, "not-found");
+    }
+    app.anyone().send("POST", "/api/docs").await.assert_problem(405, "method-not-allowed");
+}
+
+/// The codes of the contract.
+const CODES: [&str; 30] = [
+    "bad-request",
+    "invalid-json",
+    "invalid-query",
+    "missing-token",
+    "invalid-token",
+    "expired-token",
+    "revoked-token",
+    "bad-credentials",
+    "admins-only",
+    "not-owner",
+    "wrong-password",
+    "not-found",
+    "movie-not-found",
+    "user-not-found",
+    "method-not-allowed",
+    "email-taken",
+    "duplicate-movie",
+    "last-admin",
+    "request-timeout",
+    "precondition-failed",
+    "payload-too-large",
+    "unsupported-media-type",
+    "validation-failed",
+    "invalid-reset-token",
+    "too-many-requests",
+    "internal-error",
+    "no-events",
+    "database-unavailable",
+    "deadline-exceeded",
+    "overloaded",
+];
+
+#[tokio::test]
+async fn every_problem_has_a_page() {
+    let app = TestApp::start().await;
+    let table: BTreeSet<&str> = Code::ALL.iter().map(|code| code.kind().code).collect();
+    assert_eq!(table, BTreeSet::from(CODES));
+    let list = app.anyone().get("/problems").await.assert_status(200).text();
+    for code in Code::ALL {
+        let kind = code.kind();
+        let path = format!("/problems/{}", kind.code);
+        assert!(list.contains(&format!("href=\"{path}\"")), "{path}");
+        let page = app.anyone().get(&path).await.assert_status(200);
+        assert_eq!(page.header("Content-Type").as_deref(), Some("text/html; charset=utf-8"));
+        let policy = page.header("Content-Security-Policy").unwrap();
+        assert!(policy.starts_with("default-src 'none'; ") && !policy.contains("script-src"), "{policy}");
+        let text = page.text();
+        assert!(text.contains(kind.title) && text.contains(&kind.status.code.to_string()), "{text}");
+        assert!(!text.contains("<script") && !text.contains("style=") && !text.contains("://"), "{text}");
+    }
+    let problem = app.anyone().get("/problems/nope").await.assert_problem(404, "not-found").json();
+    // And the address in an answer is that of a page.
+    app.anyone().get(problem["type"].as_str().unwrap()).await.assert_status(200);
+    app.anyone().send("POST", "/problems/not-owner").await.assert_problem(405, "method-not-allowed");
+}

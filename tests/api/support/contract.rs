@@ -1,0 +1,133 @@
+//! Holds an answer against the OpenAPI document: its status, its headers, its body. Every reply of the
+//! tests is, if its route is documented; what is not documented there is a mistake, in the code or in
+//! the document.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock, Mutex},
+};
+
+use jsonschema::Validator;
+use serde_json::{Value, json};
+
+static CONTRACT: LazyLock<Contract> = LazyLock::new(Contract::read);
+
+struct Contract {
+    document: Value,
+    /// By the place of the schema in the document: most are asked for many times.
+    validators: Mutex<HashMap<String, Arc<Validator>>>,
+}
+
+/// An answer, as far as the document speaks of it.
+pub struct Answer<'a> {
+    pub status: u16,
+    pub header: &'a dyn Fn(&str) -> Option<String>,
+    pub body: &'a [u8],
+}
+
+/// What the document says against this answer; nothing of a route that is not in it.
+pub fn objection(method: &str, path: &str, answer: &Answer) -> Option<String> {
+    let operation = CONTRACT.operation(if method == "HEAD" { "get" } else { method }, path)?;
+    CONTRACT.check(&operation, method == "HEAD", answer).err()
+}
+
+impl Contract {
+    fn read() -> Self {
+        let mut document = serde_json::to_value(movie_bag::openapi::document()).unwrap();
+        document["components"]["schemas"].as_object_mut().unwrap().values_mut().for_each(close);
+        Self { document, validators: Mutex::default() }
+    }
+
+    /// Where the operation stands in the document, as a JSON pointer.
+    fn operation(&self, method: &str, path: &str) -> Option<String> {
+        let paths = self.document["paths"].as_object().unwrap();
+        // A path without parameters goes before one that fits by its parameters.
+        let template =
+            if paths.contains_key(path) { path } else { paths.keys().find(|key| fits(key, path))? };
+        let method = method.to_ascii_lowercase();
+        self.document["paths"][template].get(&method)?;
+        Some(format!("/paths/{}/{method}", template.replace('/', "~1")))
+    }
+
+    fn check(&self, operation: &str, is_head: bool, answer: &Answer) -> Result<(), String> {
+        let place = format!("{operation}/responses/{}", answer.status);
+        let documented = self.document.pointer(&place).ok_or("this status is not documented")?;
+        for (name, header) in documented["headers"].as_object().into_iter().flatten() {
+            let header = self.resolved(header);
+            match (answer.header)(name) {
+                Some(value) => self.validate(&header["schema"], None, &typed(&header["schema"], value))?,
+                None if header["required"] == true => return Err(format!("the header {name} is missing")),
+                None => {}
+            }
+        }
+        let content = documented["content"].as_object().and_then(|content| content.iter().next());
+        match content {
+            _ if is_head => Ok(()),
+            None if answer.body.is_empty() => Ok(()),
+            None => Err("a body is not documented".to_owned()),
+            Some((media_type, content)) => {
+                let sent = (answer.header)("Content-Type");
+                if sent.as_ref() != Some(media_type) {
+                    return Err(format!("{media_type} is documented, not {sent:?}"));
+                }
+                let body = serde_json::from_slice(answer.body).map_err(|error| error.to_string())?;
+                self.validate(&content["schema"], Some(place), &body)
+            }
+        }
+    }
+
+    fn resolved<'a>(&'a self, value: &'a Value) -> &'a Value {
+        let pointer = value["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
+        pointer.map_or(value, |pointer| self.document.pointer(pointer).unwrap())
+    }
+
+    fn validate(&self, schema: &Value, kept_as: Option<String>, value: &Value) -> Result<(), String> {
+        let compile = || {
+            let mut schema = schema.clone();
+            // What its references lead to.
+            schema["components"] = json!({ "schemas": self.document["components"]["schemas"] });
+            Arc::new(jsonschema::draft202012::options().should_validate_formats(true).build(&schema).unwrap())
+        };
+        let validator = match kept_as {
+            Some(key) => Arc::clone(self.validators.lock().unwrap().entry(key).or_insert_with(compile)),
+            None => compile(),
+        };
+        let errors: Vec<String> = validator
+            .iter_errors(value)
+            .map(|error| format!("{} ({})", error, error.instance_path()))
+            .collect();
+        if errors.is_empty() { Ok(()) } else { Err(errors.join("; ")) }
+    }
+}
+
+fn fits(template: &str, path: &str) -> bool {
+    let (template, path): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
+    template.len() == path.len()
+        && template
+            .iter()
+            .zip(path)
+            .all(|(expected, found)| *expected == found || (expected.starts_with('{') && !found.is_empty()))
+}
+
+/// Headers are text; the document may say that the text is a number.
+fn typed(schema: &Value, text: String) -> Value {
+    if schema["type"] == "integer" {
+        text.parse::<u64>().map_or(text.into(), Value::from)
+    } else {
+        text.into()
+    }
+}
+
+/// For clients an object may grow; here a field that is not documented is a mistake.
+fn close(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            object.values_mut().for_each(close);
+            if object.contains_key("properties") && !object.contains_key("additionalProperties") {
+                object.insert("additionalProperties".to_owned(), false.into());
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(close),
+        _ => {}
+    }
+}
