@@ -33,7 +33,8 @@ export function story(name, { expected = [], ...look }, tell) {
     const contexts = [];
     const newcomer = async (more = {}) => {
       const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, ...look, ...more });
-      context.setDefaultTimeout(10_000);
+      // Long: what is tested is what comes, not how soon on a busy machine.
+      context.setDefaultTimeout(30_000);
       contexts.push(context);
       const page = await context.newPage();
       page.on("pageerror", (error) => complaints.push(`uncaught: ${error.stack}`));
