@@ -84,10 +84,11 @@ impl Audit {
         tracing::warn!(target: TARGET, event = "throttled", attempted, request_id, address, account, "audit");
     }
 
-    /// A login that failed.
-    pub fn login_failed(&self, claimed: &EmailAddress) {
+    /// A login that failed; `user` if there is such an account.
+    pub fn login_failed(&self, claimed: &EmailAddress, user: Option<UserId>) {
         let (request_id, address, account) = (&self.request_id, self.address(), masked(claimed));
-        tracing::warn!(target: TARGET, event = "login-failed", request_id, address, account, "audit");
+        let user = user.map(|user| user.to_string()).unwrap_or_default();
+        tracing::warn!(target: TARGET, event = "login-failed", request_id, address, account, user, "audit");
     }
 }
 

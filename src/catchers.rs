@@ -23,3 +23,29 @@ fn default(status: Status, request: &Request<'_>) -> Problem {
 pub fn all() -> Vec<Catcher> {
     catchers![default]
 }
+
+#[cfg(test)]
+mod tests {
+    use rocket::{get, local::asynchronous::Client, routes};
+
+    use super::*;
+
+    #[get("/panic")]
+    fn panic() -> &'static str {
+        panic!("a secret of the inside")
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_that_tells_nothing() {
+        let rocket =
+            rocket::custom(crate::config::defaults()).register("/", all()).mount("/", routes![panic]);
+        let client = Client::untracked(rocket).await.unwrap();
+        for _ in 0..2 {
+            let response = client.get("/panic").dispatch().await;
+            assert_eq!(response.status().code, 500);
+            assert!(response.headers().contains("X-Request-Id"));
+            let body = response.into_string().await.unwrap();
+            assert!(body.contains("internal-error") && !body.contains("secret"), "{body}");
+        }
+    }
+}

@@ -8,6 +8,8 @@ use rocket::{
     http::{Header, Method, Status},
 };
 
+use crate::query::number;
+
 /// What a page may send.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 const REQUEST_HEADERS: &str =
@@ -44,7 +46,7 @@ impl Allowed {
             Self::Exactly(allowed) => allowed == origin,
             Self::AnyPort(host) => origin.strip_prefix(host.as_str()).is_some_and(|rest| {
                 let port = rest.strip_prefix(':');
-                rest.is_empty() || port.is_some_and(|port| port.parse::<u16>().is_ok())
+                rest.is_empty() || port.and_then(number::<u16>).is_some()
             }),
         }
     }
@@ -122,6 +124,7 @@ mod tests {
             ("http://localhost:*", "http://localhost:5173.evil.test"),
             ("http://localhost:*", "http://localhost:99999"),
             ("http://localhost:*", "http://localhost:"),
+            ("http://localhost:*", "http://localhost:+80"),
             ("http://localhost:*", "https://localhost:5173"),
         ] {
             assert!(!matches(allowed, origin), "{allowed} {origin}");

@@ -39,3 +39,26 @@ pub fn limited(mut routes: Vec<Route>) -> Vec<Route> {
     }
     routes
 }
+
+#[cfg(test)]
+mod tests {
+    use rocket::{get, local::asynchronous::Client, routes};
+
+    use super::*;
+
+    #[get("/slow")]
+    async fn slow() -> &'static str {
+        tokio::time::sleep(DEADLINE * 2).await;
+        "late"
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_takes_too_long_is_503() {
+        let rocket = rocket::custom(crate::config::defaults()).mount("/", limited(routes![slow]));
+        let client = Client::untracked(rocket).await.unwrap();
+        let response = client.get("/slow").dispatch().await;
+        assert_eq!(response.status().code, 503);
+        assert!(response.headers().contains("Retry-After"));
+        assert!(response.into_string().await.unwrap().contains("deadline-exceeded"));
+    }
+}

@@ -19,6 +19,7 @@
 //! | every error that can be answered, and what is said of it to a person | [`problem`] |
 //! | what the OpenAPI document says, Swagger UI | [`openapi`] |
 //! | unique rules and all indexes | [`mongo::indexes`] |
+//! | the web client and what its page is allowed | [`web`] |
 //! | where mongod comes from, how it is run | [`mongo::mongod`], [`mongo::embedded`] |
 
 #![warn(clippy::unwrap_used, clippy::dbg_macro, clippy::todo)]
@@ -54,6 +55,7 @@ pub mod secret;
 pub mod serve;
 pub mod timestamp;
 pub mod users;
+pub mod web;
 
 use figment::Figment;
 use mongodb::Database;
@@ -101,9 +103,10 @@ pub fn rocket(
         throttle: Throttle::new(database, users.clone(), secret, settings.throttle.enabled),
     };
     let listens: rocket::Config = figment.extract().unwrap_or_default();
+    let listens = std::net::SocketAddr::from((listens.address, listens.port));
     // Where the embedded database is, there is one person, who reads the log.
     let alone = settings.mongodb.uri.is_none();
-    let mailer = Mailer::new(&settings.mail, alone, &format!("http://{}:{}", listens.address, listens.port))?;
+    let mailer = Mailer::new(&settings.mail, alone, &format!("http://{listens}"))?;
     Ok(rocket::custom(figment)
         .attach(Shield::default().enable(Referrer::NoReferrer))
         // Before the envelope, whose line in the log says what was answered in the end.
@@ -119,5 +122,6 @@ pub fn rocket(
         .attach(openapi::stage())
         .attach(openapi::swagger_ui::stage())
         .attach(problem::pages::stage())
+        .attach(web::stage())
         .attach(methods::stage()))
 }

@@ -7,6 +7,7 @@ use std::{
 
 use figment::Figment;
 use rocket::{error::ErrorKind, fairing::AdHoc};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use secrecy::SecretString;
 
 use crate::{
@@ -39,6 +40,7 @@ pub async fn run(figment: &Figment, settings: &Settings) -> Result<(), ServeErro
     if settings.mongodb.uri.is_some() && settings.jwt.secret.is_none() {
         return Err(secret_is_required());
     }
+    raise_file_limit();
     // Kept to the end of this function, or of the process.
     let _only_one = match settings.mongodb.uri {
         None => Some(lock(&settings.data_dir)?),
@@ -77,6 +79,16 @@ async fn launch(figment: &Figment, settings: &Settings, connection: &Connection)
             }
             kind => kind.to_string(),
         })),
+    }
+}
+
+/// Each connection is an open file, and each who listens to events a connection: as many as the system
+/// lets us have, instead of the usual 1,024.
+fn raise_file_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
     }
 }
 

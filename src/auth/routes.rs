@@ -17,7 +17,7 @@ use crate::{
     problem::Problem,
     query::NoQuery,
     reply::Reply,
-    users::{EmailAddress, EmailRule, Role, UserView, Users},
+    users::{EmailAddress, EmailRule, Role, UserView, Users, credentials::Credentials},
 };
 
 /// What signup takes: no role, and nothing else that the server decides.
@@ -116,23 +116,39 @@ pub(super) async fn login(
 ) -> Result<Reply, Problem> {
     let Login { email, password } = body.0;
     let email = EmailAddress::claimed(&email);
-    let attempt = throttle.admit(Action::Password, &email, &audit).await?;
+    let attempt = throttle.admit(Action::Login, &email, &audit).await?;
     let credentials = users.find_credentials(&email).await?;
     let known = hasher.verify(&password, credentials.as_ref().map(|found| &found.password_hash)).await?;
+    let user = credentials.as_ref().map(|found| found.id);
     let Some(credentials) = credentials.filter(|_| known) else {
-        audit.login_failed(&email);
+        audit.login_failed(&email, user);
         attempt.count().await?;
         return Err(Problem::BadCredentials);
     };
-    if let Some(renewed) = hasher.renew(password, &credentials.password_hash).await? {
-        users.renew_hash(&credentials, &renewed).await?;
-    }
     let token = tokens.issue(credentials.id, credentials.generation)?;
     audit.record(Event::Login, credentials.id);
     attempt.forgive().await;
-    users.remember_address(credentials.id, &throttle.digest_of(audit.address)).await?;
+    let address = throttle.digest_of(audit.address);
+    if let Err(problem) = afterwards(users, hasher, &credentials, password, &address).await {
+        tracing::warn!(code = problem.code().kind().code, "a login that succeeded was not followed up");
+    }
     let expires_in = tokens.lifetime().as_secs();
     Reply::ok(&TokenView { token, token_type: "Bearer", expires_in })
+}
+
+/// What a login leaves behind. The password was right: if this fails, the next login will do it.
+async fn afterwards(
+    users: &Users,
+    hasher: &Hasher,
+    verified: &Credentials,
+    password: ClaimedPassword,
+    address: &str,
+) -> Result<(), Problem> {
+    users.remember_address(verified.id, address).await?;
+    if let Some(renewed) = hasher.renew(password, &verified.password_hash).await? {
+        users.renew_hash(verified, &renewed).await?;
+    }
+    Ok(())
 }
 
 /// Revokes the token that came with the request.

@@ -23,6 +23,8 @@ pub struct Smtp {
     pub from: Mailbox,
     /// A password goes over the network in the clear.
     pub is_open: bool,
+    /// As it stands in letters, whatever it was written like.
+    pub link_base: url::Url,
 }
 
 impl MailSettings {
@@ -43,25 +45,32 @@ impl MailSettings {
                 _ => Ok(None),
             };
         };
-        // The error's own text might show the URL, and with it a password.
-        let transport =
-            AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose_secret()).map_err(|_| {
-                let forms = "smtps://user:password@host, smtp://user:password@host?tls=required";
-                SettingsError(format!("mail.smtp_url: is none of the forms {forms}"))
-            })?;
-        let is_open = url::Url::parse(url.expose_secret()).is_ok_and(|url| is_open(&url));
+        // An error's own text might show the URL, and with it a password.
+        let forms = "smtps://user:password@host, smtp://user:password@host?tls=required";
+        let wrong = || SettingsError(format!("mail.smtp_url: is none of the forms {forms}"));
+        let parsed = url::Url::parse(url.expose_secret()).map_err(|_| wrong())?;
+        // A misspelt `tls` would be passed over, and the mail go out in the clear.
+        let parameters: Vec<_> = parsed.query_pairs().map(|(name, _)| name).collect();
+        if parameters.len() > 1 || parameters.iter().any(|name| name != "tls") {
+            return Err(wrong());
+        }
+        let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.expose_secret());
+        let transport = transport.map_err(|_| wrong())?;
+        let is_open = is_open(&parsed);
         let from = from.parse().map_err(|_| {
             let form = "Movie Bag <noreply@example.com>";
             SettingsError(format!("mail.from: must be an address, as in {form}"))
         })?;
-        let is_base = |url: url::Url| {
-            matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none()
+        let is_base = |url: &url::Url| {
+            matches!(url.scheme(), "http" | "https")
+                && (url.query(), url.fragment(), url.password()) == (None, None, None)
+                && url.username().is_empty()
         };
-        if !url::Url::parse(base).is_ok_and(is_base) {
+        let link_base = url::Url::parse(base).ok().filter(is_base).ok_or_else(|| {
             let form = "https://movies.example.com";
-            return Err(SettingsError(format!("mail.link_base: must be an address, as in {form}")));
-        }
-        Ok(Some(Smtp { transport, from, is_open }))
+            SettingsError(format!("mail.link_base: must be an address, as in {form}"))
+        })?;
+        Ok(Some(Smtp { transport, from, is_open, link_base }))
     }
 }
 

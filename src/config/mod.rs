@@ -179,7 +179,8 @@ impl Settings {
         }
         self.mail.smtp()?;
         for origin in &self.cors.origins {
-            if origin != "*" && !is_origin(origin.strip_suffix(":*").unwrap_or(origin)) {
+            let has_star = origin.strip_suffix(":*").unwrap_or(origin).contains('*');
+            if origin != "*" && (has_star || !is_origin(origin.strip_suffix(":*").unwrap_or(origin))) {
                 return wrong("cors.origins", "each must be scheme://host[:port], scheme://host:* or *");
             }
         }
@@ -276,6 +277,7 @@ mod tests {
             ("MOVIE_BAG_LOG__FORMAT", "xml", "log.format"),
             ("MOVIE_BAG_CACHE__MOVIES", "-1", "cache.movies"),
             ("MOVIE_BAG_CORS__ORIGINS", r#"["example.com"]"#, "cors.origins"),
+            ("MOVIE_BAG_CORS__ORIGINS", r#"["https://*.example.com"]"#, "cors.origins"),
             ("MOVIE_BAG_MAIL__FROM", "a@example.com", "mail.smtp_url"),
             ("MOVIE_BAG_MAIL__SMTP_URL", "smtp://127.0.0.1", "mail.from"),
             ("ROCKET_PORT", "many", "port"),
@@ -308,6 +310,9 @@ mod tests {
         for (url, from, base, key) in [
             ("http://secret@mail.example.com", from, base, "mail.smtp_url"),
             ("smtp://secret@mail.example.com?tls=perhaps", from, base, "mail.smtp_url"),
+            ("smtp://secret@mail.example.com?tlss=required", from, base, "mail.smtp_url"),
+            ("smtp://secret@mail.example.com?tls=required&tls=none", from, base, "mail.smtp_url"),
+            (url, from, "https://ann:secret@example.com", "mail.link_base"),
             (url, "Movie Bag", base, "mail.from"),
             (url, from, "example.com", "mail.link_base"),
             (url, from, "ftp://example.com", "mail.link_base"),

@@ -16,6 +16,9 @@ pub mod schema;
 pub use rules::{AnyString, Integer, List, Text, has_control, normalized};
 use schema::{Need, Noted};
 
+/// Unknown fields that are named: a body of nothing else must not make an answer that is larger still.
+const MAX_UNKNOWN: usize = 100;
+
 /// A broken field. `code` is for programs, `message` for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct FieldError {
@@ -106,7 +109,7 @@ impl Fields {
         };
         let mut fields = Self { left, errors: Vec::new(), notes: None };
         let value = T::from_fields(&mut fields);
-        for name in fields.left.keys() {
+        for name in fields.left.keys().take(MAX_UNKNOWN) {
             fields.errors.push(error(name, Wrong::new("unknown", "is not a field of this resource")));
         }
         match value {

@@ -69,3 +69,18 @@ impl Letter {
         Self::new(to, "Your email address was changed", &paragraphs, None)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_html_is_escaped() {
+        let base = "https://example.com/\"><script>";
+        let letter =
+            Letter::reset(EmailAddress::claimed("a@example.com"), base, &ResetToken::claimed("t".into()));
+        assert!(letter.html.contains("https://example.com/&quot;&gt;&lt;script&gt;/#/reset?token=t"));
+        assert!(!letter.html.contains("<script>"));
+        assert!(letter.text.contains(&format!("{base}/#/reset?token=t")));
+    }
+}

@@ -15,7 +15,7 @@ use lettre::{
 };
 use rocket::fairing::AdHoc;
 use tokio::{
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
 };
 
@@ -27,6 +27,9 @@ use crate::config::{MailSettings, SettingsError, Smtp};
 
 /// Letters that may be on their way; the next one is given up.
 const LETTERS: usize = 256;
+/// Letters that may wait to be tried again: fewer, and beside the others, so that one address to which
+/// nothing can be sent does not stop all mail.
+const DELAYED: usize = 64;
 /// Letters that are sent at the same time: one slow answer must not hold all.
 const AT_ONCE: usize = 4;
 /// How long a mail server may take for one step, and for a whole letter.
@@ -54,6 +57,7 @@ pub struct Mailer {
     delivery: Arc<Delivery>,
     link_base: Arc<str>,
     letters: Arc<Semaphore>,
+    delayed: Arc<Semaphore>,
     lines: Arc<Semaphore>,
 }
 
@@ -95,8 +99,10 @@ impl Mailer {
     /// # Errors
     /// The setting that cannot be used.
     pub fn new(settings: &MailSettings, to_log: bool, address: &str) -> Result<Self, SettingsError> {
+        let mut base: Arc<str> = address.into();
         let delivery = match settings.smtp()? {
-            Some(Smtp { transport, from, is_open }) => {
+            Some(Smtp { transport, from, is_open, link_base }) => {
+                base = link_base.as_str().into();
                 if is_open {
                     tracing::warn!(
                         "mail.smtp_url sends its password unencrypted: smtps://, or ?tls=required, does not"
@@ -109,8 +115,9 @@ impl Mailer {
         };
         Ok(Self {
             delivery: Arc::new(delivery),
-            link_base: settings.link_base.as_deref().unwrap_or(address).into(),
+            link_base: base,
             letters: Arc::new(Semaphore::new(LETTERS)),
+            delayed: Arc::new(Semaphore::new(DELAYED)),
             lines: Arc::new(Semaphore::new(AT_ONCE)),
         })
     }
@@ -139,12 +146,12 @@ impl Mailer {
         };
         let mailer = self.clone();
         tokio::spawn(async move {
-            mailer.deliver(&letter).await;
-            drop(place);
+            mailer.deliver(&letter, place).await;
         });
     }
 
-    async fn deliver(&self, letter: &Letter) {
+    /// `place` is held while the letter is sent for the first time.
+    async fn deliver(&self, letter: &Letter, place: OwnedSemaphorePermit) {
         let subject = letter.subject;
         let (transport, from) = match &*self.delivery {
             Delivery::Smtp { transport, from } => (transport, from),
@@ -158,18 +165,21 @@ impl Mailer {
             }
         };
         let mut pauses = PAUSES.into_iter();
+        let (mut place, mut delay) = (Some(place), None);
         loop {
-            let error = match self.send_now(transport, from.clone(), letter).await {
-                Ok(()) => return,
-                Err(error) => error,
-            };
-            let pause = if is_final(&error) { None } else { pauses.next() };
-            match pause {
+            let Err(error) = self.send_now(transport, from.clone(), letter).await else { return };
+            // Not its text, in which a mail server may repeat the whole address.
+            let (reason, status) = error.summary();
+            drop(place.take());
+            if delay.is_none() {
+                delay = self.delayed.try_acquire().ok();
+            }
+            match pauses.next().filter(|_| delay.is_some() && !error.is_final()) {
                 Some(pause) => {
-                    tracing::warn!(subject, %error, "a letter did not go out; it is tried again");
+                    tracing::warn!(subject, reason, status, "a letter did not go out; it is tried again");
                     sleep(pause).await;
                 }
-                None => return tracing::error!(subject, %error, "a letter is given up"),
+                None => return tracing::error!(subject, reason, status, "a letter is given up"),
             }
         }
     }
@@ -207,12 +217,34 @@ impl Mailer {
     }
 }
 
-/// Whether trying again is of no use.
-fn is_final(error: &MailError) -> bool {
-    match error {
-        MailError::Letter(_) | MailError::Address(_) => true,
-        MailError::Smtp(error) => error.is_permanent(),
-        MailError::Slow => false,
+impl MailError {
+    /// Whether trying again is of no use.
+    fn is_final(&self) -> bool {
+        match self {
+            Self::Letter(_) | Self::Address(_) => true,
+            Self::Smtp(error) => error.is_permanent(),
+            Self::Slow => false,
+        }
+    }
+
+    /// What went wrong, and the mail server's code if it said one.
+    fn summary(&self) -> (&'static str, String) {
+        match self {
+            Self::Letter(_) => ("the letter cannot be written", String::new()),
+            Self::Address(_) => ("the address is none", String::new()),
+            Self::Slow => ("the mail server is too slow", String::new()),
+            Self::Smtp(error) => {
+                let status = error.status().map(|code| code.to_string()).unwrap_or_default();
+                let reason = match error {
+                    _ if !status.is_empty() => "the mail server refused",
+                    error if error.is_timeout() => "the mail server is too slow",
+                    error if error.is_tls() => "TLS failed",
+                    error if error.is_client() => "the mail server cannot do what is needed",
+                    _ => "the mail server cannot be reached",
+                };
+                (reason, status)
+            }
+        }
     }
 }
 
@@ -225,4 +257,30 @@ pub fn stage(mailer: Mailer) -> AdHoc {
             .manage(mailer)
             .attach(AdHoc::on_shutdown("mail", |_| Box::pin(async move { last.finish().await })))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::users::EmailAddress;
+
+    #[tokio::test]
+    async fn letters_that_do_not_go_out_are_bounded() {
+        // It takes connections and never says a word.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let settings = MailSettings {
+            smtp_url: Some(format!("smtp://{}", silent.local_addr().unwrap()).into()),
+            from: Some("noreply@example.com".to_owned()),
+            link_base: Some("https://example.com".to_owned()),
+        };
+        let mailer = Mailer::new(&settings, false, "").unwrap();
+        let letter = || Letter::password_changed(EmailAddress::claimed("ann@example.com"));
+        for _ in 0..LETTERS {
+            mailer.send(letter());
+        }
+        assert_eq!(mailer.letters.available_permits(), 0);
+        let under_way = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        mailer.send(letter());
+        assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), under_way);
+    }
 }

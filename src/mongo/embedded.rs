@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{COMMAND, StoreError, mongod, parse, supervisor, within};
+use super::{COMMAND, StoreError, error, mongod, parse, supervisor, within};
 
 /// How long an attach waits: for a mongod that is ending, then for one that is starting.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -179,7 +179,7 @@ async fn configure(admin: &mongodb::Database, config: Document, member: &Documen
             config.insert("version", config.get_i32("version").unwrap_or(1) + 1);
             doc! { "replSetReconfig": config, "force": true }
         }
-        Err(StoreError::Other(error)) if code(&error) == Some(NOT_YET_INITIALIZED) => {
+        Err(StoreError::Other(error)) if error::code(&error) == Some(NOT_YET_INITIALIZED) => {
             doc! { "replSetInitiate": config }
         }
         // Still starting.
@@ -188,7 +188,7 @@ async fn configure(admin: &mongodb::Database, config: Document, member: &Documen
     };
     match within(COMMAND, admin.run_command(command)).await {
         // Somebody else who attached was faster.
-        Err(StoreError::Other(error)) if code(&error) == Some(ALREADY_INITIALIZED) => Ok(()),
+        Err(StoreError::Other(error)) if error::code(&error) == Some(ALREADY_INITIALIZED) => Ok(()),
         Ok(_) | Err(StoreError::Unavailable(_)) => Ok(()),
         Err(error) => Err(error),
     }
@@ -196,13 +196,6 @@ async fn configure(admin: &mongodb::Database, config: Document, member: &Documen
 
 fn same_host(found: &Bson, member: &Document) -> bool {
     found.as_document().is_some_and(|found| found.get("host") == member.get("host"))
-}
-
-fn code(error: &mongodb::error::Error) -> Option<i32> {
-    match &*error.kind {
-        mongodb::error::ErrorKind::Command(error) => Some(error.code),
-        _ => None,
-    }
 }
 
 /// Waits until a supervisor says where mongod serves; starts one where there is none.

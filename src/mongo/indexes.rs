@@ -2,21 +2,26 @@
 //!
 //! Each costs every insert, so there are few; a test holds this table against the database.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bson::{Document, doc};
 use mongodb::{
-    IndexModel,
+    Collection, Database, IndexModel,
     options::{Collation, CollationStrength, IndexOptions},
 };
 
-use super::{BATCH, StoreError, within};
+use super::{BATCH, StoreError, error, within};
 
 pub const USERS: &str = "users";
 pub const MOVIES: &str = "movies";
 pub const ROLES: &str = "roles";
 pub const REVOKED_TOKENS: &str = "revoked_tokens";
 pub const THROTTLE: &str = "throttle";
+
+/// How long the making of a collection's indexes may take: some minutes for each million movies.
+const BUILD: Duration = Duration::from_hours(4);
+/// The server's reply when a collection is not there.
+const NO_SUCH_COLLECTION: i32 = 26;
 
 struct Index {
     collection: &'static str,
@@ -52,6 +57,22 @@ impl Index {
 
     fn of_movies() -> Self {
         Self::of(MOVIES)
+    }
+
+    fn into_model(self) -> IndexModel {
+        let is_text = self.weights.is_some();
+        let options = IndexOptions::builder()
+            .name(self.name.to_owned())
+            .unique(self.unique.then_some(true))
+            .expire_after(self.forgets.then_some(Duration::ZERO))
+            .partial_filter_expression(self.only)
+            .collation(self.collation)
+            .weights(self.weights)
+            // Films are in many languages: every word counts, none is cut to its stem.
+            .default_language(is_text.then(|| "none".to_owned()))
+            .language_override(is_text.then(|| "no_such_field".to_owned()))
+            .build();
+        IndexModel::builder().keys(self.keys).options(options).build()
     }
 }
 
@@ -143,28 +164,45 @@ fn all() -> Vec<Index> {
     ]
 }
 
-/// Makes the indexes that are missing.
+/// Makes the indexes that are missing. Of a large collection this takes a while, and says so in the log.
 ///
 /// # Errors
 /// The database's, also for data that breaks a unique rule.
-pub async fn ensure(database: &mongodb::Database) -> Result<(), StoreError> {
-    for collection in [USERS, MOVIES, REVOKED_TOKENS, THROTTLE] {
-        let models = all().into_iter().filter(|index| index.collection == collection).map(|index| {
-            let is_text = index.weights.is_some();
-            let options = IndexOptions::builder()
-                .name(index.name.to_owned())
-                .unique(index.unique.then_some(true))
-                .expire_after(index.forgets.then_some(Duration::ZERO))
-                .partial_filter_expression(index.only)
-                .collation(index.collation)
-                .weights(index.weights)
-                // Films are in many languages: every word counts, none is cut to its stem.
-                .default_language(is_text.then(|| "none".to_owned()))
-                .language_override(is_text.then(|| "no_such_field".to_owned()))
-                .build();
-            IndexModel::builder().keys(index.keys).options(options).build()
-        });
-        within(BATCH, database.collection::<Document>(collection).create_indexes(models)).await?;
+pub async fn ensure(database: &Database) -> Result<(), StoreError> {
+    for name in [USERS, MOVIES, REVOKED_TOKENS, THROTTLE] {
+        let collection = database.collection::<Document>(name);
+        let there = within(BATCH, present(&collection)).await?;
+        let missing: Vec<Index> = all()
+            .into_iter()
+            .filter(|index| index.collection == name && !there.iter().any(|name| name == index.name))
+            .collect();
+        let names: Vec<&str> = missing.iter().map(|index| index.name).collect();
+        let documents = within(BATCH, collection.estimated_document_count()).await?;
+        let begun = Instant::now();
+        let says_so = !names.is_empty() && documents > 0;
+        if says_so {
+            // A warning, so that every command shows it: somebody waits, and wonders why.
+            tracing::warn!(
+                collection = name,
+                documents,
+                ?names,
+                "making the missing indexes; this may take minutes"
+            );
+        }
+        // The others too: an index that is there in another shape must be an error.
+        let models = all().into_iter().filter(|index| index.collection == name).map(Index::into_model);
+        within(BUILD, collection.create_indexes(models)).await?;
+        if says_so {
+            tracing::warn!(collection = name, seconds = begun.elapsed().as_secs(), "the indexes are made");
+        }
     }
     Ok(())
+}
+
+/// The names of a collection's indexes; of one that is not there yet, none.
+async fn present(collection: &Collection<Document>) -> mongodb::error::Result<Vec<String>> {
+    match collection.list_index_names().await {
+        Err(error) if error::code(&error) == Some(NO_SUCH_COLLECTION) => Ok(Vec::new()),
+        names => names,
+    }
 }

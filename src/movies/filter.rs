@@ -1,6 +1,6 @@
 //! What a list of movies can be asked for: typed and listed, never an operator from the wire.
 
-use bson::{Document, doc};
+use bson::{Bson, Document, doc};
 use rocket::{
     Request,
     request::{FromRequest, Outcome},
@@ -42,6 +42,12 @@ pub struct MovieFilter {
     year_min: Option<i32>,
     year_max: Option<i32>,
     pub added_by: Option<UserId>,
+}
+
+/// A condition on one field, and the index that finds what meets it.
+pub(super) struct Part {
+    pub index: &'static str,
+    pub condition: Document,
 }
 
 impl MovieFilter {
@@ -103,12 +109,7 @@ impl MovieFilter {
                 values => condition.insert(*field, doc! { "$all": values }),
             };
         }
-        let mut years = Document::new();
-        for (operator, year) in [("$eq", self.year), ("$gte", self.year_min), ("$lte", self.year_max)] {
-            if let Some(year) = year {
-                years.insert(operator, year);
-            }
-        }
+        let years = self.years();
         if !years.is_empty() {
             condition.insert("year", years);
         }
@@ -116,6 +117,34 @@ impl MovieFilter {
             condition.insert("added_by", owner);
         }
         condition
+    }
+
+    fn years(&self) -> Document {
+        let years = [("$eq", self.year), ("$gte", self.year_min), ("$lte", self.year_max)];
+        years
+            .into_iter()
+            .filter_map(|(operator, year)| Some((operator.to_owned(), Bson::from(year?))))
+            .collect()
+    }
+
+    /// The parts of the filter, where no index has them in this order, and an index of their own can
+    /// be used: a search has its own.
+    pub(super) fn parts_beside(&self, sort: Sort) -> Vec<Part> {
+        let mut parts: Vec<Part> = Vec::new();
+        for (field, values) in &self.exact {
+            parts.extend(values.iter().map(|value| Part { index: field, condition: doc! { *field: value } }));
+        }
+        let years = self.years();
+        if !years.is_empty() && !matches!(sort, Sort::Year(_)) {
+            parts.push(Part { index: "year", condition: doc! { "year": years } });
+        }
+        if let Some(owner) = self.added_by {
+            parts.push(Part { index: "owner_newest_first", condition: doc! { "added_by": owner } });
+        }
+        // Each index of a filter goes on with the default order; of several years it has it for each.
+        let is_range = self.year.is_none() && (self.year_min.is_some() || self.year_max.is_some());
+        let is_served = matches!(sort, Sort::CreatedAt(_)) && (parts.len() > 1 || !is_range);
+        if self.search.is_some() || is_served { Vec::new() } else { parts }
     }
 }
 

@@ -8,6 +8,7 @@
 //! | what a list can be asked for | [`filter`], [`selection`] |
 //! | in which orders, and where a page goes on | [`sort`] |
 //! | pages, search, typeahead, export | [`catalogue`], [`folding`] |
+//! | by which index a page is read | [`mod@plan`] |
 //! | counts per genre, decade, language | [`facets`] |
 //! | `/api/movies` | [`mod@routes`] |
 //! | what the OpenAPI document says of these | [`openapi`], [`parameters`] |
@@ -15,6 +16,7 @@
 use rocket::{fairing::AdHoc, routes};
 
 pub mod catalogue;
+pub mod events;
 pub mod facets;
 pub mod filter;
 pub mod folding;
@@ -22,6 +24,7 @@ pub mod model;
 pub mod openapi;
 pub mod ownership;
 pub mod parameters;
+mod plan;
 pub mod repository;
 mod routes;
 pub mod selection;
@@ -43,10 +46,20 @@ pub fn stage(movies: Movies) -> AdHoc {
             routes::patch,
             routes::delete
         ];
+        let events = events::Events::new(movies.clone());
         rocket
+            .manage(events.clone())
             .manage(facets::FacetCounter::new(movies.clone()))
             .manage(movies)
             .mount("/api/movies", crate::deadline::limited(catalogue))
+            // Without the limit of time: a stream of events has no end.
+            .mount("/api/movies", routes![events::follow])
             .mount("/api/users", crate::deadline::limited(routes![routes::my_movies]))
+            .attach(AdHoc::on_liftoff("events", |rocket| {
+                let shutdown = rocket.shutdown();
+                Box::pin(async move {
+                    tokio::spawn(async move { events.follow(shutdown).await });
+                })
+            }))
     })
 }

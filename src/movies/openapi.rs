@@ -11,6 +11,7 @@ use utoipa::{
 
 use super::{
     catalogue::Suggestion,
+    events,
     facets::Facets,
     model::{FIELDS, MovieInput, MoviePatch, MovieView},
     routes::{self, MAX_SUGGESTIONS},
@@ -34,6 +35,7 @@ use crate::{
         routes::create,
         routes::suggest,
         routes::facets,
+        events::follow,
         routes::get,
         routes::replace,
         routes::patch,
@@ -63,6 +65,8 @@ answers! {
         .problems(CurrentUser::REFUSALS);
     Suggested => Answers::with_database().json::<Suggestions>(200, "Names that fit, the best first.", &[]);
     Counted => Answers::with_database().json::<Facets>(200, "The counts, the most frequent value first.", &[]);
+    Followed => Answers::of_stream(200, "Events, until one of the two hangs up.", "text/event-stream")
+        .problems(&[Code::BadRequest, Code::NoEvents]);
     Created => Answers::with_database()
         .json::<MovieView<'_>>(201, "The movie as it was added.", &[LOCATION, ETAG])
         .problems(CurrentUser::REFUSALS)

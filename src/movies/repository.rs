@@ -10,7 +10,7 @@ use futures::TryStreamExt;
 use mongodb::{
     Collection, Database,
     error::{ErrorKind, InsertManyError},
-    options::ReturnDocument,
+    options::{Hint, ReturnDocument},
 };
 
 use super::{
@@ -261,7 +261,9 @@ impl Movies {
     /// # Errors
     /// When the database fails.
     pub async fn count(&self) -> Result<u64, StoreError> {
-        within(COMMAND, self.movies.count_documents(doc! {})).await
+        // By the keys of an index, of which any would do: to read the movies takes four times as long.
+        let hint = Hint::Name("newest_first".to_owned());
+        within(COMMAND, self.movies.count_documents(doc! {}).hint(hint)).await
     }
 
     /// How many movies a user has added.

@@ -64,6 +64,17 @@ impl Sort {
         matches!(self, Self::Name(_)).then(name_collation)
     }
 
+    /// The index that has this order.
+    #[must_use]
+    pub fn index(self) -> &'static str {
+        match self {
+            Self::CreatedAt(_) => "newest_first",
+            Self::Name(_) => "by_name",
+            Self::Year(_) => "by_year",
+            Self::Relevance => "search",
+        }
+    }
+
     /// Where a movie stands in this order.
     #[must_use]
     pub fn position(self, movie: &MovieDocument) -> Position {

@@ -23,7 +23,7 @@ pub const RETRY_AFTER: &str = "Retry-After";
 pub const WWW_AUTHENTICATE: &str = "WWW-Authenticate";
 
 /// What every route may answer.
-const ALWAYS: &[Code] = &[Code::InvalidQuery, Code::Internal, Code::DeadlineExceeded];
+const ALWAYS: &[Code] = &[Code::InvalidQuery, Code::Internal];
 
 /// What one route answers, while it is put together.
 pub struct Answers {
@@ -41,6 +41,23 @@ impl Answers {
     /// For a route that does not.
     #[must_use]
     pub fn without_database() -> Self {
+        Self::always().problems(&[Code::DeadlineExceeded])
+    }
+
+    /// For a route that asks the database, and whose text has no end and no limit of time.
+    #[must_use]
+    pub fn of_stream(status: u16, description: &str, media_type: &str) -> Self {
+        let text = Schema::from(ObjectBuilder::new().schema_type(Type::String).build());
+        let content = Content::new(Some(RefOr::T(text)));
+        Self::always().problems(&[Code::DatabaseUnavailable]).success(
+            status,
+            description,
+            &[],
+            Some((media_type, content)),
+        )
+    }
+
+    fn always() -> Self {
         Self { successes: BTreeMap::new(), problems: BTreeMap::new() }.problems(ALWAYS)
     }
 
@@ -48,7 +65,7 @@ impl Answers {
     #[must_use]
     pub fn json<T: ToSchema>(self, status: u16, description: &str, headers: &[&str]) -> Self {
         let schema = Ref::from_schema_name(T::name());
-        self.success(status, description, headers, Some(Content::new(Some(schema))))
+        self.success(status, description, headers, Some(("application/json", Content::new(Some(schema)))))
     }
 
     /// A success with nothing in its body.
@@ -57,10 +74,16 @@ impl Answers {
         self.success(status, description, headers, None)
     }
 
-    fn success(mut self, status: u16, description: &str, headers: &[&str], content: Option<Content>) -> Self {
+    fn success(
+        mut self,
+        status: u16,
+        description: &str,
+        headers: &[&str],
+        content: Option<(&str, Content)>,
+    ) -> Self {
         let mut answer = with_headers(ResponseBuilder::new().description(description), headers);
-        if let Some(content) = content {
-            answer = answer.content("application/json", content);
+        if let Some((media_type, content)) = content {
+            answer = answer.content(media_type, content);
         }
         self.successes.insert(status, answer);
         self

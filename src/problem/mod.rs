@@ -83,6 +83,8 @@ pub enum Problem {
     TooManyRequests(Duration),
     /// 500: a defect; the client learns nothing of it.
     Internal(Arc<str>),
+    /// 501: the database has no change streams.
+    NoEvents,
     /// 503: the database is away; the reason is for the log.
     DatabaseUnavailable(Arc<str>),
     /// 503: the request took too long.
@@ -123,6 +125,7 @@ impl Problem {
             Self::Internal(_) => Code::Internal,
             Self::DatabaseUnavailable(_) => Code::DatabaseUnavailable,
             Self::DeadlineExceeded => Code::DeadlineExceeded,
+            Self::NoEvents => Code::NoEvents,
             Self::Overloaded => Code::Overloaded,
         }
     }

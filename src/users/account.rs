@@ -71,7 +71,7 @@ pub(super) async fn change_me(
 ) -> Result<Reply, Problem> {
     let AccountPatch { current_password, email, password } = body.0;
     let old_email = EmailAddress::claimed(&user.account.email);
-    let attempt = throttle.admit(Action::Password, &old_email, &audit).await?;
+    let attempt = throttle.admit(Action::Change, &old_email, &audit).await?;
     let mut verified = match verify(&user, users, hasher, &current_password).await {
         Err(Problem::WrongPassword) => {
             attempt.count().await?;

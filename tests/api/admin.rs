@@ -117,3 +117,17 @@ async fn an_admin_deletes_a_user_with_all_their_movies() {
     admin.get(&path).await.assert_problem(404, "user-not-found");
     admin.patch(&path, &json!({ "role": "admin" })).await.assert_problem(404, "user-not-found");
 }
+
+#[tokio::test]
+async fn a_list_of_users_shows_what_a_user_is_and_nothing_else() {
+    let app = TestApp::start().await;
+    let admin = app.admin("admin").await;
+    let list = admin.get("/api/admin/users").await.assert_status(200).json();
+    for user in list["items"].as_array().unwrap() {
+        let fields: Vec<&String> = user.as_object().unwrap().keys().collect();
+        assert_eq!(fields, ["id", "email", "role", "created_at"]);
+    }
+    let one = admin.get("/api/users/me").await.assert_status(200).json();
+    let fields: Vec<&String> = one.as_object().unwrap().keys().collect();
+    assert_eq!(fields, ["id", "email", "role", "created_at", "movie_count"]);
+}

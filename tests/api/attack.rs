@@ -116,8 +116,9 @@ fn content_type() -> impl Strategy<Value = Option<&'static str>> {
 fn assert_answered(what: &str, reply: &Reply) {
     assert!(reply.status < 500, "{what}: {} {}", reply.status, reply.text());
     let is_problem = reply.header("Content-Type").as_deref() == Some("application/problem+json");
-    // What hyper refuses before Rocket sees it has no body.
-    assert!(reply.status < 400 || is_problem || reply.body.is_empty(), "{what}: {}", reply.text());
+    // What hyper refuses before Rocket sees it has no body: an address that is too long.
+    let is_hyper = reply.status == 414 && reply.body.is_empty();
+    assert!(reply.status < 400 || is_problem || is_hyper, "{what}: {} {}", reply.status, reply.text());
 }
 
 #[tokio::test]
@@ -129,7 +130,9 @@ async fn no_nonsense_is_a_500_at_any_route() {
         let tree = (text(), query(), body(), content_type(), text()).new_tree(&mut runner).unwrap();
         tree.current()
     };
-    for (number, (method, path, ..)) in ROUTES.iter().enumerate() {
+    // A stream of events has no end: its parameters are tested with it.
+    let routes = ROUTES.iter().filter(|(_, path, ..)| *path != "/api/movies/events");
+    for (number, (method, path, ..)) in routes.enumerate() {
         let user = app.admin(&format!("user-{number}")).await;
         let movie = user.add(&format!("Movie {number}")).await;
         let real = movie.rsplit('/').next().unwrap().to_owned();
@@ -231,6 +234,64 @@ async fn every_answer_has_the_security_headers_and_names_no_server() {
         assert_eq!(reply.header("X-Frame-Options").as_deref(), Some("SAMEORIGIN"), "{path}");
         assert_eq!(reply.header("Server"), None, "{path}");
     }
+}
+
+#[tokio::test]
+async fn what_is_personal_is_not_stored_however_the_path_is_spelt() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann").await;
+    for (caller, path, status) in [
+        (&ann, "/api/users/me", 200),
+        (&ann, "//api//users/me/", 200),
+        (&ann, "/api/users/%6De", 200),
+        (&ann, "/api/admin", 403),
+        (&app.anyone(), "/api/users/me", 401),
+        (&app.anyone(), "/api/auth/login", 405),
+    ] {
+        let reply = Caller::get(caller, path).await.assert_status(status);
+        assert_eq!(reply.header("Cache-Control").as_deref(), Some("no-store"), "{path}");
+    }
+    assert_eq!(app.anyone().get("/api/movies").await.header("Cache-Control"), None);
+}
+
+#[tokio::test]
+async fn one_kind_of_token_is_not_another() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann").await;
+    ann.add("Heat").await;
+    ann.add("Ronin").await;
+    let cursor = ann.get("/api/movies?limit=1").await.json()["next"].as_str().unwrap().to_owned();
+    let token = ann.token.clone().unwrap();
+    let reset_token = "x".repeat(43);
+    for wrong in [&cursor, &reset_token] {
+        app.bearer(wrong).get("/api/users/me").await.assert_problem(401, "invalid-token");
+    }
+    app.anyone().get(&format!("/api/movies?after={token}")).await.assert_problem(400, "invalid-query");
+    let body = json!({ "reset_token": token, "password": "emu yak gnu" });
+    app.anyone().post("/api/auth/reset", &body).await.assert_problem(422, "invalid-reset-token");
+}
+
+#[tokio::test]
+async fn a_search_by_relevance_ends_after_a_thousand() {
+    let app = TestApp::start().await;
+    let (owner, now) = (bson::oid::ObjectId::new(), bson::DateTime::now());
+    let movies = (0..1_050).map(|number| {
+        bson::doc! {
+            "name": format!("Heat {number}"), "casts": [], "genres": ["Drama"], "directors": [], "countries": [],
+            "languages": [], "added_by": owner, "created_at": now, "updated_at": now, "version": 1_i64,
+        }
+    });
+    app.database.collection("movies").insert_many(movies).await.unwrap();
+    let (mut after, mut count) = (String::new(), 0);
+    loop {
+        let page = app.anyone().get(&format!("/api/movies?q=heat&limit=100{after}")).await.json();
+        count += page["items"].as_array().unwrap().len();
+        match page["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(count, 1_000);
 }
 
 #[tokio::test]

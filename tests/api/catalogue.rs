@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use bson::doc;
 use icu_collator::{
     Collator, CollatorBorrowed,
     options::{CollatorOptions, Strength},
@@ -67,16 +66,22 @@ fn is_disputed(film: &Value) -> bool {
 /// A server with those films; and they as it answers them.
 async fn stocked() -> (TestApp, Vec<Value>) {
     let app = TestApp::start().await;
-    let owner = UserId::parse(&app.user("owner").await.id().await).unwrap();
-    let inputs = films().into_iter().map(|film| Fields::read::<MovieInput>(film).unwrap()).collect();
-    let _ = Movies::new(&app.database).insert_batch(owner, inputs).await.unwrap();
-    let all = walk(&app, "limit=100").await;
-    assert!(all.len() > FILMS);
+    let all = stock(&app).await;
     (app, all)
 }
 
+/// Adds those films.
+pub async fn stock(app: &TestApp) -> Vec<Value> {
+    let owner = UserId::parse(&app.user("owner").await.id().await).unwrap();
+    let inputs = films().into_iter().map(|film| Fields::read::<MovieInput>(film).unwrap()).collect();
+    let _ = Movies::new(&app.database).insert_batch(owner, inputs).await.unwrap();
+    let all = walk(app, "limit=100").await;
+    assert!(all.len() > FILMS);
+    all
+}
+
 /// All items of a list, page by page.
-async fn walk(app: &TestApp, query: &str) -> Vec<Value> {
+pub async fn walk(app: &TestApp, query: &str) -> Vec<Value> {
     let mut items = Vec::new();
     let mut after = String::new();
     loop {
@@ -505,31 +510,23 @@ async fn facets_count_within_the_filters() {
 #[tokio::test]
 async fn a_page_costs_the_same_however_deep_it_is() {
     let (app, _) = stocked().await;
-    let movies = app.database.collection::<bson::Document>("movies");
     let plain =
         ["created_at", "-created_at", "name", "-name", "year", "-year"].map(|sort| format!("sort={sort}"));
     let filtered =
         ["genre=Drama", "language=English", "cast=nobody", "year=2009", "sort=created_at&country=France"];
     for question in plain.into_iter().chain(filtered.map(str::to_owned)) {
-        app.database.run_command(doc! { "profile": 2 }).await.unwrap();
         let query = format!("limit=5&{question}");
-        let mut after = String::new();
-        for _ in 0..60 {
-            let page =
-                app.anyone().get(&format!("/api/movies?{query}{after}")).await.assert_status(200).json();
-            let Some(next) = page["next"].as_str() else { break };
-            after = format!("&after={next}");
-        }
-        app.database.run_command(doc! { "profile": 0 }).await.unwrap();
-        let profile = app.database.collection::<bson::Document>("system.profile");
-        let mut cursor = profile
-            .find(doc! { "ns": movies.namespace().to_string(), "command.find": "movies" })
-            .sort(doc! { "ts": 1 })
-            .await
-            .unwrap();
+        let walk = async {
+            let mut after = String::new();
+            for _ in 0..60 {
+                let path = format!("/api/movies?{query}{after}");
+                let page = app.anyone().get(&path).await.assert_status(200).json();
+                let Some(next) = page["next"].as_str() else { break };
+                after = format!("&after={next}");
+            }
+        };
         let mut keys = Vec::new();
-        while cursor.advance().await.unwrap() {
-            let entry: bson::Document = cursor.deserialize_current().unwrap();
+        for entry in app.profiled("movies", walk).await {
             assert!(!entry.get_bool("hasSortStage").unwrap_or(false), "{query}: {entry}");
             assert!(
                 !entry.get_str("planSummary").unwrap_or_default().contains("COLLSCAN"),
@@ -537,7 +534,6 @@ async fn a_page_costs_the_same_however_deep_it_is() {
             );
             keys.push(entry.get_i32("keysExamined").unwrap_or_default());
         }
-        profile.drop().await.unwrap();
         // 6 are wanted, in up to two stretches, and some bounds are tried: the last page like the first.
         assert!(keys.iter().all(|keys| *keys <= 20), "{query}: {keys:?}");
     }

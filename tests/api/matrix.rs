@@ -43,6 +43,7 @@ pub const ROUTES: &[(&str, &str, Access, u16)] = &[
     ("POST", "/api/movies", User, 201),
     ("GET", "/api/movies/suggest", Anyone, 200),
     ("GET", "/api/movies/facets", Anyone, 200),
+    ("GET", "/api/movies/events", Anyone, 200),
     ("GET", "/api/movies/<id>", Anyone, 200),
     ("PUT", "/api/movies/<id>", Owner, 200),
     ("PATCH", "/api/movies/<id>", Owner, 200),
@@ -54,6 +55,8 @@ pub const ROUTES: &[(&str, &str, Access, u16)] = &[
     ("GET", "/problems/<code>", Anyone, 200),
     ("GET", "/health/live", Anyone, 200),
     ("GET", "/health/ready", Anyone, 200),
+    ("GET", "/", Anyone, 200),
+    ("GET", "/assets/<file>", Anyone, 200),
 ];
 
 /// What is called: a movie of `owner`'s, or the user `subject`.
@@ -81,12 +84,15 @@ impl Scene {
         let concrete = match path {
             "/api/movies/<id>" => self.movie.clone(),
             "/api/movies/suggest" => "/api/movies/suggest?prefix=h".to_owned(),
+            "/assets/<file>" => "/assets/app.js".to_owned(),
             path => path
                 .replace("<id>", &self.subject)
                 .replace("<name>", "swagger-ui.css")
                 .replace("<code>", "not-owner"),
         };
         match body(method, path) {
+            // The body has no end.
+            None if path == "/api/movies/events" => caller.send("HEAD", path).await,
             Some(body) => caller.with_json(method, &concrete, &body).await,
             None => caller.send(method, &concrete).await,
         }

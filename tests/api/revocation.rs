@@ -101,6 +101,7 @@ async fn a_renewed_hash_does_not_write_over_a_newer_password() {
     let ann = app.user("ann").await;
     let dearer =
         TestApp::with(&mongod.uri(), app.database.name(), |settings| settings.password.bcrypt_cost = 5).await;
+    // The step before: the address is remembered.
     let hold = mongod.hold("update", &format!("{}.users", app.database.name()), 1, 1_500).await;
     let renewing = {
         let anyone = dearer.anyone();
@@ -110,7 +111,9 @@ async fn a_renewed_hash_does_not_write_over_a_newer_password() {
     hold.reached().await;
     change_password(&ann, NEW_PASSWORD).await.assert_status(200);
     assert!(!renewing.is_finished(), "it was to be held");
-    renewing.await.unwrap();
+    // Its token was issued for the old password.
+    let late = renewing.await.unwrap().assert_status(200).json();
+    assert_revoked(&app.bearer(late["token"].as_str().unwrap())).await;
     log_in(&app, PASSWORD).await.assert_problem(401, "bad-credentials");
     log_in(&app, NEW_PASSWORD).await.assert_status(200);
 }

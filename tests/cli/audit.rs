@@ -71,12 +71,7 @@ fn what_matters_is_written_with_who_and_which_request_and_without_secrets() {
         found.iter().map(|(event, code)| format!("{event} {code}").trim_end().to_owned()).collect();
     let mut expected = vec!["signup", "login", "signup", "login"];
     expected.extend(["login-failed"; 6]);
-    expected.extend([
-        "refused too-many-requests",
-        "login-failed",
-        "refused not-owner",
-        "refused admins-only",
-    ]);
+    expected.extend(["throttled", "login-failed", "refused not-owner", "refused admins-only"]);
     expected.extend(["refused wrong-password", "password-changed", "email-changed", "refused revoked-token"]);
     expected.extend(["login", "role-granted", "role-revoked", "logout", "logout-all"]);
     expected.extend(["signup", "login", "account-deleted"]);
@@ -114,5 +109,29 @@ fn what_matters_is_written_with_who_and_which_request_and_without_secrets() {
             ),
             "{secret}: {told:?}"
         );
+    }
+}
+
+#[test]
+fn a_client_cannot_write_a_line_of_its_own() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    for path in ["/api/%0a2026-01-01%20INJECTED", "/api/movies/%1b[31mINJECTED", "/api/movies?x=%0aINJECTED"]
+    {
+        server.get(path, None);
+    }
+    let ids = ["INJECTED;[31m", "INJECTED x", &"INJECTED".repeat(20)];
+    for id in ids {
+        let request = server.http.get(format!("{}/api/movies", server.base)).header("X-Request-Id", id);
+        request.send().unwrap();
+    }
+    let login = json!({ "email": "a\nINJECTED@example.com", "password": "x\nINJECTED" });
+    assert_eq!(server.call("POST", "/api/auth/login", None, Some(login)).0, 401);
+    eventually("all is written", || server.log().contains("login-failed"));
+    let log = server.log();
+    for line in log.lines() {
+        // Each line begins with its time, and holds nothing that a terminal obeys.
+        assert!(line.starts_with("20") && line.contains("Z  ") && !line.contains('\u{1b}'), "{line}");
+        assert!(!line.contains("INJECTED") || line.contains("path=\"/api/"), "{line}");
     }
 }

@@ -66,13 +66,26 @@ fn a_mail_server_that_nobody_vouches_for_gets_no_letter() {
     let smtp =
         SmtpServer::start(&["--certificate", certificate.to_str().unwrap(), "--key", key.to_str().unwrap()]);
     // Somebody else's certificate is trusted, not this one.
-    let (other, _) = self::certificate(&Folder::new());
+    let elsewhere = Folder::new();
+    let (other, _) = self::certificate(&elsewhere);
     let url = format!("smtp://localhost:{}?tls=required", smtp.port);
-    let server = serve(&folder, &url, other.is_file().then_some(&other));
+    let server = serve(&folder, &url, Some(&other));
     server.sign_up("ann");
     forget(&server);
     eventually("the log says so", || server.log().contains("a letter did not go out"));
     assert!(smtp.is_empty());
+}
+
+#[test]
+fn a_mail_server_that_refuses_is_given_up_and_the_log_does_not_repeat_what_it_says() {
+    let folder = Folder::new();
+    let smtp = SmtpServer::start(&["--never"]);
+    let server = serve(&folder, &format!("smtp://127.0.0.1:{}", smtp.port), None);
+    server.sign_up("ann");
+    forget(&server);
+    eventually("the log says so", || server.log().contains("a letter is given up"));
+    let log = server.log();
+    assert!(log.contains("550") && !log.contains("ann@example.com"), "{log}");
 }
 
 #[test]

@@ -22,6 +22,11 @@ fn it_serves_says_so_ends_cleanly_and_forgets_nothing() {
     assert_eq!(processes_of(&folder).len(), 2, "a supervisor and a mongod");
     let secret = folder.path().join("data/jwt-secret");
     assert_eq!(secret.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    // The database asks for no login: nobody else gets to its files, nor to it from elsewhere.
+    assert_eq!(folder.path().join("data").metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    let is_mongod = |command: &&String| command.contains("--dbpath");
+    let mongod = processes_of(&folder).iter().find(is_mongod).unwrap().clone();
+    assert!(mongod.contains("--bind_ip 127.0.0.1 "), "{mongod}");
     server.stop();
     assert_eq!(processes_of(&folder), [""; 0]);
 
@@ -183,4 +188,17 @@ fn the_second_start_is_quick() {
     let server = folder.serve();
     // The contract says 3 s; here, with other tests beside it, only that it does not wait for anything.
     assert!(server.ready_after < Duration::from_secs(15), "{:?}", server.ready_after);
+}
+
+#[test]
+fn somebody_who_listens_to_events_does_not_hold_up_the_end() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let response = server.http.get(format!("{}/api/movies/events", server.base)).send().unwrap();
+    assert_eq!(response.status(), 200);
+    let started = std::time::Instant::now();
+    server.stop();
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    // The stream has come to its end, and was not cut.
+    assert!(response.text().unwrap().contains("id:"));
 }

@@ -34,7 +34,7 @@ class Handler:
     async def handle_DATA(self, server, session, envelope):
         await asyncio.sleep(options.slow)
         if options.never:
-            return "550 no such mailbox"
+            return f"550 <{envelope.rcpt_tos[0]}>: no such mailbox"
         if self.refused < options.refuse:
             self.refused += 1
             return "451 try again later"

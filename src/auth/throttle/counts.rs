@@ -57,26 +57,35 @@ impl Counts {
     /// # Errors
     /// When the database fails; inside, the time to wait.
     pub(super) async fn reserve(&self, key: &str, pace: Pace) -> Result<Result<(), Duration>, StoreError> {
+        let (free, longest_wait) = (i64::from(pace.free), milliseconds(pace.longest_wait));
         let forgotten_after = milliseconds(pace.forgotten_after);
-        let elapsed = doc! { "$subtract": ["$$NOW", "$counted_at"] };
+        // A field that is not there yet is null here, which counts as nothing in `$max`; and a clock that
+        // was set back makes nothing longer.
+        let elapsed = doc! { "$max": [0, { "$subtract": ["$$NOW", "$counted_at"] }] };
         let run_off = doc! { "$subtract": ["$count", { "$divide": [elapsed.clone(), forgotten_after] }] };
         let is_old = doc! { "$gt": [elapsed, milliseconds(UNDER_WAY)] };
-        let at_once = i64::from(pace.at_once);
-        let free_line = doc! { "$lt": ["$under_way", at_once] };
+        let failed = doc! { "$ceil": { "$subtract": ["$left", "$under_way"] } };
+        // Where attempts wait there is one at a time: a wait that is over lets no crowd in.
+        let room = doc! { "$subtract": [i64::from(pace.at_once), failed.clone()] };
+        let at_once = doc! { "$cond": [{ "$lt": [failed, free] }, { "$max": [1, room] }, 1] };
+        let waited = doc! { "$or": [
+            { "$lte": ["$until", "$$NOW"] },
+            { "$gt": ["$until", { "$add": ["$$NOW", longest_wait] }] },
+        ] };
         let if_open = |then: Bson, field: &str| doc! { "$cond": ["$open", then, format!("${field}")] };
-        let one_more = |number: Document| bson!({ "$add": [{ "$max": [0, number] }, 1] });
         let forgotten = doc! { "$multiply": [{ "$add": ["$count", 1] }, forgotten_after] };
         let update = vec![
-            // A field that is not there yet sorts before any time, and counts as nothing in `$max`.
             doc! { "$set": {
                 "at": "$$NOW",
+                "left": { "$max": [0, run_off] },
                 "under_way": { "$cond": [is_old, 0, { "$max": [0, "$under_way"] }] },
-                "free": i64::from(pace.free),
-                "longest_wait": milliseconds(pace.longest_wait),
+                "free": free,
+                "longest_wait": longest_wait,
             } },
-            doc! { "$set": { "open": { "$and": [{ "$lte": ["$until", "$$NOW"] }, free_line] } } },
+            // Before any time: what has no `until` need not wait.
+            doc! { "$set": { "open": { "$and": [waited, { "$lt": ["$under_way", at_once] }] } } },
             doc! { "$set": {
-                "count": if_open(one_more(run_off), "count"),
+                "count": if_open(bson!({ "$add": ["$left", 1] }), "count"),
                 "under_way": if_open(bson!({ "$add": ["$under_way", 1] }), "under_way"),
                 "counted_at": if_open("$$NOW".into(), "counted_at"),
             } },

@@ -4,8 +4,8 @@
 //! An attempt is counted under up to three keys: account and address together (strict), the address
 //! alone and the account alone (far looser). The strict one stops whoever guesses without stopping the
 //! owner, who comes from elsewhere. The one of the account alone stops guesses from many addresses; so
-//! that those cannot lock the owner out either, it does not count for an address from which somebody has
-//! logged in to the account before. An account that does not exist is treated the same.
+//! that those cannot lock the owner out either, the looser two do not hold up an address from which
+//! somebody has logged in to the account before. An account that does not exist is treated the same.
 //!
 //! Each count runs off with time. After the free attempts each failure makes the next one wait, twice as
 //! long each time up to a limit; what comes in the meantime is refused and does not count. So that a
@@ -39,8 +39,10 @@ use crate::{
 /// What is attempted.
 #[derive(Debug, Clone, Copy)]
 pub enum Action {
-    /// A password is claimed: at login, or to change the account.
-    Password,
+    /// A password is claimed at login.
+    Login,
+    /// A password is claimed to change the account, with a token of it.
+    Change,
     Signup,
     Forgot,
     Reset,
@@ -61,7 +63,8 @@ const BY_ADDRESS: Pace = pace(300, 12, 60);
 impl Action {
     fn name(self) -> &'static str {
         match self {
-            Self::Password => "password",
+            // One and the same password.
+            Self::Login | Self::Change => "password",
             Self::Signup => "signup",
             Self::Forgot => "forgot",
             Self::Reset => "reset",
@@ -72,7 +75,7 @@ impl Action {
     fn strict(self) -> Pace {
         match self {
             // An app may well start with a few logins at once.
-            Self::Password | Self::Signup => Pace { at_once: 32, ..pace(6, 600, 900) },
+            Self::Login | Self::Change | Self::Signup => Pace { at_once: 32, ..pace(6, 600, 900) },
             // Each of these is a mail to somebody.
             Self::Forgot => pace(3, 600, 900),
             // For all who share the address: a token names no account, and cannot be guessed anyway.
@@ -80,12 +83,13 @@ impl Action {
         }
     }
 
-    /// For one account, whatever the address. A reset token names no account.
+    /// For one account, whatever the address. A reset token names no account; and who has a token of the
+    /// account must be able to change the password while strangers guess at it.
     fn by_account(self) -> Option<Pace> {
         match self {
-            Self::Password | Self::Signup => Some(pace(100, 36, 60)),
+            Self::Login | Self::Signup => Some(pace(100, 36, 60)),
             Self::Forgot => Some(pace(20, 180, 60)),
-            Self::Reset => None,
+            Self::Change | Self::Reset => None,
         }
     }
 
@@ -93,6 +97,12 @@ impl Action {
     fn success_frees_address(self) -> bool {
         !matches!(self, Self::Signup)
     }
+}
+
+/// Whether a key was counted, or passed over for an address that is known.
+enum Counted {
+    Yes,
+    No,
 }
 
 /// Counts and refuses.
@@ -174,26 +184,45 @@ impl Throttle {
             return Ok(Ok(attempt));
         }
         let (name, network) = (action.name(), network(address));
+        // The address first, so that one that has to wait leaves nothing behind; the account last, so that
+        // whoever has to wait is nobody's hindrance there.
+        let by_address = self.digest(&[name, "address", &network]);
+        match self.reserve_loosely(&by_address, BY_ADDRESS, account, address).await? {
+            Err(wait) => return Ok(Err(wait)),
+            Ok(Counted::No) => {}
+            Ok(Counted::Yes) if action.success_frees_address() => attempt.loose.push(by_address),
+            Ok(Counted::Yes) => attempt.fixed.push(by_address),
+        }
         let strict = self.digest(&[name, "pair", account.as_str(), &network]);
         if let Err(wait) = self.counts.reserve(&strict, action.strict()).await? {
             return Ok(Err(wait));
         }
         attempt.strict.push(strict);
-        let by_address = self.digest(&[name, "address", &network]);
-        if let Err(wait) = self.counts.reserve(&by_address, BY_ADDRESS).await? {
-            return Ok(Err(wait));
-        }
-        let kind = if action.success_frees_address() { &mut attempt.loose } else { &mut attempt.fixed };
-        kind.push(by_address);
         if let Some(pace) = action.by_account() {
             let by_account = self.digest(&[name, "account", account.as_str()]);
-            match self.counts.reserve(&by_account, pace).await? {
-                Ok(()) => attempt.loose.push(by_account),
-                Err(_) if self.users.knows_address(account, &self.digest_of(address)).await? => {}
+            match self.reserve_loosely(&by_account, pace, account, address).await? {
                 Err(wait) => return Ok(Err(wait)),
+                Ok(Counted::No) => {}
+                Ok(Counted::Yes) => attempt.loose.push(by_account),
             }
         }
         Ok(Ok(attempt))
+    }
+
+    /// A known address need not wait, and is not counted then.
+    async fn reserve_loosely(
+        &self,
+        key: &str,
+        pace: Pace,
+        account: &EmailAddress,
+        address: Option<IpAddr>,
+    ) -> Result<Result<Counted, Duration>, StoreError> {
+        match self.counts.reserve(key, pace).await? {
+            Err(_) if self.users.knows_address(account, &self.digest_of(address)).await? => {
+                Ok(Ok(Counted::No))
+            }
+            reserved => Ok(reserved.map(|()| Counted::Yes)),
+        }
     }
 }
 

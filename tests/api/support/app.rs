@@ -145,6 +145,25 @@ impl TestApp {
         all
     }
 
+    /// What the database did on a collection for some requests: the entries of its profiler.
+    pub async fn profiled(
+        &self,
+        collection: &str,
+        requests: impl Future<Output = ()>,
+    ) -> Vec<bson::Document> {
+        use futures::TryStreamExt;
+        let profile = self.database.collection::<bson::Document>("system.profile");
+        self.database.run_command(bson::doc! { "profile": 2 }).await.unwrap();
+        requests.await;
+        self.database.run_command(bson::doc! { "profile": 0 }).await.unwrap();
+        let namespace = format!("{}.{collection}", self.database.name());
+        let entries =
+            profile.find(bson::doc! { "ns": namespace }).sort(bson::doc! { "ts": 1 }).await.unwrap();
+        let entries = entries.try_collect().await.unwrap();
+        profile.drop().await.unwrap();
+        entries
+    }
+
     /// How many documents of a collection match.
     pub async fn count(&self, collection: &str, filter: bson::Document) -> u64 {
         self.database.collection::<bson::Document>(collection).count_documents(filter).await.unwrap()

@@ -1,0 +1,349 @@
+//! The one change stream of the process, and those who listen to it.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bson::{Document, doc};
+use mongodb::{
+    change_stream::{
+        ChangeStream,
+        event::{ChangeStreamEvent, OperationType},
+    },
+    error::{CommandError, Error, ErrorKind},
+    options::FullDocumentType,
+};
+use rocket::Shutdown;
+use serde_json::json;
+use tokio::{
+    sync::{Notify, broadcast, watch},
+    time::{sleep, timeout},
+};
+
+use super::{
+    super::{
+        model::{MovieDocument, MovieView},
+        repository::Movies,
+    },
+    journal::{Change, Journal},
+    token::Token,
+};
+use crate::{
+    ids::MovieId,
+    mongo::{COMMAND, StoreError},
+    problem::Problem,
+};
+
+/// How many events a listener may be behind.
+const BEHIND: usize = 1_024;
+/// How much may be missed between two visits; who has missed more begins anew.
+const MISSED: usize = 10_000;
+const CATCH_UP: Duration = Duration::from_secs(10);
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+/// "The $changeStream stage is only supported on replica sets".
+const NOT_A_REPLICA_SET: i32 = 40573;
+/// `ChangeStreamHistoryLost`, `ChangeStreamFatalError`: what comes after the token is no longer known.
+const HISTORY_LOST: [i32; 2] = [286, 280];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Status {
+    /// Nobody listens yet, or the database is away.
+    Waiting,
+    Live,
+    /// A standalone mongod has no change streams.
+    Unsupported,
+}
+
+/// The hub: clones share it.
+#[derive(Clone)]
+pub struct Events(Arc<Hub>);
+
+struct Hub {
+    movies: Movies,
+    /// The first listener starts the stream.
+    wanted: Notify,
+    status: watch::Sender<Status>,
+    /// `None`: something was lost, and whoever listens has to come back.
+    live: broadcast::Sender<Option<Arc<Change>>>,
+    /// Also the order of publishing and listening: nothing falls in between.
+    journal: Mutex<Option<Journal>>,
+    /// Looking back is done by one for all.
+    looking_back: tokio::sync::Mutex<()>,
+}
+
+/// Somebody who listens from `position` on.
+pub(super) struct Listener {
+    pub position: Token,
+    /// What came before is not known.
+    pub is_reset: bool,
+    pub missed: Vec<Arc<Change>>,
+    pub live: broadcast::Receiver<Option<Arc<Change>>>,
+    pub events: Events,
+}
+
+type Stream = ChangeStream<ChangeStreamEvent<Document>>;
+
+impl Events {
+    #[must_use]
+    pub fn new(movies: Movies) -> Self {
+        Self(Arc::new(Hub {
+            movies,
+            wanted: Notify::new(),
+            status: watch::Sender::new(Status::Waiting),
+            live: broadcast::Sender::new(BEHIND),
+            journal: Mutex::new(None),
+            looking_back: tokio::sync::Mutex::default(),
+        }))
+    }
+
+    fn journal(&self) -> MutexGuard<'_, Option<Journal>> {
+        // A change is put in whole or not at all.
+        self.0.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How far this process has come.
+    pub(super) fn position(&self) -> Option<Token> {
+        self.journal().as_ref().map(|journal| journal.position().clone())
+    }
+
+    /// Begins to listen: from now on, or from after an id that was given out before.
+    ///
+    /// # Errors
+    /// 501 on a standalone mongod, 503 when the database is away, 400 for an id that it does not know.
+    pub(super) async fn listen(&self, last: Option<Token>) -> Result<Listener, Problem> {
+        self.0.wanted.notify_one();
+        let mut status = self.0.status.subscribe();
+        let settled = timeout(COMMAND, status.wait_for(|status| *status != Status::Waiting)).await;
+        match settled.map(|status| status.map(|status| *status)) {
+            Ok(Ok(Status::Live)) => {}
+            Ok(Ok(Status::Unsupported)) => return Err(Problem::NoEvents),
+            _ => return Err(Problem::DatabaseUnavailable("no change stream".into())),
+        }
+        if let Some(listener) = self.join(last.as_ref()) {
+            return Ok(listener);
+        }
+        let Some(last) = last else { return Err(Problem::DatabaseUnavailable("no change stream".into())) };
+        let _alone = self.0.looking_back.lock().await;
+        // Whoever looked back before may have found it.
+        if let Some(listener) = self.join(Some(&last)) {
+            return Ok(listener);
+        }
+        match timeout(CATCH_UP, self.look_back(&last)).await {
+            Ok(Ok(Some(earlier))) => {
+                if let Some(listener) = self.join_after(&last, &earlier) {
+                    return Ok(listener);
+                }
+            }
+            Ok(Err(problem)) => return Err(problem),
+            // Lost, or too much.
+            Ok(Ok(None)) | Err(_) => {}
+        }
+        self.join(None)
+            .map(|listener| Listener { is_reset: true, ..listener })
+            .ok_or_else(|| Problem::DatabaseUnavailable("no change stream".into()))
+    }
+
+    /// Listens from now on, with what the journal has after `last`. `None` if that is not enough.
+    fn join(&self, last: Option<&Token>) -> Option<Listener> {
+        let journal = self.journal();
+        let journal = journal.as_ref()?;
+        let missed = last.map_or_else(|| Some(Vec::new()), |last| journal.after(last))?;
+        // An id from another instance may be ahead of this one's.
+        let position = last.unwrap_or(journal.position()).clone();
+        Some(self.listener(position, missed))
+    }
+
+    /// The same, with what was found before the journal.
+    fn join_after(&self, last: &Token, earlier: &[Arc<Change>]) -> Option<Listener> {
+        let mut journal = self.journal();
+        let journal = journal.as_mut()?;
+        let end = earlier.last().map_or(last, |change| &change.token).max(last);
+        // The journal may have forgotten something since; then the two do not meet.
+        let later = journal.after(end.max(&journal.from().clone()))?;
+        journal.extend_back(last.clone(), earlier);
+        Some(self.listener(last.clone(), earlier.iter().chain(&later).cloned().collect()))
+    }
+
+    fn listener(&self, position: Token, missed: Vec<Arc<Change>>) -> Listener {
+        Listener { position, is_reset: false, missed, live: self.0.live.subscribe(), events: self.clone() }
+    }
+}
+
+/// What a change stream is good for, or why not.
+enum Followed {
+    /// It broke off; it goes on from where it was.
+    Broken(Error),
+    Lost,
+    Unsupported,
+}
+
+fn code(error: &Error) -> Option<i32> {
+    match &*error.kind {
+        ErrorKind::Command(CommandError { code, .. }) => Some(*code),
+        _ => None,
+    }
+}
+
+impl Events {
+    async fn open(&self, after: Option<&Token>) -> Result<Stream, Error> {
+        // What is not needed does not travel.
+        let fields = doc! { "operationType": 1, "documentKey": 1, "ns": 1, "fullDocument": 1 };
+        let pipeline = [
+            doc! { "$match": { "operationType": { "$in": ["insert", "update", "replace", "delete", "invalidate"] } } },
+            doc! { "$project": fields },
+            doc! { "$unset": "fullDocument.typeahead" },
+        ];
+        let movies = self.0.movies.collection().clone_with_type::<Document>();
+        movies
+            .watch()
+            .pipeline(pipeline)
+            .full_document(FullDocumentType::UpdateLookup)
+            .resume_after(after.and_then(Token::resume))
+            .await
+    }
+
+    /// Follows the changes until the shutdown, once somebody wants to hear of them.
+    pub(in crate::movies) async fn follow(&self, mut shutdown: Shutdown) {
+        tokio::select! {
+            () = self.0.wanted.notified() => {}
+            () = &mut shutdown => return,
+        }
+        loop {
+            let followed = tokio::select! {
+                followed = self.follow_once() => followed,
+                () = &mut shutdown => return,
+            };
+            match followed {
+                Followed::Unsupported => {
+                    self.0.status.send_replace(Status::Unsupported);
+                    return;
+                }
+                Followed::Lost => {
+                    tracing::warn!("the change stream cannot be resumed: listeners begin anew");
+                    self.begin_anew();
+                }
+                Followed::Broken(error) => {
+                    tracing::warn!(error = %StoreError::from(error), "the change stream broke off");
+                }
+            }
+            self.0.status.send_replace(Status::Waiting);
+            sleep(RETRY_DELAY).await;
+        }
+    }
+
+    /// Whoever listens is cut off, and learns with the next visit that something may be missing.
+    fn begin_anew(&self) {
+        let mut journal = self.journal();
+        *journal = None;
+        let _ = self.0.live.send(None);
+    }
+
+    async fn follow_once(&self) -> Followed {
+        match self.follow_to_its_end().await {
+            Ok(()) => Followed::Lost,
+            Err(error) => match code(&error) {
+                Some(NOT_A_REPLICA_SET) => Followed::Unsupported,
+                Some(code) if HISTORY_LOST.contains(&code) => Followed::Lost,
+                _ => Followed::Broken(error),
+            },
+        }
+    }
+
+    async fn follow_to_its_end(&self) -> Result<(), Error> {
+        let before = self.position();
+        let mut stream = self.open(before.as_ref()).await?;
+        if let (None, Some(position)) = (before, stream.resume_token().as_ref().and_then(Token::of)) {
+            *self.journal() = Some(Journal::new(position));
+        }
+        self.0.status.send_replace(Status::Live);
+        while stream.is_alive() {
+            let event = stream.next_if_any().await?;
+            if event.as_ref().is_some_and(|event| event.operation_type == OperationType::Invalidate) {
+                break;
+            }
+            let position = stream.resume_token().as_ref().and_then(Token::of);
+            if !self.take(event.as_ref().and_then(rendered), position) {
+                break;
+            }
+            // A burst comes without a pause: the listeners need one.
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    /// Writes a change down and passes it on, or remembers that there was none up to `position`.
+    fn take(&self, change: Option<Change>, position: Option<Token>) -> bool {
+        let mut journal = self.journal();
+        let Some(journal) = journal.as_mut() else { return false };
+        if let Some(change) = change.map(Arc::new) {
+            journal.push(Arc::clone(&change));
+            // Nobody may be listening.
+            let _ = self.0.live.send(Some(change));
+        } else if let Some(position) = position {
+            journal.advance(position);
+        }
+        true
+    }
+
+    /// What came after `last` and before the journal; `None` if that is lost or too much.
+    async fn look_back(&self, last: &Token) -> Result<Option<Vec<Arc<Change>>>, Problem> {
+        let Some(end) = self.journal().as_ref().map(|journal| journal.from().clone()) else {
+            return Ok(None);
+        };
+        let mut stream = match self.open(Some(last)).await {
+            Ok(stream) => stream,
+            Err(error) => return refused(error),
+        };
+        let mut changes = Vec::new();
+        while changes.len() < MISSED {
+            let event = match stream.next_if_any().await {
+                Ok(event) => event,
+                Err(error) => return refused(error),
+            };
+            let position = stream.resume_token().as_ref().and_then(Token::of);
+            if let Some(change) = event.as_ref().and_then(rendered) {
+                if change.token > end {
+                    return Ok(Some(changes));
+                }
+                changes.push(Arc::new(change));
+            }
+            if position.is_some_and(|position| position >= end) {
+                return Ok(Some(changes));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Why nothing was found: it is lost, or the database is away, or the id was none.
+fn refused(error: Error) -> Result<Option<Vec<Arc<Change>>>, Problem> {
+    match code(&error) {
+        Some(code) if HISTORY_LOST.contains(&code) => Ok(None),
+        _ => match StoreError::from(error) {
+            StoreError::Unavailable(reason) => Err(Problem::DatabaseUnavailable(reason.into())),
+            StoreError::Duplicate | StoreError::Other(_) => Err(Problem::BadRequest),
+        },
+    }
+}
+
+fn rendered(event: &ChangeStreamEvent<Document>) -> Option<Change> {
+    let kind = match event.operation_type {
+        OperationType::Insert => "created",
+        OperationType::Update | OperationType::Replace => "updated",
+        OperationType::Delete => "deleted",
+        _ => return None,
+    };
+    let id = MovieId(event.document_key.as_ref()?.get_object_id("_id").ok()?);
+    // Of a movie that is gone by now there is only the id; so of one that somebody has put there by hand
+    // and that is none: it must not end the stream for all.
+    let movie = event.full_document.clone().and_then(|found| {
+        let movie = bson::deserialize_from_document::<MovieDocument>(found);
+        movie.inspect_err(|error| tracing::warn!(%id, %error, "a document that is no movie")).ok()
+    });
+    let data = match &movie {
+        Some(movie) => json!({ "id": id, "version": movie.version, "movie": MovieView::from(movie) }),
+        None => json!({ "id": id }),
+    };
+    Some(Change { token: Token::of(&event.id)?, kind, data: data.to_string() })
+}

@@ -1,0 +1,122 @@
+//! The last changes, in order, as they are written to every listener.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use super::token::Token;
+
+/// What the journal may hold: older changes are asked of the database again.
+const MAX_CHANGES: usize = 10_000;
+const MAX_BYTES: usize = 16 << 20;
+
+/// A change of a movie, rendered once.
+#[derive(Debug)]
+pub struct Change {
+    pub token: Token,
+    /// `created`, `updated` or `deleted`.
+    pub kind: &'static str,
+    /// JSON.
+    pub data: String,
+}
+
+/// Everything that has changed after `from`, up to `position`.
+#[derive(Debug)]
+pub struct Journal {
+    from: Token,
+    position: Token,
+    changes: VecDeque<Arc<Change>>,
+    bytes: usize,
+}
+
+impl Journal {
+    pub fn new(position: Token) -> Self {
+        Self { from: position.clone(), position, changes: VecDeque::new(), bytes: 0 }
+    }
+
+    /// Before this it knows nothing.
+    pub fn from(&self) -> &Token {
+        &self.from
+    }
+
+    pub fn position(&self) -> &Token {
+        &self.position
+    }
+
+    /// Nothing has changed since the last change and up to here.
+    pub fn advance(&mut self, position: Token) {
+        self.position = self.position.clone().max(position);
+    }
+
+    pub fn push(&mut self, change: Arc<Change>) {
+        self.advance(change.token.clone());
+        self.bytes += change.data.len();
+        self.changes.push_back(change);
+        while (self.changes.len() > MAX_CHANGES || self.bytes > MAX_BYTES)
+            && let Some(oldest) = self.changes.pop_front()
+        {
+            self.bytes -= oldest.data.len();
+            self.from = oldest.token.clone();
+        }
+    }
+
+    /// What came after this; `None` if that begins before the journal does.
+    pub fn after(&self, token: &Token) -> Option<Vec<Arc<Change>>> {
+        let is_later = |change: &&Arc<Change>| change.token > *token;
+        (*token >= self.from).then(|| self.changes.iter().filter(is_later).cloned().collect())
+    }
+
+    /// Puts in front what came between `token` and the journal's beginning, as far as there is room.
+    pub fn extend_back(&mut self, token: Token, earlier: &[Arc<Change>]) {
+        let bytes: usize = earlier.iter().map(|change| change.data.len()).sum();
+        if self.bytes + bytes <= MAX_BYTES && self.changes.len() + earlier.len() <= MAX_CHANGES {
+            self.bytes += bytes;
+            for change in earlier.iter().rev() {
+                self.changes.push_front(Arc::clone(change));
+            }
+            self.from = token;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(number: u32) -> Token {
+        Token::parse(&format!("8200000000{number:08X}")).unwrap()
+    }
+
+    fn change(number: u32, bytes: usize) -> Arc<Change> {
+        Arc::new(Change { token: token(number), kind: "created", data: "x".repeat(bytes) })
+    }
+
+    fn numbers(changes: Option<Vec<Arc<Change>>>) -> Option<Vec<Token>> {
+        changes.map(|changes| changes.iter().map(|change| change.token.clone()).collect())
+    }
+
+    #[test]
+    fn it_knows_what_came_after_a_place_unless_that_is_too_old() {
+        let mut journal = Journal::new(token(10));
+        journal.push(change(11, 1));
+        journal.advance(token(15));
+        journal.push(change(20, 1));
+        assert_eq!(numbers(journal.after(&token(10))), Some(vec![token(11), token(20)]));
+        assert_eq!(numbers(journal.after(&token(15))), Some(vec![token(20)]));
+        assert_eq!(numbers(journal.after(&token(99))), Some(vec![]));
+        assert_eq!(numbers(journal.after(&token(9))), None);
+        journal.extend_back(token(5), &[change(6, 1)]);
+        assert_eq!(numbers(journal.after(&token(5))), Some(vec![token(6), token(11), token(20)]));
+        assert_eq!(numbers(journal.after(&token(4))), None);
+    }
+
+    #[test]
+    fn what_is_too_much_is_forgotten_from_the_old_end() {
+        let mut journal = Journal::new(token(1));
+        for number in 2..12 {
+            journal.push(change(number, MAX_BYTES / 4));
+        }
+        assert_eq!(numbers(journal.after(&token(7))), Some((8..12).map(token).collect()));
+        assert_eq!(numbers(journal.after(&token(6))), None);
+        journal.extend_back(token(2), &[change(3, MAX_BYTES)]);
+        assert_eq!(numbers(journal.after(&token(6))), None);
+    }
+}

@@ -1,0 +1,121 @@
+//! `GET /api/movies/events`: every change of the catalogue, as server-sent events
+//! (<https://html.spec.whatwg.org/multipage/server-sent-events.html>).
+//!
+//! The changes come from a change stream of the database, so those made through another instance are
+//! among them. A process follows one, however many listen, and begins when the first one does
+//! ([`follower`]). It keeps the last events ([`journal`]); who comes back with `Last-Event-ID` gets what
+//! was missed from there, and what is older from the database, once for all who ask. An id is a resume
+//! token of the database: it is good on every instance, and after a restart.
+
+use std::{sync::Arc, time::Duration};
+
+use rocket::{
+    Request, Response, Shutdown, State, get,
+    http::Header,
+    request::{FromRequest, Outcome},
+    response::{self, Responder, stream},
+};
+use tokio::sync::broadcast::error::RecvError;
+
+mod follower;
+mod journal;
+mod token;
+
+pub use follower::Events;
+use follower::Listener;
+use journal::Change;
+use token::Token;
+
+use super::openapi as answers;
+use crate::{problem::Problem, query::NoQuery};
+
+/// Something is said at least this often, so that nobody on the way takes the connection for dead.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// The header of the request, if it is there.
+pub struct LastEventId(Option<Token>);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for LastEventId {
+    type Error = Problem;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
+        let mut sent = request.headers().get("Last-Event-ID");
+        match (sent.next(), sent.next()) {
+            (None | Some(""), None) => Outcome::Success(Self(None)),
+            (Some(text), None) if Token::parse(text).is_some() => Outcome::Success(Self(Token::parse(text))),
+            _ => Outcome::Error(Problem::BadRequest.refuse(request)),
+        }
+    }
+}
+
+/// The stream of events, and what a proxy has to know of it.
+pub struct EventStream<S>(stream::EventStream<S>);
+
+impl<'r, S: futures::Stream<Item = stream::Event> + Send + 'r> Responder<'r, 'r> for EventStream<S> {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
+        let mut response: Response<'r> = self.0.respond_to(request)?;
+        // nginx would keep the events until its buffer is full.
+        response.set_header(Header::new("X-Accel-Buffering", "no"));
+        Ok(response)
+    }
+}
+
+/// Follows the catalogue.
+///
+/// Events are `created`, `updated` and `deleted`; the data of each is an object with `id`, and with
+/// `version` and `movie` where the movie still stands. A listener that is too slow is cut off, and may come back with the last id.
+#[utoipa::path(
+    context_path = "/api/movies",
+    tag = "movies",
+    operation_id = "follow_movies",
+    params(LastEventId),
+    responses(answers::Followed)
+)]
+#[get("/events")]
+pub(super) async fn follow(
+    _query: NoQuery,
+    last: LastEventId,
+    events: &State<Events>,
+    shutdown: Shutdown,
+) -> Result<EventStream<impl futures::Stream<Item = stream::Event>>, Problem> {
+    let listener = events.listen(last.0).await?;
+    Ok(EventStream(stream::EventStream::from(written(listener, shutdown)).heartbeat(None)))
+}
+
+fn written(listener: Listener, mut shutdown: Shutdown) -> impl futures::Stream<Item = stream::Event> {
+    let Listener { position, is_reset, missed, mut live, events } = listener;
+    stream::stream! {
+        if is_reset {
+            yield stream::Event::data("{}").event("reset").id(position.to_string());
+        } else {
+            // No event, only an id: who is cut off before the first event can come back all the same.
+            yield stream::Event::comment("").id(position.to_string());
+        }
+        for change in missed {
+            yield event(&change);
+        }
+        loop {
+            tokio::select! {
+                change = live.recv() => match change {
+                    Ok(Some(change)) => yield event(&change),
+                    // Something was lost, this listener is too slow, or the server is at its end.
+                    Ok(None) | Err(RecvError::Lagged(_) | RecvError::Closed) => break,
+                },
+                () = tokio::time::sleep(HEARTBEAT) => {
+                    // Read before the look at the queue: with nothing left there, all up to here was sent.
+                    let position = events.position().filter(|_| live.is_empty());
+                    yield match position {
+                        Some(position) => stream::Event::comment("").id(position.to_string()),
+                        None => stream::Event::comment(""),
+                    };
+                }
+                () = &mut shutdown => break,
+            }
+        }
+    }
+}
+
+fn event(change: &Arc<Change>) -> stream::Event {
+    stream::Event::data(change.data.clone()).event(change.kind).id(change.token.to_string())
+}

@@ -1,0 +1,216 @@
+// @ts-check
+// Accounts: signing up, logging in, a forgotten password, and everything about one's own account.
+
+import { go, wayBack } from "./address.js";
+import { Problem, logIn as startSession, request, session } from "./api.js";
+import { counted, h } from "./dom.js";
+import { field, form } from "./forms.js";
+
+/** @typedef {import("./app.js").Address} Address */
+/** @typedef {import("./app.js").View} View */
+
+/** Why somebody stands before the login, by the code that the server gave. @type {Record<string, string>} */
+const REASONS = {
+  "login-needed": "Log in first; then it goes on where you were.",
+  "expired-token": "You have been logged in for a while. Please log in again.",
+  "revoked-token": "You have been logged out: here or elsewhere, or because the password was changed.",
+  "invalid-token": "Please log in again.",
+  "missing-token": "Log in first; then it goes on where you were.",
+  "logged-out-everywhere": "You are logged out everywhere.",
+  "password-reset": "Your password is changed. Log in with the new one.",
+  "account-deleted": "Your account and all your movies are gone. Thank you for having been here.",
+};
+
+const email = (/** @type {any} */ more = {}) =>
+  field("email", "Email", { type: "email", autocomplete: "username", ...more });
+const newPassword = (/** @type {string} */ label = "Password") =>
+  field("password", label, {
+    type: "password",
+    autocomplete: "new-password",
+    hint: "8 characters at least, and none of the common ones.",
+  });
+const currentPassword = () =>
+  field("current_password", "Current password", { type: "password", autocomplete: "current-password" });
+
+/** @param {string} title @param {...any} content @returns {View} */
+const narrow = (title, ...content) => ({
+  title,
+  body: h("div.page.narrow", {}, h("h1", { tabindex: -1 }, title), ...content),
+});
+
+/** @param {Address} address */
+export function logIn({ query }) {
+  const { node } = form({
+    fields: [email(), field("password", "Password", { type: "password", autocomplete: "current-password" })],
+    submit: "Log in",
+    async send({ email, password }) {
+      await startSession(email, password);
+      go(wayBack(query), { replace: true });
+    },
+  });
+  const code = query.get("why") ?? "";
+  const why = Object.hasOwn(REASONS, code) && REASONS[code];
+  return narrow(
+    "Log in",
+    why && h("p.notice", {}, why),
+    node,
+    h("p.aside", {}, h("a", { href: "#/forgot" }, "Forgotten the password?")),
+    h(
+      "p.aside",
+      {},
+      "New here? ",
+      h("a", { href: `#/signup?${new URLSearchParams({ back: wayBack(query) })}` }, "Sign up"),
+    ),
+  );
+}
+
+/** @param {Address} address */
+export function signUp({ query }) {
+  const { node } = form({
+    fields: [email(), newPassword()],
+    submit: "Sign up",
+    async send({ email, password }) {
+      await request("POST", "/auth/signup", { body: { email, password } });
+      await startSession(email, password);
+      go(wayBack(query), { replace: true });
+    },
+  });
+  return narrow(
+    "Sign up",
+    h("p.lead", {}, "Then you can add movies, and change those that you added."),
+    node,
+    h(
+      "p.aside",
+      {},
+      "Already here? ",
+      h("a", { href: `#/login?${new URLSearchParams({ back: wayBack(query) })}` }, "Log in"),
+    ),
+  );
+}
+
+export function forgot() {
+  const { node } = form({
+    fields: [email()],
+    submit: "Send me a link",
+    async send({ email }) {
+      await request("POST", "/auth/forgot", { body: { email } });
+      node.replaceWith(
+        h(
+          "p.notice",
+          { role: "status" },
+          `If there is an account for ${email}, a link is on its way there. It works once, within an hour.`,
+        ),
+      );
+    },
+  });
+  return narrow("Forgotten password", h("p.lead", {}, "You get a link by mail, to choose a new one."), node);
+}
+
+/** @param {Address} address */
+export function reset({ query }) {
+  const token = query.get("token") ?? "";
+  // The link is as good as a password: it does not stay in the address bar or in the history.
+  history.replaceState(history.state, "", "#/reset");
+  const { node } = form({
+    fields: [newPassword("New password")],
+    submit: "Change the password",
+    async send({ password }) {
+      await request("POST", "/auth/reset", { body: { reset_token: token, password } });
+      session.current = null;
+      go("#/login?why=password-reset", { replace: true });
+    },
+    onProblem(problem, notice) {
+      if (problem.code !== "invalid-reset-token") return false;
+      notice(h("p", {}, "This link is used already, or too old. ", h("a", { href: "#/forgot" }, "Get a new one")));
+      return true;
+    },
+  });
+  return narrow("New password", node);
+}
+
+/** @returns {Promise<View>} */
+export async function account() {
+  /** @type {import("./api.js").User} */
+  const user = (await request("GET", "/users/me")).body;
+  const since = new Date(user.created_at).toLocaleDateString("en", { dateStyle: "long" });
+  const done = (/** @type {Element} */ place, /** @type {string} */ text) =>
+    place.prepend(h("p.notice", { role: "status" }, text));
+
+  const address = form({
+    label: "Change the email",
+    fields: [field("email", "New email", { type: "email", autocomplete: "email" }), currentPassword()],
+    submit: "Change the email",
+    async send(body) {
+      const { body: changed } = await request("PATCH", "/users/me", { body });
+      if (session.current) session.current = { ...session.current, user: changed };
+      document.querySelector(".who")?.replaceChildren(changed.email);
+      done(address.node, `Your email is now ${changed.email}.`);
+      address.node.reset();
+    },
+  });
+  const password = form({
+    label: "Change the password",
+    fields: [currentPassword(), newPassword("New password")],
+    submit: "Change the password",
+    // So that a password manager knows whose password it is.
+    more: [h("input", { type: "text", autocomplete: "username", value: user.email, hidden: true })],
+    async send(body) {
+      const { body: changed } = await request("PATCH", "/users/me", { body });
+      // Every token is worth nothing now, this one too.
+      await startSession(changed.email, body.password);
+      done(password.node, "Your password is changed. Other browsers are logged out.");
+      password.node.reset();
+    },
+  });
+  const farewell = form({
+    label: "Delete the account",
+    fields: [field("typed", "Your email, to be sure", { type: "email", autocomplete: "off" })],
+    submit: "Delete my account",
+    look: ".danger",
+    async send({ typed }) {
+      if (typed.trim().toLowerCase() !== user.email) {
+        throw new Problem({ errors: [{ field: "typed", code: "differs", message: `is not ${user.email}` }] });
+      }
+      await request("DELETE", "/users/me");
+      session.current = null;
+      go("#/login?why=account-deleted", { replace: true });
+    },
+  });
+  const everywhere = form({
+    label: "Log out everywhere",
+    fields: [],
+    submit: "Log out everywhere",
+    look: "",
+    async send() {
+      await request("POST", "/auth/logout-all");
+      session.current = null;
+      go("#/login?why=logged-out-everywhere", { replace: true });
+    },
+  });
+  return narrow(
+    "Account",
+    h(
+      "p.lead",
+      {},
+      h("strong.who", {}, user.email),
+      ` — here since ${since}, `,
+      h("a", { href: "#/mine" }, counted(user.movie_count ?? 0, "movie")),
+    ),
+    h("section", {}, h("h2", {}, "Email"), address.node),
+    h("section", {}, h("h2", {}, "Password"), password.node),
+    h(
+      "section",
+      {},
+      h("h2", {}, "Other devices"),
+      h("p", {}, "Ends every login of yours, in this browser too."),
+      everywhere.node,
+    ),
+    h(
+      "section",
+      {},
+      h("h2", {}, "Delete the account"),
+      h("p", {}, "Your account goes, and every movie that you added. This cannot be undone."),
+      farewell.node,
+    ),
+  );
+}

@@ -1,0 +1,141 @@
+// @ts-check
+// The one place that talks to the API: requests, problems, and who is logged in.
+
+/** @typedef {{ id: string, name: string, year?: number, runtime?: number, casts: string[], genres: string[],
+ *   directors: string[], countries: string[], languages: string[], plot?: string, poster_url?: string,
+ *   added_by: string, created_at: string, updated_at: string, version: number }} Movie */
+/** @typedef {{ id: string, email: string, created_at: string, movie_count?: number }} User */
+/** @typedef {{ field: string, code: string, message: string }} FieldError */
+
+/** An answer that is no success (RFC 9457), or none at all: then the code is "unreachable". */
+export class Problem extends Error {
+  /** @param {{ code?: string, status?: number, detail?: string, errors?: FieldError[] }} body @param {number} [wait] seconds */
+  constructor(body, wait) {
+    super(body.detail ?? "The server answered with something unexpected.");
+    this.code = body.code ?? "unknown";
+    this.status = body.status ?? 0;
+    this.errors = body.errors ?? [];
+    this.wait = wait;
+  }
+
+  /** The server does not take our token (any more). */
+  get loggedOut() {
+    return this.status === 401 && this.code.endsWith("-token");
+  }
+
+  /** For a person to read. */
+  get words() {
+    const again = this.wait ? ` Try again in ${duration(this.wait)}.` : "";
+    switch (this.code) {
+      case "too-many-requests":
+        return `That was tried too often.${again || " Try again later."}`;
+      case "overloaded":
+        return `Too many people at once.${again}`;
+      case "database-unavailable":
+      case "deadline-exceeded":
+        return `The catalogue does not answer at the moment.${again}`;
+      case "precondition-failed":
+        return "This movie was changed somewhere else since you opened it.";
+      default:
+        return this.message + again;
+    }
+  }
+}
+
+/** @param {number} seconds */
+function duration(seconds) {
+  const [count, unit] = seconds < 90 ? [seconds, "second"] : [Math.ceil(seconds / 60), "minute"];
+  return `${count} ${unit}${count === 1 ? "" : "s"}`;
+}
+
+/** Who is logged in: in `localStorage`, so it holds for every tab; see README.md for why. */
+class Session extends EventTarget {
+  #key = "movie-bag.session";
+
+  /** @type {{ token: string, user: User } | null} */
+  get current() {
+    try {
+      return JSON.parse(localStorage.getItem(this.#key) ?? "null");
+    } catch {
+      // Not written by us: as good as nothing.
+      return null;
+    }
+  }
+
+  /** @param {{ token: string, user: User } | null} session */
+  set current(session) {
+    if (session) localStorage.setItem(this.#key, JSON.stringify(session));
+    else localStorage.removeItem(this.#key);
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** @returns {User | null} */
+  get user() {
+    return this.current?.user ?? null;
+  }
+
+  constructor() {
+    super();
+    // Another tab has logged in or out.
+    addEventListener("storage", ({ key }) => key === this.#key && this.dispatchEvent(new Event("change")));
+  }
+}
+
+export const session = new Session();
+
+/** Called with the code of a problem when the server no longer takes our token. @type {(code: string) => void} */
+let onLoggedOut = () => {};
+/** @param {(code: string) => void} listener */
+export const whenLoggedOut = (listener) => (onLoggedOut = listener);
+
+/** Called when a movie was added, changed or deleted here. */
+let onChanged = () => {};
+/** @param {() => void} listener */
+export const whenChanged = (listener) => (onChanged = listener);
+
+/**
+ * @param {string} method
+ * @param {string} path  below /api
+ * @param {{ body?: unknown, etag?: string, query?: URLSearchParams | Record<string, string>, signal?: AbortSignal, token?: string }} [options]
+ * @returns {Promise<{ status: number, body: any, etag: string | null }>}
+ */
+export async function request(method, path, { body, etag, query, signal, token = session.current?.token } = {}) {
+  /** @type {Record<string, string>} */
+  const headers = {};
+  if (token) headers["Authorization"] = `Bearer ${token}`;
+  if (etag) headers["If-Match"] = etag;
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const search = query ? `?${new URLSearchParams(query)}` : "";
+  const answer = await fetch(`/api${path}${search}`, {
+    method,
+    headers,
+    signal,
+    body: body === undefined ? undefined : JSON.stringify(body),
+  }).catch((error) => {
+    if (signal?.aborted) throw error;
+    throw new Problem({ code: "unreachable", detail: "The server cannot be reached. Are you online?" });
+  });
+  const json = answer.headers.get("Content-Type")?.includes("json") ? await answer.json() : null;
+  if (answer.ok && method !== "GET") onChanged();
+  if (answer.ok) return { status: answer.status, body: json, etag: answer.headers.get("ETag") };
+  const problem = new Problem(
+    json ?? { status: answer.status },
+    Number(answer.headers.get("Retry-After")) || undefined,
+  );
+  // The token in use may have been replaced by a newer login meanwhile; that one stays.
+  if (problem.loggedOut && token === session.current?.token) {
+    session.current = null;
+    onLoggedOut(problem.code);
+  }
+  throw problem;
+}
+
+/** @param {string} path @param {URLSearchParams | Record<string, string>} [query] @param {AbortSignal} [signal] */
+export const get = async (path, query, signal) => (await request("GET", path, { query, signal })).body;
+
+/** @param {string} email @param {string} password */
+export async function logIn(email, password) {
+  const { token } = (await request("POST", "/auth/login", { body: { email, password } })).body;
+  const { body: user } = await request("GET", "/users/me", { token });
+  session.current = { token, user };
+}

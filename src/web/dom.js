@@ -1,0 +1,54 @@
+// @ts-check
+// Making elements. Text from the server only ever becomes a text node or an attribute, never markup;
+// the page's Content-Security-Policy (`require-trusted-types-for`) has the browser refuse anything else.
+
+/** @typedef {Node | string | number | null | undefined | false} Child */
+
+/**
+ * An element: `h("a.card", { href, onclick }, "text")`.
+ * @param {string} tag  a name, and classes after dots
+ * @param {Record<string, any>} [attributes]  `on…` is a listener; null, undefined and false are left out
+ * @param {...(Child | Child[])} children
+ * @returns {any}
+ */
+export function h(tag, attributes = {}, ...children) {
+  const [name, ...classes] = tag.split(".");
+  return fill(document.createElement(name), { class: classes.join(" ") || null, ...attributes }, children);
+}
+
+/** The same for a drawing. @param {string} tag @param {Record<string, any>} attributes @param {...Child} children */
+export function svg(tag, attributes, ...children) {
+  return fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+}
+
+/** @param {Element} node @param {Record<string, any>} attributes @param {(Child | Child[])[]} children */
+function fill(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else node.setAttribute(name, value === true ? "" : String(value));
+  }
+  node.append(...present(children));
+  return node;
+}
+
+/** @param {(Child | Child[])[]} children @returns {(Node | string)[]} */
+export const present = (children) =>
+  children
+    .flat()
+    .filter((child) => child !== null && child !== undefined && child !== false)
+    .map((child) => (child instanceof Node ? child : String(child)));
+
+/** @param {string} id @returns {any} an element that index.html has */
+export const byId = (id) => document.getElementById(id);
+
+/** Says something to those who listen to the page. @param {string} text */
+export function announce(text) {
+  const region = byId("polite");
+  // The same text twice is a change only if the region was empty in between.
+  region.textContent = "";
+  setTimeout(() => (region.textContent = text), 50);
+}
+
+/** @param {number} count @param {string} one @param {string} [many] */
+export const counted = (count, one, many = `${one}s`) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;

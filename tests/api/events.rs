@@ -1,0 +1,321 @@
+//! The stream of events: every change, on every instance, without a gap.
+
+use std::{collections::HashSet, time::Duration};
+
+use bson::doc;
+use reqwest::RequestBuilder;
+use rustix::process::{Resource, getrlimit, setrlimit};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::support::{Caller, Reply, TestApp, mongod};
+
+const EVENTS: &str = "/api/movies/events";
+const LONG: Duration = Duration::from_mins(1);
+
+/// Somebody who listens.
+struct Listener {
+    response: reqwest::Response,
+    buffer: String,
+    /// The last id that was read.
+    id: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Event {
+    kind: String,
+    data: Value,
+}
+
+impl Listener {
+    async fn of(request: RequestBuilder) -> Self {
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        let mut listener = Self { response, buffer: String::new(), id: String::new() };
+        // The first thing said is where it begins.
+        assert_eq!(listener.block().await.unwrap(), None);
+        listener
+    }
+
+    async fn start(caller: &Caller) -> Self {
+        Self::of(caller.request("GET", EVENTS)).await
+    }
+
+    async fn resume(caller: &Caller, id: &str) -> Self {
+        Self::of(caller.request("GET", EVENTS).header("Last-Event-ID", id)).await
+    }
+
+    /// What stands up to the next blank line; `None` if that is no event.
+    async fn block(&mut self) -> Option<Option<Event>> {
+        let block = loop {
+            if let Some((block, rest)) = self.buffer.split_once("\n\n") {
+                let (block, rest) = (block.to_owned(), rest.to_owned());
+                self.buffer = rest;
+                break block;
+            }
+            let chunk = timeout(LONG, self.response.chunk()).await.expect("an event within a minute");
+            self.buffer.push_str(std::str::from_utf8(&chunk.ok()??).unwrap());
+        };
+        let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+        if let Some(id) = field("id:") {
+            self.id = id;
+        }
+        let event = field("event:").map(|kind| Event {
+            kind,
+            data: serde_json::from_str(&field("data:").unwrap_or_default()).unwrap(),
+        });
+        Some(event)
+    }
+
+    /// The next event; `None` at the end of the stream.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.block().await? {
+                return Some(event);
+            }
+        }
+    }
+
+    async fn kinds(&mut self, count: usize) -> Vec<(String, String)> {
+        let mut kinds = Vec::new();
+        for _ in 0..count {
+            let event = self.next().await.unwrap();
+            kinds.push((event.kind, event.data["id"].as_str().unwrap().to_owned()));
+        }
+        kinds
+    }
+}
+
+fn id(path: &str) -> String {
+    path.rsplit('/').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn every_change_reaches_a_listener_of_another_instance() {
+    let app = TestApp::start().await;
+    let twin = app.twin().await;
+    let ann = app.user("ann").await;
+    let mut listener = Listener::start(&twin.anyone()).await;
+    let header = |name| listener.response.headers().get(name).unwrap().to_str().unwrap();
+    assert_eq!(header("Content-Type"), "text/event-stream");
+    assert_eq!((header("Cache-Control"), header("X-Accel-Buffering")), ("no-cache", "no"));
+    assert_eq!(header("X-Request-Id").len(), 26);
+
+    // What ends a line for some is within the text.
+    let movie = ann.add("Heat \u{2028} and Dust").await;
+    let created = ann.get(&movie).await.json();
+    let event = listener.next().await.unwrap();
+    let data = json!({ "id": id(&movie), "version": 1, "movie": created });
+    assert_eq!(event, Event { kind: "created".into(), data });
+    let updated = ann.patch(&movie, &json!({ "year": 1995 })).await.assert_status(200).json();
+    let event = listener.next().await.unwrap();
+    let data = json!({ "id": id(&movie), "version": 2, "movie": updated });
+    assert_eq!(event, Event { kind: "updated".into(), data });
+    ann.delete(&movie).await.assert_status(204);
+    let event = listener.next().await.unwrap();
+    assert_eq!(event, Event { kind: "deleted".into(), data: json!({ "id": id(&movie) }) });
+}
+
+#[tokio::test]
+async fn whoever_comes_back_with_the_last_id_misses_nothing() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann").await;
+    let mut listener = Listener::start(&ann).await;
+    // Before any event there is an id already.
+    let beginning = listener.id.clone();
+    let first = ann.add("First").await;
+    listener.next().await.unwrap();
+    let seen = listener.id.clone();
+    drop(listener);
+    let second = ann.add("Second").await;
+    ann.delete(&first).await.assert_status(204);
+    let mut missed = vec![("created".to_owned(), id(&second)), ("deleted".to_owned(), id(&first))];
+    // From this instance's memory, and from the database on one that has just begun.
+    let twin = app.twin().await;
+    // It begins to follow now: what was missed lies before.
+    let _other = Listener::start(&twin.anyone()).await;
+    for server in [&app, &twin] {
+        let mut back = Listener::resume(&server.anyone(), &seen).await;
+        assert_eq!(back.kinds(missed.len()).await, missed);
+        let next = ann.add(&format!("Next {}", missed.len())).await;
+        missed.push(("created".to_owned(), id(&next)));
+        assert_eq!(back.kinds(1).await, missed[missed.len() - 1..]);
+        let mut whole = Listener::resume(&server.anyone(), &beginning).await;
+        assert_eq!(whole.kinds(1).await, [("created".to_owned(), id(&first))]);
+        assert_eq!(whole.kinds(missed.len()).await, missed);
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_is_none_is_400_and_one_that_is_too_old_begins_anew() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann").await;
+    let listener = Listener::start(&ann).await;
+    let real = listener.id.clone();
+    let with = |id: &str| Reply::of(app.anyone().request("GET", EVENTS).header("Last-Event-ID", id));
+    for wrong in ["1", "not-a-token", &real.to_lowercase(), &format!("{real}0"), &"8".repeat(2_000)] {
+        with(wrong).await.assert_problem(400, "bad-request");
+    }
+    // Of the right form, and yet none: the database says so.
+    with(&format!("82{}00000001{}", &real[2..10].replace(char::is_alphanumeric, "1"), "FF".repeat(8)))
+        .await
+        .assert_problem(400, "bad-request");
+    app.anyone().get(&format!("{EVENTS}?x=1")).await.assert_problem(400, "invalid-query");
+    app.anyone().send("HEAD", EVENTS).await.assert_status(200);
+    app.anyone().post(EVENTS, &json!({})).await.assert_problem(405, "method-not-allowed");
+}
+
+/// The first event of a listener who has missed too much is `reset`; then come those that are new.
+async fn assert_reset(app: &TestApp, id_of_old: &str, ann: &Caller) {
+    let request = app.anyone().request("GET", EVENTS).header("Last-Event-ID", id_of_old);
+    let mut back =
+        Listener { response: request.send().await.unwrap(), buffer: String::new(), id: String::new() };
+    let reset = back.next().await.unwrap();
+    assert_eq!((reset.kind.as_str(), reset.data), ("reset", json!({})));
+    assert!(back.id.as_str() > id_of_old);
+    let movie = ann.add("Heat").await;
+    assert_eq!(back.kinds(1).await, [("created".to_owned(), id(&movie))]);
+}
+
+#[tokio::test]
+async fn what_the_database_no_longer_knows_begins_anew() {
+    let own = mongod::OwnMongod::start().await;
+    let app = TestApp::on(&own.uri()).await;
+    let ann = app.user("ann").await;
+    let old = Listener::start(&ann).await.id;
+    ann.add("Forgotten").await;
+    let twin = TestApp::with(&own.uri(), app.database.name(), |_| {}).await;
+    let _other = Listener::start(&twin.anyone()).await;
+    let lost = doc! {
+        "configureFailPoint": "failCommand",
+        "mode": { "times": 1 },
+        "data": { "failCommands": ["aggregate"], "errorCode": 286, "namespace": format!("{}.movies", app.database.name()) },
+    };
+    own.admin.run_command(lost).await.unwrap();
+    assert_reset(&twin, &old, &ann).await;
+}
+
+#[tokio::test]
+async fn whoever_has_missed_very_much_begins_anew() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann").await;
+    let old = Listener::start(&ann).await.id;
+    let movies = app.database.collection("movies");
+    for batch in 0..11 {
+        let names = (0..1_000).map(|number| doc! { "name": format!("{batch} {number}") });
+        movies.insert_many(names).await.unwrap();
+    }
+    // An instance that remembers nothing of it.
+    let twin = app.twin().await;
+    let _other = Listener::start(&twin.anyone()).await;
+    assert_reset(&twin, &old, &ann).await;
+}
+
+#[tokio::test]
+async fn a_thousand_may_listen_at_once_by_one_change_stream() {
+    // Each is two open files here: the listener's and the server's.
+    let files = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, rustix::process::Rlimit { current: files.maximum, maximum: files.maximum })
+        .unwrap();
+    let own = mongod::OwnMongod::start().await;
+    let app = TestApp::on(&own.uri()).await;
+    let ann = app.user("ann").await;
+    let mut listeners = Vec::new();
+    for _ in 0..1_000 {
+        listeners.push(Listener::start(&app.anyone()).await);
+    }
+    let movie = ann.add("Heat").await;
+    let expected = ("created".to_owned(), id(&movie));
+    for listener in &mut listeners {
+        assert_eq!(listener.kinds(1).await, std::slice::from_ref(&expected));
+    }
+    let operations = doc! { "aggregate": 1, "cursor": {}, "pipeline": [
+        { "$currentOp": { "idleCursors": true } },
+        { "$match": { "cursor.originatingCommand.pipeline.0.$changeStream": { "$exists": true } } },
+    ] };
+    let found = own.admin.run_command(operations).await.unwrap();
+    assert_eq!(found.get_document("cursor").unwrap().get_array("firstBatch").unwrap().len(), 1);
+    // The others are served as ever.
+    app.anyone().get("/api/movies").await.assert_status(200);
+}
+
+/// Reads up to the creation of a movie, and comes back whenever it is cut off: what was created, and the
+/// number of visits.
+async fn read_to(app: &TestApp, listener: &mut Listener, last: &str) -> (HashSet<String>, usize) {
+    let (mut seen, mut visits) = (HashSet::new(), 1);
+    loop {
+        let Some(event) = listener.next().await else {
+            visits += 1;
+            *listener = Listener::resume(&app.anyone(), &listener.id.clone()).await;
+            continue;
+        };
+        assert_eq!(event.kind, "created");
+        let id = event.data["id"].as_str().unwrap();
+        assert!(seen.insert(id.to_owned()), "twice: {id}");
+        if id == last {
+            return (seen, visits);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_slow_listener_is_cut_off_and_comes_back_without_a_gap() {
+    let app = TestApp::start().await;
+    let mut slow = Listener::start(&app.anyone()).await;
+    let (owner, now) = (bson::oid::ObjectId::new(), bson::DateTime::now());
+    let movies = (0..4_000).map(|number| {
+        doc! {
+            "name": number.to_string(), "casts": [], "genres": ["Drama"], "directors": [], "countries": [],
+            "languages": [], "plot": "x".repeat(4_000), "added_by": owner, "created_at": now, "updated_at": now,
+            "version": 1_i64,
+        }
+    });
+    app.database.collection("movies").insert_many(movies).await.unwrap();
+    let last = id(&app.user("ann").await.add("Last").await);
+    // The stream moves on, whoever reads or not.
+    let mut quick = Listener::start(&app.anyone()).await;
+    read_to(&app, &mut quick, &last).await;
+    let (seen, visits) = read_to(&app, &mut slow, &last).await;
+    assert_eq!(seen.len(), 4_001);
+    assert!(visits > 1, "it was to be cut off");
+}
+
+#[tokio::test]
+async fn a_database_that_is_no_replica_set_has_no_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut standalone = std::process::Command::new(movie_bag::mongo::mongod::find().unwrap())
+        .args(["--bind_ip", "127.0.0.1", "--port", &port.to_string(), "--dbpath"])
+        .arg(folder.path())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let uri = format!("mongodb://127.0.0.1:{port}/?serverSelectionTimeoutMS=30000");
+    mongodb::Client::with_uri_str(&uri).await.unwrap().list_database_names().await.unwrap();
+    let app = TestApp::on(&uri).await;
+    let ann = app.user("ann").await;
+    for _ in 0..2 {
+        ann.get(EVENTS).await.assert_problem(501, "no-events");
+    }
+    app.anyone().get("/api/movies").await.assert_status(200);
+    standalone.kill().unwrap();
+    standalone.wait().unwrap();
+}
+
+#[tokio::test]
+async fn events_survive_an_outage_of_the_database() {
+    let own = mongod::OwnMongod::start().await;
+    let port = own.uri().rsplit(':').next().unwrap().split('/').next().unwrap().parse().unwrap();
+    let proxy = crate::support::Proxy::before(port).await;
+    let app = TestApp::on(&proxy.uri()).await;
+    let beside = TestApp::with(&own.uri(), app.database.name(), |settings| {
+        settings.password.bcrypt_cost = 4;
+    })
+    .await;
+    let ann = beside.user("ann").await;
+    let mut listener = Listener::start(&app.anyone()).await;
+    proxy.cut();
+    let movie = ann.add("Heat").await;
+    proxy.heal();
+    assert_eq!(listener.kinds(1).await, [("created".to_owned(), id(&movie))]);
+}

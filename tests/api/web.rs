@@ -1,0 +1,77 @@
+//! The web client's files: that all are served, their types, their caching, and what the page may do.
+
+use std::{fs, path::Path};
+
+use crate::support::{Reply, TestApp};
+
+/// The files of `src/web`, but for what is said of them.
+fn files() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/web");
+    let names = fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name != "README.md").collect()
+}
+
+#[tokio::test]
+async fn every_file_of_the_client_is_served_with_its_type() {
+    let app = TestApp::start().await;
+    let files = files();
+    assert!(files.len() > 10, "{files:?}");
+    for file in files {
+        let reply = app.anyone().get(&format!("/assets/{file}")).await.assert_status(200);
+        let kind = match file.rsplit('.').next().unwrap() {
+            "html" => "text/html; charset=utf-8",
+            "css" => "text/css; charset=utf-8",
+            "js" => "text/javascript",
+            "svg" => "image/svg+xml",
+            other => panic!("{file}: no type is known for {other}"),
+        };
+        assert_eq!(reply.header("content-type").as_deref(), Some(kind), "{file}");
+        assert_eq!(reply.header("x-content-type-options").as_deref(), Some("nosniff"), "{file}");
+        assert_eq!(reply.header("cache-control").as_deref(), Some("no-cache"), "{file}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_may_load_and_run_nothing_but_its_own_files() {
+    let app = TestApp::start().await;
+    let page = app.anyone().get("/?from=a%20link").await.assert_status(200);
+    let policy = page.header("content-security-policy").unwrap();
+    for rule in [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+    ] {
+        assert!(policy.contains(rule), "{rule} is not in {policy}");
+    }
+    assert!(!policy.contains("unsafe"), "{policy}");
+    assert_eq!(page.header("referrer-policy").as_deref(), Some("no-referrer"));
+}
+
+#[tokio::test]
+async fn a_file_that_a_browser_has_already_is_not_sent_again() {
+    let app = TestApp::start().await;
+    for path in ["/", "/assets/style.css"] {
+        let tag = app.anyone().get(path).await.assert_status(200).header("etag").unwrap();
+        let asking = |tag: &str| Reply::of(app.anyone().request("GET", path).header("If-None-Match", tag));
+        let again = asking(&tag).await.assert_status(304);
+        assert_eq!(again.header("etag"), Some(tag));
+        assert_eq!(again.body, b"");
+        asking("\"1\"").await.assert_status(200);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_file_of_the_client_is_not_found() {
+    let app = TestApp::start().await;
+    for path in
+        ["/assets/README.md", "/assets/", "/assets/..%2fweb.rs", "/assets/%2e%2e/web.rs", "/index.html"]
+    {
+        app.anyone().get(path).await.assert_problem(404, "not-found");
+    }
+    app.anyone().send("POST", "/").await.assert_problem(405, "method-not-allowed");
+}

@@ -1,0 +1,89 @@
+// Several windows: what a stranger may not do, and what one sees of what others do.
+
+import assert from "node:assert/strict";
+import { addMovie, api, field, heading, signUp, story } from "./support.js";
+
+story("a stranger gets no buttons, and 403 behind them", { expected: [403] }, async (newcomer) => {
+  const [owner, stranger] = [await newcomer(), await newcomer()];
+  const name = `Mine Alone ${process.pid}`;
+  await signUp(owner);
+  await signUp(stranger);
+  const id = await addMovie(owner, name);
+  await stranger.goto(owner.url());
+  await heading(stranger, name);
+  assert.equal(await stranger.getByRole("link", { name: "Edit" }).count(), 0);
+  assert.equal(await stranger.getByRole("button", { name: "Delete" }).count(), 0);
+
+  await stranger.goto(`${owner.url()}/edit`);
+  await stranger.getByText("Only the user who added this movie may change it.").waitFor();
+  for (const [method, body] of [
+    ["PATCH", { name: "Theirs" }],
+    ["PUT", { name: "Theirs", casts: [], genres: ["Drama"] }],
+    ["DELETE"],
+  ]) {
+    const answer = await api(stranger, method, `/movies/${id}`, body);
+    assert.deepEqual([answer.status, answer.body.code], [403, "not-owner"]);
+  }
+  await owner.reload();
+  await heading(owner, name);
+});
+
+story("what one window changes, the other shows", {}, async (newcomer) => {
+  const [owner, reader] = [await newcomer(), await newcomer()];
+  const [first, second] = ["Before", "After"].map((word) => `${word} the Rain ${process.pid}`);
+  await signUp(owner);
+  await addMovie(owner, first);
+  await reader.getByRole("button", { name: /new movie/ }).click();
+  await reader.getByRole("link", { name: first }).waitFor();
+
+  await owner.getByRole("link", { name: "Edit" }).click();
+  await field(owner, "Name").fill(second);
+  await owner.getByRole("button", { name: "Save" }).click();
+  await heading(owner, second);
+  await reader.getByRole("link", { name: second }).click();
+  await heading(reader, second);
+
+  await owner.getByRole("button", { name: "Delete" }).click();
+  await owner.getByRole("button", { name: "Delete it" }).click();
+  await reader.getByText("This movie was just deleted.").waitFor();
+});
+
+story("two windows edit one movie, and nothing is lost unseen", { expected: [412] }, async (newcomer) => {
+  const page = await newcomer();
+  const name = `The Same Page ${process.pid}`;
+  await signUp(page);
+  const id = await addMovie(page, name, { year: 1990 });
+  const edit = async () => {
+    await page.getByRole("link", { name: "Edit" }).click();
+    await heading(page, `Edit “${name}”`);
+  };
+  const elsewhere = (body) => api(page, "PATCH", `/movies/${id}`, body);
+
+  await edit();
+  await elsewhere({ runtime: 90 });
+  await field(page, "Year").fill("1991");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("This movie was changed somewhere else").waitFor();
+  await page.getByRole("button", { name: "Show what it is now" }).click();
+  await assert.doesNotReject(
+    page.waitForFunction(() => document.querySelector("[data-field=runtime] input").value === "90"),
+  );
+  assert.equal(await field(page, "Year").inputValue(), "1990");
+
+  await elsewhere({ runtime: 91 });
+  await field(page, "Year").fill("1992");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("button", { name: "Save mine all the same" }).click();
+  await heading(page, name);
+  const { body } = await api(page, "GET", `/movies/${id}`);
+  assert.deepEqual([body.year, body.runtime], [1992, 91]);
+});
+
+story("without events the client goes on", { expected: [501] }, async (newcomer) => {
+  const page = await newcomer();
+  await page.route("**/api/movies/events", (route) => route.fulfill({ status: 501, body: "{}" }));
+  await page.reload();
+  const name = await page.locator(".card .name").first().textContent();
+  await page.locator(".card a").first().click();
+  await heading(page, name);
+});
