@@ -119,9 +119,9 @@ pub fn rocket(
         .attach(users::stage(users, admins, cascade))
         .attach(movies::stage(movies))
         .attach(health::stage(database.clone()))
+        .attach(web::stage())
         .attach(openapi::stage())
         .attach(openapi::swagger_ui::stage())
         .attach(problem::pages::stage())
-        .attach(web::stage())
         .attach(methods::stage()))
 }

@@ -65,7 +65,12 @@ answers! {
         .problems(CurrentUser::REFUSALS);
     Suggested => Answers::with_database().json::<Suggestions>(200, "Names that fit, the best first.", &[]);
     Counted => Answers::with_database().json::<Facets>(200, "The counts, the most frequent value first.", &[]);
-    Followed => Answers::of_stream(200, "Events, until one of the two hangs up.", "text/event-stream")
+    Followed => Answers::with_database()
+        .events(
+            "Server-sent events: `created`, `updated` and `deleted`, each with data `{ \"id\", \"version\"?, \"movie\"? }` \
+             (`movie` where it still stands), and an `id` to resume after. `reset`, where too much was missed: \
+             read the catalogue anew.",
+        )
         .problems(&[Code::BadRequest, Code::NoEvents]);
     Created => Answers::with_database()
         .json::<MovieView<'_>>(201, "The movie as it was added.", &[LOCATION, ETAG])

@@ -9,7 +9,6 @@ use utoipa::{
 };
 
 use super::{
-    events::LastEventId,
     filter::{EXACT, FacetQuery, MAX_SEARCH, MAX_VALUES, MovieQuery, MyMovieQuery},
     model::FIELDS,
     routes::{MAX_SUGGESTIONS, SUGGESTIONS, SuggestQuery},
@@ -19,7 +18,7 @@ use super::{
 use crate::{
     fields::{Rule, Text},
     ids::UserId,
-    openapi::parameters::{header, integer, optional, required, text},
+    openapi::parameters::{integer, optional, required, text},
     page::Paging,
 };
 
@@ -85,14 +84,6 @@ impl IntoParams for FacetQuery {
 impl IntoParams for SelectionQuery {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         vec![selection()]
-    }
-}
-
-impl IntoParams for LastEventId {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let description = "The id of the last event that came: what was missed since then comes first. If it lies too far \
-                           back, the first event is `reset`.";
-        vec![header("Last-Event-ID", description)]
     }
 }
 

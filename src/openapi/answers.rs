@@ -23,7 +23,7 @@ pub const RETRY_AFTER: &str = "Retry-After";
 pub const WWW_AUTHENTICATE: &str = "WWW-Authenticate";
 
 /// What every route may answer.
-const ALWAYS: &[Code] = &[Code::InvalidQuery, Code::Internal];
+const ALWAYS: &[Code] = &[Code::InvalidQuery, Code::Internal, Code::DeadlineExceeded];
 
 /// What one route answers, while it is put together.
 pub struct Answers {
@@ -41,23 +41,6 @@ impl Answers {
     /// For a route that does not.
     #[must_use]
     pub fn without_database() -> Self {
-        Self::always().problems(&[Code::DeadlineExceeded])
-    }
-
-    /// For a route that asks the database, and whose text has no end and no limit of time.
-    #[must_use]
-    pub fn of_stream(status: u16, description: &str, media_type: &str) -> Self {
-        let text = Schema::from(ObjectBuilder::new().schema_type(Type::String).build());
-        let content = Content::new(Some(RefOr::T(text)));
-        Self::always().problems(&[Code::DatabaseUnavailable]).success(
-            status,
-            description,
-            &[],
-            Some((media_type, content)),
-        )
-    }
-
-    fn always() -> Self {
         Self { successes: BTreeMap::new(), problems: BTreeMap::new() }.problems(ALWAYS)
     }
 
@@ -66,6 +49,13 @@ impl Answers {
     pub fn json<T: ToSchema>(self, status: u16, description: &str, headers: &[&str]) -> Self {
         let schema = Ref::from_schema_name(T::name());
         self.success(status, description, headers, Some(("application/json", Content::new(Some(schema)))))
+    }
+
+    /// A success that goes on until the client leaves: server-sent events.
+    #[must_use]
+    pub fn events(self, description: &str) -> Self {
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        self.success(200, description, &[], Some(("text/event-stream", Content::new(Some(text)))))
     }
 
     /// A success with nothing in its body.

@@ -152,7 +152,7 @@ codes! {
         meaning: "The server has made a mistake. It is not your request's fault.",
         remedy: "Try again later. If it stays, tell whoever runs the service the request_id of the answer: the log has more under it.";
     NoEvents = NotImplemented "no-events", "No events",
-        detail: "The database of this server tells no changes: it is no replica set.",
+        detail: "The database of this server has no change streams.",
         meaning: "Live events come from the database's change streams. The database of this server is a standalone mongod, which has none.",
         remedy: "Ask for the list again from time to time. Whoever runs the service can make the database a replica set, if only of one member.";
     DatabaseUnavailable = ServiceUnavailable "database-unavailable", "Database unavailable",

@@ -123,9 +123,9 @@ impl Problem {
             Self::InvalidResetToken => Code::InvalidResetToken,
             Self::TooManyRequests(_) => Code::TooManyRequests,
             Self::Internal(_) => Code::Internal,
+            Self::NoEvents => Code::NoEvents,
             Self::DatabaseUnavailable(_) => Code::DatabaseUnavailable,
             Self::DeadlineExceeded => Code::DeadlineExceeded,
-            Self::NoEvents => Code::NoEvents,
             Self::Overloaded => Code::Overloaded,
         }
     }

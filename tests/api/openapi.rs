@@ -31,7 +31,7 @@ fn operations(document: &Value) -> BTreeMap<(String, String), &Value> {
 
 /// For people; the document is about what programs call.
 fn is_page(path: &str) -> bool {
-    !path.starts_with("/health") && (!path.starts_with("/api") || path.starts_with("/api/docs"))
+    path == "/" || ["/assets", "/problems", "/api/docs"].iter().any(|start| path.starts_with(start))
 }
 
 #[test]

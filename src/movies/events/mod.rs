@@ -16,6 +16,10 @@ use rocket::{
     response::{self, Responder, stream},
 };
 use tokio::sync::broadcast::error::RecvError;
+use utoipa::{
+    IntoParams,
+    openapi::path::{Parameter, ParameterIn},
+};
 
 mod follower;
 mod journal;
@@ -27,7 +31,7 @@ use journal::Change;
 use token::Token;
 
 use super::openapi as answers;
-use crate::{problem::Problem, query::NoQuery};
+use crate::{openapi::parameters::header, problem::Problem, query::NoQuery};
 
 /// Something is said at least this often, so that nobody on the way takes the connection for dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -49,6 +53,15 @@ impl<'r> FromRequest<'r> for LastEventId {
     }
 }
 
+impl IntoParams for LastEventId {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![header(
+            "Last-Event-ID",
+            "The `id` of the last event that was seen: the stream goes on after it.",
+        )]
+    }
+}
+
 /// The stream of events, and what a proxy has to know of it.
 pub struct EventStream<S>(stream::EventStream<S>);
 
@@ -61,10 +74,7 @@ impl<'r, S: futures::Stream<Item = stream::Event> + Send + 'r> Responder<'r, 'r>
     }
 }
 
-/// Follows the catalogue.
-///
-/// Events are `created`, `updated` and `deleted`; the data of each is an object with `id`, and with
-/// `version` and `movie` where the movie still stands. A listener that is too slow is cut off, and may come back with the last id.
+/// Follows the catalogue. A listener that is too slow is cut off, and may come back with the last id.
 #[utoipa::path(
     context_path = "/api/movies",
     tag = "movies",
