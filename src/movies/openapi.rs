@@ -65,12 +65,11 @@ answers! {
         .problems(CurrentUser::REFUSALS);
     Suggested => Answers::with_database().json::<Suggestions>(200, "Names that fit, the best first.", &[]);
     Counted => Answers::with_database().json::<Facets>(200, "The counts, the most frequent value first.", &[]);
-    Followed => Answers::with_database()
-        .events(
-            "Server-sent events: `created`, `updated` and `deleted`, each with data `{ \"id\", \"version\"?, \"movie\"? }` \
-             (`movie` where it still stands), and an `id` to resume after. `reset`, where too much was missed: \
-             read the catalogue anew.",
-        )
+    Followed => Answers::events(
+        "Server-sent events: `created`, `updated` and `deleted`, each with data `{ \"id\", \"version\"?, \"movie\"? }` \
+         (`movie` where it still stands), and an `id` to resume after. `reset`, where too much was missed: \
+         read the catalogue anew.",
+    )
         .problems(&[Code::BadRequest, Code::NoEvents]);
     Created => Answers::with_database()
         .json::<MovieView<'_>>(201, "The movie as it was added.", &[LOCATION, ETAG])

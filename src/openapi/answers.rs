@@ -23,7 +23,7 @@ pub const RETRY_AFTER: &str = "Retry-After";
 pub const WWW_AUTHENTICATE: &str = "WWW-Authenticate";
 
 /// What every route may answer.
-const ALWAYS: &[Code] = &[Code::InvalidQuery, Code::Internal, Code::DeadlineExceeded];
+const ALWAYS: &[Code] = &[Code::InvalidQuery, Code::Internal];
 
 /// What one route answers, while it is put together.
 pub struct Answers {
@@ -41,6 +41,10 @@ impl Answers {
     /// For a route that does not.
     #[must_use]
     pub fn without_database() -> Self {
+        Self::always().problems(&[Code::DeadlineExceeded])
+    }
+
+    fn always() -> Self {
         Self { successes: BTreeMap::new(), problems: BTreeMap::new() }.problems(ALWAYS)
     }
 
@@ -51,11 +55,13 @@ impl Answers {
         self.success(status, description, headers, Some(("application/json", Content::new(Some(schema)))))
     }
 
-    /// A success that goes on until the client leaves: server-sent events.
+    /// For a stream of server-sent events: it goes on until the client leaves, so it has no limit of time.
     #[must_use]
-    pub fn events(self, description: &str) -> Self {
+    pub fn events(description: &str) -> Self {
         let text = ObjectBuilder::new().schema_type(Type::String);
-        self.success(200, description, &[], Some(("text/event-stream", Content::new(Some(text)))))
+        let content = Content::new(Some(text));
+        let answers = Self::always().problems(&[Code::DatabaseUnavailable]);
+        answers.success(200, description, &[], Some(("text/event-stream", content)))
     }
 
     /// A success with nothing in its body.
