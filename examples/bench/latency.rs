@@ -68,7 +68,8 @@ async fn ask_often(client: &Client, kind: &Kind, requests: usize) -> Outcome<Vec
     Ok(taken)
 }
 
-fn row(name: &str, mut taken: Vec<Taken>) -> String {
+/// A row of the table: how many were asked, and how long they took.
+pub fn row(name: &str, mut taken: Vec<Taken>) -> String {
     taken.sort_unstable();
     // The smallest value that so many percent do not exceed.
     let percentile = |percent: usize| {

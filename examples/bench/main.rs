@@ -19,6 +19,7 @@ mod films;
 mod keys;
 mod kinds;
 mod latency;
+mod storm;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -58,6 +59,14 @@ enum Command {
         #[arg(long, default_value_t = 150)]
         page: usize,
     },
+    /// Read from a server, without and with 200 logins a second; its throttle must be off.
+    Storm {
+        #[command(flatten)]
+        server: Server,
+        /// How long each part takes.
+        #[arg(long, default_value_t = 20)]
+        seconds: u64,
+    },
     /// Keep the embedded mongod: whoever attaches to it first runs this of its own program.
     #[command(hide = true)]
     SuperviseMongod(supervisor::Arguments),
@@ -90,13 +99,16 @@ async fn run(command: Command) -> Outcome<()> {
     if let Command::Latency { server, requests, only } = command {
         return latency::run(&server.address, &films, requests, &only).await;
     }
+    if let Command::Storm { server, seconds } = command {
+        return storm::run(&server.address, seconds).await;
+    }
     let settings = Settings::extract(&config::figment()?)?;
     log::start(settings.log.format, Level::INFO);
     let connection = Connection::open(&settings).await?;
     let result = match command {
         Command::Fill { movies, email } => fill::run(&connection.database, &films, movies, &email).await,
         Command::Keys { server, page } => keys::run(&server.address, &connection.database, page).await,
-        Command::Latency { .. } | Command::SuperviseMongod(_) => Ok(()),
+        Command::Latency { .. } | Command::Storm { .. } | Command::SuperviseMongod(_) => Ok(()),
     };
     connection.close().await;
     result
