@@ -26,7 +26,7 @@ use super::{
         model::{MovieDocument, MovieView},
         repository::Movies,
     },
-    journal::{Change, Journal},
+    journal::{Change, Journal, MAX_BYTES},
     token::Token,
 };
 use crate::{
@@ -82,6 +82,9 @@ pub(super) struct Listener {
     pub events: Events,
 }
 
+/// Changes, and up to where these are all.
+type Found = (Vec<Arc<Change>>, Token);
+
 type Stream = ChangeStream<ChangeStreamEvent<Document>>;
 
 impl Events {
@@ -124,17 +127,9 @@ impl Events {
             return Ok(listener);
         }
         let Some(last) = last else { return Err(Problem::DatabaseUnavailable("no change stream".into())) };
-        let _alone = self.0.looking_back.lock().await;
-        // Whoever looked back before may have found it.
-        if let Some(listener) = self.join(Some(&last)) {
-            return Ok(listener);
-        }
-        match timeout(CATCH_UP, self.look_back(&last)).await {
-            Ok(Ok(Some(earlier))) => {
-                if let Some(listener) = self.join_after(&last, &earlier) {
-                    return Ok(listener);
-                }
-            }
+        // Waiting for one's turn counts: whoever has to wait too long begins anew, too.
+        match timeout(CATCH_UP, self.join_earlier(&last)).await {
+            Ok(Ok(Some(listener))) => return Ok(listener),
             Ok(Err(problem)) => return Err(problem),
             // Lost, or too much.
             Ok(Ok(None)) | Err(_) => {}
@@ -154,13 +149,22 @@ impl Events {
         Some(self.listener(position, missed))
     }
 
-    /// The same, with what was found before the journal.
-    fn join_after(&self, last: &Token, earlier: &[Arc<Change>]) -> Option<Listener> {
+    /// With what lies before the journal: in the database, unless somebody has just found it.
+    async fn join_earlier(&self, last: &Token) -> Result<Option<Listener>, Problem> {
+        let _alone = self.0.looking_back.lock().await;
+        if let Some(listener) = self.join(Some(last)) {
+            return Ok(Some(listener));
+        }
+        let found = self.look_back(last).await?;
+        Ok(found.and_then(|(earlier, end)| self.join_after(last, &earlier, &end)))
+    }
+
+    /// With what was found between `last` and `end`.
+    fn join_after(&self, last: &Token, earlier: &[Arc<Change>], end: &Token) -> Option<Listener> {
         let mut journal = self.journal();
         let journal = journal.as_mut()?;
-        let end = earlier.last().map_or(last, |change| &change.token).max(last);
-        // The journal may have forgotten something since; then the two do not meet.
-        let later = journal.after(end.max(&journal.from().clone()))?;
+        // The journal may have forgotten something since: then the two do not meet.
+        let later = journal.after(end)?;
         journal.extend_back(last.clone(), earlier);
         Some(self.listener(last.clone(), earlier.iter().chain(&later).cloned().collect()))
     }
@@ -286,8 +290,8 @@ impl Events {
         true
     }
 
-    /// What came after `last` and before the journal; `None` if that is lost or too much.
-    async fn look_back(&self, last: &Token) -> Result<Option<Vec<Arc<Change>>>, Problem> {
+    /// What came after `last` and up to where the journal began; `None` if that is lost or too much.
+    async fn look_back(&self, last: &Token) -> Result<Option<Found>, Problem> {
         let Some(end) = self.journal().as_ref().map(|journal| journal.from().clone()) else {
             return Ok(None);
         };
@@ -295,8 +299,8 @@ impl Events {
             Ok(stream) => stream,
             Err(error) => return refused(error),
         };
-        let mut changes = Vec::new();
-        while changes.len() < MISSED {
+        let (mut changes, mut bytes) = (Vec::new(), 0);
+        while changes.len() < MISSED && bytes < MAX_BYTES {
             let event = match stream.next_if_any().await {
                 Ok(event) => event,
                 Err(error) => return refused(error),
@@ -304,12 +308,13 @@ impl Events {
             let position = stream.resume_token().as_ref().and_then(Token::of);
             if let Some(change) = event.as_ref().and_then(rendered) {
                 if change.token > end {
-                    return Ok(Some(changes));
+                    return Ok(Some((changes, end)));
                 }
+                bytes += change.data.len();
                 changes.push(Arc::new(change));
             }
             if position.is_some_and(|position| position >= end) {
-                return Ok(Some(changes));
+                return Ok(Some((changes, end)));
             }
         }
         Ok(None)
@@ -317,7 +322,7 @@ impl Events {
 }
 
 /// Why nothing was found: it is lost, or the database is away, or the id was none.
-fn refused(error: Error) -> Result<Option<Vec<Arc<Change>>>, Problem> {
+fn refused(error: Error) -> Result<Option<Found>, Problem> {
     match code(&error) {
         Some(code) if HISTORY_LOST.contains(&code) => Ok(None),
         _ => match StoreError::from(error) {

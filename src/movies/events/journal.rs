@@ -6,7 +6,7 @@ use super::token::Token;
 
 /// What the journal may hold: older changes are asked of the database again.
 const MAX_CHANGES: usize = 10_000;
-const MAX_BYTES: usize = 16 << 20;
+pub const MAX_BYTES: usize = 16 << 20;
 
 /// A change of a movie, rendered once.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     fn token(number: u32) -> Token {
-        Token::parse(&format!("8200000000{number:08X}")).unwrap()
+        Token::parse(&format!("8200000000{number:08X}2B")).unwrap()
     }
 
     fn change(number: u32, bytes: usize) -> Arc<Change> {
@@ -106,6 +106,17 @@ mod tests {
         journal.extend_back(token(5), &[change(6, 1)]);
         assert_eq!(numbers(journal.after(&token(5))), Some(vec![token(6), token(11), token(20)]));
         assert_eq!(numbers(journal.after(&token(4))), None);
+    }
+
+    #[test]
+    fn what_was_forgotten_meanwhile_is_not_taken_for_nothing() {
+        let mut journal = Journal::new(token(10));
+        let end = journal.from().clone();
+        for number in 11..20 {
+            journal.push(change(number, MAX_BYTES / 4));
+        }
+        // Somebody looked back up to `end`; what came next is no longer here.
+        assert_eq!(numbers(journal.after(&end)), None);
     }
 
     #[test]

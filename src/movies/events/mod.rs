@@ -102,19 +102,26 @@ fn written(listener: Listener, mut shutdown: Shutdown) -> impl futures::Stream<I
             // No event, only an id: who is cut off before the first event can come back all the same.
             yield stream::Event::comment("").id(position.to_string());
         }
+        // An id from another instance may be ahead of this one: what is known already is not said again.
+        let mut at = position;
         for change in missed {
+            at = change.token.clone();
             yield event(&change);
         }
         loop {
             tokio::select! {
                 change = live.recv() => match change {
-                    Ok(Some(change)) => yield event(&change),
+                    Ok(Some(change)) if change.token <= at => {}
+                    Ok(Some(change)) => {
+                        at = change.token.clone();
+                        yield event(&change);
+                    }
                     // Something was lost, this listener is too slow, or the server is at its end.
                     Ok(None) | Err(RecvError::Lagged(_) | RecvError::Closed) => break,
                 },
                 () = tokio::time::sleep(HEARTBEAT) => {
                     // Read before the look at the queue: with nothing left there, all up to here was sent.
-                    let position = events.position().filter(|_| live.is_empty());
+                    let position = events.position().filter(|position| live.is_empty() && *position >= at);
                     yield match position {
                         Some(position) => stream::Event::comment("").id(position.to_string()),
                         None => stream::Event::comment(""),

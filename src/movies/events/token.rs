@@ -11,10 +11,12 @@ use mongodb::change_stream::event::ResumeToken;
 /// The mark of a time in such a key, and the digits of its seconds that follow.
 const TIME: &str = "82";
 const SECONDS: std::ops::Range<usize> = 2..10;
-const MIN_DIGITS: usize = 18;
+const MIN_DIGITS: usize = 20;
 const MAX_DIGITS: usize = 1_024;
+/// What comes after the time.
+const AFTER_TIME: &str = "2B";
 /// Clocks may differ by this many seconds; a token from later than that nobody has given out.
-const TOMORROW: i64 = 86_400;
+const AHEAD: i64 = 300;
 
 /// A place in the order of all changes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,9 +30,10 @@ impl Token {
         let has_form = (MIN_DIGITS..=MAX_DIGITS).contains(&text.len())
             && text.len().is_multiple_of(2)
             && text.starts_with(TIME)
+            && text.get(18..20) == Some(AFTER_TIME)
             && text.bytes().all(is_digit);
         let seconds = i64::from_str_radix(text.get(SECONDS).filter(|_| has_form)?, 16).ok()?;
-        (seconds < chrono::Utc::now().timestamp() + TOMORROW).then(|| Self(text.to_owned()))
+        (seconds < chrono::Utc::now().timestamp() + AHEAD).then(|| Self(text.to_owned()))
     }
 
     pub(super) fn of(token: &ResumeToken) -> Option<Self> {
