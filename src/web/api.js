@@ -115,7 +115,7 @@ export async function request(method, path, { body, etag, query, signal, token =
     if (signal?.aborted) throw error;
     throw new Problem({ code: "unreachable", detail: "The server cannot be reached. Are you online?" });
   });
-  const json = answer.headers.get("Content-Type")?.includes("json") ? await answer.json() : null;
+  const json = answer.headers.get("Content-Type")?.includes("json") ? await answer.json().catch(() => null) : null;
   if (answer.ok && method !== "GET") onChanged();
   if (answer.ok) return { status: answer.status, body: json, etag: answer.headers.get("ETag") };
   const problem = new Problem(

@@ -9,6 +9,8 @@
 /** After the server has ended a stream with an error. */
 const RETRY_MS = 15_000;
 
+const address = "/api/movies/events";
+
 /** @param {(change: Change) => void} onChange */
 export function listen(onChange) {
   const channel = new BroadcastChannel("movie-bag.events");
@@ -32,7 +34,7 @@ function stream(onChange) {
   return new Promise((resolve) => {
     let heard = false;
     const open = () => {
-      const source = new EventSource("/api/movies/events");
+      const source = new EventSource(address);
       for (const type of /** @type {const} */ (["created", "updated", "deleted", "reset"])) {
         source.addEventListener(type, ({ data }) => onChange({ ...(data && JSON.parse(data)), type }));
       }
@@ -42,10 +44,12 @@ function stream(onChange) {
         heard = true;
         source.onopen = null;
       };
-      source.onerror = () => {
+      source.onerror = async () => {
         if (source.readyState !== EventSource.CLOSED) return;
-        if (heard) setTimeout(open, RETRY_MS);
-        else resolve(undefined);
+        // The event does not say what was answered: 503 passes, these two do not.
+        const answer = heard ? null : await fetch(address, { method: "HEAD" }).catch(() => null);
+        if ([404, 501].includes(answer?.status ?? 0)) resolve(undefined);
+        else setTimeout(open, RETRY_MS);
       };
     };
     open();

@@ -153,6 +153,8 @@ export async function moviePage({ id }) {
     title: movie.year ? `${movie.name} (${movie.year})` : movie.name,
     body: [place, shelf],
     onChange(change) {
+      // Something was missed, and it may have been this movie.
+      if (change.type === "reset") return void reread().catch(() => {});
       if (change.id !== movie.id || (change.movie && change.movie.version <= movie.version)) return;
       if (change.movie) {
         movie = change.movie;
