@@ -14,6 +14,8 @@ use secrecy::ExposeSecret;
 
 use crate::config::Settings;
 
+pub mod batches;
+pub mod by_id;
 pub mod embedded;
 pub mod error;
 pub mod indexes;

@@ -4,7 +4,8 @@
 //! | --- | --- |
 //! | what a movie is: fields and their rules | [`model`] |
 //! | who may change it | [`ownership`] |
-//! | how it is stored | [`repository`] |
+//! | how it is stored | [`repository`], [`insertion`] |
+//! | what a client reads of it | [`view`] |
 //! | what a list can be asked for | [`filter`], [`selection`] |
 //! | in which orders, and where a page goes on | [`sort`] |
 //! | pages, search, typeahead, export | [`catalogue`], [`folding`] |
@@ -20,6 +21,7 @@ pub mod events;
 pub mod facets;
 pub mod filter;
 pub mod folding;
+pub mod insertion;
 pub mod model;
 pub mod openapi;
 pub mod ownership;
@@ -29,6 +31,7 @@ pub mod repository;
 mod routes;
 pub mod selection;
 pub mod sort;
+pub mod view;
 
 pub use repository::{Movies, Unconfirmed};
 

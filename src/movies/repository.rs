@@ -1,35 +1,52 @@
 //! The collection `movies`: what writes it, and what looks at one movie. [`super::catalogue`] reads lists.
 
-use std::{
-    future::IntoFuture,
-    sync::atomic::{AtomicBool, Ordering},
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use bson::{Document, doc, oid::ObjectId};
 use futures::TryStreamExt;
 use mongodb::{
     Collection, Database,
-    error::{ErrorKind, InsertManyError},
     options::{Hint, ReturnDocument},
 };
 
 use super::{
+    catalogue::Pages,
+    insertion::{self, Insert, Inserted, NewMovie},
     model::{MovieDocument, MovieInput, MoviePatch},
     ownership::{self, Owned, Refusal},
 };
 use crate::{
     conditional::IfMatch,
     ids::{MovieId, UserId},
-    mongo::{BATCH, COMMAND, StoreError, error::DUPLICATE_KEY, indexes, patiently, within},
+    mongo::{
+        BATCH, COMMAND, StoreError,
+        batches::Batches,
+        by_id::{ById, Identified},
+        indexes, patiently, within,
+    },
 };
 
 /// How many movies go in one step of a cascade: some ten milliseconds' work.
 const CASCADE_BATCH: i64 = 1_000;
 
-/// The movies.
+/// The movies. Clones share what they ask of the database.
 #[derive(Clone)]
 pub struct Movies {
     movies: Collection<MovieDocument>,
+    by_id: Batches<ById<MovieDocument>>,
+    pub(super) pages: Batches<Pages>,
+    inserts: Batches<Insert>,
+}
+
+impl Identified for MovieDocument {
+    type Id = MovieId;
+
+    fn id(&self) -> MovieId {
+        MovieId(self.id)
+    }
 }
 
 /// What was inserted and may not be answered before its owner is known to stand
@@ -54,24 +71,21 @@ impl<T> Unconfirmed<T> {
     }
 }
 
-/// What became of each movie of a batch, by its place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Inserted {
-    Yes,
-    /// Another movie has its name in its year.
-    Duplicate,
-}
-
-/// Whether what is there already is the document itself: an earlier try that was thought lost has
-/// arrived. The text before the key is the server's alone.
-fn is_own_id(message: &str) -> bool {
-    message.split(" dup key:").next().is_some_and(|before| before.contains("index: _id_"))
+/// What is never read back.
+pub(super) fn without_typeahead() -> Document {
+    doc! { "typeahead": 0 }
 }
 
 impl Movies {
     #[must_use]
     pub fn new(database: &Database) -> Self {
-        Self { movies: database.collection(indexes::MOVIES) }
+        let movies: Collection<MovieDocument> = database.collection(indexes::MOVIES);
+        Self {
+            by_id: Batches::new(ById::new(movies.clone(), Document::new(), without_typeahead())),
+            pages: Batches::new(Pages::new(movies.clone())),
+            inserts: Batches::new(Insert(movies.clone())),
+            movies,
+        }
     }
 
     /// For the other files of this feature.
@@ -85,10 +99,13 @@ impl Movies {
         &self,
         owner: UserId,
         movie: MovieInput,
-    ) -> Result<Unconfirmed<MovieDocument>, StoreError> {
-        let movie = movie.into_document(owner);
-        within(COMMAND, self.movies.insert_one(&movie)).await?;
-        Ok(Unconfirmed { owner, ids: vec![movie.id], inserted: movie })
+    ) -> Result<Unconfirmed<Arc<MovieDocument>>, StoreError> {
+        let movie = Arc::new(movie.into_document(owner));
+        match self.inserts.ask(NewMovie(Arc::clone(&movie))).await? {
+            Some(Inserted::Yes) => Ok(Unconfirmed { owner, ids: vec![movie.id], inserted: movie }),
+            Some(Inserted::Duplicate) => Err(StoreError::Duplicate),
+            None => Err(StoreError::Unavailable("the insert told nothing of the movie".to_owned())),
+        }
     }
 
     /// Inserts what can be inserted; waits for a database that is away for a while.
@@ -117,27 +134,12 @@ impl Movies {
         if missing.is_empty() {
             return Ok(outcome);
         }
-        let insert = self.movies.insert_many(missing.iter().map(|(_, movie)| *movie)).ordered(false);
-        match tokio::time::timeout(BATCH, insert.into_future()).await {
-            Ok(Ok(_)) => Ok(outcome),
-            Ok(Err(error)) => match &*error.kind {
-                ErrorKind::InsertMany(InsertManyError {
-                    write_errors: Some(refused),
-                    write_concern_error: None,
-                    ..
-                }) if refused.iter().all(|refused| refused.code == DUPLICATE_KEY) => {
-                    for refused in refused {
-                        let Some((place, _)) = missing.get(refused.index) else { continue };
-                        if !is_own_id(&refused.message) {
-                            outcome[*place] = Inserted::Duplicate;
-                        }
-                    }
-                    Ok(outcome)
-                }
-                _ => Err(error.into()),
-            },
-            Err(_) => Err(StoreError::Unavailable(format!("no answer in {} s", BATCH.as_secs()))),
+        let documents: Vec<&MovieDocument> = missing.iter().map(|(_, movie)| *movie).collect();
+        let inserted = insertion::insert_each(&self.movies, &documents, BATCH).await?;
+        for ((place, _), inserted) in missing.iter().zip(inserted) {
+            outcome[*place] = inserted;
         }
+        Ok(outcome)
     }
 
     async fn which_exist(&self, movies: &[MovieDocument]) -> Result<Vec<ObjectId>, StoreError> {
@@ -186,8 +188,8 @@ impl Movies {
 
     /// # Errors
     /// Only when the database fails: not there is `None`.
-    pub async fn find(&self, id: MovieId) -> Result<Option<MovieDocument>, StoreError> {
-        within(COMMAND, self.movies.find_one(doc! { "_id": id })).await
+    pub async fn find(&self, id: MovieId) -> Result<Option<Arc<MovieDocument>>, StoreError> {
+        self.by_id.ask(id).await
     }
 
     /// Replaces or patches a movie of the caller's.

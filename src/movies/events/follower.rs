@@ -23,8 +23,9 @@ use tokio::{
 
 use super::{
     super::{
-        model::{MovieDocument, MovieView},
+        model::MovieDocument,
         repository::Movies,
+        view::MovieView,
     },
     journal::{Change, Journal, MAX_BYTES},
     token::Token,
@@ -327,6 +328,7 @@ fn refused(error: Error) -> Result<Option<Found>, Problem> {
         Some(code) if HISTORY_LOST.contains(&code) => Ok(None),
         _ => match StoreError::from(error) {
             StoreError::Unavailable(reason) => Err(Problem::DatabaseUnavailable(reason.into())),
+            StoreError::Overloaded => Err(Problem::Overloaded),
             StoreError::Duplicate | StoreError::Other(_) => Err(Problem::BadRequest),
         },
     }
