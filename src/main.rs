@@ -13,6 +13,9 @@ use movie_bag::{
 };
 use tracing::Level;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A movie catalogue REST API on MongoDB.
 #[derive(Parser)]
 #[command(name = "movie-bag", version)]

@@ -85,8 +85,13 @@ impl<C: Command> Clone for Batches<C> {
 
 impl<C: Command> Batches<C> {
     pub fn new(command: C) -> Self {
-        let queue =
-            Queue { keys: VecDeque::new(), callers: HashMap::new(), waiting: 0, runs: Vec::new(), next_run: 0 };
+        let queue = Queue {
+            keys: VecDeque::new(),
+            callers: HashMap::new(),
+            waiting: 0,
+            runs: Vec::new(),
+            next_run: 0,
+        };
         Self(Arc::new(Shared { command, queue: Mutex::new(queue) }))
     }
 

@@ -176,7 +176,6 @@ impl Pages {
             })
             .collect())
     }
-
 }
 
 impl Movies {

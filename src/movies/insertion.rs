@@ -1,21 +1,35 @@
-//! How new movies get into the collection: those of several callers in one command, each with an
-//! outcome of its own.
+//! How new movies get into the collection: those of several callers in one command, or those of an
+//! import, each with an outcome of its own; and how they are taken back.
 
 use std::{
     collections::HashMap,
     future::IntoFuture,
     hash::{Hash, Hasher},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
+use bson::{Document, doc, oid::ObjectId};
+use futures::TryStreamExt;
 use mongodb::{
     Collection,
     error::{ErrorKind, InsertManyError},
 };
 
-use super::model::MovieDocument;
-use crate::mongo::{COMMAND, StoreError, batches::Command, error::DUPLICATE_KEY};
+use super::{
+    model::{MovieDocument, MovieInput},
+    repository::Movies,
+};
+use crate::{
+    ids::{MovieId, UserId},
+    mongo::{
+        BATCH, COMMAND, StoreError, batches::Command, by_id::Identified, error::DUPLICATE_KEY, patiently,
+        within,
+    },
+};
 
 /// What became of a new movie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +43,7 @@ pub enum Inserted {
 ///
 /// # Errors
 /// When there is no news of each movie: then some may be in.
-pub(super) async fn insert_each(
+async fn insert_each(
     collection: &Collection<MovieDocument>,
     movies: &[&MovieDocument],
     limit: Duration,
@@ -68,7 +82,7 @@ fn is_own_id(message: &str) -> bool {
 
 /// A movie that waits to be inserted. No two are equal.
 #[derive(Clone)]
-pub(super) struct NewMovie(pub Arc<MovieDocument>);
+pub(super) struct NewMovie(Arc<MovieDocument>);
 
 impl PartialEq for NewMovie {
     fn eq(&self, other: &Self) -> bool {
@@ -104,5 +118,123 @@ impl Command for Insert {
         let documents: Vec<&MovieDocument> = movies.iter().map(|movie| &*movie.0).collect();
         let outcome = insert_each(&self.0, &documents, COMMAND).await?;
         Ok(movies.into_iter().zip(outcome).collect())
+    }
+}
+
+/// What was inserted and may not be answered before its owner is known to stand
+/// ([`crate::users::Cascade::confirm`]).
+#[derive(Debug)]
+#[must_use = "an insert counts only once its owner is confirmed"]
+pub struct Unconfirmed<T> {
+    owner: UserId,
+    ids: Vec<MovieId>,
+    inserted: T,
+}
+
+impl<T> Unconfirmed<T> {
+    /// Who added them.
+    pub fn owner(&self) -> UserId {
+        self.owner
+    }
+
+    /// For the cascade only, once it has looked.
+    pub(crate) fn confirmed(self) -> T {
+        self.inserted
+    }
+}
+
+impl Movies {
+    /// # Errors
+    /// [`StoreError::Duplicate`] if another movie has the name in that year.
+    pub async fn insert(
+        &self,
+        owner: UserId,
+        movie: MovieInput,
+    ) -> Result<Unconfirmed<Arc<MovieDocument>>, StoreError> {
+        let movie = Arc::new(movie.into_document(owner));
+        match self.inserts.ask(NewMovie(Arc::clone(&movie))).await? {
+            Some(Inserted::Yes) => Ok(Unconfirmed { owner, ids: vec![movie.id()], inserted: movie }),
+            Some(Inserted::Duplicate) => Err(StoreError::Duplicate),
+            None => Err(StoreError::Unavailable("the insert told nothing of the movie".to_owned())),
+        }
+    }
+
+    /// Inserts what can be inserted; waits for a database that is away for a while.
+    ///
+    /// # Errors
+    /// When the database fails for good: then some may be in.
+    pub async fn insert_batch(
+        &self,
+        owner: UserId,
+        movies: Vec<MovieInput>,
+    ) -> Result<Unconfirmed<Vec<Inserted>>, StoreError> {
+        let movies: Vec<MovieDocument> = movies.into_iter().map(|movie| movie.into_document(owner)).collect();
+        let first = AtomicBool::new(true);
+        let try_again = || self.try_batch(&movies, !first.swap(false, Ordering::Relaxed));
+        let inserted = patiently(try_again).await?;
+        let ids = movies.iter().map(Identified::id).collect();
+        Ok(Unconfirmed { owner, ids, inserted })
+    }
+
+    /// After a failure without news of each document, those that are in are asked for by their ids.
+    async fn try_batch(&self, movies: &[MovieDocument], again: bool) -> Result<Vec<Inserted>, StoreError> {
+        let there = if again { self.which_exist(movies).await? } else { Vec::new() };
+        let missing: Vec<(usize, &MovieDocument)> =
+            movies.iter().enumerate().filter(|(_, movie)| !there.contains(&movie.id)).collect();
+        let mut outcome = vec![Inserted::Yes; movies.len()];
+        if missing.is_empty() {
+            return Ok(outcome);
+        }
+        let documents: Vec<&MovieDocument> = missing.iter().map(|(_, movie)| *movie).collect();
+        let inserted = insert_each(self.collection(), &documents, BATCH).await?;
+        for ((place, _), inserted) in missing.iter().zip(inserted) {
+            outcome[*place] = inserted;
+        }
+        Ok(outcome)
+    }
+
+    async fn which_exist(&self, movies: &[MovieDocument]) -> Result<Vec<ObjectId>, StoreError> {
+        let ids: Vec<ObjectId> = movies.iter().map(|movie| movie.id).collect();
+        let documents = self.collection().clone_with_type::<Document>();
+        let find = documents.find(doc! { "_id": { "$in": ids } }).projection(doc! { "_id": 1 });
+        within(BATCH, async {
+            let found: Vec<Document> = find.await?.try_collect().await?;
+            Ok(found.iter().filter_map(|document| document.get_object_id("_id").ok()).collect())
+        })
+        .await
+    }
+
+    /// Which of these names are taken in these years; for a rehearsal, since only an insert decides.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn taken(
+        &self,
+        keys: &[(&str, Option<i32>)],
+    ) -> Result<Vec<(String, Option<i32>)>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let any: Vec<Document> =
+            keys.iter().map(|(name, year)| doc! { "name": *name, "year": *year }).collect();
+        let documents = self.collection().clone_with_type::<Document>();
+        let find = documents.find(doc! { "$or": any }).projection(doc! { "_id": 0, "name": 1, "year": 1 });
+        within(BATCH, async {
+            let found: Vec<Document> = find.await?.try_collect().await?;
+            let key =
+                |found: Document| Some((found.get_str("name").ok()?.to_owned(), found.get_i32("year").ok()));
+            Ok(found.into_iter().filter_map(key).collect())
+        })
+        .await
+    }
+
+    /// Takes back what was inserted for an owner who is gone.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn take_back<T>(&self, inserted: &Unconfirmed<T>) -> Result<(), StoreError> {
+        let _forget = self.forget_after(&inserted.ids);
+        let filter = doc! { "_id": { "$in": &inserted.ids }, "added_by": inserted.owner };
+        within(BATCH, self.collection().delete_many(filter)).await.map(drop)
     }
 }

@@ -8,6 +8,7 @@
 //! | what a client reads of it | [`view`] |
 //! | what a list can be asked for | [`filter`], [`selection`] |
 //! | in which orders, and where a page goes on | [`sort`] |
+//! | what is kept in memory, if anything | [`mod@cache`] |
 //! | pages, search, typeahead, export | [`catalogue`], [`folding`] |
 //! | by which index a page is read | [`mod@plan`] |
 //! | counts per genre, decade, language | [`facets`] |
@@ -16,6 +17,7 @@
 
 use rocket::{fairing::AdHoc, routes};
 
+mod cache;
 pub mod catalogue;
 pub mod events;
 pub mod facets;
@@ -33,7 +35,8 @@ pub mod selection;
 pub mod sort;
 pub mod view;
 
-pub use repository::{Movies, Unconfirmed};
+pub use insertion::Unconfirmed;
+pub use repository::Movies;
 
 /// Mounts the routes.
 #[must_use]
@@ -50,6 +53,7 @@ pub fn stage(movies: Movies) -> AdHoc {
             routes::delete
         ];
         let events = events::Events::new(movies.clone());
+        let cached = movies.clone();
         rocket
             .manage(events.clone())
             .manage(facets::FacetCounter::new(movies.clone()))
@@ -62,6 +66,12 @@ pub fn stage(movies: Movies) -> AdHoc {
                 let shutdown = rocket.shutdown();
                 Box::pin(async move {
                     tokio::spawn(async move { events.follow(shutdown).await });
+                })
+            }))
+            .attach(AdHoc::on_liftoff("cache", |rocket| {
+                let shutdown = rocket.shutdown();
+                Box::pin(async move {
+                    tokio::spawn(async move { cached.keep_cache_true(shutdown).await });
                 })
             }))
     })

@@ -1,20 +1,20 @@
 //! The collection `movies`: what writes it, and what looks at one movie. [`super::catalogue`] reads lists.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::{num::NonZero, sync::Arc};
 
-use bson::{Document, doc, oid::ObjectId};
+use bson::{Document, doc};
 use futures::TryStreamExt;
 use mongodb::{
     Collection, Database,
     options::{Hint, ReturnDocument},
 };
 
+use rocket::Shutdown;
+
 use super::{
+    cache::{Cache, Look},
     catalogue::Pages,
-    insertion::{self, Insert, Inserted, NewMovie},
+    insertion::Insert,
     model::{MovieDocument, MovieInput, MoviePatch},
     ownership::{self, Owned, Refusal},
 };
@@ -25,7 +25,7 @@ use crate::{
         BATCH, COMMAND, StoreError,
         batches::Batches,
         by_id::{ById, Identified},
-        indexes, patiently, within,
+        indexes, within,
     },
 };
 
@@ -38,7 +38,8 @@ pub struct Movies {
     movies: Collection<MovieDocument>,
     by_id: Batches<ById<MovieDocument>>,
     pub(super) pages: Batches<Pages>,
-    inserts: Batches<Insert>,
+    pub(super) inserts: Batches<Insert>,
+    cache: Option<Cache>,
 }
 
 impl Identified for MovieDocument {
@@ -49,25 +50,16 @@ impl Identified for MovieDocument {
     }
 }
 
-/// What was inserted and may not be answered before its owner is known to stand
-/// ([`crate::users::Cascade::confirm`]).
-#[derive(Debug)]
-#[must_use = "an insert counts only once its owner is confirmed"]
-pub struct Unconfirmed<T> {
-    owner: UserId,
-    ids: Vec<ObjectId>,
-    inserted: T,
+struct Forget {
+    cache: Option<Cache>,
+    ids: Vec<MovieId>,
 }
 
-impl<T> Unconfirmed<T> {
-    /// Who added them.
-    pub fn owner(&self) -> UserId {
-        self.owner
-    }
-
-    /// For the cascade only, once it has looked.
-    pub(crate) fn confirmed(self) -> T {
-        self.inserted
+impl Drop for Forget {
+    fn drop(&mut self) {
+        if let Some(cache) = &self.cache {
+            cache.forget(&self.ids);
+        }
     }
 }
 
@@ -84,8 +76,27 @@ impl Movies {
             by_id: Batches::new(ById::new(movies.clone(), Document::new(), without_typeahead())),
             pages: Batches::new(Pages::new(movies.clone())),
             inserts: Batches::new(Insert(movies.clone())),
+            cache: None,
             movies,
         }
+    }
+
+    /// The same with so many movies kept in memory; 0: none.
+    #[must_use]
+    pub fn with_cache(self, most: usize) -> Self {
+        Self { cache: NonZero::new(most).map(Cache::new), ..self }
+    }
+
+    /// Follows what others change, as long as there is a cache, until the shutdown.
+    pub async fn keep_cache_true(&self, shutdown: Shutdown) {
+        if let Some(cache) = &self.cache {
+            cache.follow(&self.movies, shutdown).await;
+        }
+    }
+
+    /// To be held while these movies are changed: they are forgotten however it ends.
+    pub(super) fn forget_after(&self, ids: &[MovieId]) -> impl Drop + use<> {
+        Forget { cache: self.cache.clone(), ids: ids.to_vec() }
     }
 
     /// For the other files of this feature.
@@ -94,102 +105,18 @@ impl Movies {
     }
 
     /// # Errors
-    /// [`StoreError::Duplicate`] if another movie has the name in that year.
-    pub async fn insert(
-        &self,
-        owner: UserId,
-        movie: MovieInput,
-    ) -> Result<Unconfirmed<Arc<MovieDocument>>, StoreError> {
-        let movie = Arc::new(movie.into_document(owner));
-        match self.inserts.ask(NewMovie(Arc::clone(&movie))).await? {
-            Some(Inserted::Yes) => Ok(Unconfirmed { owner, ids: vec![movie.id], inserted: movie }),
-            Some(Inserted::Duplicate) => Err(StoreError::Duplicate),
-            None => Err(StoreError::Unavailable("the insert told nothing of the movie".to_owned())),
-        }
-    }
-
-    /// Inserts what can be inserted; waits for a database that is away for a while.
-    ///
-    /// # Errors
-    /// When the database fails for good: then some may be in.
-    pub async fn insert_batch(
-        &self,
-        owner: UserId,
-        movies: Vec<MovieInput>,
-    ) -> Result<Unconfirmed<Vec<Inserted>>, StoreError> {
-        let movies: Vec<MovieDocument> = movies.into_iter().map(|movie| movie.into_document(owner)).collect();
-        let first = AtomicBool::new(true);
-        let try_again = || self.try_batch(&movies, !first.swap(false, Ordering::Relaxed));
-        let inserted = patiently(try_again).await?;
-        let ids = movies.iter().map(|movie| movie.id).collect();
-        Ok(Unconfirmed { owner, ids, inserted })
-    }
-
-    /// After a failure without news of each document, those that are in are asked for by their ids.
-    async fn try_batch(&self, movies: &[MovieDocument], again: bool) -> Result<Vec<Inserted>, StoreError> {
-        let there = if again { self.which_exist(movies).await? } else { Vec::new() };
-        let missing: Vec<(usize, &MovieDocument)> =
-            movies.iter().enumerate().filter(|(_, movie)| !there.contains(&movie.id)).collect();
-        let mut outcome = vec![Inserted::Yes; movies.len()];
-        if missing.is_empty() {
-            return Ok(outcome);
-        }
-        let documents: Vec<&MovieDocument> = missing.iter().map(|(_, movie)| *movie).collect();
-        let inserted = insertion::insert_each(&self.movies, &documents, BATCH).await?;
-        for ((place, _), inserted) in missing.iter().zip(inserted) {
-            outcome[*place] = inserted;
-        }
-        Ok(outcome)
-    }
-
-    async fn which_exist(&self, movies: &[MovieDocument]) -> Result<Vec<ObjectId>, StoreError> {
-        let ids: Vec<ObjectId> = movies.iter().map(|movie| movie.id).collect();
-        let documents = self.movies.clone_with_type::<Document>();
-        let find = documents.find(doc! { "_id": { "$in": ids } }).projection(doc! { "_id": 1 });
-        within(BATCH, async {
-            let found: Vec<Document> = find.await?.try_collect().await?;
-            Ok(found.iter().filter_map(|document| document.get_object_id("_id").ok()).collect())
-        })
-        .await
-    }
-
-    /// Which of these names are taken in these years; for a rehearsal, since only an insert decides.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn taken(
-        &self,
-        keys: &[(&str, Option<i32>)],
-    ) -> Result<Vec<(String, Option<i32>)>, StoreError> {
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        let any: Vec<Document> =
-            keys.iter().map(|(name, year)| doc! { "name": *name, "year": *year }).collect();
-        let documents = self.movies.clone_with_type::<Document>();
-        let find = documents.find(doc! { "$or": any }).projection(doc! { "_id": 0, "name": 1, "year": 1 });
-        within(BATCH, async {
-            let found: Vec<Document> = find.await?.try_collect().await?;
-            let key =
-                |found: Document| Some((found.get_str("name").ok()?.to_owned(), found.get_i32("year").ok()));
-            Ok(found.into_iter().filter_map(key).collect())
-        })
-        .await
-    }
-
-    /// Takes back what was inserted for an owner who is gone.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn take_back<T>(&self, inserted: &Unconfirmed<T>) -> Result<(), StoreError> {
-        let filter = doc! { "_id": { "$in": &inserted.ids }, "added_by": inserted.owner };
-        within(BATCH, self.movies.delete_many(filter)).await.map(drop)
-    }
-
-    /// # Errors
     /// Only when the database fails: not there is `None`.
     pub async fn find(&self, id: MovieId) -> Result<Option<Arc<MovieDocument>>, StoreError> {
-        self.by_id.ask(id).await
+        let reading = match self.cache.as_ref().map(|cache| cache.look(id)) {
+            Some(Look::Kept(movie)) => return Ok(Some(movie)),
+            Some(Look::Missing(reading)) => Some(reading),
+            Some(Look::Closed) | None => None,
+        };
+        let found = self.by_id.ask(id).await?;
+        if let (Some(reading), Some(movie)) = (reading, &found) {
+            reading.keep(movie);
+        }
+        Ok(found)
     }
 
     /// Replaces or patches a movie of the caller's.
@@ -204,6 +131,7 @@ impl Movies {
         precondition: &IfMatch,
         update: Document,
     ) -> Result<Result<MovieDocument, Refusal>, StoreError> {
+        let _forget = self.forget_after(&[id]);
         let filter = ownership::owned(id, caller, precondition);
         let command = self.movies.find_one_and_update(filter, update).return_document(ReturnDocument::After);
         match within(COMMAND, command).await? {
@@ -246,6 +174,7 @@ impl Movies {
         caller: UserId,
         precondition: &IfMatch,
     ) -> Result<Result<(), Refusal>, StoreError> {
+        let _forget = self.forget_after(&[id]);
         let filter = ownership::owned(id, caller, precondition);
         let deleted = within(COMMAND, self.movies.delete_one(filter)).await?;
         if deleted.deleted_count == 1 { Ok(Ok(())) } else { self.why_not(id, caller).await.map(Err) }
@@ -285,9 +214,10 @@ impl Movies {
         let find =
             documents.find(doc! { "added_by": owner }).projection(doc! { "_id": 1 }).limit(CASCADE_BATCH);
         let found: Vec<Document> = within(BATCH, async { find.await?.try_collect().await }).await?;
-        let ids: Vec<ObjectId> =
-            found.iter().filter_map(|document| document.get_object_id("_id").ok()).collect();
+        let ids: Vec<MovieId> =
+            found.iter().filter_map(|document| document.get_object_id("_id").ok().map(MovieId)).collect();
         if !ids.is_empty() {
+            let _forget = self.forget_after(&ids);
             let filter = doc! { "_id": { "$in": &ids }, "added_by": owner };
             within(BATCH, self.movies.delete_many(filter)).await?;
         }

@@ -4,6 +4,7 @@ mod account;
 mod admin;
 mod attack;
 mod auth;
+mod batches;
 mod cascade;
 mod catalogue;
 mod cors;

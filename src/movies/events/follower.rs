@@ -22,11 +22,7 @@ use tokio::{
 };
 
 use super::{
-    super::{
-        model::MovieDocument,
-        repository::Movies,
-        view::MovieView,
-    },
+    super::{model::MovieDocument, repository::Movies, view::MovieView},
     journal::{Change, Journal, MAX_BYTES},
     token::Token,
 };
