@@ -57,6 +57,8 @@ pub mod request_id;
 pub mod secret;
 pub mod serve;
 pub mod timestamp;
+#[cfg(feature = "otlp")]
+pub mod traces;
 pub mod users;
 pub mod web;
 

@@ -86,3 +86,52 @@ pub fn start(format: LogFormat, level: LogLevel) -> Log {
     }));
     Log { dropped, _writer: writer }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use rocket::{get, local::asynchronous::Client, routes};
+
+    use super::*;
+
+    #[get("/panic")]
+    fn panics() -> &'static str {
+        let nothing: Option<&str> = None;
+        nothing.expect("BUG: for the test")
+    }
+
+    /// The log of a process can be started once, so this one is a process of its own.
+    #[tokio::test]
+    #[ignore = "run as a process by the test below"]
+    async fn a_process_with_a_handler_that_panics() {
+        let _log = start(LogFormat::Json, LogLevel::Info);
+        let figment = crate::config::defaults().merge(("log_level", "debug"));
+        let metrics = crate::metrics::RequestMetrics::new();
+        let rocket =
+            rocket::custom(figment).register("/", crate::catchers::all()).mount("/", routes![panics]);
+        let client = Client::untracked(rocket.attach(crate::fairings::Envelope::new(metrics))).await.unwrap();
+        assert_eq!(client.get("/panic").dispatch().await.status().code, 500);
+    }
+
+    #[test]
+    fn a_panic_is_a_line_like_any_other_and_belongs_to_a_request() {
+        let name = "log::tests::a_process_with_a_handler_that_panics";
+        let process = Command::new(std::env::current_exe().unwrap())
+            .args([name, "--exact", "--ignored", "--nocapture"])
+            .env_remove("RUST_BACKTRACE")
+            .output()
+            .unwrap();
+        assert!(process.status.success(), "{process:?}");
+        let log = String::from_utf8(process.stderr).unwrap();
+        let lines: Vec<serde_json::Value> =
+            log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
+        let of = |message: &str| {
+            lines.iter().find(|line| line["message"] == message).unwrap_or_else(|| panic!("{message}: {log}"))
+        };
+        assert_eq!(of("panic")["reason"], "BUG: for the test");
+        assert!(of("panic")["place"].as_str().unwrap().starts_with("src/log.rs:"), "{log}");
+        assert_eq!(of("request")["status"], 500);
+        assert_eq!(of("internal error")["request_id"], of("request")["request_id"]);
+    }
+}

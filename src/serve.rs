@@ -79,6 +79,11 @@ async fn launch(
                 welcome(&address, &database, mail);
             })
         }));
+    #[cfg(feature = "otlp")]
+    let rocket = match crate::traces::Traces::start().map_err(ServeError::Setting)? {
+        Some(traces) => rocket.attach(traces),
+        None => rocket,
+    };
     match rocket.launch().await {
         Ok(_) => Ok(()),
         Err(error) => Err(ServeError::Failed(match error.kind() {

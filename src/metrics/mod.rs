@@ -1,5 +1,10 @@
-//! `GET /metrics`: what the server counts, for Prometheus. Who may read it: [`visibility`]; requests:
-//! [`requests`].
+//! What the server counts, for Prometheus.
+//!
+//! | question | file |
+//! | --- | --- |
+//! | what is counted of requests | [`requests`] |
+//! | `GET /metrics`, this binary and this process | [`mod@routes`] |
+//! | who may read them | [`visibility`] |
 //!
 //! There is no global registry. Whoever counts makes its own counters, with the functions below, and
 //! counts with them whether anybody reads them or not; its `collectors()` are handed to the one registry
@@ -20,25 +25,19 @@
 //! OpenTelemetry's. A label takes few values, and none that a client can choose.
 
 use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, PullingGauge, Registry, TextEncoder,
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, PullingGauge, Registry,
     core::{Collector, Desc},
     proto::MetricFamily,
 };
-use rocket::{
-    Build, Rocket, State,
-    fairing::AdHoc,
-    get,
-    http::{ContentType, Header},
-    routes,
-};
+use rocket::{Build, Rocket, fairing::AdHoc};
 
 pub mod requests;
+mod routes;
 pub mod visibility;
 
 pub use requests::RequestMetrics;
+pub use routes::stage;
 pub use visibility::hidden;
-
-use crate::{problem::Problem, query::NoQuery};
 
 /// Where the metrics are.
 pub const PATH: &str = "/metrics";
@@ -133,27 +132,6 @@ pub struct Metrics {
     public: bool,
 }
 
-/// What a scrape reads.
-struct Exposition(String);
-
-impl<'r> rocket::response::Responder<'r, 'static> for Exposition {
-    fn respond_to(self, request: &'r rocket::Request<'_>) -> rocket::response::Result<'static> {
-        let mut response = self.0.respond_to(request)?;
-        let format =
-            ContentType::new("text", "plain").with_params([("version", "0.0.4"), ("charset", "utf-8")]);
-        response.set_header(format);
-        response.set_header(Header::new("Cache-Control", "no-store"));
-        Ok(response)
-    }
-}
-
-/// The metrics, in Prometheus' text format.
-#[get("/")]
-fn scrape(_query: NoQuery, metrics: &State<Metrics>) -> Result<Exposition, Problem> {
-    let text = TextEncoder::new().encode_to_string(&metrics.registry.gather());
-    text.map(Exposition).map_err(|error| Problem::Internal(error.to_string().into()))
-}
-
 /// Hands over what a feature counts. Where there is no registry (a stage alone, in a test) nobody reads it.
 ///
 /// # Panics
@@ -173,29 +151,4 @@ pub fn registering(name: &'static str, collectors: Vec<Box<dyn Collector>>) -> A
         register(&rocket, collectors);
         rocket
     })
-}
-
-/// Makes the registry and mounts the route. To be attached before all that register.
-#[must_use]
-pub fn stage(public: bool, requests: &RequestMetrics) -> AdHoc {
-    let collectors = requests.collectors();
-    AdHoc::on_ignite("metrics", move |rocket| async move {
-        let rocket = rocket.manage(Metrics { registry: Registry::new(), public });
-        register(&rocket, collectors);
-        register(&rocket, process());
-        rocket.mount(PATH, hidden(routes![scrape]))
-    })
-}
-
-/// This binary and this process.
-fn process() -> Vec<Box<dyn Collector>> {
-    let opts = Opts::new("movie_bag_build_info", "1, with the version of the server.")
-        .const_label("version", env!("CARGO_PKG_VERSION"));
-    let build = IntGauge::with_opts(opts).expect(WIRING);
-    build.set(1);
-    vec![
-        Box::new(build),
-        #[cfg(target_os = "linux")]
-        Box::new(prometheus::process_collector::ProcessCollector::for_self()),
-    ]
 }
