@@ -29,6 +29,8 @@ pub struct Envelope {
 /// A request that is under way: kept with it.
 struct Underway {
     since: Instant,
+    /// As it was sent: Rocket answers HEAD by making a GET of it.
+    method: Method,
     active: Active,
 }
 
@@ -38,10 +40,8 @@ impl Envelope {
         Self { metrics }
     }
 
-    fn underway<'r>(&self, request: &'r Request<'_>) -> &'r Underway {
-        let begin = || Some(Underway { since: Instant::now(), active: self.metrics.begin() });
-        // `None` only where no fairing has run, and then none runs later.
-        request.local_cache(begin).as_ref().expect("BUG: a request is under way")
+    fn begin(&self, method: Method) -> Underway {
+        Underway { since: Instant::now(), method, active: self.metrics.begin() }
     }
 }
 
@@ -56,12 +56,14 @@ impl Fairing for Envelope {
     }
 
     async fn on_request(&self, request: &mut Request<'_>, data: &mut Data<'_>) {
-        self.underway(request);
+        let mut underway = self.begin(request.method());
         if let Some(chosen) = method_of_a_form(request, data).await
             && chosen == request.method()
         {
             request.set_method(Method::Post);
+            underway.method = Method::Post;
         }
+        request.local_cache(|| Some(underway));
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
@@ -72,13 +74,14 @@ impl Fairing for Envelope {
         if route.is_some_and(|route| PERSONAL.iter().any(|personal| route.starts_with(personal))) {
             response.set_header(Header::new("Cache-Control", "no-store"));
         }
-        let underway = self.underway(request);
+        // `None` only where no fairing has run on the request, and then none comes here.
+        let Some(underway) = request.local_cache(|| Some(self.begin(request.method()))) else { return };
         let (took, status) = (underway.since.elapsed(), response.status());
-        self.metrics.answered(Some(request.method()), route, status.code, took);
+        self.metrics.answered(Some(underway.method), route, status.code, took);
         if response.content_type() == Some(ContentType::EventStream) {
             underway.active.let_go();
         }
-        write_line(request, request.method().as_str(), route, status, took);
+        write_line(request, underway.method.as_str(), route, status, took);
     }
 }
 

@@ -97,8 +97,7 @@ mod tests {
 
     #[get("/panic")]
     fn panics() -> &'static str {
-        let nothing: Option<&str> = None;
-        nothing.expect("BUG: for the test")
+        panic!("BUG: for the test")
     }
 
     /// The log of a process can be started once, so this one is a process of its own.

@@ -20,7 +20,7 @@ use opentelemetry_sdk::{
 use rocket::{
     Data, Request, Response,
     fairing::{Fairing, Info, Kind},
-    http::HeaderMap,
+    http::{HeaderMap, Method},
 };
 
 use crate::request_id::RequestId;
@@ -36,7 +36,8 @@ pub struct Traces {
     _provider: SdkTracerProvider,
 }
 
-struct Begun(SystemTime);
+/// When, and with which method: Rocket answers HEAD by making a GET of it.
+struct Begun(SystemTime, Method);
 
 struct Headers<'a>(&'a HeaderMap<'a>);
 
@@ -80,12 +81,13 @@ impl Fairing for Traces {
     }
 
     async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
-        request.local_cache(|| Begun(SystemTime::now()));
+        request.local_cache(|| Begun(SystemTime::now(), request.method()));
     }
 
     /// Of a stream of events the span ends here, with its head.
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        let (method, route) = (request.method().as_str(), request.route().map(|route| route.uri.path()));
+        let Begun(begun, method) = request.local_cache(|| Begun(SystemTime::now(), request.method()));
+        let (method, route) = (method.as_str(), request.route().map(|route| route.uri.path()));
         let status = response.status().code;
         // https://opentelemetry.io/docs/specs/semconv/http/http-spans/
         let mut attributes = vec![
@@ -106,12 +108,11 @@ impl Fairing for Traces {
             attributes.push(KeyValue::new("error.type", status.to_string()));
         }
         let name = route.map_or_else(|| method.to_owned(), |route| format!("{method} {route}"));
-        let begun = request.local_cache(|| Begun(SystemTime::now())).0;
         let mut span = self
             .tracer
             .span_builder(name)
             .with_kind(SpanKind::Server)
-            .with_start_time(begun)
+            .with_start_time(*begun)
             .with_attributes(attributes)
             .start_with_context(&self.tracer, &self.propagator.extract(&Headers(request.headers())));
         if status >= 500 {

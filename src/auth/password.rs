@@ -364,6 +364,52 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_waits_runs_ends_and_is_refused_is_counted() {
+        let hasher = Hasher::start(4).unwrap();
+        let ended = |result: &str| hasher.metrics.ended.with_label_values(&[result]).get();
+        let (open, gate) = std::sync::mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
+        let jobs = |times: usize| {
+            let held = || {
+                let (own, gate) = (hasher.clone(), Arc::clone(&gate));
+                // Until the gate is gone.
+                let job = move || gate.lock().is_ok_and(|gate| gate.recv().is_err());
+                tokio::spawn(async move { own.run(job).await })
+            };
+            (0..times).map(|_| held()).collect::<Vec<_>>()
+        };
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        let running = jobs(threads);
+        while hasher.metrics.running.get() < i64::try_from(threads).unwrap() {
+            tokio::task::yield_now().await;
+        }
+        let waiting = jobs(QUEUE);
+        while hasher.metrics.waiting.get() < i64::try_from(QUEUE).unwrap() {
+            tokio::task::yield_now().await;
+        }
+        let refused = hasher.run(|| ()).await;
+        assert!(matches!(refused, Err(Problem::Overloaded)));
+        assert_eq!((hasher.metrics.waiting.get(), ended("refused"), ended("done")), (128, 1, 0));
+        // Whoever asked goes, before it is their turn.
+        waiting.last().unwrap().abort();
+        while !waiting.last().unwrap().is_finished() {
+            tokio::task::yield_now().await;
+        }
+        drop(open);
+        for job in running.into_iter().chain(waiting) {
+            let _ = job.await;
+        }
+        let panicked = hasher.run(|| panic!("on purpose")).await;
+        assert!(matches!(panicked, Err(Problem::Internal(_))));
+        // The last one is counted off after it has answered.
+        while hasher.metrics.running.get() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let done = u64::try_from(threads + QUEUE - 1).unwrap();
+        assert_eq!((hasher.metrics.waiting.get(), ended("done"), ended("abandoned")), (0, done, 1));
+    }
+
+    #[tokio::test]
     async fn a_hash_of_a_lower_cost_is_renewed_and_no_other() {
         let (cheap, dear) = (Hasher::start(4).unwrap(), Hasher::start(5).unwrap());
         let text = "yak-gnu-emu";
