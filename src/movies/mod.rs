@@ -47,6 +47,7 @@ pub fn stage(movies: Movies) -> AdHoc {
             routes::delete
         ];
         let events = events::Events::new(movies.clone());
+        crate::metrics::register(&rocket, events.collectors());
         rocket
             .manage(events.clone())
             .manage(facets::FacetCounter::new(movies.clone()))
