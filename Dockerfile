@@ -4,7 +4,8 @@
 #
 # The image holds no mongod: name a MongoDB by MOVIE_BAG_MONGODB__URI, and set MOVIE_BAG_JWT__SECRET (see compose.yaml).
 
-FROM rust:1-bookworm AS build
+# The oldest Rust that Cargo.toml allows: a newer one works too.
+FROM rust:1.91-bookworm AS build
 WORKDIR /src
 # .dockerignore says what this is.
 COPY . .
@@ -23,5 +24,6 @@ EXPOSE 8000
 # bash opens the connection itself: no curl in the image. 200 means that the database answers too.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=40s \
     CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/${ROCKET_PORT:-8000} && printf 'GET /health/ready HTTP/1.0\\r\\n\\r\\n' >&3 && head -n 1 <&3 | grep -q ' 200 '"]
+# TERM, to which the server listens also as the first process of the container, is what Docker sends.
 ENTRYPOINT ["movie-bag"]
 CMD ["serve"]

@@ -114,6 +114,11 @@ pub fn user_of(request: &Request<'_>) -> String {
     request.local_cache(|| Identified(None)).0.map(|user| user.to_string()).unwrap_or_default()
 }
 
+/// Where the request came from: see [`Audit::address`].
+pub fn address_of(request: &Request<'_>) -> String {
+    request.client_ip().map(|address| address.to_string()).unwrap_or_default()
+}
+
 /// A request that was refused for who sent it.
 pub fn refused(request: &Request<'_>, code: &'static str) {
     tracing::warn!(
@@ -121,7 +126,7 @@ pub fn refused(request: &Request<'_>, code: &'static str) {
         event = "refused",
         code,
         request_id = RequestId::of(request).as_str(),
-        address = request.client_ip().map(|address| address.to_string()).unwrap_or_default(),
+        address = address_of(request),
         user = user_of(request),
         method = %request.method(),
         path = request.uri().path().as_str(),

@@ -2,11 +2,17 @@
 
 use rocket::{Catcher, Request, catch, catchers, http::Status};
 
-use crate::problem::Problem;
+use crate::{fairings, problem::Problem};
 
 /// The one catcher. A guard that refused has left its problem with the request.
 #[catch(default)]
 fn default(status: Status, request: &Request<'_>) -> Problem {
+    let problem = problem(status, request);
+    fairings::note_unrouted(request, problem.code().kind().status);
+    problem
+}
+
+fn problem(status: Status, request: &Request<'_>) -> Problem {
     if let Some(problem) = Problem::refused(request) {
         return problem;
     }

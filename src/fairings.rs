@@ -1,60 +1,115 @@
 //! What happens to every request and every answer, whatever the route.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rocket::{
-    Data, Request, Response,
+    Data, Orbit, Request, Response, Rocket,
     fairing::{Fairing, Info, Kind},
     form::Form,
-    http::{Header, Method},
+    http::{ContentType, Header, Method, Status},
 };
 
-use crate::{audit, request_id::RequestId};
+use crate::{
+    audit, log,
+    metrics::{
+        RequestMetrics,
+        requests::{Active, OTHER, UNMATCHED},
+    },
+    request_id::RequestId,
+};
 
 /// Answers below these paths hold personal data or tokens.
 const PERSONAL: [&str; 3] = ["/api/users", "/api/auth", "/api/admin"];
 
-/// Headers of every answer, and one line in the log for each.
-pub struct Envelope;
+/// Headers of every answer, and for each one line in the log and one more in the metrics.
+pub struct Envelope {
+    metrics: RequestMetrics,
+}
 
-struct Started(Instant);
+/// A request that is under way: kept with it.
+struct Underway {
+    since: Instant,
+    /// As it was sent: Rocket answers HEAD by making a GET of it.
+    method: Method,
+    active: Active,
+}
+
+impl Envelope {
+    #[must_use]
+    pub fn new(metrics: RequestMetrics) -> Self {
+        Self { metrics }
+    }
+
+    fn begin(&self, method: Method) -> Underway {
+        Underway { since: Instant::now(), method, active: self.metrics.begin() }
+    }
+}
 
 #[rocket::async_trait]
 impl Fairing for Envelope {
     fn info(&self) -> Info {
-        Info { name: "envelope", kind: Kind::Request | Kind::Response }
+        Info { name: "envelope", kind: Kind::Liftoff | Kind::Request | Kind::Response }
+    }
+
+    async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
+        self.metrics.learn(rocket.routes());
     }
 
     async fn on_request(&self, request: &mut Request<'_>, data: &mut Data<'_>) {
-        request.local_cache(|| Started(Instant::now()));
+        let mut underway = self.begin(request.method());
         if let Some(chosen) = method_of_a_form(request, data).await
             && chosen == request.method()
         {
             request.set_method(Method::Post);
+            underway.method = Method::Post;
         }
+        request.local_cache(|| Some(underway));
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
         let id = RequestId::of(request).as_str();
-        let path = request.uri().path().as_str();
         response.set_header(Header::new(RequestId::HEADER, id.to_owned()));
         // The route's own path: the one that was sent may be spelt in several ways.
         let route = request.route().map(|route| route.uri.path());
         if route.is_some_and(|route| PERSONAL.iter().any(|personal| route.starts_with(personal))) {
             response.set_header(Header::new("Cache-Control", "no-store"));
         }
-        let elapsed = request.local_cache(|| Started(Instant::now())).0.elapsed();
-        let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        // The path only: a query may hold an email.
-        tracing::info!(
-            request_id = id,
-            method = %request.method(),
-            path,
-            status = response.status().code,
-            user = audit::user_of(request),
-            milliseconds,
-            "request"
-        );
+        // `None` only where no fairing has run on the request, and then none comes here.
+        let Some(underway) = request.local_cache(|| Some(self.begin(request.method()))) else { return };
+        let (took, status) = (underway.since.elapsed(), response.status());
+        self.metrics.answered(Some(underway.method), route, status.code, took);
+        if response.content_type() == Some(ContentType::EventStream) {
+            underway.active.let_go();
+        }
+        write_line(request, underway.method.as_str(), route, status, took);
+    }
+}
+
+/// The line of a request in the log.
+fn write_line(request: &Request<'_>, method: &str, route: Option<&str>, status: Status, took: Duration) {
+    // Of the path only: a query may hold an email.
+    tracing::info!(
+        target: log::REQUESTS,
+        request_id = RequestId::of(request).as_str(),
+        method,
+        route = route.unwrap_or(UNMATCHED),
+        path = request.uri().path().as_str(),
+        status = status.code,
+        milliseconds = (took.as_secs_f64() * 1e6).round() / 1e3,
+        user = audit::user_of(request),
+        address = audit::address_of(request),
+        "request"
+    );
+}
+
+/// Counts and logs what Rocket refuses before any fairing runs: a method that it does not know, or a
+/// request that it cannot read. It takes no time to speak of.
+pub fn note_unrouted(request: &Request<'_>, status: Status) {
+    if request.local_cache(|| None::<Underway>).is_none() {
+        if let Some(metrics) = request.rocket().state::<RequestMetrics>() {
+            metrics.answered(None, None, status.code, Duration::ZERO);
+        }
+        write_line(request, OTHER, None, status, Duration::ZERO);
     }
 }
 

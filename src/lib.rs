@@ -20,6 +20,8 @@
 //! | what the OpenAPI document says, Swagger UI | [`openapi`] |
 //! | unique rules and all indexes | [`mongo::indexes`] |
 //! | the web client and what its page is allowed | [`web`] |
+//! | what is counted, and who may read it | [`metrics`] |
+//! | what is logged, and how | [`log`], [`fairings`] |
 //! | where mongod comes from, how it is run | [`mongo::mongod`], [`mongo::embedded`] |
 
 #![warn(clippy::unwrap_used, clippy::dbg_macro, clippy::todo)]
@@ -43,6 +45,7 @@ pub mod import;
 pub mod log;
 pub mod mail;
 pub mod methods;
+pub mod metrics;
 pub mod mongo;
 pub mod movies;
 pub mod openapi;
@@ -54,6 +57,8 @@ pub mod request_id;
 pub mod secret;
 pub mod serve;
 pub mod timestamp;
+#[cfg(feature = "otlp")]
+pub mod traces;
 pub mod users;
 pub mod web;
 
@@ -70,6 +75,7 @@ use crate::{
     config::{Settings, SettingsError},
     cors::Cors,
     mail::Mailer,
+    metrics::RequestMetrics,
     movies::Movies,
     page::Cursors,
     users::{Cascade, Users, admins::Admins},
@@ -111,11 +117,15 @@ pub fn rocket(
     // Where the embedded database is, there is one person, who reads the log.
     let alone = settings.mongodb.uri.is_none();
     let mailer = Mailer::new(&settings.mail, alone, &format!("http://{listens}"))?;
+    let requests = RequestMetrics::new();
     Ok(rocket::custom(figment)
+        // First: all that count hand their counters to it.
+        .attach(metrics::stage(settings.metrics.public, &requests))
         .attach(Shield::default().enable(Referrer::NoReferrer))
         // Before the envelope, whose line in the log says what was answered in the end.
         .attach(Cors::new(&settings.cors.origins))
-        .attach(fairings::Envelope)
+        .attach(fairings::Envelope::new(requests.clone()))
+        .manage(requests)
         .register("/", catchers::all())
         .manage(Cursors::new(secret))
         .attach(mail::stage(mailer))

@@ -1,32 +1,136 @@
 //! The log: one place that decides what is written, and in which form.
+//!
+//! Everything goes to standard error, a line each, whoever says it: Rocket, the driver, a panic. The
+//! lines of requests are handed to a thread that writes them, so that a reader who is slow stops no
+//! request; when too many wait they are dropped, and counted. All others, the audit log above all, are
+//! written by whoever has something to say, and are never lost.
 
-use tracing::{Level, level_filters::LevelFilter};
+use std::{backtrace::Backtrace, backtrace::BacktraceStatus, io};
+
+use prometheus::core::Collector;
+use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
     filter::{Targets, filter_fn},
-    fmt,
+    fmt::{self, writer::MakeWriterExt},
     layer::SubscriberExt,
     util::SubscriberInitExt,
 };
 
-use crate::{audit, config::LogFormat};
+use crate::{
+    audit,
+    config::{LogFormat, LogLevel},
+    metrics::read_counter,
+};
 
-/// Starts the log, on standard error. Rocket's own lines and the driver's are folded in.
-pub fn start(format: LogFormat, level: Level) {
+/// The target of the lines of requests.
+pub const REQUESTS: &str = "movie_bag::requests";
+/// Lines of requests that may wait: about 10 MB.
+const WAITING: usize = 32_768;
+
+/// The log that was started. What waits is written when it is dropped.
+pub struct Log {
+    dropped: ErrorCounter,
+    _writer: WorkerGuard,
+}
+
+impl Log {
+    #[must_use]
+    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        let dropped = self.dropped.clone();
+        let dropped = move || dropped.dropped_lines().try_into().unwrap_or(u64::MAX);
+        let help = "Lines of requests that were not written, because standard error was read too slowly.";
+        vec![Box::new(read_counter("movie_bag_log_lines_dropped_total", help, dropped))]
+    }
+}
+
+/// Starts the log.
+pub fn start(format: LogFormat, level: LogLevel) -> Log {
+    let level = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+    };
     let targets = Targets::new()
-        .with_default(LevelFilter::WARN)
+        .with_default(level.min(LevelFilter::WARN))
         // Rocket warns of what is as it should be: that it has launched, for one.
         .with_target("rocket", LevelFilter::ERROR)
         .with_target(env!("CARGO_CRATE_NAME"), level)
         .with_target(audit::TARGET, LevelFilter::INFO);
     // Rocket's generated code says of each refusal that a guard failed: the request's own line does.
     let ours = filter_fn(|metadata| !metadata.target().ends_with("::_"));
+    let builder = NonBlockingBuilder::default().buffered_lines_limit(WAITING).lossy(true).thread_name("log");
+    let (queue, writer) = builder.finish(io::stderr());
+    let dropped = queue.error_counter();
+    let written = queue.with_filter(|metadata| metadata.target() == REQUESTS).or_else(io::stderr);
     let registry = tracing_subscriber::registry().with(targets).with(ours);
-    let layer = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let layer = fmt::layer().with_writer(written).with_target(false);
     // Whoever was first (a test) keeps their log.
     let _ = match format {
         LogFormat::Text => {
-            registry.with(layer.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))).try_init()
+            registry.with(layer.with_ansi(io::IsTerminal::is_terminal(&io::stderr()))).try_init()
         }
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
     };
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let message = panic.payload_as_str().unwrap_or("a value that is no text");
+        let thread = std::thread::current();
+        let thread = thread.name().unwrap_or_default();
+        let backtrace = Backtrace::capture();
+        if backtrace.status() == BacktraceStatus::Captured {
+            tracing::error!(place, thread, reason = message, %backtrace, "panic");
+        } else {
+            tracing::error!(place, thread, reason = message, "panic");
+        }
+    }));
+    Log { dropped, _writer: writer }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use rocket::{get, local::asynchronous::Client, routes};
+
+    use super::*;
+
+    #[get("/panic")]
+    fn panics() -> &'static str {
+        panic!("BUG: for the test")
+    }
+
+    /// The log of a process can be started once, so this one is a process of its own.
+    #[tokio::test]
+    #[ignore = "run as a process by the test below"]
+    async fn a_process_with_a_handler_that_panics() {
+        let _log = start(LogFormat::Json, LogLevel::Info);
+        let figment = crate::config::defaults().merge(("log_level", "debug"));
+        let metrics = crate::metrics::RequestMetrics::new();
+        let rocket =
+            rocket::custom(figment).register("/", crate::catchers::all()).mount("/", routes![panics]);
+        let client = Client::untracked(rocket.attach(crate::fairings::Envelope::new(metrics))).await.unwrap();
+        assert_eq!(client.get("/panic").dispatch().await.status().code, 500);
+    }
+
+    #[test]
+    fn a_panic_is_a_line_like_any_other_and_belongs_to_a_request() {
+        let name = "log::tests::a_process_with_a_handler_that_panics";
+        let process = Command::new(std::env::current_exe().unwrap())
+            .args([name, "--exact", "--ignored", "--nocapture"])
+            .env_remove("RUST_BACKTRACE")
+            .output()
+            .unwrap();
+        assert!(process.status.success(), "{process:?}");
+        let log = String::from_utf8(process.stderr).unwrap();
+        let lines: Vec<serde_json::Value> =
+            log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
+        let of = |message: &str| {
+            lines.iter().find(|line| line["message"] == message).unwrap_or_else(|| panic!("{message}: {log}"))
+        };
+        assert_eq!(of("panic")["reason"], "BUG: for the test");
+        assert!(of("panic")["place"].as_str().unwrap().starts_with("src/log.rs:"), "{log}");
+        assert_eq!(of("request")["status"], 500);
+        assert_eq!(of("internal error")["request_id"], of("request")["request_id"]);
+    }
 }

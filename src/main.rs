@@ -3,15 +3,16 @@
 use std::{fmt::Display, io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, error::ErrorKind};
+use figment::Figment;
 use movie_bag::{
     admin_command::{self, RoleCommand},
-    config::{self, Settings},
-    export, import, log,
+    config::{self, LogFormat, LogLevel, Settings},
+    export, import,
+    log::{self, Log},
     mongo::{ConnectError, Connection, supervisor},
     openapi,
     serve::{self, ServeError},
 };
-use tracing::Level;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -61,6 +62,21 @@ enum Failure {
     Usage(String),
     /// Anything else: 1.
     Failed(String),
+    /// It is in the log already; only the code is left to say.
+    Logged(u8),
+}
+
+impl Failure {
+    /// Said in the log, whose every line has one form.
+    fn logged(self) -> Self {
+        let (text, code) = match self {
+            Self::Usage(text) => (text, 2),
+            Self::Failed(text) => (text, 1),
+            Self::Logged(_) => return self,
+        };
+        tracing::error!(reason = text, "movie-bag ends");
+        Self::Logged(code)
+    }
 }
 
 fn main() -> ExitCode {
@@ -96,6 +112,7 @@ fn report(failure: &Failure) -> ExitCode {
     let (text, code) = match failure {
         Failure::Usage(text) => (text, 2),
         Failure::Failed(text) => (text, 1),
+        Failure::Logged(code) => return ExitCode::from(*code),
     };
     eprintln!("movie-bag: {text}");
     ExitCode::from(code)
@@ -116,10 +133,24 @@ fn print_openapi() -> Result<(), Failure> {
 
 fn run(command: Command) -> Result<(), Failure> {
     let figment = config::figment().map_err(usage)?;
-    let settings = Settings::extract(&figment).map_err(usage)?;
-    // A command reports on its own; of the log it shows what went wrong.
-    let level = if matches!(command, Command::Serve) { Level::INFO } else { Level::WARN };
-    log::start(settings.log.format, level);
+    let settings = Settings::extract(&figment).map_err(usage);
+    // Also where another setting is wrong: then the log says so.
+    let format = figment.extract_inner("log.format").unwrap_or(LogFormat::Text);
+    let level = match (&settings, &command) {
+        (Ok(settings), Command::Serve) => settings.log.level,
+        // A command reports on its own; of the log it shows what went wrong.
+        (Ok(settings), _) if settings.log.level == LogLevel::Error => LogLevel::Error,
+        _ => LogLevel::Warn,
+    };
+    let log = log::start(format, level);
+    let result = settings.and_then(|settings| run_with(command, &figment, &settings, &log));
+    match (result, format) {
+        (Err(failure), LogFormat::Json) => Err(failure.logged()),
+        (result, _) => result,
+    }
+}
+
+fn run_with(command: Command, figment: &Figment, settings: &Settings, log: &Log) -> Result<(), Failure> {
     let workers = figment.extract::<rocket::Config>().map_err(usage)?.workers;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
@@ -129,12 +160,12 @@ fn run(command: Command) -> Result<(), Failure> {
         .map_err(failed)?;
     runtime.block_on(async {
         if matches!(command, Command::Serve) {
-            return serve::run(&figment, &settings).await.map_err(|error| match error {
+            return serve::run(figment, settings, log).await.map_err(|error| match error {
                 ServeError::Setting(text) => Failure::Usage(text),
                 ServeError::Failed(text) => Failure::Failed(text),
             });
         }
-        let connection = Connection::open(&settings).await.map_err(|error| match error {
+        let connection = Connection::open(settings).await.map_err(|error| match error {
             ConnectError::Uri(_) => usage(error),
             error => failed(error),
         })?;

@@ -13,7 +13,10 @@ use rocket::{
     route::{Handler, Outcome},
 };
 
-use crate::problem::Problem;
+use crate::{
+    metrics::{self, hidden},
+    problem::Problem,
+};
 
 const METHODS: [Method; 8] = [
     Method::Get,
@@ -64,7 +67,13 @@ pub fn stage() -> AdHoc {
     })
 }
 
+/// For whom a route is not there, its fallbacks are not there either.
 fn fallbacks(path: &str, methods: &BTreeSet<&'static str>) -> Vec<Route> {
+    let fallbacks = refusing(path, methods);
+    if path == metrics::PATH { hidden(fallbacks) } else { fallbacks }
+}
+
+fn refusing(path: &str, methods: &BTreeSet<&'static str>) -> Vec<Route> {
     let mut allow: Vec<&str> = methods.iter().copied().collect();
     if methods.contains("GET") {
         allow.push("HEAD");

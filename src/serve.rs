@@ -12,7 +12,9 @@ use secrecy::SecretString;
 
 use crate::{
     config::Settings,
+    log::Log,
     mail::Mailer,
+    metrics,
     mongo::{ConnectError, Connection, embedded},
     secret,
     users::admins::Admins,
@@ -36,7 +38,7 @@ pub enum ServeError {
 ///
 /// # Errors
 /// See [`ServeError`].
-pub async fn run(figment: &Figment, settings: &Settings) -> Result<(), ServeError> {
+pub async fn run(figment: &Figment, settings: &Settings, log: &Log) -> Result<(), ServeError> {
     if settings.mongodb.uri.is_some() && settings.jwt.secret.is_none() {
         return Err(secret_is_required());
     }
@@ -50,26 +52,38 @@ pub async fn run(figment: &Figment, settings: &Settings) -> Result<(), ServeErro
         ConnectError::Uri(_) => ServeError::Setting(error.to_string()),
         error => failed(error),
     })?;
-    let result = launch(figment, settings, &connection).await;
+    let result = launch(figment, settings, log, &connection).await;
     // After the launch has returned: until then requests may be under way.
     connection.close().await;
     result
 }
 
-async fn launch(figment: &Figment, settings: &Settings, connection: &Connection) -> Result<(), ServeError> {
+async fn launch(
+    figment: &Figment,
+    settings: &Settings,
+    log: &Log,
+    connection: &Connection,
+) -> Result<(), ServeError> {
     Admins::new(&connection.database).ensure().await.map_err(failed)?;
     let secret = jwt_secret(settings, connection)?;
     let database = connection.name().into_owned();
-    let rocket = crate::rocket(figment, settings, &secret, &connection.database).map_err(failed)?.attach(
-        AdHoc::on_liftoff("welcome", |rocket| {
+    let rocket = crate::rocket(figment, settings, &secret, &connection.database)
+        .map_err(failed)?
+        .attach(metrics::registering("log", log.collectors()))
+        .attach(metrics::registering("driver pool", connection.pool.collectors()))
+        .attach(AdHoc::on_liftoff("welcome", |rocket| {
             let (address, port) = (rocket.config().address, rocket.config().port);
             let mail = rocket.state::<Mailer>().map_or("", Mailer::describe);
             Box::pin(async move {
                 let address = format!("http://{}", std::net::SocketAddr::from((address, port)));
                 welcome(&address, &database, mail);
             })
-        }),
-    );
+        }));
+    #[cfg(feature = "otlp")]
+    let rocket = match crate::traces::Traces::start().map_err(ServeError::Setting)? {
+        Some(traces) => rocket.attach(traces),
+        None => rocket,
+    };
     match rocket.launch().await {
         Ok(_) => Ok(()),
         Err(error) => Err(ServeError::Failed(match error.kind() {

@@ -7,11 +7,10 @@ use std::{error::Error, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 use movie_bag::{
-    config::{self, Settings},
+    config::{self, LogLevel, Settings},
     log,
     mongo::{Connection, supervisor},
 };
-use tracing::Level;
 
 mod client;
 mod fill;
@@ -103,7 +102,7 @@ async fn run(command: Command) -> Outcome<()> {
         return storm::run(&server.address, seconds).await;
     }
     let settings = Settings::extract(&config::figment()?)?;
-    log::start(settings.log.format, Level::INFO);
+    log::start(settings.log.format, LogLevel::Info);
     let connection = Connection::open(&settings).await?;
     let result = match command {
         Command::Fill { movies, email } => fill::run(&connection.database, &films, movies, &email).await,

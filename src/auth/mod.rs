@@ -13,6 +13,8 @@
 
 use rocket::{fairing::AdHoc, routes};
 
+use crate::metrics;
+
 pub mod guard;
 pub mod openapi;
 pub mod password;
@@ -45,6 +47,8 @@ pub fn stage(parts: Parts) -> AdHoc {
             reset::forgot,
             reset::reset
         ];
+        metrics::register(&rocket, parts.hasher.collectors());
+        metrics::register(&rocket, parts.throttle.collectors());
         rocket
             .manage(parts.tokens)
             .manage(parts.revoked)

@@ -12,6 +12,7 @@ use std::{
     thread,
 };
 
+use prometheus::{IntCounterVec, IntGauge, core::Collector};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -20,6 +21,7 @@ use utoipa::openapi::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 
 use crate::{
     fields::{Rule, Wrong, has_control, rules::NO_CONTROL},
+    metrics::{self, counters},
     problem::{Code, Problem},
 };
 
@@ -117,6 +119,45 @@ type Job = Box<dyn FnOnce() + Send>;
 pub struct Hasher {
     jobs: SyncSender<Job>,
     cost: u32,
+    metrics: HasherMetrics,
+}
+
+#[derive(Clone)]
+struct HasherMetrics {
+    waiting: IntGauge,
+    running: IntGauge,
+    ended: IntCounterVec,
+}
+
+impl HasherMetrics {
+    fn new() -> Self {
+        Self {
+            waiting: metrics::gauge(
+                "movie_bag_password_jobs_waiting",
+                "Passwords in the queue to be hashed.",
+            ),
+            running: metrics::gauge("movie_bag_password_jobs_running", "Passwords that are being hashed."),
+            ended: counters(
+                "movie_bag_password_jobs_total",
+                "Passwords to hash: done; refused, the queue being full; abandoned, whoever asked having gone.",
+                "result",
+                &["done", "refused", "abandoned"],
+            ),
+        }
+    }
+
+    fn ended(&self, result: &str) {
+        self.ended.with_label_values(&[result]).inc();
+    }
+}
+
+/// A job that runs: also one that panics comes to an end.
+struct Running(IntGauge);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 /// A hash of some cost that no password has: verifying against it takes as long as against another.
@@ -158,7 +199,13 @@ impl Hasher {
             let queue = Arc::clone(&queue);
             thread::Builder::new().name(format!("bcrypt-{number}")).spawn(move || work(&queue))?;
         }
-        Ok(Self { jobs, cost })
+        Ok(Self { jobs, cost, metrics: HasherMetrics::new() })
+    }
+
+    #[must_use]
+    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        let HasherMetrics { waiting, running, ended } = self.metrics.clone();
+        vec![Box::new(waiting), Box::new(running), Box::new(ended)]
     }
 
     /// Hashes at today's cost.
@@ -214,15 +261,31 @@ impl Hasher {
 
     async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
         let (answer, result) = oneshot::channel();
+        let metrics = self.metrics.clone();
         let job: Job = Box::new(move || {
+            metrics.waiting.dec();
+            metrics.running.inc();
+            let _running = Running(metrics.running.clone());
             // Whoever asked may have gone in the meantime.
-            if !answer.is_closed() {
-                let _ = answer.send(job());
+            if answer.is_closed() {
+                metrics.ended("abandoned");
+            } else {
+                let result = job();
+                metrics.ended("done");
+                let _ = answer.send(result);
             }
         });
-        self.jobs.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => Problem::Overloaded,
-            TrySendError::Disconnected(_) => Problem::Internal("the bcrypt threads are gone".into()),
+        // Before the job can begin, which takes it off again.
+        self.metrics.waiting.inc();
+        self.jobs.try_send(job).map_err(|error| {
+            self.metrics.waiting.dec();
+            match error {
+                TrySendError::Full(_) => {
+                    self.metrics.ended("refused");
+                    Problem::Overloaded
+                }
+                TrySendError::Disconnected(_) => Problem::Internal("the bcrypt threads are gone".into()),
+            }
         })?;
         result.await.map_err(|_| Problem::Internal("a bcrypt job panicked".into()))
     }
@@ -298,6 +361,52 @@ mod tests {
         assert!(!verify_evenly("wrong", Some(&hash), 6).unwrap());
         assert!(!verify_evenly("yak-gnu-emu", None, 6).unwrap());
         assert!(verify_evenly("yak-gnu-emu", Some(&hash), 6).unwrap());
+    }
+
+    #[tokio::test]
+    async fn what_waits_runs_ends_and_is_refused_is_counted() {
+        let hasher = Hasher::start(4).unwrap();
+        let ended = |result: &str| hasher.metrics.ended.with_label_values(&[result]).get();
+        let (open, gate) = std::sync::mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
+        let jobs = |times: usize| {
+            let held = || {
+                let (own, gate) = (hasher.clone(), Arc::clone(&gate));
+                // Until the gate is gone.
+                let job = move || gate.lock().is_ok_and(|gate| gate.recv().is_err());
+                tokio::spawn(async move { own.run(job).await })
+            };
+            (0..times).map(|_| held()).collect::<Vec<_>>()
+        };
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        let running = jobs(threads);
+        while hasher.metrics.running.get() < i64::try_from(threads).unwrap() {
+            tokio::task::yield_now().await;
+        }
+        let waiting = jobs(QUEUE);
+        while hasher.metrics.waiting.get() < i64::try_from(QUEUE).unwrap() {
+            tokio::task::yield_now().await;
+        }
+        let refused = hasher.run(|| ()).await;
+        assert!(matches!(refused, Err(Problem::Overloaded)));
+        assert_eq!((hasher.metrics.waiting.get(), ended("refused"), ended("done")), (128, 1, 0));
+        // Whoever asked goes, before it is their turn.
+        waiting.last().unwrap().abort();
+        while !waiting.last().unwrap().is_finished() {
+            tokio::task::yield_now().await;
+        }
+        drop(open);
+        for job in running.into_iter().chain(waiting) {
+            let _ = job.await;
+        }
+        let panicked = hasher.run(|| panic!("on purpose")).await;
+        assert!(matches!(panicked, Err(Problem::Internal(_))));
+        // The last one is counted off after it has answered.
+        while hasher.metrics.running.get() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let done = u64::try_from(threads + QUEUE - 1).unwrap();
+        assert_eq!((hasher.metrics.waiting.get(), ended("done"), ended("abandoned")), (0, done, 1));
     }
 
     #[tokio::test]

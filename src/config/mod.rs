@@ -89,6 +89,17 @@ pub struct MetricsSettings {
 #[serde(deny_unknown_fields)]
 pub struct LogSettings {
     pub format: LogFormat,
+    pub level: LogLevel,
+}
+
+/// The least important lines that are written. There is nothing below `info`: the libraries' own lines
+/// would show headers, and with them tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -229,6 +240,7 @@ mod tests {
         assert_eq!(settings.cors.origins, ["http://localhost:*"]);
         assert_eq!(with(&[("ROCKET_PROFILE", "release")]).unwrap().cors.origins, [""; 0]);
         assert_eq!(settings.log.format, LogFormat::Text);
+        assert_eq!(settings.log.level, LogLevel::Info);
         assert_eq!(settings.cache.movies, 0);
     }
 
@@ -275,6 +287,7 @@ mod tests {
             ("MOVIE_BAG_THROTTLE__ENABLED", "perhaps", "throttle.enabled"),
             ("MOVIE_BAG_METRICS__PUBLIC", "3", "metrics.public"),
             ("MOVIE_BAG_LOG__FORMAT", "xml", "log.format"),
+            ("MOVIE_BAG_LOG__LEVEL", "debug", "log.level"),
             ("MOVIE_BAG_CACHE__MOVIES", "-1", "cache.movies"),
             ("MOVIE_BAG_CORS__ORIGINS", r#"["example.com"]"#, "cors.origins"),
             ("MOVIE_BAG_CORS__ORIGINS", r#"["https://*.example.com"]"#, "cors.origins"),

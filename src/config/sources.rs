@@ -29,6 +29,7 @@ const TEXT_KEYS: &[&str] = &[
     "mail.from",
     "mail.link_base",
     "log.format",
+    "log.level",
 ];
 /// Settings whose value is read like one in `Rocket.toml`.
 const TYPED_KEYS: &[&str] =

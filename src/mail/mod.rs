@@ -13,6 +13,7 @@ use lettre::{
         header::{Header, HeaderName, HeaderValue},
     },
 };
+use prometheus::{IntCounterVec, core::Collector};
 use rocket::fairing::AdHoc;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -23,7 +24,10 @@ mod letters;
 
 pub use letters::Letter;
 
-use crate::config::{MailSettings, SettingsError, Smtp};
+use crate::{
+    config::{MailSettings, SettingsError, Smtp},
+    metrics::{self, counters},
+};
 
 /// Letters that may be on their way; the next one is given up.
 const LETTERS: usize = 256;
@@ -59,6 +63,7 @@ pub struct Mailer {
     letters: Arc<Semaphore>,
     delayed: Arc<Semaphore>,
     lines: Arc<Semaphore>,
+    ended: IntCounterVec,
 }
 
 /// RFC 3834, section 5: no robot shall answer.
@@ -119,7 +124,33 @@ impl Mailer {
             letters: Arc::new(Semaphore::new(LETTERS)),
             delayed: Arc::new(Semaphore::new(DELAYED)),
             lines: Arc::new(Semaphore::new(AT_ONCE)),
+            ended: counters(
+                "movie_bag_mail_letters_total",
+                "Letters: sent; given up; unsent, where no mail server is set.",
+                "result",
+                &["sent", "given_up", "unsent"],
+            ),
         })
+    }
+
+    #[must_use]
+    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        let taken = |places: &Arc<Semaphore>, all: usize| {
+            let places = Arc::clone(places);
+            #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
+            move || all.saturating_sub(places.available_permits()) as f64
+        };
+        let sending = "Letters that are being sent for the first time.";
+        let delayed = "Letters that did not go out and wait to be tried again.";
+        vec![
+            Box::new(self.ended.clone()),
+            Box::new(metrics::read_gauge("movie_bag_mail_sending", sending, taken(&self.letters, LETTERS))),
+            Box::new(metrics::read_gauge("movie_bag_mail_delayed", delayed, taken(&self.delayed, DELAYED))),
+        ]
+    }
+
+    fn ended(&self, result: &str) {
+        self.ended.with_label_values(&[result]).inc();
     }
 
     /// What becomes of letters, for the operator.
@@ -142,6 +173,7 @@ impl Mailer {
     pub fn send(&self, letter: Letter) {
         let Ok(place) = Arc::clone(&self.letters).try_acquire_owned() else {
             tracing::error!(subject = letter.subject, "too many letters are on their way: one is given up");
+            self.ended("given_up");
             return;
         };
         let mailer = self.clone();
@@ -156,10 +188,12 @@ impl Mailer {
         let (transport, from) = match &*self.delivery {
             Delivery::Smtp { transport, from } => (transport, from),
             Delivery::Log => {
+                self.ended("unsent");
                 tracing::info!(to = %letter.to, subject, text = letter.text, "mail");
                 return;
             }
             Delivery::None => {
+                self.ended("unsent");
                 tracing::warn!(subject, "no mail was sent: mail.smtp_url is unset");
                 return;
             }
@@ -167,20 +201,21 @@ impl Mailer {
         let mut pauses = PAUSES.into_iter();
         let (mut place, mut delay) = (Some(place), None);
         loop {
-            let Err(error) = self.send_now(transport, from.clone(), letter).await else { return };
+            let Err(error) = self.send_now(transport, from.clone(), letter).await else {
+                return self.ended("sent");
+            };
             // Not its text, in which a mail server may repeat the whole address.
             let (reason, status) = error.summary();
             drop(place.take());
             if delay.is_none() {
                 delay = self.delayed.try_acquire().ok();
             }
-            match pauses.next().filter(|_| delay.is_some() && !error.is_final()) {
-                Some(pause) => {
-                    tracing::warn!(subject, reason, status, "a letter did not go out; it is tried again");
-                    sleep(pause).await;
-                }
-                None => return tracing::error!(subject, reason, status, "a letter is given up"),
-            }
+            let Some(pause) = pauses.next().filter(|_| delay.is_some() && !error.is_final()) else {
+                tracing::error!(subject, reason, status, "a letter is given up");
+                return self.ended("given_up");
+            };
+            tracing::warn!(subject, reason, status, "a letter did not go out; it is tried again");
+            sleep(pause).await;
         }
     }
 
@@ -253,6 +288,7 @@ impl MailError {
 pub fn stage(mailer: Mailer) -> AdHoc {
     AdHoc::on_ignite("mail", |rocket| async move {
         let last = mailer.clone();
+        metrics::register(&rocket, mailer.collectors());
         rocket
             .manage(mailer)
             .attach(AdHoc::on_shutdown("mail", |_| Box::pin(async move { last.finish().await })))

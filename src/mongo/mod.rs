@@ -20,6 +20,7 @@ pub mod embedded;
 pub mod error;
 pub mod indexes;
 pub mod mongod;
+pub mod pool;
 pub mod supervisor;
 
 pub use error::{StoreError, patiently, within};
@@ -38,6 +39,7 @@ const STARTUP: Duration = Duration::from_secs(30);
 pub struct Connection {
     pub client: Client,
     pub database: mongodb::Database,
+    pub pool: pool::PoolMetrics,
     embedded: Option<embedded::Embedded>,
     /// Where it is: said to the operator at the start.
     name: String,
@@ -65,7 +67,7 @@ impl Connection {
     /// # Errors
     /// See [`ConnectError`].
     pub async fn open(settings: &Settings) -> Result<Self, ConnectError> {
-        let (options, embedded) = if let Some(uri) = &settings.mongodb.uri {
+        let (mut options, embedded) = if let Some(uri) = &settings.mongodb.uri {
             (parse(uri.expose_secret()).await.map_err(ConnectError::Uri)?, None)
         } else {
             let supervisor = std::env::current_exe().map_err(embedded::EmbeddedError::Supervisor)?;
@@ -87,11 +89,12 @@ impl Connection {
             }
             None => format!("MongoDB at {hosts}"),
         };
+        let pool = pool::PoolMetrics::watching(&mut options);
         let client = Client::with_options(options).map_err(ConnectError::Uri)?;
         let database = client.database(&settings.mongodb.database);
         wait(&database, &hosts).await?;
         indexes::ensure(&database).await.map_err(ConnectError::Indexes)?;
-        Ok(Self { client, database, embedded, name })
+        Ok(Self { client, database, pool, embedded, name })
     }
 
     /// Which database this is, for a person; without credentials.

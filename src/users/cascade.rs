@@ -12,8 +12,13 @@
 //! Either the insert's look sees the mark, or the mark came after it, and then the deletion that
 //! follows the mark sees the movie.
 
-use std::time::Duration;
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
 
+use prometheus::{IntCounter, IntGauge, core::Collector};
 use rocket::Shutdown;
 use tokio::{
     task::JoinHandle,
@@ -26,6 +31,7 @@ use super::{
 };
 use crate::{
     ids::UserId,
+    metrics::{counter, gauge},
     mongo::{StoreError, patiently},
     movies::{Movies, Unconfirmed},
 };
@@ -40,6 +46,19 @@ pub struct Cascade {
     users: Users,
     admins: Admins,
     movies: Movies,
+    progress: Progress,
+}
+
+/// What is known here of deletions that are not complete: refreshed by deleting, and at each sweep.
+#[derive(Clone)]
+struct Progress {
+    /// Deleted accounts whose movies have not all gone yet.
+    unfinished: Arc<Mutex<HashSet<UserId>>>,
+    backlog: IntGauge,
+    marks: IntGauge,
+    removed: IntCounter,
+    failed: IntCounter,
+    swept: IntGauge,
 }
 
 /// How far a deletion came while the caller waited.
@@ -57,7 +76,13 @@ pub struct OwnerGone;
 impl Cascade {
     #[must_use]
     pub fn new(users: Users, admins: Admins, movies: Movies) -> Self {
-        Self { users, admins, movies }
+        Self { users, admins, movies, progress: Progress::new() }
+    }
+
+    #[must_use]
+    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        let Progress { backlog, marks, removed, failed, swept, .. } = self.progress.clone();
+        vec![Box::new(backlog), Box::new(marks), Box::new(removed), Box::new(failed), Box::new(swept)]
     }
 
     /// Deletes an account. It goes on when the caller no longer waits.
@@ -92,8 +117,23 @@ impl Cascade {
     async fn finish(&self, id: UserId) -> Result<JoinHandle<Result<(), StoreError>>, StoreError> {
         self.users.mark(id).await?;
         self.admins.end_leaving(id).await?;
-        let movies = self.movies.clone();
-        Ok(tokio::spawn(async move { remove_movies(&movies, id).await }))
+        let own = self.clone();
+        own.progress.begin(id);
+        Ok(tokio::spawn(async move { own.remove_movies(id).await }))
+    }
+
+    async fn remove_movies(&self, owner: UserId) -> Result<(), StoreError> {
+        loop {
+            // What could not be asked may still be there.
+            let removed =
+                self.movies.remove_batch_of(owner).await.inspect_err(|_| self.progress.begin(owner))?;
+            if removed == 0 {
+                self.progress.end(owner);
+                return Ok(());
+            }
+            self.progress.begin(owner);
+            self.progress.removed.inc_by(removed.try_into().unwrap_or(0));
+        }
     }
 
     /// Looks, at the primary and after the insert, whether the owner still stands.
@@ -119,7 +159,7 @@ impl Cascade {
         if patiently(|| self.users.is_alive(owner)).await? {
             return Ok(Ok(inserted.confirmed()));
         }
-        patiently(|| remove_movies(&self.movies, owner)).await?;
+        patiently(|| self.remove_movies(owner)).await?;
         Ok(Err(OwnerGone))
     }
 
@@ -132,6 +172,7 @@ impl Cascade {
                 () = shutdown.clone() => return,
             }
             if let Err(error) = self.sweep().await {
+                self.progress.failed.inc();
                 tracing::warn!(%error, "the sweep after deleted accounts failed; the next one will do it");
             }
         }
@@ -145,15 +186,52 @@ impl Cascade {
             self.users.mark(id).await?;
             self.admins.end_leaving(id).await?;
         }
-        for id in self.users.marked().await? {
-            remove_movies(&self.movies, id).await?;
+        let marked = self.users.marked().await?;
+        self.progress.marks.set(marked.len().try_into().unwrap_or(i64::MAX));
+        for id in marked {
+            self.remove_movies(id).await?;
             self.users.forget_old_mark(id).await?;
         }
+        self.progress.swept();
         Ok(())
     }
 }
 
-async fn remove_movies(movies: &Movies, owner: UserId) -> Result<(), StoreError> {
-    while movies.remove_batch_of(owner).await? > 0 {}
-    Ok(())
+impl Progress {
+    fn new() -> Self {
+        Self {
+            unfinished: Arc::default(),
+            backlog: gauge(
+                "movie_bag_cascade_backlog",
+                "Deleted accounts whose movies have not all gone, as far as this server knows.",
+            ),
+            marks: gauge(
+                "movie_bag_cascade_marks",
+                "Accounts deleted in the last day, at the last sweep; their movies are looked for again.",
+            ),
+            removed: counter("movie_bag_cascade_movies_removed_total", "Movies removed with their accounts."),
+            failed: counter("movie_bag_cascade_sweep_failures_total", "Sweeps that failed."),
+            swept: gauge(
+                "movie_bag_cascade_last_sweep_timestamp_seconds",
+                "When a sweep was last completed, in Unix time; 0 before the first one.",
+            ),
+        }
+    }
+
+    fn begin(&self, id: UserId) {
+        let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
+        unfinished.insert(id);
+        self.backlog.set(unfinished.len().try_into().unwrap_or(i64::MAX));
+    }
+
+    fn end(&self, id: UserId) {
+        let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
+        unfinished.remove(&id);
+        self.backlog.set(unfinished.len().try_into().unwrap_or(i64::MAX));
+    }
+
+    fn swept(&self) {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.swept.set(now.as_secs().try_into().unwrap_or(i64::MAX));
+    }
 }

@@ -31,6 +31,7 @@ pub use repository::Users;
 #[must_use]
 pub fn stage(users: Users, admins: admins::Admins, cascade: Cascade) -> AdHoc {
     AdHoc::on_ignite("users", |rocket| async move {
+        crate::metrics::register(&rocket, cascade.collectors());
         rocket
             .manage(users)
             .manage(admins)

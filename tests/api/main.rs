@@ -13,6 +13,7 @@ mod events;
 mod faults;
 mod indexes;
 mod matrix;
+mod metrics;
 mod movies;
 mod openapi;
 mod plans;

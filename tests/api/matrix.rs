@@ -55,6 +55,7 @@ pub const ROUTES: &[(&str, &str, Access, u16)] = &[
     ("GET", "/problems/<code>", Anyone, 200),
     ("GET", "/health/live", Anyone, 200),
     ("GET", "/health/ready", Anyone, 200),
+    ("GET", "/metrics", Anyone, 200),
     ("GET", "/", Anyone, 200),
     ("GET", "/assets/<file>", Anyone, 200),
 ];

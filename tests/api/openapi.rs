@@ -31,7 +31,8 @@ fn operations(document: &Value) -> BTreeMap<(String, String), &Value> {
 
 /// For people; the document is about what programs call.
 fn is_page(path: &str) -> bool {
-    path == "/" || ["/assets", "/problems", "/api/docs"].iter().any(|start| path.starts_with(start))
+    path == "/"
+        || ["/assets", "/problems", "/api/docs", "/metrics"].iter().any(|start| path.starts_with(start))
 }
 
 #[test]

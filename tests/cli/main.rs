@@ -3,6 +3,7 @@
 mod admin;
 mod audit;
 mod import;
+mod log;
 mod mail;
 mod serve;
 mod settings;

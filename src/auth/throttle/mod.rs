@@ -20,6 +20,7 @@ use std::{mem::take, net::IpAddr, time::Duration};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
 use mongodb::Database;
+use prometheus::{IntCounterVec, core::Collector};
 use secrecy::SecretString;
 use sha2::Sha256;
 use tokio::runtime::Handle;
@@ -30,6 +31,7 @@ use counts::{Counts, Pace};
 
 use crate::{
     audit::Audit,
+    metrics,
     mongo::StoreError,
     problem::{Code, Problem},
     secret,
@@ -112,6 +114,7 @@ pub struct Throttle {
     counts: Counts,
     users: Users,
     key: Hmac<Sha256>,
+    refused: IntCounterVec,
 }
 
 /// An attempt that may be made, and has been counted. Unless it is settled by one of its methods, it is
@@ -138,7 +141,18 @@ impl Throttle {
             counts: Counts::new(database),
             users,
             key: secret::derived(secret, "movie-bag throttle 1"),
+            refused: metrics::counters(
+                "movie_bag_throttle_refusals_total",
+                "Attempts that were answered 429.",
+                "attempted",
+                &["password", "signup", "forgot", "reset"],
+            ),
         }
+    }
+
+    #[must_use]
+    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        vec![Box::new(self.refused.clone())]
     }
 
     /// A digest under which an address is remembered.
@@ -168,6 +182,7 @@ impl Throttle {
         let admitted = self.reserve(action, account, audit.address).await?;
         admitted.map_err(|wait| {
             audit.throttled(action.name(), account);
+            self.refused.with_label_values(&[action.name()]).inc();
             Problem::TooManyRequests(wait)
         })
     }

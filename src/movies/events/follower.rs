@@ -14,6 +14,7 @@ use mongodb::{
     error::{CommandError, Error, ErrorKind},
     options::FullDocumentType,
 };
+use prometheus::{IntCounter, IntGauge, core::Collector};
 use rocket::Shutdown;
 use serde_json::json;
 use tokio::{
@@ -28,6 +29,7 @@ use super::{
 };
 use crate::{
     ids::MovieId,
+    metrics::{counter, gauge, read_gauge},
     mongo::{COMMAND, StoreError},
     problem::Problem,
 };
@@ -67,6 +69,11 @@ struct Hub {
     journal: Mutex<Option<Journal>>,
     /// Looking back is done by one for all.
     looking_back: tokio::sync::Mutex<()>,
+    listeners: IntGauge,
+    changes: IntCounter,
+    breaks: IntCounter,
+    /// Listeners that were too slow, or for whom something was lost.
+    cut_off: IntCounter,
 }
 
 /// Somebody who listens from `position` on.
@@ -77,6 +84,23 @@ pub(super) struct Listener {
     pub missed: Vec<Arc<Change>>,
     pub live: broadcast::Receiver<Option<Arc<Change>>>,
     pub events: Events,
+    pub counted: Counted,
+}
+
+/// Counts as a listener until it is dropped, with the stream that it listens to.
+pub(super) struct Counted(IntGauge);
+
+impl Counted {
+    fn new(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 /// Changes, and up to where these are all.
@@ -94,7 +118,37 @@ impl Events {
             live: broadcast::Sender::new(BEHIND),
             journal: Mutex::new(None),
             looking_back: tokio::sync::Mutex::default(),
+            listeners: gauge("movie_bag_events_listeners", "Who listens to the events."),
+            changes: counter("movie_bag_events_changes_total", "Changes that the change stream has told."),
+            breaks: counter(
+                "movie_bag_events_stream_breaks_total",
+                "How often the change stream broke off, or could not be opened.",
+            ),
+            cut_off: counter(
+                "movie_bag_events_listeners_cut_off_total",
+                "Listeners that were sent away, being too slow or having missed something; they may come back.",
+            ),
         }))
+    }
+
+    #[must_use]
+    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        let status = self.0.status.subscribe();
+        let is_live = move || if *status.borrow() == Status::Live { 1.0 } else { 0.0 };
+        let help =
+            "1 while the change stream is followed: from the first listener on, if the database has any.";
+        vec![
+            Box::new(read_gauge("movie_bag_events_stream_live", help, is_live)),
+            Box::new(self.0.listeners.clone()),
+            Box::new(self.0.changes.clone()),
+            Box::new(self.0.breaks.clone()),
+            Box::new(self.0.cut_off.clone()),
+        ]
+    }
+
+    /// A listener is sent away.
+    pub(super) fn note_cut_off(&self) {
+        self.0.cut_off.inc();
     }
 
     fn journal(&self) -> MutexGuard<'_, Option<Journal>> {
@@ -167,7 +221,9 @@ impl Events {
     }
 
     fn listener(&self, position: Token, missed: Vec<Arc<Change>>) -> Listener {
-        Listener { position, is_reset: false, missed, live: self.0.live.subscribe(), events: self.clone() }
+        let counted = Counted::new(&self.0.listeners);
+        let (live, events) = (self.0.live.subscribe(), self.clone());
+        Listener { position, is_reset: false, missed, live, events, counted }
     }
 }
 
@@ -215,6 +271,7 @@ impl Events {
                 followed = self.follow_once() => followed,
                 () = &mut shutdown => return,
             };
+            self.0.breaks.inc();
             match followed {
                 Followed::Unsupported => {
                     self.0.status.send_replace(Status::Unsupported);
@@ -279,6 +336,7 @@ impl Events {
         let Some(journal) = journal.as_mut() else { return false };
         if let Some(change) = change.map(Arc::new) {
             journal.push(Arc::clone(&change));
+            self.0.changes.inc();
             // Nobody may be listening.
             let _ = self.0.live.send(Some(change));
         } else if let Some(position) = position {

@@ -94,8 +94,9 @@ pub(super) async fn follow(
 }
 
 fn written(listener: Listener, mut shutdown: Shutdown) -> impl futures::Stream<Item = stream::Event> {
-    let Listener { position, is_reset, missed, mut live, events } = listener;
+    let Listener { position, is_reset, missed, mut live, events, counted } = listener;
     stream::stream! {
+        let _counted = counted;
         if is_reset {
             yield stream::Event::data("{}").event("reset").id(position.to_string());
         } else {
@@ -117,7 +118,10 @@ fn written(listener: Listener, mut shutdown: Shutdown) -> impl futures::Stream<I
                         yield event(&change);
                     }
                     // Something was lost, this listener is too slow, or the server is at its end.
-                    Ok(None) | Err(RecvError::Lagged(_) | RecvError::Closed) => break,
+                    Ok(None) | Err(RecvError::Lagged(_) | RecvError::Closed) => {
+                        events.note_cut_off();
+                        break;
+                    }
                 },
                 () = tokio::time::sleep(HEARTBEAT) => {
                     // Read before the look at the queue: with nothing left there, all up to here was sent.

@@ -6,7 +6,8 @@ use figment::Figment;
 use mongodb::{Client, Database};
 use movie_bag::{
     config::{self, Settings},
-    mongo::{self, indexes},
+    metrics,
+    mongo::{self, indexes, pool::PoolMetrics},
     users::admins::Admins,
 };
 use rocket::{Shutdown, fairing::AdHoc};
@@ -68,6 +69,12 @@ impl TestApp {
         Self::launch(figment, &mongod::shared_uri().await, &new_database(), cheap).await
     }
 
+    /// On every address of this machine.
+    pub async fn on_all_addresses() -> Self {
+        let figment = config::defaults().merge(("address", "0.0.0.0"));
+        Self::launch(figment, &mongod::shared_uri().await, &new_database(), |_| {}).await
+    }
+
     async fn launch(figment: Figment, uri: &str, database: &str, change: impl FnOnce(&mut Settings)) -> Self {
         let figment = figment
             .merge(("port", 0))
@@ -76,7 +83,9 @@ impl TestApp {
             .merge(("shutdown.mercy", 0));
         let mut settings = Settings::extract(&figment).unwrap();
         change(&mut settings);
-        let client = Client::with_options(mongo::parse(uri).await.unwrap()).unwrap();
+        let mut options = mongo::parse(uri).await.unwrap();
+        let pool = PoolMetrics::watching(&mut options);
+        let client = Client::with_options(options).unwrap();
         let database = client.database(database);
         indexes::ensure(&database).await.unwrap();
         Admins::new(&database).ensure().await.unwrap();
@@ -88,6 +97,7 @@ impl TestApp {
         });
         let secret = SecretString::from(SECRET);
         let rocket = movie_bag::rocket(&figment, &settings, &secret, &database).unwrap();
+        let rocket = rocket.attach(metrics::registering("driver pool", pool.collectors()));
         let rocket = rocket.attach(liftoff).ignite().await.unwrap();
         let shutdown = rocket.shutdown();
         tokio::spawn(rocket.launch());

@@ -3,8 +3,9 @@
 use std::{
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStderr, Command, Stdio},
     sync::{Arc, Mutex},
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -100,10 +101,22 @@ pub struct Server {
     /// From `exec` to ready.
     pub ready_after: Duration,
     log: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
+    /// Standard error, where nobody reads it.
+    _unread: Option<ChildStderr>,
 }
 
 impl Server {
-    pub fn start(mut command: Command) -> Self {
+    pub fn start(command: Command) -> Self {
+        Self::begin(command, true)
+    }
+
+    /// A server whose log nobody reads.
+    pub fn unread(command: Command) -> Self {
+        Self::begin(command, false)
+    }
+
+    fn begin(mut command: Command, is_read: bool) -> Self {
         let started = Instant::now();
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
@@ -122,16 +135,22 @@ impl Server {
         }
         // What it says from here on must not fill the pipes.
         std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
-        let err = BufReader::new(child.stderr.take().unwrap());
+        let err = child.stderr.take().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let written = Arc::clone(&log);
-        std::thread::spawn(move || {
-            for line in err.lines().map_while(Result::ok) {
-                written.lock().unwrap().extend([line.as_str(), "\n"]);
-            }
-        });
+        let (mut reader, mut unread) = (None, None);
+        if is_read {
+            reader = Some(std::thread::spawn(move || {
+                for line in BufReader::new(err).lines().map_while(Result::ok) {
+                    written.lock().unwrap().extend([line.as_str(), "\n"]);
+                }
+            }));
+        } else {
+            unread = Some(err);
+        }
         let http = Client::builder().build().unwrap();
-        let mut server = Self { child, base, said, http, ready_after: Duration::ZERO, log };
+        let mut server =
+            Self { child, base, said, http, ready_after: Duration::ZERO, log, reader, _unread: unread };
         eventually("the server is ready", || server.get("/health/ready", None).0 == 200);
         server.ready_after = started.elapsed();
         server
@@ -140,6 +159,15 @@ impl Server {
     /// What it has written to standard error.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
+    }
+
+    /// Stops it; everything that it has written.
+    pub fn log_to_the_end(mut self) -> String {
+        let (log, reader) = (Arc::clone(&self.log), self.reader.take().unwrap());
+        self.stop();
+        reader.join().unwrap();
+        let log = log.lock().unwrap();
+        log.clone()
     }
 
     pub fn get(&self, path: &str, token: Option<&str>) -> (u16, Value) {

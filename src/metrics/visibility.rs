@@ -1,0 +1,91 @@
+//! Who may read the metrics: whoever is on this machine, or everybody with `metrics.public`.
+//!
+//! A proxy on this machine is on this machine, too, and must not publish them. So a request counts as
+//! local only if everything says so: the peer's address, the address that Rocket takes for the client's
+//! (`ip_header`), the host that was asked for, and the absence of whatever a proxy adds. The host also
+//! keeps out a web page whose name was made to lead to 127.0.0.1 (DNS rebinding).
+
+use std::net::IpAddr;
+
+use rocket::{
+    Data, Request, Route,
+    http::Status,
+    route::{Handler, Outcome},
+};
+
+use super::Metrics;
+
+/// Headers of which a proxy adds at least one; beside these all that begin with `X-Forwarded-`.
+const OF_PROXIES: [&str; 3] = ["Forwarded", "X-Real-IP", "Via"];
+
+#[derive(Clone)]
+struct Hidden(Box<dyn Handler>);
+
+#[rocket::async_trait]
+impl Handler for Hidden {
+    async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
+        let public = request.rocket().state::<Metrics>().is_some_and(|metrics| metrics.public);
+        if public || is_local(request) {
+            self.0.handle(request, data).await
+        } else {
+            // As if there were no such route: the catcher answers this one and that one.
+            Outcome::Forward((data, Status::NotFound))
+        }
+    }
+}
+
+/// The routes, for whoever may read the metrics; for others there are none.
+#[must_use]
+pub fn hidden(mut routes: Vec<Route>) -> Vec<Route> {
+    for route in &mut routes {
+        route.handler = Box::new(Hidden(route.handler.clone()));
+    }
+    routes
+}
+
+fn is_local(request: &Request<'_>) -> bool {
+    let is_proxied = request.headers().iter().any(|header| {
+        let name = header.name().as_str();
+        let is_forwarded = name.get(..12).is_some_and(|start| start.eq_ignore_ascii_case("X-Forwarded-"));
+        is_forwarded || OF_PROXIES.iter().any(|known| name.eq_ignore_ascii_case(known))
+    });
+    let peer = request.remote().map(|address| address.ip());
+    let host = request.host().map(|host| host.domain().as_str());
+    !is_proxied
+        && peer.is_some_and(is_loopback)
+        && request.client_ip().is_some_and(is_loopback)
+        && host.is_some_and(names_loopback)
+}
+
+/// 127.0.0.0/8 and `::1`, and the former in the clothes of IPv6.
+fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
+fn names_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(is_loopback)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_loopback_in_either_family_and_nothing_else_is() {
+        for local in ["127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1"] {
+            assert!(is_loopback(local.parse().unwrap()), "{local}");
+        }
+        for other in ["192.0.2.1", "10.0.0.1", "0.0.0.0", "::", "::ffff:192.0.2.1", "2001:db8::1", "fe80::1"]
+        {
+            assert!(!is_loopback(other.parse().unwrap()), "{other}");
+        }
+        for local in ["localhost", "LOCALHOST", "127.0.0.1", "[::1]"] {
+            assert!(names_loopback(local), "{local}");
+        }
+        for other in ["movies.example.com", "localhost.example.com", "127.0.0.1.example.com", "192.0.2.1", ""]
+        {
+            assert!(!names_loopback(other), "{other}");
+        }
+    }
+}
