@@ -8,6 +8,7 @@ use std::time::Duration;
 use bson::{DateTime, Document, doc};
 use mongodb::{Collection, Database};
 
+use prometheus::core::Collector;
 use serde::Deserialize;
 
 use super::token::VerifiedToken;
@@ -37,6 +38,8 @@ struct RevokedToken {
 }
 
 impl Identified for RevokedToken {
+    const PLURAL: &'static str = "find_revoked_tokens";
+
     type Id = String;
 
     fn id(&self) -> String {
@@ -50,6 +53,11 @@ impl RevokedTokens {
         let tokens = database.collection(indexes::REVOKED_TOKENS);
         let by_id = ById::new(tokens.clone_with_type(), Document::new(), doc! { "_id": 1 });
         Self { tokens, by_id: Batches::new(by_id) }
+    }
+
+    #[must_use]
+    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        self.by_id.collectors()
     }
 
     /// Revokes this token. Safe to do again.

@@ -21,12 +21,13 @@ use std::{
     time::Duration,
 };
 
+use prometheus::{IntGauge, core::Collector};
 use tokio::{
     sync::oneshot,
     time::{Instant, timeout},
 };
 
-use super::StoreError;
+use super::{StoreError, batch_metrics::BatchMetrics};
 
 /// From here on a command no longer counts as one of [`Command::RUNS`]. Longer than a good command takes
 /// in a busy hour, shorter than a person notices.
@@ -39,6 +40,8 @@ pub trait Command: Send + Sync + 'static {
     /// What it gets.
     type Value: Clone + Send + 'static;
 
+    /// What the metrics call it.
+    const NAME: &'static str;
     /// How many keys one command carries.
     const KEYS: usize;
     /// How many commands are under way at once, slow ones apart.
@@ -64,6 +67,7 @@ pub struct Batches<C: Command>(Arc<Shared<C>>);
 
 struct Shared<C: Command> {
     command: C,
+    metrics: BatchMetrics,
     queue: Mutex<Queue<C>>,
 }
 
@@ -72,6 +76,7 @@ struct Queue<C: Command> {
     keys: VecDeque<C::Key>,
     callers: HashMap<C::Key, Vec<oneshot::Sender<Answer<C>>>>,
     waiting: usize,
+    waiting_gauge: IntGauge,
     /// The runs under way, and when each has sent its last command.
     runs: Vec<(u64, Instant)>,
     next_run: u64,
@@ -85,14 +90,21 @@ impl<C: Command> Clone for Batches<C> {
 
 impl<C: Command> Batches<C> {
     pub fn new(command: C) -> Self {
+        let metrics = BatchMetrics::new(C::NAME);
         let queue = Queue {
             keys: VecDeque::new(),
             callers: HashMap::new(),
             waiting: 0,
+            waiting_gauge: metrics.waiting.clone(),
             runs: Vec::new(),
             next_run: 0,
         };
-        Self(Arc::new(Shared { command, queue: Mutex::new(queue) }))
+        Self(Arc::new(Shared { command, metrics, queue: Mutex::new(queue) }))
+    }
+
+    #[must_use]
+    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        self.0.metrics.collectors()
     }
 
     /// The value of this key, by a command that is sent from now on.
@@ -124,10 +136,12 @@ impl<C: Command> Shared<C> {
     fn enter(&self, key: C::Key) -> Result<oneshot::Receiver<Answer<C>>, StoreError> {
         let mut queue = self.queue();
         if queue.waiting >= C::CALLERS {
+            self.metrics.refused.inc();
             return Err(StoreError::Overloaded);
         }
         let (sender, receiver) = oneshot::channel();
         queue.waiting += 1;
+        queue.count();
         match queue.callers.entry(key.clone()) {
             Entry::Occupied(mut callers) => callers.get_mut().push(sender),
             Entry::Vacant(callers) => {
@@ -155,6 +169,7 @@ impl<C: Command> Shared<C> {
     }
 
     async fn serve(&self, batch: Batch<C>) {
+        self.metrics.carried(batch.keys.len());
         let mut result = self.command.run(batch.keys.clone()).await;
         for (key, callers) in batch.keys.iter().zip(batch.callers) {
             let answer = match &mut result {
@@ -170,6 +185,10 @@ impl<C: Command> Shared<C> {
 }
 
 impl<C: Command> Queue<C> {
+    fn count(&self) {
+        self.waiting_gauge.set(i64::try_from(self.waiting).unwrap_or(i64::MAX));
+    }
+
     fn new_run(&mut self) -> Option<Batch<C>> {
         if self.runs.len() >= C::MOST_RUNS || self.in_time() >= C::RUNS {
             return None;
@@ -203,6 +222,7 @@ impl<C: Command> Queue<C> {
                 batch.callers.push(callers);
             }
         }
+        self.count();
         if batch.keys.is_empty() {
             return None;
         }

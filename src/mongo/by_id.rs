@@ -11,6 +11,9 @@ use super::{COMMAND, StoreError, batches::Command, within};
 
 /// What is stored under an id.
 pub trait Identified: DeserializeOwned + Send + Sync + 'static {
+    /// What the metrics call the command.
+    const PLURAL: &'static str;
+
     type Id: Clone + Eq + Hash + Into<Bson> + Send + Sync + 'static;
 
     fn id(&self) -> Self::Id;
@@ -41,6 +44,7 @@ impl<T: Identified> Command for ById<T> {
     type Key = T::Id;
     type Value = Arc<T>;
 
+    const NAME: &'static str = T::PLURAL;
     /// So many documents come in one batch of the database's.
     const KEYS: usize = 100;
     const RUNS: usize = 1;

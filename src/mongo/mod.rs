@@ -14,6 +14,7 @@ use secrecy::ExposeSecret;
 
 use crate::config::Settings;
 
+mod batch_metrics;
 pub mod batches;
 pub mod by_id;
 pub mod embedded;

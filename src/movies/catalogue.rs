@@ -64,6 +64,7 @@ impl Command for Pages {
     type Key = PageKey;
     type Value = Arc<Vec<Placed>>;
 
+    const NAME: &'static str = "page_of_movies";
     const KEYS: usize = 1;
     /// More than one: pages differ in what they cost.
     const RUNS: usize = 4;

@@ -105,6 +105,7 @@ impl Command for Insert {
     type Key = NewMovie;
     type Value = Inserted;
 
+    const NAME: &'static str = "insert_movies";
     const KEYS: usize = 100;
     const RUNS: usize = 1;
     const MOST_RUNS: usize = 4;

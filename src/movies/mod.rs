@@ -55,6 +55,7 @@ pub fn stage(movies: Movies) -> AdHoc {
         let events = events::Events::new(movies.clone());
         let cached = movies.clone();
         crate::metrics::register(&rocket, events.collectors());
+        crate::metrics::register(&rocket, movies.collectors());
         rocket
             .manage(events.clone())
             .manage(facets::FacetCounter::new(movies.clone()))

@@ -9,6 +9,7 @@ use mongodb::{
     options::{Hint, ReturnDocument},
 };
 
+use prometheus::core::Collector;
 use rocket::Shutdown;
 
 use super::{
@@ -43,6 +44,8 @@ pub struct Movies {
 }
 
 impl Identified for MovieDocument {
+    const PLURAL: &'static str = "find_movies";
+
     type Id = MovieId;
 
     fn id(&self) -> MovieId {
@@ -85,6 +88,11 @@ impl Movies {
     #[must_use]
     pub fn with_cache(self, most: usize) -> Self {
         Self { cache: NonZero::new(most).map(Cache::new), ..self }
+    }
+
+    #[must_use]
+    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        [self.by_id.collectors(), self.pages.collectors(), self.inserts.collectors()].into_iter().flatten().collect()
     }
 
     /// Follows what others change, as long as there is a cache, until the shutdown.

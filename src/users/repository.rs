@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Duration};
 use bson::{DateTime, Document, doc};
 use futures::TryStreamExt;
 use mongodb::{Collection, Database};
+use prometheus::core::Collector;
 use serde::Deserialize;
 
 use super::model::{Account, EmailAddress};
@@ -34,6 +35,8 @@ pub struct Users {
 }
 
 impl Identified for Account {
+    const PLURAL: &'static str = "find_users";
+
     type Id = UserId;
 
     fn id(&self) -> UserId {
@@ -70,6 +73,11 @@ impl Users {
         let unmarked = doc! { "deleted_at": { "$exists": false } };
         let by_id = ById::new(database.collection(indexes::USERS), unmarked, account_fields());
         Self { users: database.collection(indexes::USERS), by_id: Batches::new(by_id) }
+    }
+
+    #[must_use]
+    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        self.by_id.collectors()
     }
 
     pub(super) fn collection(&self) -> &Collection<Document> {

@@ -19,6 +19,7 @@ impl Command for Double {
     type Key = u32;
     type Value = u32;
 
+    const NAME: &'static str = "double";
     const KEYS: usize = 3;
     const RUNS: usize = 1;
     const MOST_RUNS: usize = 2;
