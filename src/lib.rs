@@ -21,6 +21,8 @@
 //! | unique rules and all indexes | [`mongo::indexes`] |
 //! | the web client and what its page is allowed | [`web`] |
 //! | where mongod comes from, how it is run | [`mongo::mongod`], [`mongo::embedded`] |
+//! | which databases this binary takes | [`mongo::schema`] |
+//! | how the server stops | [`stop`] |
 
 #![warn(clippy::unwrap_used, clippy::dbg_macro, clippy::todo)]
 
@@ -53,6 +55,7 @@ pub mod reply;
 pub mod request_id;
 pub mod secret;
 pub mod serve;
+pub mod stop;
 pub mod timestamp;
 pub mod users;
 pub mod web;

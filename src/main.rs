@@ -94,7 +94,8 @@ fn report(failure: &Failure) -> ExitCode {
         Failure::Usage(text) => (text, 2),
         Failure::Failed(text) => (text, 1),
     };
-    eprintln!("movie-bag: {text}");
+    // A log on a disk that is full cannot be written: that must not be a panic.
+    let _ = writeln!(std::io::stderr(), "movie-bag: {text}");
     ExitCode::from(code)
 }
 
