@@ -241,8 +241,11 @@ impl Options {
     /// The reason is what the supervisor said last, or what is plain to see, or else `otherwise`.
     fn not_started(&self, otherwise: &str) -> EmbeddedError {
         let said = fs::read_to_string(self.data_dir.join(supervisor::SUPERVISOR_LOG)).unwrap_or_default();
-        let last = said.lines().last().map(|line| line.trim_start_matches("movie-bag: ").to_owned());
-        let reason = ending::disk_is_full(&self.data_dir).or(last).unwrap_or_else(|| otherwise.to_owned());
+        // Its own last word; or that of the system, of a program that cannot be run for one.
+        let last = said.lines().rev().find_map(supervisor::own_line).or_else(|| said.lines().last());
+        let reason = ending::disk_is_full(&self.data_dir)
+            .or_else(|| last.map(str::to_owned))
+            .unwrap_or_else(|| otherwise.to_owned());
         EmbeddedError::Start(reason)
     }
 }

@@ -348,7 +348,15 @@ fn write(path: &Path, port: u16) -> io::Result<()> {
     fs::rename(new, path)
 }
 
+/// What the supervisor itself says begins so; its last word with the name of the command.
+const SAID_BY: [&str; 2] = ["mongod-keeper: ", "movie-bag: "];
+
+/// A line of the supervisor's log without that; `None` if it is of mongod.
+pub(super) fn own_line(line: &str) -> Option<&str> {
+    SAID_BY.iter().find_map(|by| line.strip_prefix(by))
+}
+
 /// To the log of the supervisor. It may stand on a disk that is full: that is no reason to end.
 fn say(text: impl Display) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}{text}", SAID_BY[0]);
 }

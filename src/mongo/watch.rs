@@ -42,7 +42,8 @@ pub(super) async fn keep(options: Options, port: u16, moved: Sender<Option<u16>>
             pause = LOOK;
         }
         if !has_supervisor(data_dir) {
-            tracing::warn!("nobody keeps the embedded mongod; starting another supervisor");
+            let reason = ending::disk_is_full(data_dir);
+            tracing::warn!(reason, "nobody keeps the embedded mongod; starting another supervisor");
             said = Said::default();
             if let Err(error) = supervise(&options, true).await {
                 tracing::error!(%error, "no supervisor for the embedded mongod");
@@ -66,8 +67,9 @@ impl Said {
         let text = fs::read_to_string(data_dir.join(supervisor::SUPERVISOR_LOG)).unwrap_or_default();
         // A new supervisor begins anew.
         let new = text.get(self.0..).unwrap_or(&text);
-        for line in new.lines() {
-            tracing::warn!(line, "mongod-keeper");
+        // Between them may stand what mongod says on its way out.
+        for line in new.lines().filter_map(supervisor::own_line) {
+            tracing::warn!("{line}");
         }
         self.0 = text.len();
     }
