@@ -20,7 +20,9 @@ const MONGOD: &str = "--dbpath";
 
 /// Adds movies without a pause while `happens`, and compares what was said with what is there.
 fn nothing_is_lost_while(folder: &Folder, server: &Server, token: &str, happens: impl FnOnce()) {
-    let (added, done) = (Mutex::new(names_in(folder)), AtomicBool::new(false));
+    let before = names_in(folder);
+    let round = before.len();
+    let (added, done) = (Mutex::new(before), AtomicBool::new(false));
     let unknown = Mutex::new(BTreeSet::new());
     std::thread::scope(|scope| {
         for writer in 0..4 {
@@ -30,7 +32,7 @@ fn nothing_is_lost_while(folder: &Folder, server: &Server, token: &str, happens:
                     if done.load(Ordering::Relaxed) {
                         return;
                     }
-                    let name = format!("Movie {writer}-{number}");
+                    let name = format!("Movie {round}-{writer}-{number}");
                     let movie = json!({ "name": name, "casts": [], "genres": ["Drama"] });
                     match server.call("POST", "/api/movies", Some(token), Some(movie)).0 {
                         201 => added.lock().unwrap().insert(name),
