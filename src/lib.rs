@@ -23,6 +23,8 @@
 //! | what is counted, and who may read it | [`metrics`] |
 //! | what is logged, and how | [`log`], [`fairings`] |
 //! | where mongod comes from, how it is run | [`mongo::mongod`], [`mongo::embedded`] |
+//! | which databases this binary takes | [`mongo::schema`] |
+//! | how the server stops | [`stop`] |
 
 #![warn(clippy::unwrap_used, clippy::dbg_macro, clippy::todo)]
 
@@ -56,6 +58,7 @@ pub mod reply;
 pub mod request_id;
 pub mod secret;
 pub mod serve;
+pub mod stop;
 pub mod timestamp;
 #[cfg(feature = "otlp")]
 pub mod traces;

@@ -114,7 +114,8 @@ fn report(failure: &Failure) -> ExitCode {
         Failure::Failed(text) => (text, 1),
         Failure::Logged(code) => return ExitCode::from(*code),
     };
-    eprintln!("movie-bag: {text}");
+    // A log on a disk that is full cannot be written: that must not be a panic.
+    let _ = writeln!(std::io::stderr(), "movie-bag: {text}");
     ExitCode::from(code)
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     fs::{File, TryLockError},
+    io::Write,
     path::Path,
 };
 
@@ -17,6 +18,7 @@ use crate::{
     metrics,
     mongo::{ConnectError, Connection, embedded},
     secret,
+    stop::{self, Ended, Signals},
     users::admins::Admins,
 };
 
@@ -53,8 +55,11 @@ pub async fn run(figment: &Figment, settings: &Settings, log: &Log) -> Result<()
         error => failed(error),
     })?;
     let result = launch(figment, settings, log, &connection).await;
-    // After the launch has returned: until then requests may be under way.
+    // Not before: until here requests were under way.
     connection.close().await;
+    if result.is_ok() {
+        tracing::info!("stopped");
+    }
     result
 }
 
@@ -84,9 +89,11 @@ async fn launch(
         Some(traces) => rocket.attach(traces),
         None => rocket,
     };
-    match rocket.launch().await {
-        Ok(_) => Ok(()),
-        Err(error) => Err(ServeError::Failed(match error.kind() {
+    let signals = Signals::listen().map_err(failed)?;
+    match stop::serve(rocket, signals, connection.lost()).await {
+        Ok(()) => Ok(()),
+        Err(Ended::Lost(reason)) => Err(ServeError::Failed(reason)),
+        Err(Ended::Rocket(error)) => Err(ServeError::Failed(match error.kind() {
             ErrorKind::Bind(error) => {
                 let config = figment.extract::<rocket::Config>().unwrap_or_default();
                 format!("cannot listen on {}:{}: {error}", config.address, config.port)
@@ -141,11 +148,11 @@ fn failed(error: impl std::fmt::Display) -> ServeError {
 }
 
 fn welcome(address: &str, database: &str, mail: &str) {
-    println!("Movie Bag listens on {address}");
-    println!("Database: {database}");
-    println!("Mail: {mail}");
-    println!(
-        "Try first:\n  curl {address}/api/movies\n  curl {address}/api/auth/signup -H 'Content-Type: application/json' \
+    // Whoever does not want to read it may have closed it.
+    let _ = writeln!(
+        std::io::stdout(),
+        "Movie Bag listens on {address}\nDatabase: {database}\nMail: {mail}\n\
+         Try first:\n  curl {address}/api/movies\n  curl {address}/api/auth/signup -H 'Content-Type: application/json' \
          -d '{{\"email\":\"you@example.com\",\"password\":\"choose a good one\"}}'"
     );
 }

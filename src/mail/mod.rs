@@ -244,7 +244,7 @@ impl Mailer {
     }
 
     /// Waits, but not for long, until everything is out.
-    async fn finish(&self) {
+    pub async fn finish(&self) {
         let everything = u32::try_from(LETTERS).unwrap_or(u32::MAX);
         if timeout(FAREWELL, self.letters.acquire_many(everything)).await.is_err() {
             tracing::error!("letters that did not go out are given up");
@@ -283,15 +283,12 @@ impl MailError {
     }
 }
 
-/// Manages the mailer, and lets it finish.
+/// Manages the mailer; `stop.rs` lets it finish.
 #[must_use]
 pub fn stage(mailer: Mailer) -> AdHoc {
     AdHoc::on_ignite("mail", |rocket| async move {
-        let last = mailer.clone();
         metrics::register(&rocket, mailer.collectors());
-        rocket
-            .manage(mailer)
-            .attach(AdHoc::on_shutdown("mail", |_| Box::pin(async move { last.finish().await })))
+        rocket.manage(mailer)
     })
 }
 

@@ -15,11 +15,12 @@ use std::{
 use bson::{Bson, Document, doc};
 use mongodb::Client;
 use tokio::{
+    sync,
     task::JoinHandle,
     time::{Instant, sleep},
 };
 
-use super::{COMMAND, StoreError, error, mongod, parse, supervisor, within};
+use super::{COMMAND, StoreError, ending, error, mongod, parse, supervisor, watch, within};
 
 /// How long an attach waits: for a mongod that is ending, then for one that is starting.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -28,9 +29,6 @@ const TICK: Duration = Duration::from_millis(20);
 const NOT_YET_INITIALIZED: i32 = 94;
 const ALREADY_INITIALIZED: i32 = 23;
 
-/// How often a user of the database looks whether its supervisor lives.
-const WATCH: Duration = Duration::from_secs(1);
-
 /// A use of the embedded mongod. It ends with [`Embedded::release`], or with the process.
 #[derive(Debug)]
 pub struct Embedded {
@@ -38,6 +36,8 @@ pub struct Embedded {
     port: u16,
     lease: File,
     watch: JoinHandle<()>,
+    /// The port where mongod serves by now, if that is not `port`.
+    moved: sync::watch::Receiver<Option<u16>>,
 }
 
 /// What to run and where.
@@ -93,8 +93,9 @@ impl Embedded {
             }
         }
         let port = serving_port(&options, deadline).await?;
-        let watch = tokio::spawn(keep_supervised(options.clone()));
-        let embedded = Self { options, port, lease, watch };
+        let (sender, moved) = sync::watch::channel(None);
+        let watch = tokio::spawn(watch::keep(options.clone(), port, sender));
+        let embedded = Self { options, port, lease, watch, moved };
         embedded.ensure_primary(deadline).await?;
         Ok(embedded)
     }
@@ -110,13 +111,27 @@ impl Embedded {
         &self.options.data_dir
     }
 
+    /// Waits until mongod serves at another port than the one that is in use here: the supervisor keeps to
+    /// that as long as it can.
+    pub async fn moved(&self) -> String {
+        let mut moved = self.moved.clone();
+        match moved.wait_for(Option::is_some).await.map(|port| *port) {
+            Ok(Some(port)) => format!(
+                "the embedded mongod had to go from port {} to {port}, because another program took it: \
+                 start movie-bag again",
+                self.port
+            ),
+            _ => std::future::pending().await,
+        }
+    }
+
     /// Gives up this use, and waits for the end of mongod if it was the last.
     pub async fn release(self) {
         self.watch.abort();
         let data_dir = &self.options.data_dir;
         if !has_supervisor(data_dir) {
             // Somebody has to end mongod.
-            let _ = supervise(&self.options).await;
+            let _ = supervise(&self.options, true).await;
         }
         drop(self.lease);
         // Some ticks of the supervisor: if it has not begun to end mongod by then, others use it.
@@ -146,14 +161,14 @@ impl Embedded {
                     sleep(TICK).await;
                     continue;
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(self.options.not_started(&error.to_string())),
             };
             if hello.get_bool("isWritablePrimary").unwrap_or(false) {
                 client.shutdown().await;
                 return Ok(());
             }
             if Instant::now() >= deadline {
-                return Err(EmbeddedError::Start("it does not become primary".to_owned()));
+                return Err(self.options.not_started("it does not become primary"));
             }
             if !hello.contains_key("setName") {
                 let config = doc! { "_id": supervisor::REPLICA_SET, "members": [member.clone()] };
@@ -204,44 +219,39 @@ async fn serving_port(options: &Options, deadline: Instant) -> Result<u16, Embed
     let mut started: Option<Child> = None;
     loop {
         if has_supervisor(data_dir) {
-            let text = fs::read_to_string(data_dir.join(supervisor::SERVING)).unwrap_or_default();
-            if let Ok(port) = text.parse() {
+            if let Some(port) = supervisor::serving_port(data_dir) {
                 return Ok(port);
             }
         } else if let Some(supervisor) = &mut started {
             // Ours ended, and nobody else's lives: it failed.
             if supervisor.try_wait().map_err(EmbeddedError::Supervisor)?.is_some() {
-                let said = fs::read_to_string(data_dir.join(supervisor::SUPERVISOR_LOG)).unwrap_or_default();
-                let reason = said.lines().last().unwrap_or("its supervisor said nothing").to_owned();
-                return Err(EmbeddedError::Start(reason));
+                return Err(options.not_started("its supervisor said nothing"));
             }
         } else {
-            started = Some(supervise(options).await?);
+            started = Some(supervise(options, false).await?);
         }
         if Instant::now() >= deadline {
-            return Err(EmbeddedError::Start(format!("no sign of life in {} s", PATIENCE.as_secs())));
+            return Err(options.not_started(&format!("no sign of life in {} s", PATIENCE.as_secs())));
         }
         sleep(TICK).await;
     }
 }
 
-/// Starts another supervisor where one was killed; it ends the mongod that was left behind, and starts
-/// one on the same port.
-async fn keep_supervised(options: Options) {
-    loop {
-        sleep(WATCH).await;
-        if !has_supervisor(&options.data_dir) {
-            tracing::warn!("the supervisor of the embedded mongod is gone; starting another");
-            if let Err(error) = supervise(&options).await {
-                tracing::error!(%error, "no supervisor for the embedded mongod");
-            }
-            // Until it holds its lock.
-            sleep(WATCH).await;
-        }
+impl Options {
+    /// The reason is what the supervisor said last, or what is plain to see, or else `otherwise`.
+    fn not_started(&self, otherwise: &str) -> EmbeddedError {
+        let said = fs::read_to_string(self.data_dir.join(supervisor::SUPERVISOR_LOG)).unwrap_or_default();
+        // Its own last word; or that of the system, of a program that cannot be run for one.
+        let last = said.lines().rev().find_map(supervisor::own_line).or_else(|| said.lines().last());
+        let reason = ending::disk_is_full(&self.data_dir)
+            .or_else(|| last.map(str::to_owned))
+            .unwrap_or_else(|| otherwise.to_owned());
+        EmbeddedError::Start(reason)
     }
 }
 
-async fn supervise(options: &Options) -> Result<Child, EmbeddedError> {
+/// `goes_on`: somebody uses the database already, and knows it by its port.
+pub(super) async fn supervise(options: &Options, goes_on: bool) -> Result<Child, EmbeddedError> {
     let data_dir = &options.data_dir;
     let at = |path: &Path| {
         let path = path.to_owned();
@@ -261,6 +271,9 @@ async fn supervise(options: &Options) -> Result<Child, EmbeddedError> {
     if options.ephemeral {
         command.arg("--ephemeral");
     }
+    if goes_on {
+        command.arg("--goes-on");
+    }
     command.arg("--").args(&options.arguments);
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
@@ -278,7 +291,7 @@ fn unusable(path: &Path, source: io::Error) -> EmbeddedError {
 }
 
 /// Whether somebody looks after the mongod of this folder (or is about to).
-fn has_supervisor(data_dir: &Path) -> bool {
+pub(super) fn has_supervisor(data_dir: &Path) -> bool {
     match File::open(data_dir.join(supervisor::SUPERVISOR)) {
         // Shared: two who look at once do not see each other.
         Ok(lock) => lock.try_lock_shared().is_err(),

@@ -1,7 +1,8 @@
 //! The database: connecting to it, and the one way to ask it something.
 //!
-//! [`embedded`] runs a mongod of our own, [`indexes`] keeps every unique rule, [`error`] sorts what
-//! can go wrong. Repositories build on this; nothing here knows a feature.
+//! [`embedded`] runs a mongod of our own, [`indexes`] keeps every unique rule, [`schema`] says which
+//! databases are ours, [`error`] sorts what can go wrong. Repositories build on this; nothing here knows
+//! a feature.
 
 use std::{borrow::Cow, path::Path, time::Duration};
 
@@ -13,16 +14,21 @@ use mongodb::{
 use secrecy::ExposeSecret;
 
 use crate::config::Settings;
+use sightings::Sightings;
 
 mod batch_metrics;
 pub mod batches;
 pub mod by_id;
 pub mod embedded;
+mod ending;
 pub mod error;
 pub mod indexes;
 pub mod mongod;
 pub mod pool;
+pub mod schema;
+mod sightings;
 pub mod supervisor;
+mod watch;
 
 pub use error::{StoreError, patiently, within};
 
@@ -35,6 +41,8 @@ pub const COMMAND: Duration = Duration::from_millis(2_500);
 pub const BATCH: Duration = Duration::from_mins(1);
 /// How long the start waits for a configured database.
 const STARTUP: Duration = Duration::from_secs(30);
+/// How long the driver may take to close its connections.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// A database that answers and has its indexes.
 pub struct Connection {
@@ -56,14 +64,17 @@ pub enum ConnectError {
     Uri(mongodb::error::Error),
     #[error("MongoDB at {hosts} does not let us in: {source}")]
     Refused { hosts: String, source: StoreError },
-    #[error("no answer from MongoDB at {hosts} in {} s: {source}", STARTUP.as_secs())]
-    Away { hosts: String, source: StoreError },
+    #[error("MongoDB at {hosts} cannot be used, tried for {} s: {reason}", STARTUP.as_secs())]
+    Away { hosts: String, reason: String },
+    #[error(transparent)]
+    Schema(#[from] schema::SchemaError),
     #[error("the indexes cannot be made: {0}")]
     Indexes(StoreError),
 }
 
 impl Connection {
-    /// Connects to the configured MongoDB or to the embedded one, and makes sure of the indexes.
+    /// Connects to the configured MongoDB or to the embedded one, and makes sure of its schema and of the
+    /// indexes.
     ///
     /// # Errors
     /// See [`ConnectError`].
@@ -91,9 +102,13 @@ impl Connection {
             None => format!("MongoDB at {hosts}"),
         };
         let pool = pool::PoolMetrics::watching(&mut options);
+        let sightings = Sightings::default();
+        options.sdam_event_handler = Some(sightings.handler());
         let client = Client::with_options(options).map_err(ConnectError::Uri)?;
         let database = client.database(&settings.mongodb.database);
-        wait(&database, &hosts).await?;
+        wait(&database, &hosts, &sightings).await?;
+        // Before anything is changed.
+        schema::ensure(&database).await?;
         indexes::ensure(&database).await.map_err(ConnectError::Indexes)?;
         Ok(Self { client, database, pool, embedded, name })
     }
@@ -110,9 +125,18 @@ impl Connection {
         self.embedded.as_ref().map(embedded::Embedded::data_dir)
     }
 
+    /// Waits until the database has gone where this process cannot follow; says what happened.
+    pub async fn lost(&self) -> String {
+        match &self.embedded {
+            Some(embedded) => embedded.moved().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Closes the connections; the embedded mongod ends with its last user.
     pub async fn close(self) {
-        self.client.shutdown().await;
+        // It waits for what is still open, a cursor of something that was given up for one.
+        let _ = tokio::time::timeout(FAREWELL, self.client.shutdown()).await;
         if let Some(embedded) = self.embedded {
             embedded.release().await;
         }
@@ -136,23 +160,22 @@ pub async fn parse(uri: &str) -> Result<ClientOptions, mongodb::error::Error> {
     Ok(options)
 }
 
-async fn wait(database: &mongodb::Database, hosts: &str) -> Result<(), ConnectError> {
+async fn wait(database: &mongodb::Database, hosts: &str, sightings: &Sightings) -> Result<(), ConnectError> {
     let deadline = tokio::time::Instant::now() + STARTUP;
     loop {
-        match ping(database, COMMAND).await {
+        let reason = match ping(database, COMMAND).await {
             Ok(()) => return Ok(()),
-            Err(source) if tokio::time::Instant::now() >= deadline => {
-                return Err(ConnectError::Away { hosts: hosts.to_owned(), source });
-            }
             // A wrong password stays wrong.
             Err(source @ StoreError::Other(_)) => {
                 return Err(ConnectError::Refused { hosts: hosts.to_owned(), source });
             }
-            Err(error) => {
-                tracing::warn!(hosts, %error, "waiting for MongoDB");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
+            Err(error) => sightings.describe().unwrap_or_else(|| error.to_string()),
+        };
+        if tokio::time::Instant::now() >= deadline {
+            return Err(ConnectError::Away { hosts: hosts.to_owned(), reason });
         }
+        tracing::warn!(hosts, reason, "waiting for MongoDB");
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 

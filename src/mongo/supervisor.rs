@@ -14,8 +14,9 @@
 //! other side.
 
 use std::{
+    fmt::Display,
     fs::{self, File},
-    io,
+    io::{self, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -32,6 +33,8 @@ use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     flag,
 };
+
+use super::ending;
 
 /// Held, shared, by each user of the database; by the supervisor, exclusive, while mongod ends.
 pub const LEASE: &str = "users.lock";
@@ -55,10 +58,17 @@ const TICK: Duration = Duration::from_millis(50);
 const CLEAN_STOP: Duration = Duration::from_secs(30);
 /// How long the files of a mongod that has just died may stay locked.
 const FILES_IN_USE: Duration = Duration::from_secs(10);
+/// How long a port that is taken is waited for, if somebody knows mongod by it.
+const PORT_IN_USE: Duration = Duration::from_secs(15);
 /// A mongod that ends sooner than this after its start did not work.
 const TOO_SOON: Duration = Duration::from_secs(20);
-/// How many times in a row it may do so.
+/// How many times in a row it may do so without having served.
 const ATTEMPTS: u32 = 3;
+/// The pause after as many who did serve.
+const PAUSE: Duration = Duration::from_secs(3);
+/// Below those that a system gives to outgoing connections: one of these could take the port while mongod
+/// is away, even one that looks for mongod. <https://www.rfc-editor.org/rfc/rfc6335#section-6>
+const PORTS: std::ops::Range<u16> = 20_000..32_768;
 
 /// mongod's exit codes: <https://www.mongodb.com/docs/manual/reference/exit-codes/>
 const EXIT_PORT_TAKEN: i32 = 48;
@@ -76,6 +86,9 @@ pub struct Arguments {
     /// Remove the folder at the end.
     #[arg(long)]
     pub ephemeral: bool,
+    /// Somebody uses the database already, and knows it by its port.
+    #[arg(long)]
+    pub goes_on: bool,
     /// More arguments for mongod.
     #[arg(last = true)]
     pub arguments: Vec<String>,
@@ -107,7 +120,7 @@ pub fn run(arguments: &Arguments) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     rustix::thread::set_name(c"mongod-keeper")?;
     let result = keep_serving(arguments, &lease, &asked_to_end);
-    let _ = fs::remove_file(data_dir.join(SERVING));
+    withdraw(data_dir);
     if arguments.ephemeral {
         let _ = fs::remove_dir_all(data_dir);
     }
@@ -124,69 +137,79 @@ enum Run {
 
 fn keep_serving(arguments: &Arguments, lease: &File, asked_to_end: &AtomicBool) -> io::Result<()> {
     let data_dir = &arguments.data_dir;
-    let last_port =
-        fs::read_to_string(data_dir.join(LAST_PORT)).ok().and_then(|text| text.trim().parse().ok());
-    let is_free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-    if end_orphan(data_dir) {
-        // Users go on asking at the port they know; it is closed a moment after the process is gone.
-        let ended = Instant::now();
-        while last_port.is_some_and(|port| !is_free(port)) && ended.elapsed() < FILES_IN_USE {
-            sleep(TICK);
-        }
-    }
+    let was_left_behind = end_orphan(data_dir);
+    let last_port = port_in(&data_dir.join(LAST_PORT));
+    let patience = if arguments.goes_on {
+        PORT_IN_USE
+    } else if was_left_behind {
+        // It is closed a moment after the process is gone.
+        FILES_IN_USE
+    } else {
+        Duration::ZERO
+    };
     let mut port = match last_port {
-        Some(port) if is_free(port) => port,
-        _ => free_port()?,
+        Some(port) => wait_for_port(port, patience)?,
+        None => free_port()?,
     };
     let mut in_use_since = None;
-    let mut failures = 0;
+    let (mut failures, mut served) = (0, arguments.goes_on);
     loop {
-        let started = Instant::now();
-        let status = match run_once(arguments, lease, port)? {
-            Run::Unused => return Ok(()),
-            Run::Ended(_) if asked_to_end.load(Ordering::Relaxed) => return Ok(()),
-            Run::Ended(status) => status,
+        let (started, log) = (Instant::now(), ending::log_length(data_dir));
+        let (status, has_served) = match run_once(arguments, lease, port)? {
+            (Run::Unused, _) => return Ok(()),
+            (Run::Ended(_), _) if asked_to_end.load(Ordering::Relaxed) => return Ok(()),
+            (Run::Ended(status), has_served) => (status, has_served),
         };
+        served |= has_served;
         match status.code() {
-            Some(EXIT_PORT_TAKEN) => port = free_port()?,
+            Some(EXIT_PORT_TAKEN) => {
+                let next = wait_for_port(port, if served { PORT_IN_USE } else { Duration::ZERO })?;
+                // Free for us, and yet not for mongod.
+                port = if next == port && started.elapsed() > PORT_IN_USE * 2 { free_port()? } else { next };
+            }
             Some(EXIT_FILES_IN_USE) if in_use_since.get_or_insert(started).elapsed() < FILES_IN_USE => {
                 sleep(Duration::from_millis(250));
             }
             _ => {
                 in_use_since = None;
                 failures = if started.elapsed() < TOO_SOON { failures + 1 } else { 1 };
-                if failures >= ATTEMPTS || status.code() == Some(EXIT_FILES_IN_USE) {
-                    return Err(io::Error::other(format!(
-                        "mongod ended ({status}): {}",
-                        last_error(data_dir)
-                    )));
+                let reason = ending::reason(data_dir, log);
+                if failures >= ATTEMPTS && !has_served || status.code() == Some(EXIT_FILES_IN_USE) {
+                    return Err(io::Error::other(format!("mongod ended ({status}): {reason}")));
                 }
-                eprintln!("mongod ended ({status}); starting it again");
+                say(format!("mongod ended ({status}), and is started again: {reason}"));
+                if failures >= ATTEMPTS {
+                    sleep(PAUSE);
+                }
             }
         }
     }
 }
 
-fn run_once(arguments: &Arguments, lease: &File, port: u16) -> io::Result<Run> {
-    let serving = arguments.data_dir.join(SERVING);
+/// How it ended, and whether it had served before.
+fn run_once(arguments: &Arguments, lease: &File, port: u16) -> io::Result<(Run, bool)> {
     let mut mongod = start(arguments, port)?;
+    let mut has_served = false;
+    let mut untold: Option<Instant> = None;
     let run = loop {
         if let Some(status) = mongod.try_wait()? {
             break Run::Ended(status);
         }
         if lease.try_lock().is_ok() {
-            let _ = fs::remove_file(&serving);
+            withdraw(&arguments.data_dir);
             end(&mut mongod)?;
             break Run::Unused;
         }
-        if !serving.exists() && accepts(port) {
-            write(&arguments.data_dir.join(LAST_PORT), port)?;
-            write(&serving, port)?;
+        let is_due = untold.is_none_or(|tried| tried.elapsed() > Duration::from_secs(1));
+        if is_due && serving_port(&arguments.data_dir) != Some(port) && accepts(port) {
+            has_served = true;
+            // On a disk that is full nobody can be told. Who has used mongod before finds it nevertheless.
+            untold = announce(&arguments.data_dir, port).is_err().then(Instant::now);
         }
         sleep(TICK);
     };
-    let _ = fs::remove_file(serving);
-    Ok(run)
+    withdraw(&arguments.data_dir);
+    Ok((run, has_served))
 }
 
 /// Ends a mongod on our files whose supervisor was killed. It writes its process id beside them; that
@@ -205,7 +228,7 @@ fn end_orphan(data_dir: &Path) -> bool {
     if !is_ours() {
         return false;
     }
-    eprintln!("ending the mongod {} that was left behind", pid.as_raw_nonzero());
+    say(format!("ending the mongod {} that was left behind", pid.as_raw_nonzero()));
     let _ = kill_process(pid, Signal::TERM);
     let asked = Instant::now();
     while is_ours() && asked.elapsed() < CLEAN_STOP {
@@ -263,8 +286,59 @@ fn accepts(port: u16) -> bool {
     TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok()
 }
 
+fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
 fn free_port() -> io::Result<u16> {
+    for _ in 0..100 {
+        let mut random = [0; 2];
+        getrandom::fill(&mut random).map_err(io::Error::other)?;
+        let port = PORTS.start + u16::from_ne_bytes(random) % (PORTS.end - PORTS.start);
+        if is_free(port) {
+            return Ok(port);
+        }
+    }
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// This port, if it becomes free in time, else another.
+fn wait_for_port(port: u16, patience: Duration) -> io::Result<u16> {
+    let begun = Instant::now();
+    let mut is_said = false;
+    loop {
+        if is_free(port) {
+            return Ok(port);
+        }
+        if begun.elapsed() >= patience {
+            return free_port();
+        }
+        if !is_said {
+            say(format!("another program has taken the port {port}; waiting for it"));
+            is_said = true;
+        }
+        sleep(TICK);
+    }
+}
+
+/// Where mongod serves, while it does.
+pub fn serving_port(data_dir: &Path) -> Option<u16> {
+    port_in(&data_dir.join(SERVING))
+}
+
+fn port_in(path: &Path) -> Option<u16> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+fn announce(data_dir: &Path, port: u16) -> io::Result<()> {
+    if port_in(&data_dir.join(LAST_PORT)) != Some(port) {
+        write(&data_dir.join(LAST_PORT), port)?;
+    }
+    write(&data_dir.join(SERVING), port)
+}
+
+fn withdraw(data_dir: &Path) {
+    let _ = fs::remove_file(data_dir.join(SERVING));
 }
 
 /// Whole or not at all: another process may read at any moment.
@@ -274,14 +348,15 @@ fn write(path: &Path, port: u16) -> io::Result<()> {
     fs::rename(new, path)
 }
 
-/// The last line of mongod's log that speaks of an error.
-fn last_error(data_dir: &Path) -> String {
-    let log = data_dir.join(MONGOD_LOG);
-    let text = fs::read(&log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-    let error = text.lines().rev().take(200).find_map(|line| {
-        let line: serde_json::Value = serde_json::from_str(line).ok()?;
-        let severe = matches!(line["s"].as_str(), Some("E" | "F"));
-        severe.then(|| format!("{} {}", line["msg"].as_str().unwrap_or_default(), line["attr"]))
-    });
-    error.unwrap_or_else(|| format!("see {}", log.display()))
+/// What the supervisor itself says begins so; its last word with the name of the command.
+const SAID_BY: [&str; 2] = ["mongod-keeper: ", "movie-bag: "];
+
+/// A line of the supervisor's log without that; `None` if it is of mongod.
+pub(super) fn own_line(line: &str) -> Option<&str> {
+    SAID_BY.iter().find_map(|by| line.strip_prefix(by))
+}
+
+/// To the log of the supervisor. It may stand on a disk that is full: that is no reason to end.
+fn say(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{}{text}", SAID_BY[0]);
 }

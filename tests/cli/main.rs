@@ -2,11 +2,17 @@
 
 mod admin;
 mod audit;
+mod backup;
+mod disk;
 mod import;
 mod log;
+mod keeper;
 mod mail;
+mod schema;
 mod serve;
 mod settings;
 #[path = "../support/smtp.rs"]
 mod smtp;
+mod start;
+mod stop;
 mod support;

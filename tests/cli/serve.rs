@@ -134,8 +134,7 @@ fn a_mongod_that_does_not_work_is_said() {
     std::fs::set_permissions(&mongod, PermissionsExt::from_mode(0o755)).unwrap();
     let mut command = folder.command(&["serve"]);
     command.env("MOVIE_BAG_MONGODB__MONGOD", &mongod);
-    end(command)
-        .assert_failed(1, "the embedded mongod did not start: movie-bag: mongod ended (exit status: 14)");
+    end(command).assert_failed(1, "the embedded mongod did not start: mongod ended (exit status: 14)");
 }
 
 #[test]

@@ -64,6 +64,11 @@ impl Folder {
         end(self.command(arguments))
     }
 
+    /// Where its mongod serves.
+    pub fn mongod_port(&self) -> u16 {
+        self.read("data/mongod.serving").parse().unwrap()
+    }
+
     pub fn serve(&self) -> Server {
         Server::start(self.command(&["serve"]))
     }
@@ -206,12 +211,28 @@ impl Server {
         answer["token"].as_str().unwrap().to_owned()
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn signal(&self, signal: Signal) {
         kill_process(pid(self.child.id()), signal).unwrap();
     }
 
+    /// Waits for the end; its exit code, and all that it has written to standard error.
+    pub fn log_to_its_end(mut self) -> (Option<i32>, String) {
+        let code = self.wait_for_end();
+        // The pipe is read by another thread.
+        eventually("the log is read", || Arc::strong_count(&self.log) == 1);
+        (code, self.log())
+    }
+
     /// Waits for the end; its exit code.
     pub fn wait(mut self) -> Option<i32> {
+        self.wait_for_end()
+    }
+
+    fn wait_for_end(&mut self) -> Option<i32> {
         let deadline = Instant::now() + LONG;
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -266,6 +287,23 @@ fn find_processes(folder: &Folder) -> Vec<(u32, String)> {
         }
     }
     found
+}
+
+/// Asks a database directly, past the server.
+pub fn in_database<T>(port: u16, name: &str, ask: impl AsyncFnOnce(mongodb::Database) -> T) -> T {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let uri = format!("mongodb://127.0.0.1:{port}/?directConnection=true");
+        let client = mongodb::Client::with_uri_str(uri).await.unwrap();
+        ask(client.database(name)).await
+    })
+}
+
+/// The names of all movies of a folder's database.
+pub fn names_in(folder: &Folder) -> std::collections::BTreeSet<String> {
+    let exported = folder.run(&["export"]);
+    let name = |line: &str| serde_json::from_str::<Value>(line).unwrap()["name"].as_str().unwrap().to_owned();
+    exported.assert_succeeded().out.lines().map(name).collect()
 }
 
 /// Asks until the answer is yes, for a long time.

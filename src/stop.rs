@@ -1,0 +1,137 @@
+//! How the server stops, so that nobody who was heard is cut off.
+//!
+//! SIGTERM or SIGINT comes:
+//!
+//! 1. For a moment it serves as before, and says `Connection: close` with each answer: whoever asks one
+//!    thing after the other takes leave by himself, and does not ask on a connection that is just going.
+//! 2. It no longer listens; connections without a request are closed; streams of events end.
+//! 3. What is under way is finished, to a limit: Rocket's `shutdown.grace`.
+//!
+//! A second signal ends the process at once. Rocket's own stop would wait for the whole `grace` whenever
+//! anything was under way when it began. Here Rocket is let go of instead: from then on only its
+//! connections hold it, and it is dropped with the last of them.
+
+use std::{
+    convert::Infallible,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use rocket::{
+    Build, Request, Response, Rocket,
+    fairing::{Fairing, Info, Kind},
+    http::Header,
+};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
+    time::{sleep, timeout},
+};
+
+use crate::mail::Mailer;
+
+/// Some answers long for a client that asks on and on.
+const LEAVE_TAKING: Duration = Duration::from_millis(250);
+/// What Rocket takes to cut off what is over the limit.
+const CUTTING: Duration = Duration::from_secs(1);
+
+/// What tells a process to end.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From here on they do not end the process by themselves.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Why a server came to an end that nobody asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum Ended {
+    #[error("{0}")]
+    Rocket(#[from] Box<rocket::Error>),
+    #[error("{0}")]
+    Lost(String),
+}
+
+/// Managed by Rocket, so it is dropped with Rocket.
+struct HeldByRocket {
+    _sender: oneshot::Sender<Infallible>,
+}
+
+struct LastAnswers(Arc<AtomicBool>);
+
+#[rocket::async_trait]
+impl Fairing for LastAnswers {
+    fn info(&self) -> Info {
+        Info { name: "last answers", kind: Kind::Response }
+    }
+
+    async fn on_response<'r>(&self, _request: &'r Request<'_>, response: &mut Response<'r>) {
+        if self.0.load(Ordering::Relaxed) {
+            // HTTP/2 knows no such header, and hyper leaves it out there: it has a frame for this.
+            response.set_header(Header::new("Connection", "close"));
+        }
+    }
+}
+
+/// Serves until a signal comes or `lost` does, then to the end of what is under way.
+///
+/// # Errors
+/// See [`Ended`].
+pub async fn serve(
+    rocket: Rocket<Build>,
+    mut signals: Signals,
+    lost: impl Future<Output = String>,
+) -> Result<(), Ended> {
+    let leaving = Arc::new(AtomicBool::new(false));
+    let (sender, gone) = oneshot::channel();
+    let rocket = rocket.attach(LastAnswers(Arc::clone(&leaving))).manage(HeldByRocket { _sender: sender });
+    let rocket = rocket.ignite().await.map_err(Box::new)?;
+    let limit = Duration::from_secs(rocket.config().shutdown.grace.into()) + CUTTING;
+    let (shutdown, mailer) = (rocket.shutdown(), rocket.state::<Mailer>().cloned());
+    let mut launched = Box::pin(rocket.launch());
+    let lost = tokio::select! {
+        result = &mut launched => return Ok(result.map(drop).map_err(Box::new)?),
+        () = signals.next() => None,
+        reason = lost => Some(reason),
+    };
+    tracing::info!("stopping: what is under way is finished");
+    tokio::spawn(async move {
+        signals.next().await;
+        tracing::error!("told to stop once more: ending at once, whatever is under way");
+        std::process::exit(1);
+    });
+    leaving.store(true, Ordering::Relaxed);
+    tokio::select! {
+        result = &mut launched => return Ok(result.map(drop).map_err(Box::new)?),
+        () = sleep(LEAVE_TAKING) => {}
+    }
+    shutdown.notify();
+    // With this goes the listening socket.
+    drop(launched);
+    if timeout(limit + CUTTING, gone).await.is_err() {
+        tracing::error!(seconds = limit.as_secs(), "requests that took too long were cut off");
+    }
+    if let Some(mailer) = mailer {
+        mailer.finish().await;
+    }
+    lost.map_or(Ok(()), |reason| Err(Ended::Lost(reason)))
+}
