@@ -21,8 +21,11 @@ impl BatchMetrics {
             opts("movie_bag_batch_keys", "How many questions or documents one command carried.").into();
         let buckets = vec![1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0];
         Self {
-            waiting: IntGauge::with_opts(opts("movie_bag_batch_waiting", "Callers whose command is not sent yet."))
-                .expect(WIRING),
+            waiting: IntGauge::with_opts(opts(
+                "movie_bag_batch_waiting",
+                "Callers whose command is not sent yet.",
+            ))
+            .expect(WIRING),
             refused: IntCounter::with_opts(opts(
                 "movie_bag_batch_refused_total",
                 "Callers that were refused, as too many waited.",

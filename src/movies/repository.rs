@@ -92,7 +92,10 @@ impl Movies {
 
     #[must_use]
     pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
-        [self.by_id.collectors(), self.pages.collectors(), self.inserts.collectors()].into_iter().flatten().collect()
+        [self.by_id.collectors(), self.pages.collectors(), self.inserts.collectors()]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     /// Follows what others change, as long as there is a cache, until the shutdown.

@@ -5,6 +5,7 @@ mod admin;
 mod attack;
 mod auth;
 mod batches;
+mod cache;
 mod cascade;
 mod catalogue;
 mod cors;
