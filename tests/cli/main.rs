@@ -8,4 +8,5 @@ mod serve;
 mod settings;
 #[path = "../support/smtp.rs"]
 mod smtp;
+#[path = "../support/process.rs"]
 mod support;

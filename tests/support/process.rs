@@ -12,8 +12,14 @@ use reqwest::blocking::Client;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
+#[path = "guard.rs"]
+pub mod guard;
+
+use guard::Guard;
+
 pub const PASSWORD: &str = "gnu yak emu";
 const LONG: Duration = Duration::from_mins(1);
+const MAX_LOG: usize = 16 << 20;
 
 /// A working directory without settings; processes run in it with nothing in their environment.
 pub struct Folder(tempfile::TempDir);
@@ -91,9 +97,10 @@ impl Ended {
     }
 }
 
-/// A server process. It is killed when the test ends, if it still runs.
+/// A server process. It is killed when the test ends, however that ends, if it still runs.
 pub struct Server {
     child: Child,
+    _guard: Guard,
     pub base: String,
     pub said: String,
     pub http: Client,
@@ -106,6 +113,7 @@ impl Server {
     pub fn start(mut command: Command) -> Self {
         let started = Instant::now();
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let guard = Guard::of(&child, None);
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let (mut said, mut base) = (String::new(), String::new());
         while !said.contains("\nMail: ") {
@@ -127,11 +135,16 @@ impl Server {
         let written = Arc::clone(&log);
         std::thread::spawn(move || {
             for line in err.lines().map_while(Result::ok) {
-                written.lock().unwrap().extend([line.as_str(), "\n"]);
+                let mut log = written.lock().unwrap();
+                // A test of many minutes wants to know the end.
+                if log.len() > MAX_LOG {
+                    log.clear();
+                }
+                log.extend([line.as_str(), "\n"]);
             }
         });
         let http = Client::builder().build().unwrap();
-        let mut server = Self { child, base, said, http, ready_after: Duration::ZERO, log };
+        let mut server = Self { child, _guard: guard, base, said, http, ready_after: Duration::ZERO, log };
         eventually("the server is ready", || server.get("/health/ready", None).0 == 200);
         server.ready_after = started.elapsed();
         server
@@ -178,8 +191,12 @@ impl Server {
         answer["token"].as_str().unwrap().to_owned()
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn signal(&self, signal: Signal) {
-        kill_process(pid(self.child.id()), signal).unwrap();
+        kill_process(pid(self.id()), signal).unwrap();
     }
 
     /// Waits for the end; its exit code.
@@ -209,7 +226,7 @@ impl Drop for Server {
     }
 }
 
-fn pid(id: u32) -> Pid {
+pub fn pid(id: u32) -> Pid {
     Pid::from_raw(i32::try_from(id).unwrap()).unwrap()
 }
 
@@ -243,9 +260,14 @@ fn find_processes(folder: &Folder) -> Vec<(u32, String)> {
 /// Asks until the answer is yes, for a long time.
 #[track_caller]
 pub fn eventually(what: &str, ask: impl Fn() -> bool) {
-    let deadline = Instant::now() + LONG;
+    eventually_within(LONG, what, ask);
+}
+
+#[track_caller]
+pub fn eventually_within(limit: Duration, what: &str, ask: impl Fn() -> bool) {
+    let deadline = Instant::now() + limit;
     while !ask() {
-        assert!(Instant::now() < deadline, "not within a minute: {what}");
+        assert!(Instant::now() < deadline, "not within {limit:?}: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
