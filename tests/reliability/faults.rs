@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::{
-    cluster::Cluster,
+    cluster::{Cluster, SERVERS},
     load::{Leaver, Load, USUAL},
     replica_set::ELECTION_TIMEOUT,
     trial::{self, Fault, Meanwhile},
@@ -102,7 +102,9 @@ fn without_a_majority_every_write_is_refused_until_there_is_one() {
         breaks_connections: false,
         strike: &|cluster| {
             let secondaries = cluster.set.secondaries();
-            secondaries.iter().for_each(|secondary| cluster.set.kill(*secondary));
+            for secondary in &secondaries {
+                cluster.set.kill(*secondary);
+            }
             secondaries
         },
         meanwhile: Meanwhile::Refusals,
@@ -124,8 +126,12 @@ fn killed_servers_that_are_started_again_have_lost_nothing() {
         name: "both servers killed (SIGKILL), started again at once",
         breaks_connections: true,
         strike: &|cluster| {
-            (0..2).for_each(|server| cluster.kill_server(server));
-            (0..2).for_each(|server| cluster.start_server(server));
+            for server in 0..SERVERS {
+                cluster.kill_server(server);
+            }
+            for server in 0..SERVERS {
+                cluster.start_server(server);
+            }
         },
         meanwhile: Meanwhile::Service,
         mend: &|_, ()| {},

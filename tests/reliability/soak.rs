@@ -76,10 +76,10 @@ fn many_minutes_of_traffic_and_faults_leave_memory_descriptors_and_promises_as_t
     let samples = Arc::new(Mutex::new(Samples::default()));
     let is_over = Arc::new(AtomicBool::new(false));
     // The first server runs throughout.
-    let (process, sampled, over) = (cluster.server(0).id(), Arc::clone(&samples), Arc::clone(&is_over));
-    let sampler = thread::spawn(move || {
+    let (process, taken, over) = (cluster.server(0).id(), Arc::clone(&samples), Arc::clone(&is_over));
+    let watch = thread::spawn(move || {
         while !over.load(Ordering::SeqCst) {
-            sampled.lock().unwrap().take(process);
+            taken.lock().unwrap().take(process);
             thread::sleep(Duration::from_secs(1));
         }
     });
@@ -103,7 +103,7 @@ fn many_minutes_of_traffic_and_faults_leave_memory_descriptors_and_promises_as_t
         thread::sleep(next.saturating_duration_since(Instant::now()));
     }
     is_over.store(true, Ordering::SeqCst);
-    sampler.join().unwrap();
+    watch.join().unwrap();
     for (leaver, name, leaving) in leavers {
         cluster.runtime.block_on(leaving).unwrap();
         leaver.assert_gone(&cluster, &name);
@@ -134,7 +134,7 @@ fn many_minutes_of_traffic_and_faults_leave_memory_descriptors_and_promises_as_t
 fn strike(cluster: &mut Cluster, number: usize) {
     let primary = cluster.set.primary();
     let elected = |cluster: &Cluster| {
-        eventually("another primary", || cluster.set.find_primary().is_some_and(|now| now != primary))
+        eventually("another primary", || cluster.set.find_primary().is_some_and(|now| now != primary));
     };
     match number % 6 {
         0 => {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     cluster::{Cluster, SERVERS},
-    load::{Leaver, Load, Outcome, Probes, Rate, USUAL},
+    load::{Leaver, Load, Outcome, Probes, Tally, USUAL},
     process::eventually_within,
 };
 
@@ -46,7 +46,7 @@ struct Recovery {
 
 pub fn make<T>(fault: &Fault<'_, T>) {
     let mut cluster = Cluster::start(3);
-    let load = Load::start(&cluster, Rate { ..USUAL }, fault.breaks_connections);
+    let load = Load::start(&cluster, USUAL, fault.breaks_connections);
     let mut recoveries = Vec::new();
     let mut leavers = Vec::new();
     for run in 0..repeats() {
@@ -58,10 +58,13 @@ pub fn make<T>(fault: &Fault<'_, T>) {
         let blow = (fault.strike)(&mut cluster);
         let since = match fault.meanwhile {
             Meanwhile::Service => {
+                cluster.set.primary();
+                println!("    there is a primary after {:.1?}", struck.elapsed());
                 wait_for_quiet(&load.probes, struck);
                 // Not only answers: events too, while the fault lasts.
-                load.assert_heard(&cluster, &format!("Meanwhile {run}"));
                 let recovered = recovery(&load.probes, struck);
+                let heard = load.assert_heard(&cluster, &format!("Meanwhile {run}"));
+                println!("    while it lasts, an event is heard {heard:.1?} after its change");
                 (fault.mend)(&mut cluster, blow);
                 recoveries.push(recovered);
                 Instant::now()
@@ -80,22 +83,21 @@ pub fn make<T>(fault: &Fault<'_, T>) {
         wait_for_quiet(&load.probes, since);
         leavers.push((leaver, name, leaving));
     }
+    // What comes now is none of the fault's.
+    let tally = load.client.tally();
     for (leaver, name, leaving) in leavers {
         let asked = cluster.runtime.block_on(leaving).unwrap();
         let left = leaver.left(&cluster);
         println!("    the deletion was answered {asked}; {left} of {LEAVING} movies were left to the sweep");
         if left > 0 {
             // A server looks at its start; else it would be within a minute.
-            restart(&mut cluster);
+            load.client.expect_breaks();
+            cluster.restart_server(1);
         }
         leaver.assert_gone(&cluster, &name);
     }
-    report(fault.name, &recoveries, &load.finish(&cluster));
-}
-
-/// Beside the traffic, which goes on through the other server.
-fn restart(cluster: &mut Cluster) {
-    cluster.restart_server(1);
+    let outcome = load.finish(&cluster);
+    report(fault.name, &recoveries, &tally, &outcome);
 }
 
 fn wait_for_quiet(probes: &Probes, since: Instant) {
@@ -123,33 +125,30 @@ fn assert_refused(probes: &Probes) {
 }
 
 /// A row of the table in `docs/RELIABILITY.md`.
-fn report(name: &str, recoveries: &[Recovery], outcome: &Outcome) {
-    let mut answers: Vec<String> = Vec::new();
-    for ((method, status), count) in &outcome.tally.answers {
-        let status = if *status == 0 { "no answer".to_owned() } else { status.to_string() };
-        answers.push(format!("{method} {status}: {count}"));
-    }
+fn report(name: &str, recoveries: &[Recovery], tally: &Tally, outcome: &Outcome) {
+    let count = |status: &dyn Fn(u16) -> bool| -> usize {
+        tally.answers.iter().filter(|((_, of), _)| status(*of)).map(|(_, count)| count).sum()
+    };
     let of = |times: Vec<Duration>| {
         let mut seconds: Vec<f64> = times.iter().map(Duration::as_secs_f64).collect();
         seconds.sort_by(f64::total_cmp);
         let (median, worst) = (seconds[seconds.len() / 2], seconds[seconds.len() - 1]);
-        format!("median {median:.1} s, worst {worst:.1} s")
+        format!("{median:.1} s, {worst:.1} s")
     };
     println!(
-        "| {name} | {} | {} times; writes again after: {}; reads: {} | lost: 0 |",
-        answers.join(", "),
+        "| {name} | {} | {} answers, {} of them 503, {} without an answer, {} found done | {} | {} | {:.1} s | 0 |",
         recoveries.len(),
+        count(&|status| status != 0),
+        count(&|status| status == 503),
+        count(&|status| status == 0),
+        tally.done_before,
         of(recoveries.iter().flat_map(|recovery| recovery.writes).collect()),
         of(recoveries.iter().flat_map(|recovery| recovery.reads).collect()),
+        tally.slowest.0.as_secs_f64(),
     );
-    println!("    each: {recoveries:.1?}");
+    println!("    each: {recoveries:.1?}; {:?}; slowest: {}", tally.answers, tally.slowest.1);
     println!(
-        "    {} movies, {} changes; {} walks; {} visits of {SERVERS} listeners, {} resets; slowest answer {:.1?}",
-        outcome.movies,
-        outcome.changes,
-        outcome.walks,
-        outcome.visits_of_listeners,
-        outcome.resets,
-        outcome.tally.slowest
+        "    {} movies, {} changes; {} walks; {} visits of {SERVERS} listeners, {} resets",
+        outcome.movies, outcome.changes, outcome.walks, outcome.visits_of_listeners, outcome.resets,
     );
 }

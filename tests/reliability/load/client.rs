@@ -25,7 +25,9 @@ pub const BROKEN: u16 = 0;
 pub struct Tally {
     /// By method and status.
     pub answers: BTreeMap<(String, u16), usize>,
-    pub slowest: Duration,
+    /// Repetitions that found an earlier try done: 409, 412, 404, 401.
+    pub done_before: usize,
+    pub slowest: (Duration, String),
     pub violations: Vec<String>,
 }
 
@@ -35,7 +37,7 @@ pub struct Client {
     http: reqwest::Client,
     tally: Arc<Mutex<Tally>>,
     /// Connections may break: servers are killed, or end.
-    may_break: bool,
+    may_break: Arc<AtomicBool>,
     pub stop: Arc<AtomicBool>,
     pub walks: Arc<AtomicUsize>,
 }
@@ -75,7 +77,7 @@ impl Client {
             bases: Arc::new(bases),
             http,
             tally: Arc::default(),
-            may_break,
+            may_break: Arc::new(AtomicBool::new(may_break)),
             stop: Arc::default(),
             walks: Arc::default(),
         }
@@ -85,8 +87,18 @@ impl Client {
         self.stop.load(Ordering::SeqCst)
     }
 
+    /// From here on a server may end.
+    pub fn expect_breaks(&self) {
+        self.may_break.store(true, Ordering::SeqCst);
+    }
+
     pub fn tally(&self) -> Tally {
         self.tally.lock().unwrap().clone()
+    }
+
+    /// A repetition has found that an earlier try was done, though it was not acknowledged.
+    pub fn was_done_before(&self) {
+        self.tally.lock().unwrap().done_before += 1;
     }
 
     pub fn object(&self, objection: String) {
@@ -145,11 +157,13 @@ impl Client {
         {
             let mut tally = self.tally.lock().unwrap();
             *tally.answers.entry((ask.method.to_string(), answer.status)).or_default() += 1;
-            tally.slowest = tally.slowest.max(took);
+            if took > tally.slowest.0 {
+                tally.slowest = (took, format!("{} {}: {}", ask.method, ask.path, answer.status));
+            }
         }
         let what = format!("{} {}: {} after {took:?}", ask.method, ask.path, answer.status);
         match answer.status {
-            BROKEN if !self.may_break => self.object(format!("{what}: {reason}")),
+            BROKEN if !self.may_break.load(Ordering::SeqCst) => self.object(format!("{what}: {reason}")),
             503 => {
                 let code = answer.body["code"].as_str().unwrap_or_default();
                 if !AWAY.contains(&code) || answer.retry_after.is_none() {
@@ -184,7 +198,7 @@ impl Client {
             self.persist(Ask::new(server, Method::DELETE, "/api/users/me", Some(token))).await;
         match answer.status {
             202 | 204 => {}
-            401 if again => {}
+            401 if again => self.was_done_before(),
             other => self.object(format!("DELETE /api/users/me, again: {again}: {other} {}", answer.body)),
         }
         answer.status

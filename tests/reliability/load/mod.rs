@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bson::doc;
@@ -115,17 +115,19 @@ impl Load {
         Self { client, probes, ledger, listeners, workers, followers, token }
     }
 
-    /// A change now is heard by each listener.
-    pub fn assert_heard(&self, cluster: &Cluster, name: &str) {
+    /// A change now is heard by each listener; how long after it was acknowledged by the last.
+    pub fn assert_heard(&self, cluster: &Cluster, name: &str) -> Duration {
         let (client, ledger, token) = (&self.client, &self.ledger, &self.token);
         let id = cluster.runtime.block_on(async {
             let mut writer = writer::Writer::new(client, ledger, token, 0, Duration::ZERO);
             writer.create(name).await.expect("a movie")
         });
+        let acknowledged = Instant::now();
         for listener in &self.listeners {
             let what = format!("server {} tells of a change", listener.server());
             crate::process::eventually(&what, || listener.has_heard_of(&id));
         }
+        acknowledged.elapsed()
     }
 
     /// Ends the traffic, each request repeated until it is answered, and holds the database, the servers

@@ -69,6 +69,7 @@ impl<'a> Writer<'a> {
         let id = match answer.status {
             201 => answer.body["id"].as_str()?.to_owned(),
             409 if again => {
+                self.client.was_done_before();
                 let path = format!("/api/movies?cast={}&limit=2", name.replace(' ', "%20"));
                 let (found, _) = self.client.persist(Ask::get(self.turn, &path)).await;
                 let items = found.body["items"].as_array().cloned().unwrap_or_default();
@@ -104,7 +105,7 @@ impl<'a> Writer<'a> {
         let (answer, again) = self.client.persist(ask).await;
         match answer.status {
             200 if answer.etag == Some(format!("\"{version}\"")) => {}
-            412 if again => {}
+            412 if again => self.client.was_done_before(),
             _ => self.object(&format!("PUT {path}"), again, &answer),
         }
         self.ledger.write(id, promise);
@@ -119,7 +120,7 @@ impl<'a> Writer<'a> {
         let (answer, again) = self.client.persist(ask).await;
         match answer.status {
             204 => {}
-            404 if again => {}
+            404 if again => self.client.was_done_before(),
             _ => self.object(&format!("DELETE {path}"), again, &answer),
         }
         self.ledger.write(id, Promise { is_deleted: true, ..before });
