@@ -58,6 +58,7 @@ async fn time_of_refusals(app: &TestApp, ann: &Caller, movie: &str) -> Duration 
 }
 
 async fn assert_back(app: &TestApp, ann: &Caller, movie: &str) {
+    let begun = Instant::now();
     // One answer may still meet a connection that is dead.
     for path in ["/health/ready", movie] {
         eventually("the server is back", async || match app.anyone().get(path).await.status {
@@ -66,6 +67,7 @@ async fn assert_back(app: &TestApp, ann: &Caller, movie: &str) {
         })
         .await;
     }
+    println!("back after {:.1?}", begun.elapsed());
     app.anyone().get(movie).await.assert_status(200);
     ann.get("/api/users/me").await.assert_status(200);
     app.anyone().get("/api/movies").await.assert_status(200);

@@ -15,4 +15,5 @@ mod settings;
 mod smtp;
 mod start;
 mod stop;
+#[path = "../support/process.rs"]
 mod support;

@@ -4,6 +4,7 @@ mod app;
 mod caller;
 pub mod contract;
 pub mod mongod;
+#[path = "../../support/proxy.rs"]
 mod proxy;
 mod reply;
 

@@ -43,8 +43,12 @@ impl Proxy {
         own
     }
 
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
     pub fn uri(&self) -> String {
-        format!("mongodb://127.0.0.1:{}/?directConnection=true", self.port)
+        format!("mongodb://{}/?directConnection=true", self.address())
     }
 
     /// Every connection breaks, and no new one comes about.
@@ -66,6 +70,8 @@ impl Proxy {
 }
 
 async fn pass_on(client: TcpStream, port: u16, line: Arc<Line>) {
+    // It waits from here on: a cut that comes while the other side is called is not missed.
+    let cut = line.cut.notified();
     if line.state.load(Ordering::SeqCst) == CUT {
         return;
     }
@@ -75,7 +81,7 @@ async fn pass_on(client: TcpStream, port: u16, line: Arc<Line>) {
     tokio::select! {
         () = copy(client_reads, server_writes, &line) => {}
         () = copy(server_reads, client_writes, &line) => {}
-        () = line.cut.notified() => {}
+        () = cut => {}
     }
 }
 

@@ -13,8 +13,14 @@ use reqwest::blocking::Client;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
+#[path = "guard.rs"]
+pub mod guard;
+
+use guard::Guard;
+
 pub const PASSWORD: &str = "gnu yak emu";
 const LONG: Duration = Duration::from_mins(1);
+const MAX_LOG: usize = 16 << 20;
 
 /// A working directory without settings; processes run in it with nothing in their environment.
 pub struct Folder(tempfile::TempDir);
@@ -97,9 +103,10 @@ impl Ended {
     }
 }
 
-/// A server process. It is killed when the test ends, if it still runs.
+/// A server process. It is killed when the test ends, however that ends, if it still runs.
 pub struct Server {
     child: Child,
+    _guard: Guard,
     pub base: String,
     pub said: String,
     pub http: Client,
@@ -124,6 +131,7 @@ impl Server {
     fn begin(mut command: Command, is_read: bool) -> Self {
         let started = Instant::now();
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let guard = Guard::of(&child, None);
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let (mut said, mut base) = (String::new(), String::new());
         while !said.contains("\nMail: ") {
@@ -147,15 +155,29 @@ impl Server {
         if is_read {
             reader = Some(std::thread::spawn(move || {
                 for line in BufReader::new(err).lines().map_while(Result::ok) {
-                    written.lock().unwrap().extend([line.as_str(), "\n"]);
+                    let mut log = written.lock().unwrap();
+                    // A test of many minutes wants to know the end.
+                    if log.len() > MAX_LOG {
+                        log.clear();
+                    }
+                    log.extend([line.as_str(), "\n"]);
                 }
             }));
         } else {
             unread = Some(err);
         }
         let http = Client::builder().build().unwrap();
-        let mut server =
-            Self { child, base, said, http, ready_after: Duration::ZERO, log, reader, _unread: unread };
+        let mut server = Self {
+            child,
+            _guard: guard,
+            base,
+            said,
+            http,
+            ready_after: Duration::ZERO,
+            log,
+            reader,
+            _unread: unread,
+        };
         eventually("the server is ready", || server.get("/health/ready", None).0 == 200);
         server.ready_after = started.elapsed();
         server
@@ -216,7 +238,7 @@ impl Server {
     }
 
     pub fn signal(&self, signal: Signal) {
-        kill_process(pid(self.child.id()), signal).unwrap();
+        kill_process(pid(self.id()), signal).unwrap();
     }
 
     /// Waits for the end; its exit code, and all that it has written to standard error.
@@ -258,7 +280,7 @@ impl Drop for Server {
     }
 }
 
-fn pid(id: u32) -> Pid {
+pub fn pid(id: u32) -> Pid {
     Pid::from_raw(i32::try_from(id).unwrap()).unwrap()
 }
 
@@ -309,9 +331,14 @@ pub fn names_in(folder: &Folder) -> std::collections::BTreeSet<String> {
 /// Asks until the answer is yes, for a long time.
 #[track_caller]
 pub fn eventually(what: &str, ask: impl Fn() -> bool) {
-    let deadline = Instant::now() + LONG;
+    eventually_within(LONG, what, ask);
+}
+
+#[track_caller]
+pub fn eventually_within(limit: Duration, what: &str, ask: impl Fn() -> bool) {
+    let deadline = Instant::now() + limit;
     while !ask() {
-        assert!(Instant::now() < deadline, "not within a minute: {what}");
+        assert!(Instant::now() < deadline, "not within {limit:?}: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -1,0 +1,110 @@
+//! A replica set and two real servers on it.
+
+use std::process::Command;
+
+use bson::doc;
+use mongodb::Database;
+use rustix::process::Signal;
+use tokio::runtime::Runtime;
+
+use crate::{
+    process::{Folder, Server},
+    replica_set::{ReplicaSet, free_port},
+};
+
+pub const SECRET: &str = "the secret of the tests, 32 bytes and more";
+pub const SERVERS: usize = 2;
+
+/// Fields go in this order: the servers first, the runtime of the proxies last.
+pub struct Cluster {
+    servers: Vec<Option<Server>>,
+    ports: Vec<u16>,
+    pub set: ReplicaSet,
+    folder: Folder,
+    /// More settings of the servers.
+    settings: Vec<(&'static str, String)>,
+    /// The test's own look into the database.
+    pub database: Database,
+    pub runtime: Runtime,
+}
+
+impl Cluster {
+    pub fn start(members: usize) -> Self {
+        Self::with(members, Vec::new())
+    }
+
+    pub fn with(members: usize, settings: Vec<(&'static str, String)>) -> Self {
+        let runtime = Runtime::new().unwrap();
+        let set = ReplicaSet::start(members, runtime.handle());
+        let database = runtime.block_on(async {
+            // It waits where a server would not.
+            let uri = format!("{}&serverSelectionTimeoutMS=30000", set.uri());
+            let options = movie_bag::mongo::parse(&uri).await.unwrap();
+            mongodb::Client::with_options(options).unwrap().database("movie_bag")
+        });
+        let (folder, ports) = (Folder::new(), (0..SERVERS).map(|_| free_port()).collect());
+        let servers = (0..SERVERS).map(|_| None).collect();
+        let mut cluster = Self { servers, ports, set, folder, settings, database, runtime };
+        for server in 0..SERVERS {
+            cluster.start_server(server);
+        }
+        cluster
+    }
+
+    fn command(&self, server: usize) -> Command {
+        let mut command = self.folder.command(&["serve"]);
+        command
+            .env("ROCKET_PORT", self.ports[server].to_string())
+            .env("MOVIE_BAG_MONGODB__URI", self.set.uri())
+            .env("MOVIE_BAG_JWT__SECRET", SECRET);
+        for (name, value) in &self.settings {
+            command.env(name, value);
+        }
+        command
+    }
+
+    /// At the address that it had before, if it was there before.
+    pub fn start_server(&mut self, server: usize) {
+        self.servers[server] = Some(Server::start(self.command(server)));
+    }
+
+    pub fn server(&self, server: usize) -> &Server {
+        self.servers[server].as_ref().expect("a server that runs")
+    }
+
+    pub fn bases(&self) -> Vec<String> {
+        self.ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect()
+    }
+
+    pub fn kill_server(&mut self, server: usize) {
+        let server = self.servers[server].take().expect("a server that runs");
+        server.signal(Signal::KILL);
+        server.wait();
+    }
+
+    /// As an operator does it; the new one looks at its start whether a deletion was left undone.
+    pub fn restart_server(&mut self, server: usize) {
+        self.servers[server].take().expect("a server that runs").stop();
+        self.start_server(server);
+    }
+
+    pub fn count(&self, collection: &str, filter: bson::Document) -> u64 {
+        let collection = self.database.collection::<bson::Document>(collection);
+        self.runtime.block_on(async { collection.count_documents(filter).await }).unwrap()
+    }
+
+    /// Movies of an account, put there directly.
+    pub fn give_movies(&self, owner: &str, names: &str, count: usize) {
+        let owner = bson::oid::ObjectId::parse_str(owner).unwrap();
+        let now = bson::DateTime::now();
+        let movies = (0..count).map(|number| {
+            doc! {
+                "name": format!("{names} {number}"), "casts": [], "genres": ["Drama"], "directors": [],
+                "countries": [], "languages": [], "added_by": owner, "created_at": now, "updated_at": now,
+                "version": 1_i64,
+            }
+        });
+        let collection = self.database.collection("movies");
+        self.runtime.block_on(async { collection.insert_many(movies).await }).unwrap();
+    }
+}

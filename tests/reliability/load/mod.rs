@@ -1,0 +1,225 @@
+//! Traffic through all servers, and a ledger of what was promised to it.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use bson::doc;
+use futures::TryStreamExt;
+use serde_json::json;
+use tokio::task::JoinHandle;
+
+mod client;
+mod ledger;
+mod listener;
+mod prober;
+mod reader;
+mod writer;
+
+pub use client::{Client, Tally};
+use ledger::Ledger;
+use listener::Listener;
+pub use prober::{Kind, Probes};
+
+use crate::{
+    cluster::{Cluster, SERVERS},
+    process::PASSWORD,
+};
+
+/// Movies that stand there throughout: a walk from page to page visits each of them once.
+const STANDING: usize = 120;
+
+/// What comes at once, and how fast.
+#[derive(Clone, Copy)]
+pub struct Rate {
+    pub writers: usize,
+    pub readers: usize,
+    /// Between two requests of each.
+    pub pause: Duration,
+}
+
+pub const USUAL: Rate = Rate { writers: 4, readers: 2, pause: Duration::from_millis(20) };
+
+/// Traffic that runs until [`Load::finish`].
+pub struct Load {
+    pub client: Arc<Client>,
+    pub probes: Arc<Probes>,
+    ledger: Arc<Ledger>,
+    listeners: Vec<Arc<Listener>>,
+    /// End by themselves when they are told to stop.
+    workers: Vec<JoinHandle<()>>,
+    /// Go on to the end.
+    followers: Vec<JoinHandle<()>>,
+    token: String,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Outcome {
+    pub tally: Tally,
+    pub movies: usize,
+    pub changes: usize,
+    pub walks: usize,
+    pub visits_of_listeners: usize,
+    pub resets: usize,
+}
+
+impl Load {
+    /// Starts when each listener hears. Two servers may be killed at once only where `may_break`.
+    pub fn start(cluster: &Cluster, rate: Rate, may_break: bool) -> Self {
+        let client = Arc::new(Client::new(cluster.bases(), may_break));
+        let ledger = Arc::new(Ledger::default());
+        let token = cluster.server(0).sign_up("loader");
+        let owner = cluster.server(0).get("/api/users/me", Some(&token)).1["id"].as_str().unwrap().to_owned();
+        cluster.give_movies(&owner, "Standing", STANDING);
+        let probes = Arc::new(Probes::default());
+        let runtime = &cluster.runtime;
+        let listeners: Vec<_> = (0..SERVERS).map(|server| Arc::new(Listener::new(server))).collect();
+        let followers = listeners.iter().map(|listener| {
+            let (listener, client) = (Arc::clone(listener), Arc::clone(&client));
+            runtime.spawn(async move { listener.follow(&client).await })
+        });
+        let mut followers: Vec<_> = followers.collect();
+        for listener in &listeners {
+            crate::process::eventually("a listener hears", || listener.hears());
+        }
+        let mut workers = Vec::new();
+        for number in 0..rate.writers {
+            let (client, ledger, token) = (Arc::clone(&client), Arc::clone(&ledger), token.clone());
+            workers.push(runtime.spawn(async move {
+                writer::Writer::new(&client, &ledger, &token, number, rate.pause).run().await;
+            }));
+        }
+        for number in 0..rate.readers {
+            let (client, owner) = (Arc::clone(&client), owner.clone());
+            workers.push(
+                runtime
+                    .spawn(async move { reader::walk(&client, number, rate.pause, STANDING, &owner).await }),
+            );
+        }
+        for server in 0..SERVERS {
+            let movie = json!({ "name": format!("Probe {server}"), "casts": [], "genres": ["Probe"] });
+            let (status, movie) =
+                cluster.server(server).call("POST", "/api/movies", Some(&token), Some(movie));
+            assert_eq!(status, 201);
+            let path = format!("/api/movies/{}", movie["id"].as_str().unwrap());
+            for kind in prober::KINDS {
+                let (client, probes) = (Arc::clone(&client), Arc::clone(&probes));
+                let (path, token) = (path.clone(), token.clone());
+                followers.push(
+                    runtime.spawn(async move { probes.probe(&client, server, kind, &path, &token).await }),
+                );
+            }
+        }
+        Self { client, probes, ledger, listeners, workers, followers, token }
+    }
+
+    /// A change now is heard by each listener; how long after it was acknowledged by the last.
+    pub fn assert_heard(&self, cluster: &Cluster, name: &str) -> Duration {
+        let (client, ledger, token) = (&self.client, &self.ledger, &self.token);
+        let id = cluster.runtime.block_on(async {
+            let mut writer = writer::Writer::new(client, ledger, token, 0, Duration::ZERO);
+            writer.create(name).await.expect("a movie")
+        });
+        let acknowledged = Instant::now();
+        for listener in &self.listeners {
+            let what = format!("server {} tells of a change", listener.server());
+            crate::process::eventually(&what, || listener.has_heard_of(&id));
+        }
+        acknowledged.elapsed()
+    }
+
+    /// Ends the traffic, each request repeated until it is answered, and holds the database, the servers
+    /// and what the listeners heard against what was promised.
+    pub fn finish(mut self, cluster: &Cluster) -> Outcome {
+        self.client.stop.store(true, Ordering::SeqCst);
+        cluster.runtime.block_on(async {
+            for worker in std::mem::take(&mut self.workers) {
+                tokio::time::timeout(Duration::from_mins(2), worker).await.expect("an end").unwrap();
+            }
+        });
+        self.assert_heard(cluster, "The last");
+        for follower in &self.followers {
+            follower.abort();
+        }
+        self.assert_kept(cluster);
+        for listener in &self.listeners {
+            listener.assert_complete(&self.ledger, &self.client);
+        }
+        let tally = self.client.tally();
+        assert!(tally.violations.is_empty(), "{:#?}", tally.violations);
+        Outcome {
+            movies: self.ledger.len(),
+            changes: self.ledger.changes(),
+            walks: self.client.walks.load(Ordering::SeqCst),
+            visits_of_listeners: self.listeners.iter().map(|listener| listener.visits()).sum(),
+            resets: self.listeners.iter().map(|listener| listener.resets()).sum(),
+            tally,
+        }
+    }
+
+    /// What is there is what was promised: nothing less, nothing more, nothing twice.
+    fn assert_kept(&self, cluster: &Cluster) {
+        let filter =
+            doc! { "genres": { "$ne": "Probe" }, "name": { "$not": { "$regex": "^(Standing|Leaving) " } } };
+        let movies = cluster.database.collection::<bson::Document>("movies");
+        let found: Vec<bson::Document> =
+            cluster.runtime.block_on(async { movies.find(filter).await?.try_collect().await }).unwrap();
+        self.ledger.assert_equals(&found);
+        assert_eq!(cluster.count("movies", doc! { "name": { "$regex": "^Standing " } }), STANDING as u64);
+        // And the servers say the same.
+        for server in 0..SERVERS {
+            for (id, version) in self.ledger.standing().into_iter().take(100) {
+                let (status, movie) = cluster.server(server).get(&format!("/api/movies/{id}"), None);
+                assert_eq!((status, movie["version"].as_i64()), (200, Some(version)), "{id}");
+            }
+        }
+    }
+}
+
+/// An account with many movies that goes while something fails.
+pub struct Leaver {
+    pub id: String,
+    token: String,
+    movies: usize,
+}
+
+impl Leaver {
+    /// Puts its movies there.
+    pub fn arrive(cluster: &Cluster, name: &str, movies: usize) -> Self {
+        let server = cluster.server(0);
+        let token = server.sign_up(name);
+        let id = server.get("/api/users/me", Some(&token)).1["id"].as_str().unwrap().to_owned();
+        cluster.give_movies(&id, &format!("Leaving {name}"), movies);
+        Self { id, token, movies }
+    }
+
+    /// Asks a server to delete the account, and comes back when some of the movies are gone. The
+    /// answer is not waited for.
+    pub fn leave(&self, cluster: &Cluster, load: &Client, server: usize) -> JoinHandle<u16> {
+        let client = load.clone();
+        let token = self.token.clone();
+        let asked = cluster.runtime.spawn(async move { client.leave(server, &token).await });
+        crate::process::eventually("the movies are going", || self.left(cluster) < self.movies as u64);
+        asked
+    }
+
+    pub fn left(&self, cluster: &Cluster) -> u64 {
+        let owner = bson::oid::ObjectId::parse_str(&self.id).unwrap();
+        cluster.count("movies", doc! { "added_by": owner })
+    }
+
+    /// No token of it, no login, nothing that was its own.
+    pub fn assert_gone(&self, cluster: &Cluster, name: &str) {
+        crate::process::eventually_within(Duration::from_mins(2), "no movie is left", || {
+            self.left(cluster) == 0
+        });
+        for server in 0..SERVERS {
+            assert_eq!(cluster.server(server).get("/api/users/me", Some(&self.token)).0, 401);
+        }
+        let credentials = json!({ "email": format!("{name}@example.com"), "password": PASSWORD });
+        let (status, _) = cluster.server(1).call("POST", "/api/auth/login", None, Some(credentials));
+        assert_eq!(status, 401);
+    }
+}

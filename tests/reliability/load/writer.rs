@@ -1,0 +1,148 @@
+//! Somebody who adds, changes and deletes movies, and repeats what was answered with 503.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{
+    client::{Answer, Ask, Client},
+    ledger::{Ledger, Promise},
+};
+
+pub struct Writer<'a> {
+    client: &'a Client,
+    ledger: &'a Ledger,
+    token: &'a str,
+    number: usize,
+    pause: Duration,
+    /// Each request goes to another server than the one before.
+    turn: usize,
+}
+
+fn body(promise: &Promise) -> Value {
+    json!({ "name": promise.name, "casts": [promise.name], "genres": ["Load"], "plot": promise.plot })
+}
+
+impl<'a> Writer<'a> {
+    pub fn new(
+        client: &'a Client,
+        ledger: &'a Ledger,
+        token: &'a str,
+        number: usize,
+        pause: Duration,
+    ) -> Self {
+        Self { client, ledger, token, number, pause, turn: number }
+    }
+
+    pub async fn run(mut self) {
+        for round in 0.. {
+            if self.client.is_over() {
+                return;
+            }
+            let name = format!("Movie {} of writer {}", round, self.number);
+            let Some(id) = self.create(&name).await else { continue };
+            for _ in 0..round % 4 {
+                self.replace(&id).await;
+            }
+            if round % 3 != 0 {
+                self.delete(&id).await;
+            }
+        }
+    }
+
+    fn ask(&mut self, method: Method, path: &str) -> Ask<'a> {
+        self.turn += 1;
+        Ask::new(self.turn, method, path, Some(self.token))
+    }
+
+    fn object(&self, doing: &str, again: bool, answer: &Answer) {
+        self.client.object(format!("{doing}, again: {again}: {} {}", answer.status, answer.body));
+    }
+
+    /// Adds a movie; its id. A 409 is right if an earlier try was answered with 503, and that one was it.
+    pub async fn create(&mut self, name: &str) -> Option<String> {
+        let promise =
+            Promise { name: name.to_owned(), version: 1, plot: "Version 1".to_owned(), is_deleted: false };
+        let ask = Ask { body: Some(body(&promise)), ..self.ask(Method::POST, "/api/movies") };
+        let (answer, again) = self.client.persist(ask).await;
+        let id = match answer.status {
+            201 => answer.body["id"].as_str()?.to_owned(),
+            409 if again => {
+                self.client.was_done_before();
+                let path = format!("/api/movies?cast={}&limit=2", name.replace(' ', "%20"));
+                let (found, _) = self.client.persist(Ask::get(self.turn, &path)).await;
+                let items = found.body["items"].as_array().cloned().unwrap_or_default();
+                match &*items {
+                    [movie] => movie["id"].as_str()?.to_owned(),
+                    other => {
+                        self.client.object(format!("{name} is there {} times", other.len()));
+                        return None;
+                    }
+                }
+            }
+            _ => {
+                self.object(&format!("POST {name}"), again, &answer);
+                return None;
+            }
+        };
+        self.ledger.write(&id, promise);
+        self.read_back(&id).await;
+        Some(id)
+    }
+
+    /// Changes it. A 412 is right if an earlier try was answered with 503, and that one was it.
+    async fn replace(&mut self, id: &str) {
+        let before = self.ledger.of(id);
+        let version = before.version + 1;
+        let promise = Promise { version, plot: format!("Version {version}"), ..before.clone() };
+        let path = format!("/api/movies/{id}");
+        let ask = Ask {
+            if_match: Some(before.version),
+            body: Some(body(&promise)),
+            ..self.ask(Method::PUT, &path)
+        };
+        let (answer, again) = self.client.persist(ask).await;
+        match answer.status {
+            200 if answer.etag == Some(format!("\"{version}\"")) => {}
+            412 if again => self.client.was_done_before(),
+            _ => self.object(&format!("PUT {path}"), again, &answer),
+        }
+        self.ledger.write(id, promise);
+        self.read_back(id).await;
+    }
+
+    /// Deletes it. A 404 is right if an earlier try was answered with 503, and that one was it.
+    async fn delete(&mut self, id: &str) {
+        let before = self.ledger.of(id);
+        let path = format!("/api/movies/{id}");
+        let ask = Ask { if_match: Some(before.version), ..self.ask(Method::DELETE, &path) };
+        let (answer, again) = self.client.persist(ask).await;
+        match answer.status {
+            204 => {}
+            404 if again => self.client.was_done_before(),
+            _ => self.object(&format!("DELETE {path}"), again, &answer),
+        }
+        self.ledger.write(id, Promise { is_deleted: true, ..before });
+        self.read_back(id).await;
+    }
+
+    /// Through the other server: what was acknowledged is what is read.
+    async fn read_back(&mut self, id: &str) {
+        let promise = self.ledger.of(id);
+        let path = format!("/api/movies/{id}");
+        self.turn += 1;
+        let (answer, _) = self.client.persist(Ask::get(self.turn, &path)).await;
+        let is_kept = if promise.is_deleted {
+            answer.status == 404
+        } else {
+            let movie = &answer.body;
+            let is = (movie["version"].as_i64(), movie["plot"].as_str(), movie["name"].as_str());
+            is == (Some(promise.version), Some(&*promise.plot), Some(&*promise.name))
+        };
+        if !is_kept {
+            self.client.object(format!("GET {path}: {} {} for {promise:?}", answer.status, answer.body));
+        }
+        tokio::time::sleep(self.pause).await;
+    }
+}
