@@ -36,7 +36,7 @@ const CASCADE_BATCH: i64 = 1_000;
 /// The movies. Clones share what they ask of the database.
 #[derive(Clone)]
 pub struct Movies {
-    movies: Collection<MovieDocument>,
+    documents: Collection<MovieDocument>,
     by_id: Batches<ById<MovieDocument>>,
     pub(super) pages: Batches<Pages>,
     pub(super) inserts: Batches<Insert>,
@@ -80,7 +80,7 @@ impl Movies {
             pages: Batches::new(Pages::new(movies.clone())),
             inserts: Batches::new(Insert(movies.clone())),
             cache: None,
-            movies,
+            documents: movies,
         }
     }
 
@@ -101,7 +101,7 @@ impl Movies {
     /// Follows what others change, as long as there is a cache, until the shutdown.
     pub async fn keep_cache_true(&self, shutdown: Shutdown) {
         if let Some(cache) = &self.cache {
-            cache.follow(&self.movies, shutdown).await;
+            cache.follow(&self.documents, shutdown).await;
         }
     }
 
@@ -112,7 +112,7 @@ impl Movies {
 
     /// For the other files of this feature.
     pub(super) fn collection(&self) -> &Collection<MovieDocument> {
-        &self.movies
+        &self.documents
     }
 
     /// # Errors
@@ -144,7 +144,8 @@ impl Movies {
     ) -> Result<Result<MovieDocument, Refusal>, StoreError> {
         let _forget = self.forget_after(&[id]);
         let filter = ownership::owned(id, caller, precondition);
-        let command = self.movies.find_one_and_update(filter, update).return_document(ReturnDocument::After);
+        let command =
+            self.documents.find_one_and_update(filter, update).return_document(ReturnDocument::After);
         match within(COMMAND, command).await? {
             Some(movie) => Ok(Ok(movie)),
             None => self.why_not(id, caller).await.map(Err),
@@ -187,13 +188,13 @@ impl Movies {
     ) -> Result<Result<(), Refusal>, StoreError> {
         let _forget = self.forget_after(&[id]);
         let filter = ownership::owned(id, caller, precondition);
-        let deleted = within(COMMAND, self.movies.delete_one(filter)).await?;
+        let deleted = within(COMMAND, self.documents.delete_one(filter)).await?;
         if deleted.deleted_count == 1 { Ok(Ok(())) } else { self.why_not(id, caller).await.map(Err) }
     }
 
     /// The second look, after a write that matched nothing.
     async fn why_not(&self, id: MovieId, caller: UserId) -> Result<Refusal, StoreError> {
-        let owned = self.movies.clone_with_type::<Owned>();
+        let owned = self.documents.clone_with_type::<Owned>();
         let find = owned.find_one(doc! { "_id": id }).projection(doc! { "added_by": 1 });
         Ok(ownership::refusal(within(COMMAND, find).await?.as_ref(), caller))
     }
@@ -205,7 +206,7 @@ impl Movies {
     pub async fn count(&self) -> Result<u64, StoreError> {
         // By the keys of an index, of which any would do: to read the movies takes four times as long.
         let hint = Hint::Name("newest_first".to_owned());
-        within(COMMAND, self.movies.count_documents(doc! {}).hint(hint)).await
+        within(COMMAND, self.documents.count_documents(doc! {}).hint(hint)).await
     }
 
     /// How many movies a user has added.
@@ -213,7 +214,7 @@ impl Movies {
     /// # Errors
     /// When the database fails.
     pub async fn count_of(&self, owner: UserId) -> Result<u64, StoreError> {
-        within(COMMAND, self.movies.count_documents(doc! { "added_by": owner })).await
+        within(COMMAND, self.documents.count_documents(doc! { "added_by": owner })).await
     }
 
     /// Deletes some of a user's movies; tells how many were found.
@@ -221,7 +222,7 @@ impl Movies {
     /// # Errors
     /// When the database fails.
     pub async fn remove_batch_of(&self, owner: UserId) -> Result<usize, StoreError> {
-        let documents = self.movies.clone_with_type::<Document>();
+        let documents = self.documents.clone_with_type::<Document>();
         let find =
             documents.find(doc! { "added_by": owner }).projection(doc! { "_id": 1 }).limit(CASCADE_BATCH);
         let found: Vec<Document> = within(BATCH, async { find.await?.try_collect().await }).await?;
@@ -230,7 +231,7 @@ impl Movies {
         if !ids.is_empty() {
             let _forget = self.forget_after(&ids);
             let filter = doc! { "_id": { "$in": &ids }, "added_by": owner };
-            within(BATCH, self.movies.delete_many(filter)).await?;
+            within(BATCH, self.documents.delete_many(filter)).await?;
         }
         Ok(ids.len())
     }

@@ -86,10 +86,10 @@ async fn a_read_sees_every_write_that_was_answered_before_it_was_sent() {
         let (ann, anyone) = (ann.clone(), app.anyone());
         let path = ann.add(&format!("Film {number}")).await;
         // Others keep reading the same, so that there is always a command to join.
-        let (noise, noisy) = (app.anyone(), path.clone());
+        let (other, read) = (app.anyone(), path.clone());
         let noise = tokio::spawn(async move {
             loop {
-                noise.get(&noisy).await.assert_status(200);
+                other.get(&read).await.assert_status(200);
             }
         });
         owners.spawn(async move {
