@@ -151,7 +151,8 @@ def table(runs, servers):
                 fields = ("rate", "p50", "p99", "cpu", "mongod_cpu", "resident", "failed")
                 medians[name] = {field: statistics.median(run[field] for run in these) for field in fields}
         for name, found in medians.items():
-            ratio = f"{found['rate'] / medians[PEER]['rate']:.2f}" if PEER in medians else "–"
+            peer = medians.get(PEER, {}).get("rate")
+            ratio = f"{found['rate'] / peer:.2f}" if peer else "–"
             goal = LOADS[load][1] if connections == 64 else 0.95 if connections == 1 and LOADS[load][1] else None
             print(f"| {LOADS[load][0]} | {connections} | {name} | {found['rate']:.0f} | {ratio} "
                   f"| {goal if goal and name == OURS else ''} | {found['p50']:.2f} | {found['p99']:.2f} | {found['failed']:.0f} "

@@ -36,16 +36,28 @@ class Server:
 
     def pids(self):
         """The process and those that it has started; the database's are not its own."""
+        parents = {pid: int(stat(pid)[1]) for pid in processes() if stat(pid)}
         found = [self.process.pid]
         for pid in found:
-            for children in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
-                found += [int(child) for child in children.read_text().split()]
+            found += [child for child, parent in parents.items() if parent == pid]
         return [pid for pid in found if program(pid) not in ("mongod", "mongod-keeper")]
 
     def stop(self):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(60)
+
+
+def processes():
+    return [int(process.name) for process in pathlib.Path("/proc").glob("[0-9]*")]
+
+
+def stat(pid):
+    """The fields of /proc/PID/stat from the state on; nothing of a process that has ended."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    except OSError:
+        return []
 
 
 def program(pid):
@@ -57,19 +69,14 @@ def program(pid):
 
 def mongod_of(folder):
     """The process id of the mongod whose files are in this folder."""
-    for process in pathlib.Path("/proc").glob("[0-9]*"):
-        pid = int(process.name)
-        if program(pid) == "mongod" and str(folder) in (process / "cmdline").read_text():
+    for pid in processes():
+        if program(pid) == "mongod" and str(folder) in pathlib.Path(f"/proc/{pid}/cmdline").read_text():
             return pid
     sys.exit(f"no mongod on {folder}")
 
 
 def cpu_seconds(pids):
-    ticks = 0
-    for pid in pids:
-        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / TICKS_PER_SECOND
+    return sum(int(ticks) for pid in pids for ticks in stat(pid)[11:13]) / TICKS_PER_SECOND
 
 
 def resident_mb(pids):

@@ -19,6 +19,7 @@ use sightings::Sightings;
 mod batch_metrics;
 pub mod batches;
 pub mod by_id;
+mod command_line;
 pub mod embedded;
 mod ending;
 pub mod error;
