@@ -34,7 +34,7 @@ pub(super) fn of(mongod: &Path, files: &Path, log: &Path, port: u16) -> Command 
 #[cfg(target_os = "linux")]
 fn cache_gb() -> f64 {
     let system = rustix::system::sysinfo();
-    let megabytes = (u64::from(system.mem_unit) * u64::from(system.totalram)) >> 20;
+    let megabytes = (u64::from(system.mem_unit) * system.totalram) >> 20;
     // Exact in a float, up to some petabytes.
     (f64::from(u32::try_from(megabytes / 4).unwrap_or(u32::MAX)) / 1024.0).max(LEAST_CACHE_GB)
 }
