@@ -113,18 +113,28 @@ impl<C: Command> Batches<C> {
     /// The command's; [`StoreError::Overloaded`] when too many wait, [`StoreError::Unavailable`] after
     /// [`Command::LIMIT`].
     pub async fn ask(&self, key: C::Key) -> Answer<C> {
+        match Shared::enter(&self.0, key)? {
+            Place::First(batch, run) => run.serve_one(batch).await,
+            Place::Waiting(answer) => self.wait(answer).await,
+        }
+    }
+
+    async fn wait(&self, mut answer: oneshot::Receiver<Answer<C>>) -> Answer<C> {
         let came = Instant::now();
-        let mut answer = self.0.enter(key)?;
         while came.elapsed() < C::LIMIT {
-            Shared::start_run(&self.0);
-            // Then look again: those before us may have become slow.
+            // Look again from time to time: those before us may have become slow.
             if let Ok(answer) = timeout(SLOW, &mut answer).await {
                 let given_up = |_| Err(StoreError::Unavailable("the command was given up".to_owned()));
                 return answer.unwrap_or_else(given_up);
             }
+            Shared::start_run(&self.0);
         }
-        Err(StoreError::Unavailable(format!("no answer in {} ms", C::LIMIT.as_millis())))
+        Err(late::<C>())
     }
+}
+
+fn late<C: Command>() -> StoreError {
+    StoreError::Unavailable(format!("no answer in {} ms", C::LIMIT.as_millis()))
 }
 
 impl<C: Command> Shared<C> {
@@ -133,15 +143,14 @@ impl<C: Command> Shared<C> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enter(&self, key: C::Key) -> Result<oneshot::Receiver<Answer<C>>, StoreError> {
-        let mut queue = self.queue();
+    fn enter(own: &Arc<Self>, key: C::Key) -> Result<Place<C>, StoreError> {
+        let mut queue = own.queue();
         if queue.waiting >= C::CALLERS {
-            self.metrics.refused.inc();
+            own.metrics.refused.inc();
             return Err(StoreError::Overloaded);
         }
         let (sender, receiver) = oneshot::channel();
         queue.waiting += 1;
-        queue.count();
         match queue.callers.entry(key.clone()) {
             Entry::Occupied(mut callers) => callers.get_mut().push(sender),
             Entry::Vacant(callers) => {
@@ -149,38 +158,32 @@ impl<C: Command> Shared<C> {
                 queue.keys.push_back(key);
             }
         }
-        Ok(receiver)
-    }
-
-    /// One more run, if somebody waits and there may be one. It is a task of its own: a caller that goes
-    /// away must not take along what others wait for.
-    fn start_run(own: &Arc<Self>) {
-        let Some(mut batch) = own.queue().new_run() else { return };
-        let run = Run { id: batch.run, shared: Arc::clone(own) };
-        tokio::spawn(async move {
-            loop {
-                run.shared.serve(batch).await;
-                match run.shared.queue().next_batch(run.id) {
-                    Some(next) => batch = next,
-                    None => return,
-                }
-            }
-        });
-    }
-
-    async fn serve(&self, batch: Batch<C>) {
-        self.metrics.carried(batch.keys.len());
-        let mut result = self.command.run(batch.keys.clone()).await;
-        for (key, callers) in batch.keys.iter().zip(batch.callers) {
-            let answer = match &mut result {
-                Ok(values) => Ok(values.remove(key)),
-                Err(error) => Err(error.clone()),
-            };
-            for caller in callers {
-                // It may have gone in the meantime.
-                let _ = caller.send(answer.clone());
-            }
+        // Whoever finds nobody before them and nobody waiting needs no task to do it for them.
+        if queue.keys.len() == 1
+            && queue.waiting == 1
+            && let Some(batch) = queue.new_run()
+        {
+            let run = Run { id: batch.run, shared: Arc::clone(own) };
+            return Ok(Place::First(batch, run));
         }
+        queue.count();
+        let batch = queue.new_run();
+        drop(queue);
+        own.spawn(batch);
+        Ok(Place::Waiting(receiver))
+    }
+
+    /// One more run, if somebody waits and there may be one.
+    fn start_run(own: &Arc<Self>) {
+        let batch = own.queue().new_run();
+        own.spawn(batch);
+    }
+
+    /// A task of its own: a caller that goes away must not take along what others wait for.
+    fn spawn(self: &Arc<Self>, batch: Option<Batch<C>>) {
+        let Some(batch) = batch else { return };
+        let run = Run { id: batch.run, shared: Arc::clone(self) };
+        tokio::spawn(run.serve_all(batch));
     }
 }
 
@@ -237,10 +240,55 @@ struct Batch<C: Command> {
     callers: Vec<Vec<oneshot::Sender<Answer<C>>>>,
 }
 
+/// How a caller gets its answer.
+enum Place<C: Command> {
+    /// By a command that carries nobody else.
+    First(Batch<C>, Run<C>),
+    Waiting(oneshot::Receiver<Answer<C>>),
+}
+
 /// A run that no longer counts once it has ended, however it ends.
 struct Run<C: Command> {
     id: u64,
     shared: Arc<Shared<C>>,
+}
+
+impl<C: Command> Run<C> {
+    async fn ask(&self, keys: Vec<C::Key>) -> Result<HashMap<C::Key, C::Value>, StoreError> {
+        self.shared.metrics.carried(keys.len());
+        self.shared.command.run(keys).await
+    }
+
+    /// For the caller itself; whoever has come meanwhile is served by a task.
+    async fn serve_one(self, batch: Batch<C>) -> Answer<C> {
+        let result = timeout(C::LIMIT, self.ask(batch.keys)).await;
+        let next = self.shared.queue().next_batch(self.id);
+        if let Some(next) = next {
+            tokio::spawn(self.serve_all(next));
+        }
+        result.map_err(|_| late::<C>())?.map(|values| values.into_values().next())
+    }
+
+    async fn serve_all(self, mut batch: Batch<C>) {
+        loop {
+            let mut result = self.ask(batch.keys.clone()).await;
+            for (key, callers) in batch.keys.iter().zip(batch.callers) {
+                let answer = match &mut result {
+                    Ok(values) => Ok(values.remove(key)),
+                    Err(error) => Err(error.clone()),
+                };
+                for caller in callers {
+                    // It may have gone in the meantime.
+                    let _ = caller.send(answer.clone());
+                }
+            }
+            let next = self.shared.queue().next_batch(self.id);
+            match next {
+                Some(next) => batch = next,
+                None => return,
+            }
+        }
+    }
 }
 
 impl<C: Command> Drop for Run<C> {

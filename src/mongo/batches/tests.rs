@@ -15,6 +15,22 @@ struct Double {
     at_once: AtomicUsize,
 }
 
+/// A command may be dropped before it has ended.
+struct UnderWay<'a>(&'a AtomicUsize);
+
+impl<'a> UnderWay<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 impl Command for Double {
     type Key = u32;
     type Value = u32;
@@ -27,11 +43,11 @@ impl Command for Double {
     const LIMIT: Duration = Duration::from_secs(1);
 
     async fn run(&self, keys: Vec<u32>) -> Result<HashMap<u32, u32>, StoreError> {
-        let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
-        self.most_at_once.fetch_max(now, Ordering::SeqCst);
+        let under_way = UnderWay::begin(&self.at_once);
+        self.most_at_once.fetch_max(self.at_once.load(Ordering::SeqCst), Ordering::SeqCst);
         self.sent.send(keys.clone()).unwrap();
         self.go.acquire().await.unwrap().forget();
-        self.at_once.fetch_sub(1, Ordering::SeqCst);
+        drop(under_way);
         assert!(!keys.contains(&99), "a command that panics");
         if keys.contains(&13) {
             return Err(StoreError::Duplicate);
@@ -129,10 +145,14 @@ async fn a_failure_is_of_those_whom_the_command_carried() {
 #[tokio::test(start_paused = true)]
 async fn a_panic_is_an_error_and_the_next_caller_is_served() {
     let mut test = Test::new();
-    let panics = test.ask(99).await;
+    let first = test.ask(0).await;
     test.sent().await;
+    let panics = test.ask(99).await;
+    test.let_go(1);
+    assert_eq!(test.sent().await, [99]);
     let waits = test.ask(2).await;
     test.let_go(2);
+    assert_eq!(first.await.unwrap().unwrap(), Some(0));
     assert!(matches!(panics.await.unwrap(), Err(StoreError::Unavailable(_))));
     assert_eq!(waits.await.unwrap().unwrap(), Some(4));
 }
