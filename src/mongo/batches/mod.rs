@@ -15,19 +15,26 @@
 //! [`Command::MOST_RUNS`].
 
 use std::{
-    collections::{HashMap, VecDeque, hash_map::Entry},
+    collections::HashMap,
     hash::Hash,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use prometheus::{IntGauge, core::Collector};
+use prometheus::core::Collector;
 use tokio::{
     sync::oneshot,
     time::{Instant, timeout},
 };
 
-use super::{StoreError, batch_metrics::BatchMetrics};
+mod metrics;
+mod queue;
+
+use self::{
+    metrics::BatchMetrics,
+    queue::{Batch, Queue},
+};
+use super::StoreError;
 
 /// From here on a command no longer counts as one of [`Command::RUNS`]. Longer than a good command takes
 /// in a busy hour, shorter than a person notices.
@@ -71,17 +78,6 @@ struct Shared<C: Command> {
     queue: Mutex<Queue<C>>,
 }
 
-struct Queue<C: Command> {
-    /// Each key once, the longest waiting first.
-    keys: VecDeque<C::Key>,
-    callers: HashMap<C::Key, Vec<oneshot::Sender<Answer<C>>>>,
-    waiting: usize,
-    waiting_gauge: IntGauge,
-    /// The runs under way, and when each has sent its last command.
-    runs: Vec<(u64, Instant)>,
-    next_run: u64,
-}
-
 impl<C: Command> Clone for Batches<C> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
@@ -91,14 +87,7 @@ impl<C: Command> Clone for Batches<C> {
 impl<C: Command> Batches<C> {
     pub fn new(command: C) -> Self {
         let metrics = BatchMetrics::new(C::NAME);
-        let queue = Queue {
-            keys: VecDeque::new(),
-            callers: HashMap::new(),
-            waiting: 0,
-            waiting_gauge: metrics.waiting.clone(),
-            runs: Vec::new(),
-            next_run: 0,
-        };
+        let queue = Queue::new(metrics.waiting.clone());
         Self(Arc::new(Shared { command, metrics, queue: Mutex::new(queue) }))
     }
 
@@ -114,7 +103,7 @@ impl<C: Command> Batches<C> {
     /// [`Command::LIMIT`].
     pub async fn ask(&self, key: C::Key) -> Answer<C> {
         match Shared::enter(&self.0, key)? {
-            Place::First(batch, run) => run.serve_one(batch).await,
+            Place::First(run, batch) => run.serve_one(batch).await,
             Place::Waiting(answer) => self.wait(answer).await,
         }
     }
@@ -145,32 +134,20 @@ impl<C: Command> Shared<C> {
 
     fn enter(own: &Arc<Self>, key: C::Key) -> Result<Place<C>, StoreError> {
         let mut queue = own.queue();
-        if queue.waiting >= C::CALLERS {
+        let Some(answer) = queue.enter(key) else {
             own.metrics.refused.inc();
             return Err(StoreError::Overloaded);
-        }
-        let (sender, receiver) = oneshot::channel();
-        queue.waiting += 1;
-        match queue.callers.entry(key.clone()) {
-            Entry::Occupied(mut callers) => callers.get_mut().push(sender),
-            Entry::Vacant(callers) => {
-                callers.insert(vec![sender]);
-                queue.keys.push_back(key);
+        };
+        let has_one = queue.has_one();
+        match queue.new_run() {
+            // Nobody is before this caller: it needs no task to ask for it.
+            Some(batch) if has_one => Ok(Place::First(Run { id: batch.run, shared: Arc::clone(own) }, batch)),
+            batch => {
+                drop(queue);
+                own.spawn(batch);
+                Ok(Place::Waiting(answer))
             }
         }
-        // Whoever finds nobody before them and nobody waiting needs no task to do it for them.
-        if queue.keys.len() == 1
-            && queue.waiting == 1
-            && let Some(batch) = queue.new_run()
-        {
-            let run = Run { id: batch.run, shared: Arc::clone(own) };
-            return Ok(Place::First(batch, run));
-        }
-        queue.count();
-        let batch = queue.new_run();
-        drop(queue);
-        own.spawn(batch);
-        Ok(Place::Waiting(receiver))
     }
 
     /// One more run, if somebody waits and there may be one.
@@ -187,63 +164,10 @@ impl<C: Command> Shared<C> {
     }
 }
 
-impl<C: Command> Queue<C> {
-    fn count(&self) {
-        self.waiting_gauge.set(i64::try_from(self.waiting).unwrap_or(i64::MAX));
-    }
-
-    fn new_run(&mut self) -> Option<Batch<C>> {
-        if self.runs.len() >= C::MOST_RUNS || self.in_time() >= C::RUNS {
-            return None;
-        }
-        let run = self.next_run;
-        self.next_run += 1;
-        self.next_batch(run)
-    }
-
-    /// How many of the runs have sent their command a short time ago.
-    fn in_time(&self) -> usize {
-        self.runs.iter().filter(|(_, sent)| sent.elapsed() < SLOW).count()
-    }
-
-    /// What this run carries next. It ends, in the same moment, when nobody waits, or when others have
-    /// taken its place because it was slow.
-    fn next_batch(&mut self, run: u64) -> Option<Batch<C>> {
-        self.runs.retain(|(id, _)| *id != run);
-        if self.in_time() >= C::RUNS {
-            return None;
-        }
-        let mut batch = Batch { run, keys: Vec::new(), callers: Vec::new() };
-        while batch.keys.len() < C::KEYS
-            && let Some(key) = self.keys.pop_front()
-        {
-            let mut callers = self.callers.remove(&key).unwrap_or_default();
-            self.waiting -= callers.len();
-            callers.retain(|caller| !caller.is_closed());
-            if !callers.is_empty() {
-                batch.keys.push(key);
-                batch.callers.push(callers);
-            }
-        }
-        self.count();
-        if batch.keys.is_empty() {
-            return None;
-        }
-        self.runs.push((run, Instant::now()));
-        Some(batch)
-    }
-}
-
-struct Batch<C: Command> {
-    run: u64,
-    keys: Vec<C::Key>,
-    callers: Vec<Vec<oneshot::Sender<Answer<C>>>>,
-}
-
 /// How a caller gets its answer.
 enum Place<C: Command> {
     /// By a command that carries nobody else.
-    First(Batch<C>, Run<C>),
+    First(Run<C>, Batch<C>),
     Waiting(oneshot::Receiver<Answer<C>>),
 }
 
@@ -293,7 +217,7 @@ impl<C: Command> Run<C> {
 
 impl<C: Command> Drop for Run<C> {
     fn drop(&mut self) {
-        self.shared.queue().runs.retain(|(id, _)| *id != self.id);
+        self.shared.queue().end(self.id);
     }
 }
 

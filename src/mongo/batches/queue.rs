@@ -1,0 +1,109 @@
+//! Who waits, and which commands are under way. It is locked for moments only, and asks nobody anything.
+
+use std::collections::{HashMap, VecDeque, hash_map::Entry};
+
+use prometheus::IntGauge;
+use tokio::{sync::oneshot, time::Instant};
+
+use super::{Answer, Command, SLOW};
+
+pub(super) struct Queue<C: Command> {
+    /// Each key once, the longest waiting first.
+    keys: VecDeque<C::Key>,
+    callers: HashMap<C::Key, Vec<oneshot::Sender<Answer<C>>>>,
+    waiting: usize,
+    waiting_gauge: IntGauge,
+    /// The runs under way, and when each has sent its last command.
+    runs: Vec<(u64, Instant)>,
+    next_run: u64,
+}
+
+/// What one command carries.
+pub(super) struct Batch<C: Command> {
+    pub run: u64,
+    pub keys: Vec<C::Key>,
+    /// In the order of the keys.
+    pub callers: Vec<Vec<oneshot::Sender<Answer<C>>>>,
+}
+
+impl<C: Command> Queue<C> {
+    pub fn new(waiting_gauge: IntGauge) -> Self {
+        Self {
+            keys: VecDeque::new(),
+            callers: HashMap::new(),
+            waiting: 0,
+            waiting_gauge,
+            runs: Vec::new(),
+            next_run: 0,
+        }
+    }
+
+    fn count(&self) {
+        self.waiting_gauge.set(i64::try_from(self.waiting).unwrap_or(i64::MAX));
+    }
+
+    /// `None` if too many wait.
+    pub fn enter(&mut self, key: C::Key) -> Option<oneshot::Receiver<Answer<C>>> {
+        if self.waiting >= C::CALLERS {
+            return None;
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.waiting += 1;
+        self.count();
+        match self.callers.entry(key.clone()) {
+            Entry::Occupied(mut callers) => callers.get_mut().push(sender),
+            Entry::Vacant(callers) => {
+                callers.insert(vec![sender]);
+                self.keys.push_back(key);
+            }
+        }
+        Some(receiver)
+    }
+
+    /// Whether one caller waits and no more.
+    pub fn has_one(&self) -> bool {
+        self.waiting == 1
+    }
+
+    /// What one more run would carry, if there may be one and somebody waits.
+    pub fn new_run(&mut self) -> Option<Batch<C>> {
+        if self.runs.len() >= C::MOST_RUNS {
+            return None;
+        }
+        let run = self.next_run;
+        self.next_run += 1;
+        self.next_batch(run)
+    }
+
+    /// What this run carries next. It ends, in the same moment, when nobody waits, or when others have
+    /// taken its place because it was slow.
+    pub fn next_batch(&mut self, run: u64) -> Option<Batch<C>> {
+        self.end(run);
+        let in_time = self.runs.iter().filter(|(_, sent)| sent.elapsed() < SLOW).count();
+        if in_time >= C::RUNS {
+            return None;
+        }
+        let mut batch = Batch { run, keys: Vec::new(), callers: Vec::new() };
+        while batch.keys.len() < C::KEYS
+            && let Some(key) = self.keys.pop_front()
+        {
+            let mut callers = self.callers.remove(&key).unwrap_or_default();
+            self.waiting -= callers.len();
+            callers.retain(|caller| !caller.is_closed());
+            if !callers.is_empty() {
+                batch.keys.push(key);
+                batch.callers.push(callers);
+            }
+        }
+        self.count();
+        if batch.keys.is_empty() {
+            return None;
+        }
+        self.runs.push((run, Instant::now()));
+        Some(batch)
+    }
+
+    pub fn end(&mut self, run: u64) {
+        self.runs.retain(|(id, _)| *id != run);
+    }
+}
