@@ -13,7 +13,7 @@ use futures::TryStreamExt;
 
 use crate::{
     mongo::{Connection, StoreError},
-    movies::{Movies, model::MovieLine},
+    movies::{Movies, view::MovieLine},
 };
 
 /// Why an export is not whole.
@@ -39,7 +39,7 @@ pub async fn run(file: Option<PathBuf>, connection: &Connection) -> Result<(), E
     let mut sink = BufWriter::new(sink);
     let mut movies = Box::pin(Movies::new(&connection.database).all().await?);
     while let Some(movie) = movies.try_next().await? {
-        serde_json::to_writer(&mut sink, &MovieLine::from(&movie)).map_err(|error| at(error.into()))?;
+        serde_json::to_writer(&mut sink, &MovieLine(&movie)).map_err(|error| at(error.into()))?;
         sink.write_all(b"\n").map_err(at)?;
     }
     sink.flush().map_err(at)

@@ -103,7 +103,11 @@ pub fn rocket(
     secret: &SecretString,
     database: &Database,
 ) -> Result<Rocket<Build>, SetupError> {
-    let (users, admins, movies) = (Users::new(database), Admins::new(database), Movies::new(database));
+    let (users, admins, movies) = (
+        Users::new(database),
+        Admins::new(database),
+        Movies::new(database).with_cache(settings.cache.movies),
+    );
     let cascade = Cascade::new(users.clone(), admins.clone(), movies.clone());
     let auth = auth::Parts {
         tokens: Tokens::new(secret, settings.jwt.lifetime),

@@ -60,7 +60,8 @@ pub fn start(format: LogFormat, level: LogLevel) -> Log {
     // Rocket's generated code says of each refusal that a guard failed: the request's own line does.
     let ours = filter_fn(|metadata| !metadata.target().ends_with("::_"));
     let builder = NonBlockingBuilder::default().buffered_lines_limit(WAITING).lossy(true).thread_name("log");
-    let (queue, writer) = builder.finish(io::stderr());
+    // Of what waits as many lines as fit are written at once; it is flushed when nothing waits.
+    let (queue, writer) = builder.finish(io::BufWriter::with_capacity(64 << 10, io::stderr()));
     let dropped = queue.error_counter();
     let written = queue.with_filter(|metadata| metadata.target() == REQUESTS).or_else(io::stderr);
     let registry = tracing_subscriber::registry().with(targets).with(ours);

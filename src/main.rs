@@ -13,6 +13,10 @@ use movie_bag::{
     openapi,
     serve::{self, ServeError},
 };
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A movie catalogue REST API on MongoDB.
 #[derive(Parser)]
 #[command(name = "movie-bag", version)]

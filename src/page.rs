@@ -31,7 +31,7 @@ const MAX_CURSOR: usize = 2_048;
 const SIGNATURE: usize = 16;
 
 /// Where an item stands in its order: the sort key, and the id to break ties.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Position {
     pub key: Value,
     pub id: ObjectId,
@@ -148,8 +148,8 @@ impl Paging {
 }
 
 /// Some items of a list, and how to go on.
-pub struct Page<T> {
-    items: Vec<T>,
+pub struct Page<'a, T> {
+    items: &'a [T],
     next: Option<String>,
     link: Option<String>,
     total: Option<u64>,
@@ -175,22 +175,21 @@ pub fn schema(item: impl Into<RefOr<Schema>>) -> ObjectBuilder {
     ObjectBuilder::new().property("items", items).required("items").property("next", next).required("next")
 }
 
-impl<T> Page<T> {
+impl<'a, T> Page<'a, T> {
     /// `found` holds one item more than the limit if there is a next page.
     pub fn new(
-        mut found: Vec<T>,
+        found: &'a [T],
         paging: &Paging,
         cursors: &Cursors,
         binding: &str,
         position: impl FnOnce(&T) -> Position,
     ) -> Self {
-        let more = found.len() > paging.limit as usize;
-        found.truncate(paging.limit as usize);
-        let last = found.last().filter(|_| more);
+        let items = &found[..found.len().min(paging.limit as usize)];
+        let last = items.last().filter(|_| found.len() > items.len());
         let next = last.map(|last| cursors.seal(binding, &position(last)));
         // The cursor's alphabet needs no escaping.
         let link = next.as_ref().map(|next| format!("{}after={next}", paging.link));
-        Self { items: found, next, link, total: None }
+        Self { items, next, link, total: None }
     }
 
     /// With the number of all items of the list, this page's or not.
@@ -203,8 +202,8 @@ impl<T> Page<T> {
     ///
     /// # Errors
     /// 500 if a view has no JSON form.
-    pub fn reply<'a, V: Serialize>(
-        &'a self,
+    pub fn reply<V: Serialize>(
+        &self,
         view: impl FnMut(&'a T) -> Result<V, Problem>,
     ) -> Result<Reply, Problem> {
         let items = self.items.iter().map(view).collect::<Result<_, _>>()?;

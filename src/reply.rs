@@ -87,6 +87,8 @@ impl<'r> Responder<'r, 'static> for Reply {
         }
         if let Some(body) = self.body {
             response.set_header(ContentType::JSON);
+            // In one piece: Rocket would cut it into many small ones.
+            response.set_max_chunk_size(body.len().max(1));
             response.set_sized_body(body.len(), Cursor::new(body));
         }
         Ok(response)

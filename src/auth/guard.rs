@@ -1,5 +1,7 @@
 //! The request guards: a route that names one in its signature cannot run without it.
 
+use std::sync::Arc;
+
 use rocket::{
     Request, State,
     request::{FromRequest, Outcome},
@@ -19,7 +21,7 @@ use crate::{
 /// The user whose valid token came with the request, as the database has it now.
 #[derive(Debug, Clone)]
 pub struct CurrentUser {
-    pub account: Account,
+    pub account: Arc<Account>,
     pub token: VerifiedToken,
 }
 

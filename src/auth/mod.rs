@@ -49,6 +49,7 @@ pub fn stage(parts: Parts) -> AdHoc {
         ];
         metrics::register(&rocket, parts.hasher.collectors());
         metrics::register(&rocket, parts.throttle.collectors());
+        metrics::register(&rocket, parts.revoked.collectors());
         rocket
             .manage(parts.tokens)
             .manage(parts.revoked)

@@ -8,8 +8,16 @@ use std::time::Duration;
 use bson::{DateTime, Document, doc};
 use mongodb::{Collection, Database};
 
+use prometheus::core::Collector;
+use serde::Deserialize;
+
 use super::token::VerifiedToken;
-use crate::mongo::{COMMAND, StoreError, indexes, within};
+use crate::mongo::{
+    COMMAND, StoreError,
+    batches::Batches,
+    by_id::{ById, Identified},
+    indexes, within,
+};
 
 /// A document stays longer than its token by this much: the database's clock, which forgets it, and the
 /// server's, which reads the token's expiry, need not agree.
@@ -19,12 +27,37 @@ const SLACK: Duration = Duration::from_hours(24);
 #[derive(Clone)]
 pub struct RevokedTokens {
     tokens: Collection<Document>,
+    by_id: Batches<ById<RevokedToken>>,
+}
+
+/// That it is there says everything.
+#[derive(Deserialize)]
+struct RevokedToken {
+    #[serde(rename = "_id")]
+    jti: String,
+}
+
+impl Identified for RevokedToken {
+    const PLURAL: &'static str = "find_revoked_tokens";
+
+    type Id = String;
+
+    fn id(&self) -> String {
+        self.jti.clone()
+    }
 }
 
 impl RevokedTokens {
     #[must_use]
     pub fn new(database: &Database) -> Self {
-        Self { tokens: database.collection(indexes::REVOKED_TOKENS) }
+        let tokens = database.collection(indexes::REVOKED_TOKENS);
+        let by_id = ById::new(tokens.clone_with_type(), Document::new(), doc! { "_id": 1 });
+        Self { tokens, by_id: Batches::new(by_id) }
+    }
+
+    #[must_use]
+    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        self.by_id.collectors()
     }
 
     /// Revokes this token. Safe to do again.
@@ -47,6 +80,6 @@ impl RevokedTokens {
     /// # Errors
     /// When the database fails.
     pub async fn contains(&self, jti: &str) -> Result<bool, StoreError> {
-        within(COMMAND, self.tokens.find_one(doc! { "_id": jti })).await.map(|found| found.is_some())
+        self.by_id.ask(jti.to_owned()).await.map(|found| found.is_some())
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     fields::{FieldError, Fields},
     ids::UserId,
     mongo::{Connection, StoreError, patiently},
-    movies::{Movies, model::MovieInput, repository::Inserted},
+    movies::{Movies, insertion::Inserted, model::MovieInput},
     users::{Cascade, EmailAddress, Users, admins::Admins, cascade::OwnerGone},
 };
 

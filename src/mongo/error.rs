@@ -6,8 +6,8 @@ use std::{future::IntoFuture, time::Duration};
 
 use mongodb::error::{CommandError, Error, ErrorKind, WriteFailure};
 
-/// A failed command.
-#[derive(Debug, thiserror::Error)]
+/// A failed command. Several callers may have shared it: each gets a clone.
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// A unique index refused the document.
     #[error("a unique index refused the document")]
@@ -15,6 +15,9 @@ pub enum StoreError {
     /// The database is away, or changing its primary: later it will work. A write may have been done.
     #[error("the database is away: {0}")]
     Unavailable(String),
+    /// Too many others wait for the database; it was not asked.
+    #[error("too many wait for the database")]
+    Overloaded,
     /// Anything else is a defect, of ours or of the deployment.
     #[error("the database refused: {}", reason(.0))]
     Other(#[source] Box<Error>),

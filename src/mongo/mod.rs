@@ -16,6 +16,10 @@ use secrecy::ExposeSecret;
 use crate::config::Settings;
 use sightings::Sightings;
 
+mod batch_metrics;
+pub mod batches;
+pub mod by_id;
+mod command_line;
 pub mod embedded;
 mod ending;
 pub mod error;

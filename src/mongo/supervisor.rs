@@ -19,7 +19,7 @@ use std::{
     io::{self, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ExitStatus, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -34,7 +34,7 @@ use signal_hook::{
     flag,
 };
 
-use super::ending;
+use super::{command_line, ending};
 
 /// Held, shared, by each user of the database; by the supervisor, exclusive, while mongod ends.
 pub const LEASE: &str = "users.lock";
@@ -239,23 +239,8 @@ fn end_orphan(data_dir: &Path) -> bool {
 
 fn start(arguments: &Arguments, port: u16) -> io::Result<Child> {
     let data_dir = &arguments.data_dir;
-    Command::new(&arguments.mongod)
-        .arg("--dbpath")
-        .arg(data_dir.join(FILES))
-        .arg("--logpath")
-        .arg(data_dir.join(MONGOD_LOG))
-        .args(["--port", &port.to_string(), "--bind_ip", "127.0.0.1", "--replSet", REPLICA_SET])
-        // Lean for one application: no socket in /tmp, no diagnostics of hundreds of MB.
-        .args([
-            "--logappend",
-            "--nounixsocket",
-            "--quiet",
-            "--oplogSize",
-            "512",
-            "--wiredTigerCacheSizeGB",
-            "0.5",
-        ])
-        .args(["--setParameter", "diagnosticDataCollectionEnabled=false"])
+    let files = data_dir.join(FILES);
+    command_line::of(&arguments.mongod, &files, &data_dir.join(MONGOD_LOG), port)
         .args(&arguments.arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -1,9 +1,11 @@
 //! Reading the catalogue: pages in every order, search, typeahead, export. The writes are in
 //! [`super::repository`].
 
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
 use bson::{Document, doc};
 use futures::{Stream, TryStreamExt};
-use mongodb::action::Action;
+use mongodb::{Collection, action::Action};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -11,12 +13,12 @@ use super::{
     filter::MovieFilter,
     folding,
     model::MovieDocument,
-    repository::Movies,
+    repository::{Movies, without_typeahead},
     sort::{RELEVANCE_DEPTH, Sort},
 };
 use crate::{
     ids::MovieId,
-    mongo::{COMMAND, StoreError, within},
+    mongo::{COMMAND, StoreError, batches::Command, within},
     page::Position,
 };
 
@@ -43,24 +45,60 @@ fn beginning(text: &str) -> Document {
     doc! { "$gte": text, "$lt": format!("{text}{}", char::MAX) }
 }
 
-/// What is never read back.
-fn without_typeahead() -> Document {
-    doc! { "typeahead": 0 }
+/// A page that somebody asks for.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct PageKey {
+    filter: Arc<MovieFilter>,
+    sort: Sort,
+    after: Option<Position>,
+    /// One more than the page has: whether there is a next one.
+    wanted: usize,
 }
 
-impl Movies {
-    /// One more than `limit`, if there are as many.
-    ///
-    /// # Errors
-    /// When the database fails, or the search takes too long.
-    pub async fn list(
+/// Reads pages. Who asks for the same one at the same time shares it.
+pub struct Pages {
+    movies: Collection<MovieDocument>,
+}
+
+impl Command for Pages {
+    type Key = PageKey;
+    type Value = Arc<Vec<Placed>>;
+
+    const NAME: &'static str = "page_of_movies";
+    const KEYS: usize = 1;
+    /// More than one: pages differ in what they cost.
+    const RUNS: usize = 4;
+    const MOST_RUNS: usize = 24;
+    /// A page may take several commands, each with a limit of its own.
+    const LIMIT: Duration = COMMAND.saturating_mul(4);
+
+    async fn run(&self, pages: Vec<PageKey>) -> Result<HashMap<PageKey, Self::Value>, StoreError> {
+        let mut read = HashMap::new();
+        for page in pages {
+            let movies = self.page(&page.filter, page.sort, page.after.as_ref(), page.wanted).await?;
+            read.insert(page, Arc::new(movies));
+        }
+        Ok(read)
+    }
+}
+
+impl Pages {
+    pub(super) fn new(movies: Collection<MovieDocument>) -> Self {
+        Self { movies }
+    }
+
+    /// For the other files of this feature.
+    pub(super) fn collection(&self) -> &Collection<MovieDocument> {
+        &self.movies
+    }
+
+    async fn page(
         &self,
         filter: &MovieFilter,
         sort: Sort,
         after: Option<&Position>,
-        limit: u32,
+        wanted: usize,
     ) -> Result<Vec<Placed>, StoreError> {
-        let wanted = limit as usize + 1;
         if sort == Sort::Relevance {
             return self.search(filter, after, wanted).await;
         }
@@ -138,6 +176,23 @@ impl Movies {
                 (found.movie, position)
             })
             .collect())
+    }
+}
+
+impl Movies {
+    /// One more than `limit`, if there are as many.
+    ///
+    /// # Errors
+    /// When the database fails, or the search takes too long.
+    pub async fn list(
+        &self,
+        filter: &Arc<MovieFilter>,
+        sort: Sort,
+        after: Option<Position>,
+        limit: u32,
+    ) -> Result<Arc<Vec<Placed>>, StoreError> {
+        let page = PageKey { filter: Arc::clone(filter), sort, after, wanted: limit as usize + 1 };
+        self.pages.ask(page).await.map(Option::unwrap_or_default)
     }
 
     /// How many movies match: an exact count, which takes longer the more there are.

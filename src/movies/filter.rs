@@ -1,5 +1,7 @@
 //! What a list of movies can be asked for: typed and listed, never an operator from the wire.
 
+use std::sync::Arc;
+
 use bson::{Bson, Document, doc};
 use rocket::{
     Request,
@@ -32,7 +34,7 @@ pub(super) const EXACT: [(&str, &str); 5] = [
 ];
 
 /// Which movies are meant. All conditions hold together.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct MovieFilter {
     /// Words to be found in name, cast, directors or plot.
     pub search: Option<String>,
@@ -185,7 +187,7 @@ fn search(value: &str) -> Result<String, Problem> {
 
 /// The query of a list of movies.
 pub struct MovieQuery {
-    pub filter: MovieFilter,
+    pub filter: Arc<MovieFilter>,
     pub sort: Sort,
     pub selection: Selection,
     pub paging: Paging,
@@ -212,7 +214,7 @@ impl MovieQuery {
             selection: Selection::read(query)?,
             paging: Paging::read(query)?,
             count: query.parsed("count", "must be true or false", flag)?.unwrap_or(false),
-            filter,
+            filter: Arc::new(filter),
         })
     }
 

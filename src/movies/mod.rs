@@ -4,9 +4,11 @@
 //! | --- | --- |
 //! | what a movie is: fields and their rules | [`model`] |
 //! | who may change it | [`ownership`] |
-//! | how it is stored | [`repository`] |
+//! | how it is stored | [`repository`], [`insertion`] |
+//! | what a client reads of it | [`view`] |
 //! | what a list can be asked for | [`filter`], [`selection`] |
 //! | in which orders, and where a page goes on | [`sort`] |
+//! | what is kept in memory, if anything | [`mod@cache`] |
 //! | pages, search, typeahead, export | [`catalogue`], [`folding`] |
 //! | by which index a page is read | [`mod@plan`] |
 //! | counts per genre, decade, language | [`facets`] |
@@ -15,11 +17,13 @@
 
 use rocket::{fairing::AdHoc, routes};
 
+mod cache;
 pub mod catalogue;
 pub mod events;
 pub mod facets;
 pub mod filter;
 pub mod folding;
+pub mod insertion;
 pub mod model;
 pub mod openapi;
 pub mod ownership;
@@ -29,8 +33,10 @@ pub mod repository;
 mod routes;
 pub mod selection;
 pub mod sort;
+pub mod view;
 
-pub use repository::{Movies, Unconfirmed};
+pub use insertion::Unconfirmed;
+pub use repository::Movies;
 
 /// Mounts the routes.
 #[must_use]
@@ -47,7 +53,9 @@ pub fn stage(movies: Movies) -> AdHoc {
             routes::delete
         ];
         let events = events::Events::new(movies.clone());
+        let cached = movies.clone();
         crate::metrics::register(&rocket, events.collectors());
+        crate::metrics::register(&rocket, movies.collectors());
         rocket
             .manage(events.clone())
             .manage(facets::FacetCounter::new(movies.clone()))
@@ -60,6 +68,12 @@ pub fn stage(movies: Movies) -> AdHoc {
                 let shutdown = rocket.shutdown();
                 Box::pin(async move {
                     tokio::spawn(async move { events.follow(shutdown).await });
+                })
+            }))
+            .attach(AdHoc::on_liftoff("cache", |rocket| {
+                let shutdown = rocket.shutdown();
+                Box::pin(async move {
+                    tokio::spawn(async move { cached.keep_cache_true(shutdown).await });
                 })
             }))
     })

@@ -10,7 +10,6 @@ use super::folding;
 use crate::{
     fields::{Change, Fields, FromFields, Integer, List, Rule, Text, Wrong},
     ids::{MovieId, UserId},
-    timestamp::Timestamp,
 };
 
 const NAME: Text = Text::line(300);
@@ -326,66 +325,5 @@ impl Typeahead {
     fn of(name: &str) -> Self {
         let phrases = folding::phrases(name).iter().map(|phrase| folding::cut(phrase).to_owned()).collect();
         Self { whole: folding::cut(&folding::plain(name)).to_owned(), phrases }
-    }
-}
-
-/// The fields that a client sends, as `export` writes them and `import` reads them.
-#[derive(Debug, Serialize)]
-pub struct MovieLine<'a> {
-    name: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    year: Option<i32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    runtime: Option<i32>,
-    casts: &'a [String],
-    genres: &'a [String],
-    directors: &'a [String],
-    countries: &'a [String],
-    languages: &'a [String],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    plot: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    poster_url: Option<&'a str>,
-}
-
-impl<'a> From<&'a MovieDocument> for MovieLine<'a> {
-    fn from(movie: &'a MovieDocument) -> Self {
-        Self {
-            name: &movie.name,
-            year: movie.year,
-            runtime: movie.runtime,
-            casts: &movie.casts,
-            genres: &movie.genres,
-            directors: &movie.directors,
-            countries: &movie.countries,
-            languages: &movie.languages,
-            plot: movie.plot.as_deref(),
-            poster_url: movie.poster_url.as_deref(),
-        }
-    }
-}
-
-/// A movie as a client reads it. Lists are always there; what is optional and unset is left out.
-#[derive(Debug, Serialize)]
-pub struct MovieView<'a> {
-    id: MovieId,
-    #[serde(flatten)]
-    client_fields: MovieLine<'a>,
-    added_by: UserId,
-    created_at: Timestamp,
-    updated_at: Timestamp,
-    version: i64,
-}
-
-impl<'a> From<&'a MovieDocument> for MovieView<'a> {
-    fn from(movie: &'a MovieDocument) -> Self {
-        Self {
-            id: MovieId(movie.id),
-            client_fields: movie.into(),
-            added_by: UserId(movie.added_by),
-            created_at: Timestamp(movie.created_at),
-            updated_at: Timestamp(movie.updated_at),
-            version: movie.version,
-        }
     }
 }

@@ -13,8 +13,9 @@ use super::{
     catalogue::Suggestion,
     events,
     facets::Facets,
-    model::{FIELDS, MovieInput, MoviePatch, MovieView},
+    model::{FIELDS, MovieInput, MoviePatch},
     routes::{self, MAX_SUGGESTIONS},
+    view::MovieView,
 };
 use crate::{
     auth::CurrentUser,

@@ -15,9 +15,9 @@ use mongodb::{
 };
 
 use super::{
+    catalogue::Pages,
     filter::{MovieFilter, Part},
     model::MovieDocument,
-    repository::Movies,
     sort::Sort,
 };
 use crate::mongo::{COMMAND, StoreError, within};
@@ -64,7 +64,7 @@ impl Way {
     }
 }
 
-impl Movies {
+impl Pages {
     /// The ways to read a page of so many, the most promising first.
     pub(super) async fn ways(
         &self,

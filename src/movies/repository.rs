@@ -1,193 +1,133 @@
 //! The collection `movies`: what writes it, and what looks at one movie. [`super::catalogue`] reads lists.
 
-use std::{
-    future::IntoFuture,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::{num::NonZero, sync::Arc};
 
-use bson::{Document, doc, oid::ObjectId};
+use bson::{Document, doc};
 use futures::TryStreamExt;
 use mongodb::{
     Collection, Database,
-    error::{ErrorKind, InsertManyError},
     options::{Hint, ReturnDocument},
 };
 
+use prometheus::core::Collector;
+use rocket::Shutdown;
+
 use super::{
+    cache::{Cache, Look},
+    catalogue::Pages,
+    insertion::Insert,
     model::{MovieDocument, MovieInput, MoviePatch},
     ownership::{self, Owned, Refusal},
 };
 use crate::{
     conditional::IfMatch,
     ids::{MovieId, UserId},
-    mongo::{BATCH, COMMAND, StoreError, error::DUPLICATE_KEY, indexes, patiently, within},
+    mongo::{
+        BATCH, COMMAND, StoreError,
+        batches::Batches,
+        by_id::{ById, Identified},
+        indexes, within,
+    },
 };
 
 /// How many movies go in one step of a cascade: some ten milliseconds' work.
 const CASCADE_BATCH: i64 = 1_000;
 
-/// The movies.
+/// The movies. Clones share what they ask of the database.
 #[derive(Clone)]
 pub struct Movies {
-    movies: Collection<MovieDocument>,
+    documents: Collection<MovieDocument>,
+    by_id: Batches<ById<MovieDocument>>,
+    pub(super) pages: Batches<Pages>,
+    pub(super) inserts: Batches<Insert>,
+    cache: Option<Cache>,
 }
 
-/// What was inserted and may not be answered before its owner is known to stand
-/// ([`crate::users::Cascade::confirm`]).
-#[derive(Debug)]
-#[must_use = "an insert counts only once its owner is confirmed"]
-pub struct Unconfirmed<T> {
-    owner: UserId,
-    ids: Vec<ObjectId>,
-    inserted: T,
-}
+impl Identified for MovieDocument {
+    const PLURAL: &'static str = "find_movies";
 
-impl<T> Unconfirmed<T> {
-    /// Who added them.
-    pub fn owner(&self) -> UserId {
-        self.owner
-    }
+    type Id = MovieId;
 
-    /// For the cascade only, once it has looked.
-    pub(crate) fn confirmed(self) -> T {
-        self.inserted
+    fn id(&self) -> MovieId {
+        MovieId(self.id)
     }
 }
 
-/// What became of each movie of a batch, by its place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Inserted {
-    Yes,
-    /// Another movie has its name in its year.
-    Duplicate,
+struct Forget {
+    cache: Option<Cache>,
+    ids: Vec<MovieId>,
 }
 
-/// Whether what is there already is the document itself: an earlier try that was thought lost has
-/// arrived. The text before the key is the server's alone.
-fn is_own_id(message: &str) -> bool {
-    message.split(" dup key:").next().is_some_and(|before| before.contains("index: _id_"))
+impl Drop for Forget {
+    fn drop(&mut self) {
+        if let Some(cache) = &self.cache {
+            cache.forget(&self.ids);
+        }
+    }
+}
+
+/// What is never read back.
+pub(super) fn without_typeahead() -> Document {
+    doc! { "typeahead": 0 }
 }
 
 impl Movies {
     #[must_use]
     pub fn new(database: &Database) -> Self {
-        Self { movies: database.collection(indexes::MOVIES) }
+        let movies: Collection<MovieDocument> = database.collection(indexes::MOVIES);
+        Self {
+            by_id: Batches::new(ById::new(movies.clone(), Document::new(), without_typeahead())),
+            pages: Batches::new(Pages::new(movies.clone())),
+            inserts: Batches::new(Insert(movies.clone())),
+            cache: None,
+            documents: movies,
+        }
+    }
+
+    /// The same with so many movies kept in memory; 0: none.
+    #[must_use]
+    pub fn with_cache(self, most: usize) -> Self {
+        Self { cache: NonZero::new(most).map(Cache::new), ..self }
+    }
+
+    #[must_use]
+    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        [self.by_id.collectors(), self.pages.collectors(), self.inserts.collectors()]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    /// Follows what others change, as long as there is a cache, until the shutdown.
+    pub async fn keep_cache_true(&self, shutdown: Shutdown) {
+        if let Some(cache) = &self.cache {
+            cache.follow(&self.documents, shutdown).await;
+        }
+    }
+
+    /// To be held while these movies are changed: they are forgotten however it ends.
+    pub(super) fn forget_after(&self, ids: &[MovieId]) -> impl Drop + use<> {
+        Forget { cache: self.cache.clone(), ids: ids.to_vec() }
     }
 
     /// For the other files of this feature.
     pub(super) fn collection(&self) -> &Collection<MovieDocument> {
-        &self.movies
-    }
-
-    /// # Errors
-    /// [`StoreError::Duplicate`] if another movie has the name in that year.
-    pub async fn insert(
-        &self,
-        owner: UserId,
-        movie: MovieInput,
-    ) -> Result<Unconfirmed<MovieDocument>, StoreError> {
-        let movie = movie.into_document(owner);
-        within(COMMAND, self.movies.insert_one(&movie)).await?;
-        Ok(Unconfirmed { owner, ids: vec![movie.id], inserted: movie })
-    }
-
-    /// Inserts what can be inserted; waits for a database that is away for a while.
-    ///
-    /// # Errors
-    /// When the database fails for good: then some may be in.
-    pub async fn insert_batch(
-        &self,
-        owner: UserId,
-        movies: Vec<MovieInput>,
-    ) -> Result<Unconfirmed<Vec<Inserted>>, StoreError> {
-        let movies: Vec<MovieDocument> = movies.into_iter().map(|movie| movie.into_document(owner)).collect();
-        let first = AtomicBool::new(true);
-        let try_again = || self.try_batch(&movies, !first.swap(false, Ordering::Relaxed));
-        let inserted = patiently(try_again).await?;
-        let ids = movies.iter().map(|movie| movie.id).collect();
-        Ok(Unconfirmed { owner, ids, inserted })
-    }
-
-    /// After a failure without news of each document, those that are in are asked for by their ids.
-    async fn try_batch(&self, movies: &[MovieDocument], again: bool) -> Result<Vec<Inserted>, StoreError> {
-        let there = if again { self.which_exist(movies).await? } else { Vec::new() };
-        let missing: Vec<(usize, &MovieDocument)> =
-            movies.iter().enumerate().filter(|(_, movie)| !there.contains(&movie.id)).collect();
-        let mut outcome = vec![Inserted::Yes; movies.len()];
-        if missing.is_empty() {
-            return Ok(outcome);
-        }
-        let insert = self.movies.insert_many(missing.iter().map(|(_, movie)| *movie)).ordered(false);
-        match tokio::time::timeout(BATCH, insert.into_future()).await {
-            Ok(Ok(_)) => Ok(outcome),
-            Ok(Err(error)) => match &*error.kind {
-                ErrorKind::InsertMany(InsertManyError {
-                    write_errors: Some(refused),
-                    write_concern_error: None,
-                    ..
-                }) if refused.iter().all(|refused| refused.code == DUPLICATE_KEY) => {
-                    for refused in refused {
-                        let Some((place, _)) = missing.get(refused.index) else { continue };
-                        if !is_own_id(&refused.message) {
-                            outcome[*place] = Inserted::Duplicate;
-                        }
-                    }
-                    Ok(outcome)
-                }
-                _ => Err(error.into()),
-            },
-            Err(_) => Err(StoreError::Unavailable(format!("no answer in {} s", BATCH.as_secs()))),
-        }
-    }
-
-    async fn which_exist(&self, movies: &[MovieDocument]) -> Result<Vec<ObjectId>, StoreError> {
-        let ids: Vec<ObjectId> = movies.iter().map(|movie| movie.id).collect();
-        let documents = self.movies.clone_with_type::<Document>();
-        let find = documents.find(doc! { "_id": { "$in": ids } }).projection(doc! { "_id": 1 });
-        within(BATCH, async {
-            let found: Vec<Document> = find.await?.try_collect().await?;
-            Ok(found.iter().filter_map(|document| document.get_object_id("_id").ok()).collect())
-        })
-        .await
-    }
-
-    /// Which of these names are taken in these years; for a rehearsal, since only an insert decides.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn taken(
-        &self,
-        keys: &[(&str, Option<i32>)],
-    ) -> Result<Vec<(String, Option<i32>)>, StoreError> {
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        let any: Vec<Document> =
-            keys.iter().map(|(name, year)| doc! { "name": *name, "year": *year }).collect();
-        let documents = self.movies.clone_with_type::<Document>();
-        let find = documents.find(doc! { "$or": any }).projection(doc! { "_id": 0, "name": 1, "year": 1 });
-        within(BATCH, async {
-            let found: Vec<Document> = find.await?.try_collect().await?;
-            let key =
-                |found: Document| Some((found.get_str("name").ok()?.to_owned(), found.get_i32("year").ok()));
-            Ok(found.into_iter().filter_map(key).collect())
-        })
-        .await
-    }
-
-    /// Takes back what was inserted for an owner who is gone.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn take_back<T>(&self, inserted: &Unconfirmed<T>) -> Result<(), StoreError> {
-        let filter = doc! { "_id": { "$in": &inserted.ids }, "added_by": inserted.owner };
-        within(BATCH, self.movies.delete_many(filter)).await.map(drop)
+        &self.documents
     }
 
     /// # Errors
     /// Only when the database fails: not there is `None`.
-    pub async fn find(&self, id: MovieId) -> Result<Option<MovieDocument>, StoreError> {
-        within(COMMAND, self.movies.find_one(doc! { "_id": id })).await
+    pub async fn find(&self, id: MovieId) -> Result<Option<Arc<MovieDocument>>, StoreError> {
+        let reading = match self.cache.as_ref().map(|cache| cache.look(id)) {
+            Some(Look::Kept(movie)) => return Ok(Some(movie)),
+            Some(Look::Missing(reading)) => Some(reading),
+            Some(Look::Closed) | None => None,
+        };
+        let found = self.by_id.ask(id).await?;
+        if let (Some(reading), Some(movie)) = (reading, &found) {
+            reading.keep(movie);
+        }
+        Ok(found)
     }
 
     /// Replaces or patches a movie of the caller's.
@@ -202,8 +142,10 @@ impl Movies {
         precondition: &IfMatch,
         update: Document,
     ) -> Result<Result<MovieDocument, Refusal>, StoreError> {
+        let _forget = self.forget_after(&[id]);
         let filter = ownership::owned(id, caller, precondition);
-        let command = self.movies.find_one_and_update(filter, update).return_document(ReturnDocument::After);
+        let command =
+            self.documents.find_one_and_update(filter, update).return_document(ReturnDocument::After);
         match within(COMMAND, command).await? {
             Some(movie) => Ok(Ok(movie)),
             None => self.why_not(id, caller).await.map(Err),
@@ -244,14 +186,15 @@ impl Movies {
         caller: UserId,
         precondition: &IfMatch,
     ) -> Result<Result<(), Refusal>, StoreError> {
+        let _forget = self.forget_after(&[id]);
         let filter = ownership::owned(id, caller, precondition);
-        let deleted = within(COMMAND, self.movies.delete_one(filter)).await?;
+        let deleted = within(COMMAND, self.documents.delete_one(filter)).await?;
         if deleted.deleted_count == 1 { Ok(Ok(())) } else { self.why_not(id, caller).await.map(Err) }
     }
 
     /// The second look, after a write that matched nothing.
     async fn why_not(&self, id: MovieId, caller: UserId) -> Result<Refusal, StoreError> {
-        let owned = self.movies.clone_with_type::<Owned>();
+        let owned = self.documents.clone_with_type::<Owned>();
         let find = owned.find_one(doc! { "_id": id }).projection(doc! { "added_by": 1 });
         Ok(ownership::refusal(within(COMMAND, find).await?.as_ref(), caller))
     }
@@ -263,7 +206,7 @@ impl Movies {
     pub async fn count(&self) -> Result<u64, StoreError> {
         // By the keys of an index, of which any would do: to read the movies takes four times as long.
         let hint = Hint::Name("newest_first".to_owned());
-        within(COMMAND, self.movies.count_documents(doc! {}).hint(hint)).await
+        within(COMMAND, self.documents.count_documents(doc! {}).hint(hint)).await
     }
 
     /// How many movies a user has added.
@@ -271,7 +214,7 @@ impl Movies {
     /// # Errors
     /// When the database fails.
     pub async fn count_of(&self, owner: UserId) -> Result<u64, StoreError> {
-        within(COMMAND, self.movies.count_documents(doc! { "added_by": owner })).await
+        within(COMMAND, self.documents.count_documents(doc! { "added_by": owner })).await
     }
 
     /// Deletes some of a user's movies; tells how many were found.
@@ -279,15 +222,16 @@ impl Movies {
     /// # Errors
     /// When the database fails.
     pub async fn remove_batch_of(&self, owner: UserId) -> Result<usize, StoreError> {
-        let documents = self.movies.clone_with_type::<Document>();
+        let documents = self.documents.clone_with_type::<Document>();
         let find =
             documents.find(doc! { "added_by": owner }).projection(doc! { "_id": 1 }).limit(CASCADE_BATCH);
         let found: Vec<Document> = within(BATCH, async { find.await?.try_collect().await }).await?;
-        let ids: Vec<ObjectId> =
-            found.iter().filter_map(|document| document.get_object_id("_id").ok()).collect();
+        let ids: Vec<MovieId> =
+            found.iter().filter_map(|document| document.get_object_id("_id").ok().map(MovieId)).collect();
         if !ids.is_empty() {
+            let _forget = self.forget_after(&ids);
             let filter = doc! { "_id": { "$in": &ids }, "added_by": owner };
-            within(BATCH, self.movies.delete_many(filter)).await?;
+            within(BATCH, self.documents.delete_many(filter)).await?;
         }
         Ok(ids.len())
     }

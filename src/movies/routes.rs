@@ -10,10 +10,11 @@ use super::{
     catalogue::Placed,
     facets::FacetCounter,
     filter::{FacetQuery, MovieQuery, MyMovieQuery},
-    model::{MovieDocument, MovieInput, MoviePatch, MovieView},
+    model::{MovieDocument, MovieInput, MoviePatch},
     openapi as answers,
     ownership::Refusal,
     selection::SelectionQuery,
+    view::MovieView,
 };
 use crate::{
     auth::CurrentUser,
@@ -62,19 +63,19 @@ pub(super) async fn my_movies(
     cursors: &State<Cursors>,
 ) -> Result<Reply, Problem> {
     let mut query = query.0;
-    query.filter.added_by = Some(user.id());
+    std::sync::Arc::make_mut(&mut query.filter).added_by = Some(user.id());
     page(&query, movies, cursors).await
 }
 
 async fn page(query: &MovieQuery, movies: &Movies, cursors: &Cursors) -> Result<Reply, Problem> {
     let binding = query.binding();
     let after = query.paging.after(cursors, &binding)?;
-    let found = movies.list(&query.filter, query.sort, after.as_ref(), query.paging.limit).await?;
+    let found = movies.list(&query.filter, query.sort, after, query.paging.limit).await?;
     let total = if query.count { Some(movies.count_matching(&query.filter).await?) } else { None };
     let position = |(_, position): &Placed| position.clone();
-    Page::new(found, &query.paging, cursors, &binding, position)
+    Page::new(&found, &query.paging, cursors, &binding, position)
         .with_total(total)
-        .reply(|(movie, _)| query.selection.view(movie))
+        .reply(|(movie, _)| Ok(query.selection.view(movie)))
 }
 
 /// How many suggestions there are at most, and if nothing is said.
@@ -152,7 +153,7 @@ pub(super) async fn create(
     let inserted = movies.insert(user.id(), body.0).await.map_err(taken)?;
     let movie = cascade.confirm(inserted).await?.map_err(|OwnerGone| Problem::RevokedToken)?;
     let location = format!("/api/movies/{}", movie.id);
-    Ok(Reply::created(&MovieView::from(&movie))?.location(location).etag(EntityTag(movie.version)))
+    Ok(Reply::created(&MovieView::from(&*movie))?.location(location).etag(EntityTag(movie.version)))
 }
 
 /// One movie.
@@ -173,7 +174,7 @@ pub(super) async fn get(
     let id = id.0.ok_or(Problem::MovieNotFound)?;
     let movie = movies.find(id).await?.ok_or(Problem::MovieNotFound)?;
     let reply =
-        if condition.has(movie.version) { Reply::not_modified() } else { Reply::ok(&query.0.view(&movie)?)? };
+        if condition.has(movie.version) { Reply::not_modified() } else { Reply::ok(&query.0.view(&movie))? };
     Ok(reply.etag(EntityTag(movie.version)))
 }
 

@@ -4,9 +4,11 @@ use rocket::{
     Request,
     request::{FromRequest, Outcome},
 };
-use serde_json::Value;
 
-use super::model::{FIELDS, MovieDocument, MovieView};
+use super::{
+    model::{FIELDS, MovieDocument},
+    view::MovieView,
+};
 use crate::{
     problem::Problem,
     query::{Query, invalid},
@@ -32,16 +34,9 @@ impl Selection {
     }
 
     /// What a client reads of a movie.
-    ///
-    /// # Errors
-    /// 500 if the view has no JSON form.
-    pub fn view(&self, movie: &MovieDocument) -> Result<Value, Problem> {
-        let mut view = serde_json::to_value(MovieView::from(movie))
-            .map_err(|error| Problem::Internal(format!("a view cannot be serialised: {error}").into()))?;
-        if let (Some(fields), Some(object)) = (&self.0, view.as_object_mut()) {
-            object.retain(|name, _| name == "id" || fields.contains(&name.as_str()));
-        }
-        Ok(view)
+    #[must_use]
+    pub fn view<'a>(&'a self, movie: &'a MovieDocument) -> MovieView<'a> {
+        MovieView::with(movie, self.0.as_deref())
     }
 }
 

@@ -18,7 +18,7 @@ pub const RELEVANCE_DEPTH: u64 = 1_000;
 pub const SORTS: [&str; 7] = ["created_at", "-created_at", "name", "-name", "year", "-year", "relevance"];
 
 /// An order of movies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Sort {
     CreatedAt(Direction),
     /// As a person's alphabet has it: case and accents only break ties.
@@ -28,7 +28,7 @@ pub enum Sort {
     Relevance,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
     Ascending,
     Descending,

@@ -35,7 +35,7 @@ impl Answers {
     /// For a route that asks the database.
     #[must_use]
     pub fn with_database() -> Self {
-        Self::without_database().problems(&[Code::DatabaseUnavailable])
+        Self::without_database().problems(&[Code::DatabaseUnavailable, Code::Overloaded])
     }
 
     /// For a route that does not.

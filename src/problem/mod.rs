@@ -89,7 +89,7 @@ pub enum Problem {
     DatabaseUnavailable(Arc<str>),
     /// 503: the request took too long.
     DeadlineExceeded,
-    /// 503: the password-hashing queue is full.
+    /// 503: too many wait already, to have a password hashed or for the database.
     Overloaded,
 }
 
@@ -196,6 +196,7 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::Unavailable(reason) => Self::DatabaseUnavailable(reason.into()),
             // Where a unique rule can refuse, the caller has taken this out before.
+            StoreError::Overloaded => Self::Overloaded,
             StoreError::Duplicate | StoreError::Other(_) => Self::Internal(error.to_string().into()),
         }
     }

@@ -1,6 +1,6 @@
 //! `/api/admin`: for users with the role `admin` only. An admin is no owner: no movie is changed here.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use rocket::{
     Request, State, delete, get, patch,
@@ -109,7 +109,7 @@ pub(super) async fn list(
     let after = query.paging.after(cursors, &binding)?;
     let accounts = users.list(&query.filter, after.as_ref(), query.paging.limit).await?;
     let members: HashSet<UserId> = admins.members().await?.into_iter().collect();
-    let page = Page::new(accounts, &query.paging, cursors, &binding, |account| {
+    let page = Page::new(&accounts, &query.paging, cursors, &binding, |account| {
         Position::newest_first(account.created_at, account.id.0)
     });
     page.reply(|account| Ok(UserView::new(account, role_of(account, &members))))
@@ -192,7 +192,7 @@ pub(super) async fn delete(
     Ok(reply)
 }
 
-async fn find(users: &Users, id: PathId<UserId>) -> Result<Account, Problem> {
+async fn find(users: &Users, id: PathId<UserId>) -> Result<Arc<Account>, Problem> {
     let id = id.0.ok_or(Problem::UserNotFound)?;
     users.find(id).await?.ok_or(Problem::UserNotFound)
 }

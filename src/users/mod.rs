@@ -32,6 +32,7 @@ pub use repository::Users;
 pub fn stage(users: Users, admins: admins::Admins, cascade: Cascade) -> AdHoc {
     AdHoc::on_ignite("users", |rocket| async move {
         crate::metrics::register(&rocket, cascade.collectors());
+        crate::metrics::register(&rocket, users.collectors());
         rocket
             .manage(users)
             .manage(admins)

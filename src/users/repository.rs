@@ -3,28 +3,45 @@
 //! An account that is deleted is *marked*: everything goes from its document but the id and the
 //! time. Every filter here looks past the marked; only the cascade asks for them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bson::{DateTime, Document, doc};
 use futures::TryStreamExt;
 use mongodb::{Collection, Database};
+use prometheus::core::Collector;
 use serde::Deserialize;
 
 use super::model::{Account, EmailAddress};
 use crate::{
     auth::password::PasswordHash,
     ids::UserId,
-    mongo::{BATCH, COMMAND, StoreError, indexes, within},
+    mongo::{
+        BATCH, COMMAND, StoreError,
+        batches::Batches,
+        by_id::{ById, Identified},
+        indexes, within,
+    },
     page::{Position, newest_first, older_than},
 };
 
 /// How long a mark stays: longer than any insert may be stalled on its way.
 const MARK_LIFETIME: Duration = Duration::from_hours(24);
 
-/// The accounts.
+/// The accounts. Clones share what they ask of the database.
 #[derive(Clone)]
 pub struct Users {
     users: Collection<Document>,
+    by_id: Batches<ById<Account>>,
+}
+
+impl Identified for Account {
+    const PLURAL: &'static str = "find_users";
+
+    type Id = UserId;
+
+    fn id(&self) -> UserId {
+        self.id
+    }
 }
 
 /// Which accounts to list.
@@ -40,6 +57,7 @@ struct Id {
     id: UserId,
 }
 
+/// Neither marked nor missing.
 pub(super) fn alive(id: UserId) -> Document {
     doc! { "_id": id, "deleted_at": { "$exists": false } }
 }
@@ -52,7 +70,14 @@ pub(super) fn account_fields() -> Document {
 impl Users {
     #[must_use]
     pub fn new(database: &Database) -> Self {
-        Self { users: database.collection(indexes::USERS) }
+        let unmarked = doc! { "deleted_at": { "$exists": false } };
+        let by_id = ById::new(database.collection(indexes::USERS), unmarked, account_fields());
+        Self { users: database.collection(indexes::USERS), by_id: Batches::new(by_id) }
+    }
+
+    #[must_use]
+    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        self.by_id.collectors()
     }
 
     pub(super) fn collection(&self) -> &Collection<Document> {
@@ -81,9 +106,8 @@ impl Users {
 
     /// # Errors
     /// Only when the database fails: not there is `None`.
-    pub async fn find(&self, id: UserId) -> Result<Option<Account>, StoreError> {
-        let accounts = self.users.clone_with_type::<Account>();
-        within(COMMAND, accounts.find_one(alive(id)).projection(account_fields())).await
+    pub async fn find(&self, id: UserId) -> Result<Option<Arc<Account>>, StoreError> {
+        self.by_id.ask(id).await
     }
 
     /// # Errors
@@ -135,8 +159,7 @@ impl Users {
     /// # Errors
     /// When the database fails.
     pub async fn is_alive(&self, id: UserId) -> Result<bool, StoreError> {
-        let find = self.users.find_one(alive(id)).projection(doc! { "_id": 1 });
-        within(COMMAND, find).await.map(|found| found.is_some())
+        self.find(id).await.map(|found| found.is_some())
     }
 
     /// Marks the account: nothing personal stays, every token is refused from here on, and the email

@@ -4,6 +4,8 @@ mod account;
 mod admin;
 mod attack;
 mod auth;
+mod batches;
+mod cache;
 mod cascade;
 mod catalogue;
 mod cors;

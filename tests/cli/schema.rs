@@ -69,7 +69,7 @@ fn a_database_from_before_there_was_a_version_has_version_1() {
     let token = server.sign_up("ann");
     let port = folder.mongod_port();
     in_database(port, "movie_bag", async |database| {
-        database.collection::<Document>("schema").drop().await.unwrap()
+        database.collection::<Document>("schema").drop().await.unwrap();
     });
     server.stop();
     let server = folder.serve();

@@ -23,10 +23,7 @@ use tokio::{
 };
 
 use super::{
-    super::{
-        model::{MovieDocument, MovieView},
-        repository::Movies,
-    },
+    super::{model::MovieDocument, repository::Movies, view::MovieView},
     journal::{Change, Journal, MAX_BYTES},
     token::Token,
 };
@@ -385,6 +382,7 @@ fn refused(error: Error) -> Result<Option<Found>, Problem> {
         Some(code) if HISTORY_LOST.contains(&code) => Ok(None),
         _ => match StoreError::from(error) {
             StoreError::Unavailable(reason) => Err(Problem::DatabaseUnavailable(reason.into())),
+            StoreError::Overloaded => Err(Problem::Overloaded),
             StoreError::Duplicate | StoreError::Other(_) => Err(Problem::BadRequest),
         },
     }

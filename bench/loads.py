@@ -1,0 +1,86 @@
+"""The loads: what wrk is told to send, and what it says of the answers."""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+from servers import PASSWORD, call, cpu_seconds, resident_mb
+
+SCRIPTS = pathlib.Path(__file__).resolve().parent / "wrk"
+# What each is, and the goal as a ratio to plain axum, where there is one.
+LOADS = {
+    "read": ("GET by id", 3.5),
+    "page": ("page of 20", 2.0),
+    "genre": ("page by genre", 2.5),
+    "create": ("POST", 2.0),
+    "update": ("PUT", 1.3),
+    "mixed": ("80 % read, 15 % page, 3 % PUT, 2 % POST", None),
+    "login": ("login", None),
+}
+SET_BY_THE_SERVER = ("id", "added_by", "created_at", "updated_at", "version")
+
+
+class Loads:
+    """What the scripts need to know: some movies, and the tokens of two accounts."""
+
+    def __init__(self, base, folder, owner, owner_token, writer_token):
+        self.movies = folder / "movies.tsv"
+        self.movies.write_text("".join(sample(base, 2_000)), encoding="utf-8")
+        self.owner, self.owner_token, self.writer_token = owner, owner_token, writer_token
+        self.runs = 0
+
+    def start(self, server, load, connections, seconds):
+        self.runs += 1
+        arguments = {
+            "read": [self.movies],
+            "page": [],
+            "genre": [],
+            "create": [self.movies, self.writer_token, f"run {self.runs}"],
+            "update": [self.movies, self.owner_token],
+            "mixed": [self.movies, self.owner_token, self.writer_token, f"run {self.runs}"],
+            "login": [self.owner, PASSWORD],
+        }[load]
+        script = tempfile.NamedTemporaryFile("w", suffix=".lua")
+        script.write((SCRIPTS / f"{load}.lua").read_text() + (SCRIPTS / "report.lua").read_text())
+        script.flush()
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", script.name,
+                   server.base, "--", *map(str, arguments)]
+        return script, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def run(self, server, mongod, load, connections, seconds):
+        """One run, with the CPU seconds a second of server and database, and the server's memory after it."""
+        pids = server.pids()
+        before = cpu_seconds(pids), cpu_seconds([mongod])
+        result = finish(*self.start(server, load, connections, seconds))
+        length = result["microseconds"] / 1e6
+        result["cpu"] = (cpu_seconds(pids) - before[0]) / length
+        result["mongod_cpu"] = (cpu_seconds([mongod]) - before[1]) / length
+        result["resident"] = resident_mb(pids)
+        return result
+
+
+def finish(script, process):
+    output = process.communicate()[0]
+    script.close()
+    found = re.search(r"RESULT (\{.*\})", output)
+    if not found:
+        sys.exit(f"wrk failed: {output}")
+    result = json.loads(found[1])
+    result["rate"] = (result["requests"] - result["failed"]) / (result["microseconds"] / 1e6)
+    return result
+
+
+def sample(base, count):
+    """Some movies, as `id<TAB>body`."""
+    after, lines = "", []
+    while len(lines) < count and after is not None:
+        query = f"?limit=100&sort=created_at{after and '&after=' + after}"
+        page = json.loads(call(base, "GET", f"/api/movies{query}"))
+        for movie in page["items"]:
+            body = {key: value for key, value in movie.items() if key not in SET_BY_THE_SERVER}
+            lines.append(f"{movie['id']}\t{json.dumps(body, ensure_ascii=False, separators=(',', ':'))}\n")
+        after = page["next"]
+    return lines[:count]

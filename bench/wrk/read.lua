@@ -1,0 +1,14 @@
+-- GET of a random movie: wrk … -s read.lua -- MOVIES.tsv
+local requests = {}
+
+function init(arguments)
+  math.randomseed(os.time())
+  -- Made once: what the load generator spends is missing to the server.
+  for line in io.lines(arguments[1]) do
+    requests[#requests + 1] = wrk.format("GET", "/api/movies/" .. line:match("^(%x+)"))
+  end
+end
+
+function request()
+  return requests[math.random(#requests)]
+end

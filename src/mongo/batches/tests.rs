@@ -1,0 +1,186 @@
+//! The queue itself, with a command that ends when the test says so. That what the database is asked
+//! by it stays right is tested with a real one: `tests/api/batches.rs`.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::{Semaphore, mpsc};
+
+use super::*;
+
+/// Answers each key with its double, except for what is odd; fails where a key is 13.
+struct Double {
+    sent: mpsc::UnboundedSender<Vec<u32>>,
+    go: Arc<Semaphore>,
+    most_at_once: Arc<AtomicUsize>,
+    at_once: AtomicUsize,
+}
+
+impl Command for Double {
+    type Key = u32;
+    type Value = u32;
+
+    const NAME: &'static str = "double";
+    const KEYS: usize = 3;
+    const RUNS: usize = 1;
+    const MOST_RUNS: usize = 2;
+    const CALLERS: usize = 8;
+    const LIMIT: Duration = Duration::from_secs(1);
+
+    async fn run(&self, keys: Vec<u32>) -> Result<HashMap<u32, u32>, StoreError> {
+        let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_at_once.fetch_max(now, Ordering::SeqCst);
+        self.sent.send(keys.clone()).unwrap();
+        self.go.acquire().await.unwrap().forget();
+        self.at_once.fetch_sub(1, Ordering::SeqCst);
+        assert!(!keys.contains(&99), "a command that panics");
+        if keys.contains(&13) {
+            return Err(StoreError::Duplicate);
+        }
+        Ok(keys.into_iter().filter(|key| key % 2 == 0).map(|key| (key, key * 2)).collect())
+    }
+}
+
+struct Test {
+    batches: Batches<Double>,
+    sent: mpsc::UnboundedReceiver<Vec<u32>>,
+    go: Arc<Semaphore>,
+    most_at_once: Arc<AtomicUsize>,
+}
+
+type Asked = tokio::task::JoinHandle<Result<Option<u32>, StoreError>>;
+
+impl Test {
+    fn new() -> Self {
+        let (sender, sent) = mpsc::unbounded_channel();
+        let (go, most_at_once) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
+        let command = Double {
+            sent: sender,
+            go: Arc::clone(&go),
+            most_at_once: Arc::clone(&most_at_once),
+            at_once: AtomicUsize::new(0),
+        };
+        Self { batches: Batches::new(command), sent, go, most_at_once }
+    }
+
+    /// Asks in a task, and waits until it is in the queue or under way.
+    async fn ask(&self, key: u32) -> Asked {
+        let batches = self.batches.clone();
+        let asked = tokio::spawn(async move { batches.ask(key).await });
+        tokio::task::yield_now().await;
+        asked
+    }
+
+    async fn sent(&mut self) -> Vec<u32> {
+        self.sent.recv().await.unwrap()
+    }
+
+    fn let_go(&self, commands: usize) {
+        self.go.add_permits(commands);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_comes_later_waits_for_a_command_of_their_own() {
+    let mut test = Test::new();
+    let first = test.ask(2).await;
+    assert_eq!(test.sent().await, [2]);
+    let same = test.ask(2).await;
+    let (other, twin) = (test.ask(4).await, test.ask(4).await);
+    test.let_go(1);
+    assert_eq!(first.await.unwrap().unwrap(), Some(4));
+    // The same key once more, since its caller came after the first command was sent; equal ones once.
+    assert_eq!(test.sent().await, [2, 4]);
+    assert!(!same.is_finished());
+    test.let_go(1);
+    assert_eq!(same.await.unwrap().unwrap(), Some(4));
+    assert_eq!((other.await.unwrap().unwrap(), twin.await.unwrap().unwrap()), (Some(8), Some(8)));
+    assert_eq!(test.most_at_once.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_carries_so_many_keys_and_the_longest_waiting_first() {
+    let mut test = Test::new();
+    let mut asked = vec![test.ask(0).await];
+    test.sent().await;
+    for key in [6, 2, 1, 4, 2] {
+        asked.push(test.ask(key).await);
+    }
+    test.let_go(3);
+    assert_eq!(test.sent().await, [6, 2, 1]);
+    assert_eq!(test.sent().await, [4]);
+    let mut answers = Vec::new();
+    for asked in asked {
+        answers.push(asked.await.unwrap().unwrap());
+    }
+    assert_eq!(answers, [Some(0), Some(12), Some(4), None, Some(8), Some(4)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_of_those_whom_the_command_carried() {
+    let mut test = Test::new();
+    let fails = test.ask(13).await;
+    test.sent().await;
+    let succeeds = test.ask(8).await;
+    test.let_go(2);
+    assert!(matches!(fails.await.unwrap(), Err(StoreError::Duplicate)));
+    assert_eq!(succeeds.await.unwrap().unwrap(), Some(16));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_is_an_error_and_the_next_caller_is_served() {
+    let mut test = Test::new();
+    let panics = test.ask(99).await;
+    test.sent().await;
+    let waits = test.ask(2).await;
+    test.let_go(2);
+    assert!(matches!(panics.await.unwrap(), Err(StoreError::Unavailable(_))));
+    assert_eq!(waits.await.unwrap().unwrap(), Some(4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_goes_away_costs_nobody_anything() {
+    let mut test = Test::new();
+    let (first, leaves, stays) = (test.ask(2).await, test.ask(4).await, test.ask(6).await);
+    assert_eq!(test.sent().await, [2]);
+    first.abort();
+    leaves.abort();
+    tokio::task::yield_now().await;
+    test.let_go(2);
+    assert_eq!(test.sent().await, [6], "4 is not asked for: nobody wants it any more");
+    assert_eq!(stays.await.unwrap().unwrap(), Some(12));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_command_holds_up_nobody_else() {
+    let mut test = Test::new();
+    let slow = test.ask(2).await;
+    test.sent().await;
+    let waits = test.ask(4).await;
+    // The clock goes on by itself, as nothing else is to be done.
+    assert_eq!(test.sent().await, [4]);
+    let third = test.ask(6).await;
+    assert!(matches!(third.await.unwrap(), Err(StoreError::Unavailable(_))), "two are the most");
+    assert_eq!(test.most_at_once.load(Ordering::SeqCst), 2);
+    assert!(matches!(slow.await.unwrap(), Err(StoreError::Unavailable(_))));
+    assert!(matches!(waits.await.unwrap(), Err(StoreError::Unavailable(_))));
+    // And when they have ended, everything is as before.
+    test.let_go(3);
+    assert_eq!(test.batches.ask(8).await.unwrap(), Some(16));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_queue_is_bounded() {
+    let mut test = Test::new();
+    let first = test.ask(0).await;
+    test.sent().await;
+    let mut waiting = Vec::new();
+    for key in 0..8 {
+        waiting.push(test.ask(key * 2).await);
+    }
+    assert!(matches!(test.batches.ask(100).await, Err(StoreError::Overloaded)));
+    test.let_go(10);
+    assert_eq!(first.await.unwrap().unwrap(), Some(0));
+    for (waiting, key) in waiting.into_iter().zip(0..) {
+        assert_eq!(waiting.await.unwrap().unwrap(), Some(key * 4));
+    }
+}

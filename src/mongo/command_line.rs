@@ -1,0 +1,45 @@
+//! How the embedded mongod is set up: all of it is on its command line.
+
+use std::{path::Path, process::Command};
+
+use super::supervisor::REPLICA_SET;
+
+/// mongod accepts no less.
+const LEAST_CACHE_GB: f64 = 0.25;
+/// A new movie has keys in fifteen indexes, those of the search among them, on pages all over. mongod
+/// begins to write pages back once 5 % of its cache have changed, or changes fill 2.5 % of it: the same
+/// page again for every few movies. Four times as late, inserting costs it less than half.
+const WRITE_BACK_LATER: &str = "eviction_dirty_target=20,eviction_dirty_trigger=40,\
+                                eviction_updates_target=10,eviction_updates_trigger=20";
+
+/// The program on these files, on 127.0.0.1, as a replica set of one.
+pub(super) fn of(mongod: &Path, files: &Path, log: &Path, port: u16) -> Command {
+    let mut command = Command::new(mongod);
+    command
+        .arg("--dbpath")
+        .arg(files)
+        .arg("--logpath")
+        .arg(log)
+        .args(["--port", &port.to_string(), "--bind_ip", "127.0.0.1", "--replSet", REPLICA_SET])
+        // Lean for one application: no socket in /tmp, no scripts, no diagnostics of hundreds of MB.
+        .args(["--logappend", "--nounixsocket", "--noscripting", "--quiet", "--oplogSize", "512"])
+        .args(["--setParameter", "diagnosticDataCollectionEnabled=false"])
+        .args(["--wiredTigerCacheSizeGB", &format!("{:.2}", cache_gb())])
+        .args(["--wiredTigerEngineConfigString", WRITE_BACK_LATER]);
+    command
+}
+
+/// How much mongod may keep in memory, in GB (2^30 bytes): a quarter of the machine's. Its own choice
+/// would be half of it, but here it is a guest.
+#[cfg(target_os = "linux")]
+fn cache_gb() -> f64 {
+    let system = rustix::system::sysinfo();
+    let megabytes = (u64::from(system.mem_unit) * system.totalram) >> 20;
+    // Exact in a float, up to some petabytes.
+    (f64::from(u32::try_from(megabytes / 4).unwrap_or(u32::MAX)) / 1024.0).max(LEAST_CACHE_GB)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn cache_gb() -> f64 {
+    LEAST_CACHE_GB
+}

@@ -1,0 +1,88 @@
+//! A movie as others read it: [`MovieView`] as a client, [`MovieLine`] as a line of an export.
+
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+use super::model::MovieDocument;
+use crate::{
+    ids::{MovieId, UserId},
+    timestamp::Timestamp,
+};
+
+/// The fields that a client sends, as `export` writes them and `import` reads them.
+#[derive(Debug)]
+pub struct MovieLine<'a>(pub &'a MovieDocument);
+
+/// A movie as a client reads it. Lists are always there; what is optional and unset is left out.
+#[derive(Debug)]
+pub struct MovieView<'a> {
+    movie: &'a MovieDocument,
+    /// The chosen fields, beside the id; `None`: all.
+    only: Option<&'a [&'static str]>,
+}
+
+impl<'a> MovieView<'a> {
+    #[must_use]
+    pub fn with(movie: &'a MovieDocument, only: Option<&'a [&'static str]>) -> Self {
+        Self { movie, only }
+    }
+}
+
+impl<'a> From<&'a MovieDocument> for MovieView<'a> {
+    fn from(movie: &'a MovieDocument) -> Self {
+        Self::with(movie, None)
+    }
+}
+
+/// Written field by field, with nothing made of them in between: this is what most requests are for.
+struct Fields<'a, M> {
+    map: M,
+    only: Option<&'a [&'static str]>,
+}
+
+impl<M: SerializeMap> Fields<'_, M> {
+    fn field(&mut self, name: &'static str, value: &impl Serialize) -> Result<(), M::Error> {
+        if self.only.is_none_or(|only| only.contains(&name)) {
+            self.map.serialize_entry(name, value)?;
+        }
+        Ok(())
+    }
+
+    fn optional(&mut self, name: &'static str, value: Option<&impl Serialize>) -> Result<(), M::Error> {
+        value.map_or(Ok(()), |value| self.field(name, value))
+    }
+
+    fn line(&mut self, movie: &MovieDocument) -> Result<(), M::Error> {
+        self.field("name", &movie.name)?;
+        self.optional("year", movie.year.as_ref())?;
+        self.optional("runtime", movie.runtime.as_ref())?;
+        self.field("casts", &movie.casts)?;
+        self.field("genres", &movie.genres)?;
+        self.field("directors", &movie.directors)?;
+        self.field("countries", &movie.countries)?;
+        self.field("languages", &movie.languages)?;
+        self.optional("plot", movie.plot.as_ref())?;
+        self.optional("poster_url", movie.poster_url.as_ref())
+    }
+}
+
+impl Serialize for MovieLine<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = Fields { map: serializer.serialize_map(None)?, only: None };
+        fields.line(self.0)?;
+        fields.map.end()
+    }
+}
+
+impl Serialize for MovieView<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let movie = self.movie;
+        let mut fields = Fields { map: serializer.serialize_map(None)?, only: self.only };
+        fields.map.serialize_entry("id", &MovieId(movie.id))?;
+        fields.line(movie)?;
+        fields.field("added_by", &UserId(movie.added_by))?;
+        fields.field("created_at", &Timestamp(movie.created_at))?;
+        fields.field("updated_at", &Timestamp(movie.updated_at))?;
+        fields.field("version", &movie.version)?;
+        fields.map.end()
+    }
+}
