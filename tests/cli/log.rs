@@ -28,7 +28,7 @@ fn every_line_is_json_if_it_is_to_be() {
     assert_eq!(server.call("PROPFIND", "/api/movies", None, None).0, 400);
     // With the database frozen.
     signal_all(&folder, "--dbpath", Signal::STOP);
-    assert_eq!(server.get("/health/ready", None).0, 503);
+    eventually("the database is away", || server.get("/health/ready", None).0 == 503);
     signal_all(&folder, "--dbpath", Signal::CONT);
     eventually("all is written", || server.log().contains("\"status\":503"));
     let lines = parsed(&server.log());
