@@ -50,11 +50,20 @@ pub async fn run(figment: &Figment, settings: &Settings, log: &Log) -> Result<()
         None => Some(lock(&settings.data_dir)?),
         Some(_) => None,
     };
-    let connection = Connection::open(settings).await.map_err(|error| match error {
+    // First of all: as the first process of a container this one gets no signal that it has not asked for.
+    let mut signals = Signals::listen().map_err(failed)?;
+    let opened = tokio::select! {
+        opened = Connection::open(settings) => opened,
+        () = signals.next() => {
+            tracing::info!("stopped before it had begun to serve");
+            return Ok(());
+        }
+    };
+    let connection = opened.map_err(|error| match error {
         ConnectError::Uri(_) => ServeError::Setting(error.to_string()),
         error => failed(error),
     })?;
-    let result = launch(figment, settings, log, &connection).await;
+    let result = launch(figment, settings, log, &connection, signals).await;
     // Not before: until here requests were under way.
     connection.close().await;
     if result.is_ok() {
@@ -68,6 +77,7 @@ async fn launch(
     settings: &Settings,
     log: &Log,
     connection: &Connection,
+    signals: Signals,
 ) -> Result<(), ServeError> {
     Admins::new(&connection.database).ensure().await.map_err(failed)?;
     let secret = jwt_secret(settings, connection)?;
@@ -89,7 +99,6 @@ async fn launch(
         Some(traces) => rocket.attach(traces),
         None => rocket,
     };
-    let signals = Signals::listen().map_err(failed)?;
     match stop::serve(rocket, signals, connection.lost()).await {
         Ok(()) => Ok(()),
         Err(Ended::Lost(reason)) => Err(ServeError::Failed(reason)),

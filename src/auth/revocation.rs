@@ -80,6 +80,6 @@ impl RevokedTokens {
     /// # Errors
     /// When the database fails.
     pub async fn contains(&self, jti: &str) -> Result<bool, StoreError> {
-        self.by_id.ask(jti.to_owned()).await.map(|found| found.is_some())
+        self.by_id.find(jti.to_owned()).await.map(|found| found.is_some())
     }
 }

@@ -7,7 +7,11 @@ use futures::TryStreamExt;
 use mongodb::Collection;
 use serde::de::DeserializeOwned;
 
-use super::{COMMAND, StoreError, batches::Command, within};
+use super::{
+    COMMAND, StoreError,
+    batches::{Batches, Command},
+    within,
+};
 
 /// What is stored under an id.
 pub trait Identified: DeserializeOwned + Send + Sync + 'static {
@@ -40,9 +44,24 @@ impl<T: Identified> ById<T> {
     }
 }
 
+impl<T: Identified> ById<T> {
+    async fn one(&self, id: T::Id) -> Result<Option<Arc<T>>, StoreError> {
+        let find = self.documents.find_one(self.filter(id)).projection(self.projection.clone());
+        Ok(within(COMMAND, find).await?.map(Arc::new))
+    }
+
+    async fn several(&self, ids: &[T::Id]) -> Result<HashMap<T::Id, Result<Arc<T>, StoreError>>, StoreError> {
+        let ids: Vec<Bson> = ids.iter().cloned().map(Into::into).collect();
+        let find = self.documents.find(self.filter(doc! { "$in": ids })).projection(self.projection.clone());
+        let found: Vec<T> = within(COMMAND, async { find.await?.try_collect().await }).await?;
+        Ok(found.into_iter().map(|document| (document.id(), Ok(Arc::new(document)))).collect())
+    }
+}
+
 impl<T: Identified> Command for ById<T> {
     type Key = T::Id;
-    type Value = Arc<T>;
+    /// A document that cannot be read is the misfortune of those who asked for it, and of nobody else.
+    type Value = Result<Arc<T>, StoreError>;
 
     const NAME: &'static str = T::PLURAL;
     /// So many documents come in one batch of the database's.
@@ -52,17 +71,30 @@ impl<T: Identified> Command for ById<T> {
     const CALLERS: usize = 4_096;
     const LIMIT: Duration = COMMAND;
 
-    async fn run(&self, mut ids: Vec<T::Id>) -> Result<HashMap<T::Id, Arc<T>>, StoreError> {
-        let found = if ids.len() == 1 {
-            // An equality is what the database answers fastest.
-            let filter = self.filter(ids.remove(0));
-            let find = self.documents.find_one(filter).projection(self.projection.clone());
-            within(COMMAND, find).await?.into_iter().collect::<Vec<T>>()
-        } else {
-            let filter = self.filter(doc! { "$in": ids.into_iter().map(Into::into).collect::<Vec<Bson>>() });
-            let find = self.documents.find(filter).projection(self.projection.clone());
-            within(COMMAND, async { find.await?.try_collect().await }).await?
-        };
-        Ok(found.into_iter().map(|document| (document.id(), Arc::new(document))).collect())
+    async fn run(&self, ids: Vec<T::Id>) -> Result<HashMap<T::Id, Self::Value>, StoreError> {
+        // An equality is what the database answers fastest.
+        if let [id] = ids.as_slice() {
+            let found = self.one(id.clone()).await?;
+            return Ok(found.into_iter().map(|document| (id.clone(), Ok(document))).collect());
+        }
+        match self.several(&ids).await {
+            Err(StoreError::Other(_)) => {}
+            found => return found,
+        }
+        let mut each = HashMap::new();
+        for id in ids {
+            if let Some(found) = self.one(id.clone()).await.transpose() {
+                each.insert(id, found);
+            }
+        }
+        Ok(each)
+    }
+}
+
+impl<T: Identified> Batches<ById<T>> {
+    /// # Errors
+    /// Only when the database fails: not there is `None`.
+    pub async fn find(&self, id: T::Id) -> Result<Option<Arc<T>>, StoreError> {
+        self.ask(id).await?.transpose()
     }
 }

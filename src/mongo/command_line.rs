@@ -1,6 +1,10 @@
 //! How the embedded mongod is set up: all of it is on its command line.
 
-use std::{path::Path, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use super::supervisor::REPLICA_SET;
 
@@ -30,13 +34,27 @@ pub(super) fn of(mongod: &Path, files: &Path, log: &Path, port: u16) -> Command 
 }
 
 /// How much mongod may keep in memory, in GB (2^30 bytes): a quarter of the machine's. Its own choice
-/// would be half of it, but here it is a guest.
+/// would be half of it, but here it is a guest. A control group may have less.
 #[cfg(target_os = "linux")]
 fn cache_gb() -> f64 {
     let system = rustix::system::sysinfo();
-    let megabytes = (u64::from(system.mem_unit) * system.totalram) >> 20;
+    let machine = u64::from(system.mem_unit) * system.totalram;
+    let megabytes = group_limits().fold(machine, u64::min) >> 20;
     // Exact in a float, up to some petabytes.
     (f64::from(u32::try_from(megabytes / 4).unwrap_or(u32::MAX)) / 1024.0).max(LEAST_CACHE_GB)
+}
+
+/// What systemd or a container allows: the limits of the control group and of those above it, in bytes
+/// (cgroup v2).
+#[cfg(target_os = "linux")]
+fn group_limits() -> impl Iterator<Item = u64> {
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let own = groups.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default().to_owned();
+    let folders: Vec<PathBuf> =
+        Path::new("/sys/fs/cgroup").join(own).ancestors().map(PathBuf::from).collect();
+    folders
+        .into_iter()
+        .filter_map(|folder| fs::read_to_string(folder.join("memory.max")).ok()?.trim().parse().ok())
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -129,18 +129,22 @@ impl Embedded {
     pub async fn release(self) {
         self.watch.abort();
         let data_dir = &self.options.data_dir;
-        if !has_supervisor(data_dir) {
-            // Somebody has to end mongod.
-            let _ = supervise(&self.options, true).await;
-        }
+        // Somebody has to end mongod.
+        let started = if has_supervisor(data_dir) { None } else { supervise(&self.options, true).await.ok() };
         drop(self.lease);
-        // Some ticks of the supervisor: if it has not begun to end mongod by then, others use it.
-        let deadline = Instant::now() + Duration::from_millis(500);
-        while data_dir.join(supervisor::SERVING).exists() {
-            if Instant::now() >= deadline {
-                return;
+        if let Some(mut supervisor) = started {
+            // It holds no lock yet, and has told nobody of mongod: only its end says that it has done its work.
+            let deadline = Instant::now() + PATIENCE;
+            while matches!(supervisor.try_wait(), Ok(None))
+                && !is_in_use(data_dir).await
+                && Instant::now() < deadline
+            {
+                sleep(TICK).await;
             }
-            sleep(TICK).await;
+            reap(supervisor);
+        }
+        if is_in_use(data_dir).await {
+            return;
         }
         let deadline = Instant::now() + PATIENCE;
         while has_supervisor(data_dir) && Instant::now() < deadline {
@@ -213,6 +217,24 @@ fn same_host(found: &Bson, member: &Document) -> bool {
     found.as_document().is_some_and(|found| found.get("host") == member.get("host"))
 }
 
+/// Whether others use a mongod of which this process has just let go: its supervisor would have begun to
+/// end it within some ticks.
+async fn is_in_use(data_dir: &Path) -> bool {
+    let deadline = Instant::now() + Duration::from_millis(500);
+    while data_dir.join(supervisor::SERVING).exists() {
+        if Instant::now() >= deadline {
+            return true;
+        }
+        sleep(TICK).await;
+    }
+    false
+}
+
+/// A process that has ended stays in the system's table until its parent has asked how.
+pub(super) fn reap(mut child: Child) {
+    std::thread::spawn(move || child.wait());
+}
+
 /// Waits until a supervisor says where mongod serves; starts one where there is none.
 async fn serving_port(options: &Options, deadline: Instant) -> Result<u16, EmbeddedError> {
     let data_dir = &options.data_dir;
@@ -220,6 +242,9 @@ async fn serving_port(options: &Options, deadline: Instant) -> Result<u16, Embed
     loop {
         if has_supervisor(data_dir) {
             if let Some(port) = supervisor::serving_port(data_dir) {
+                if let Some(supervisor) = started {
+                    reap(supervisor);
+                }
                 return Ok(port);
             }
         } else if let Some(supervisor) = &mut started {

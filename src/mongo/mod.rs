@@ -9,6 +9,7 @@ use std::{borrow::Cow, path::Path, time::Duration};
 use bson::doc;
 use mongodb::{
     Client,
+    error::ErrorKind,
     options::{Acknowledgment, ClientOptions, ReadPreference, WriteConcern},
 };
 use secrecy::ExposeSecret;
@@ -80,7 +81,7 @@ impl Connection {
     /// See [`ConnectError`].
     pub async fn open(settings: &Settings) -> Result<Self, ConnectError> {
         let (mut options, embedded) = if let Some(uri) = &settings.mongodb.uri {
-            (parse(uri.expose_secret()).await.map_err(ConnectError::Uri)?, None)
+            (resolved(uri.expose_secret()).await?, None)
         } else {
             let supervisor = std::env::current_exe().map_err(embedded::EmbeddedError::Supervisor)?;
             let embedded = embedded::Embedded::attach(embedded::Options {
@@ -158,6 +159,26 @@ pub async fn parse(uri: &str) -> Result<ClientOptions, mongodb::error::Error> {
     // Acknowledged means kept: on a majority, and in the journal.
     options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
     Ok(options)
+}
+
+/// A name may not be known yet when a machine has just started (`mongodb+srv` asks for it at once).
+async fn resolved(uri: &str) -> Result<ClientOptions, ConnectError> {
+    let deadline = tokio::time::Instant::now() + STARTUP;
+    loop {
+        let error = match parse(uri).await {
+            Ok(options) => return Ok(options),
+            Err(error) => error,
+        };
+        if !matches!(*error.kind, ErrorKind::DnsResolve { .. }) {
+            return Err(ConnectError::Uri(error));
+        }
+        let reason = error::reason(&error);
+        if tokio::time::Instant::now() >= deadline {
+            return Err(ConnectError::Away { hosts: "the address in mongodb.uri".to_owned(), reason });
+        }
+        tracing::warn!(reason, "waiting for the name in mongodb.uri");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 async fn wait(database: &mongodb::Database, hosts: &str, sightings: &Sightings) -> Result<(), ConnectError> {

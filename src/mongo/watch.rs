@@ -6,7 +6,7 @@ use std::{fs, path::Path, time::Duration};
 use tokio::{sync::watch::Sender, time::sleep};
 
 use super::{
-    embedded::{Options, has_supervisor, supervise},
+    embedded::{Options, has_supervisor, reap, supervise},
     ending, supervisor,
 };
 
@@ -45,8 +45,9 @@ pub(super) async fn keep(options: Options, port: u16, moved: Sender<Option<u16>>
             let reason = ending::disk_is_full(data_dir);
             tracing::warn!(reason, "nobody keeps the embedded mongod; starting another supervisor");
             said = Said::default();
-            if let Err(error) = supervise(&options, true).await {
-                tracing::error!(%error, "no supervisor for the embedded mongod");
+            match supervise(&options, true).await {
+                Ok(supervisor) => reap(supervisor),
+                Err(error) => tracing::error!(%error, "no supervisor for the embedded mongod"),
             }
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);

@@ -123,7 +123,7 @@ impl Movies {
             Some(Look::Missing(reading)) => Some(reading),
             Some(Look::Closed) | None => None,
         };
-        let found = self.by_id.ask(id).await?;
+        let found = self.by_id.find(id).await?;
         if let (Some(reading), Some(movie)) = (reading, &found) {
             reading.keep(movie);
         }

@@ -107,7 +107,7 @@ impl Users {
     /// # Errors
     /// Only when the database fails: not there is `None`.
     pub async fn find(&self, id: UserId) -> Result<Option<Arc<Account>>, StoreError> {
-        self.by_id.ask(id).await
+        self.by_id.find(id).await
     }
 
     /// # Errors

@@ -151,6 +151,8 @@ fn a_stop_under_load_cuts_nobody_off_and_loses_nothing() {
         "closed after {took:?}, ended {:?} after the last answer; {answered} answered, {unheard} unheard",
         begun.elapsed()
     );
+    // A connection that waits to be accepted when the listener closes is reset: some, not many.
+    assert!(unheard * 10 <= answered, "{unheard} of {answered}");
     assert_eq!(processes_of(&folder), [""; 0]);
     // Both ways: what was said to be added is there, and what was not read was not done.
     assert_eq!(names_in(&folder), added.into_inner().unwrap());
