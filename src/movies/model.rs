@@ -1,5 +1,5 @@
 //! What a movie is. Three shapes: [`MovieInput`] (received; lists its fields, refuses others),
-//! [`MovieDocument`] (stored) and [`MovieView`] (answered); and [`MoviePatch`] for a merge patch.
+//! [`MovieDocument`] (stored) and [`super::view::MovieView`] (answered); and [`MoviePatch`] for a merge patch.
 
 use bson::{DateTime, Document, doc};
 use serde::{Deserialize, Serialize};
