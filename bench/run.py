@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 from loads import LOADS, Loads, finish
 from servers import Server, call, mongod_of, token_of
@@ -100,16 +101,21 @@ def same_bytes(servers, loads):
                 sys.exit(f"{server.name} answers something else to {path}")
 
 
+def total(base):
+    return json.loads(call(base, "GET", "/api/movies?limit=1&count=true"))["total"]
+
+
 def measure(options, servers, mongod, loads):
-    runs = []
+    runs, before = [], total(servers[0].base)
     for load in options.only.split(","):
         for connections in map(int, options.connections.split(",")):
             if load == "login" and connections == 256:
                 # More than may wait for a hash: it would measure refusals.
                 continue
             for turn in range(options.rounds):
-                # Each goes first in its turn.
-                for server in servers[turn % len(servers):] + servers[:turn % len(servers)]:
+                # Each goes first in its turn, and there and back: nobody always follows the same one.
+                order = servers[turn % len(servers):] + servers[:turn % len(servers)]
+                for server in order if turn % 2 == 0 else reversed(order):
                     if load == "login" and server.name == "express":
                         continue
                     run = loads.run(server, mongod, load, connections, options.seconds)
@@ -119,6 +125,8 @@ def measure(options, servers, mongod, loads):
             if load in ("create", "mixed"):
                 # What was added goes with its account.
                 call(servers[0].base, "DELETE", "/api/users/me", token=loads.writer_token)
+                while total(servers[0].base) > before:
+                    time.sleep(1)
                 loads.writer_token = token_of(servers[0].base, WRITER)
     return runs
 
@@ -131,7 +139,7 @@ def storm(options, servers, loads):
             if server.name == "express":
                 continue
             calm = finish(*loads.start(server, "read", 64, options.seconds))
-            logins = loads.start(server, "login", 16, options.seconds + 2)
+            logins = loads.start(server, "login", 16, options.seconds)
             readers = loads.start(server, "read", 64, options.seconds)
             readers, logins = finish(*readers), finish(*logins)
             runs.append({"server": server.name, "calm": calm, "readers": readers, "logins": logins})
@@ -180,8 +188,7 @@ def main():
             base = servers[0].base
             loads = Loads(base, pathlib.Path(folder), OWNER, token_of(base, OWNER), token_of(base, WRITER))
             same_bytes(servers, loads)
-            count = json.loads(call(base, "GET", "/api/movies?limit=1&count=true"))["total"]
-            print(f"{count} movies; {os.cpu_count()} cores for wrk, servers and mongod together; medians of "
+            print(f"{total(base)} movies; {os.cpu_count()} cores for wrk, servers and mongod together; medians of "
                   f"{options.rounds} rounds of {options.seconds} s; start to ready {servers[0].seconds_to_ready:.2f} s\n")
             runs = measure(options, servers, mongod, loads)
             table(runs, servers)

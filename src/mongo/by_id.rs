@@ -83,8 +83,10 @@ impl<T: Identified> Command for ById<T> {
         }
         let mut each = HashMap::new();
         for id in ids {
-            if let Some(found) = self.one(id.clone()).await.transpose() {
-                each.insert(id, found);
+            match self.one(id.clone()).await.transpose() {
+                Some(Err(away @ StoreError::Unavailable(_))) => return Err(away),
+                Some(found) => drop(each.insert(id, found)),
+                None => {}
             }
         }
         Ok(each)

@@ -53,7 +53,7 @@ pub(super) fn reason(error: &Error) -> String {
 }
 
 /// The code of a command that the server has refused.
-pub(super) fn code(error: &Error) -> Option<i32> {
+pub(crate) fn code(error: &Error) -> Option<i32> {
     match &*error.kind {
         ErrorKind::Command(error) => Some(error.code),
         _ => None,

@@ -79,7 +79,7 @@ struct Input {
     poster_url: Option<String>,
 }
 
-/// As Movie Bag answers it, byte for byte.
+/// As Movie Bag answers it.
 #[derive(Serialize)]
 struct View {
     id: String,
@@ -198,6 +198,12 @@ async fn one(State(app): Shared, Path(id): Path<String>) -> Result<Response, Ref
     Ok((etag(movie.version), Json(View::from(movie))).into_response())
 }
 
+#[derive(Serialize)]
+struct Page {
+    items: Vec<View>,
+    next: Option<String>,
+}
+
 #[derive(Deserialize)]
 struct PageQuery {
     genre: Option<String>,
@@ -216,8 +222,8 @@ async fn list(State(app): Shared, Query(query): Query<PageQuery>) -> Result<Resp
     let more = found.len() as i64 > limit;
     found.truncate(limit as usize);
     let next = found.last().filter(|_| more).map(|last| last.id.to_hex());
-    let items: Vec<View> = found.into_iter().map(View::from).collect();
-    Ok(Json(json!({ "items": items, "next": next })).into_response())
+    let items = found.into_iter().map(View::from).collect();
+    Ok(Json(Page { items, next }).into_response())
 }
 
 async fn create(State(app): Shared, headers: HeaderMap, Json(input): Json<Input>) -> Result<Response, Refusal> {

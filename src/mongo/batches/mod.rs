@@ -116,7 +116,9 @@ impl<C: Command> Batches<C> {
                 let given_up = |_| Err(StoreError::Unavailable("the command was given up".to_owned()));
                 return answer.unwrap_or_else(given_up);
             }
-            Shared::start_run(&self.0);
+            if came.elapsed() < C::LIMIT {
+                Shared::start_run(&self.0);
+            }
         }
         Err(late::<C>())
     }
