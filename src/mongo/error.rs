@@ -24,6 +24,8 @@ pub enum StoreError {
 }
 
 pub const DUPLICATE_KEY: i32 = 11000;
+/// "The $changeStream stage is only supported on replica sets".
+pub const NOT_A_REPLICA_SET: i32 = 40573;
 /// How often, and at what distance, [`patiently`] asks again.
 const RETRIES: u32 = 15;
 const RETRY_DELAY: Duration = Duration::from_secs(2);

@@ -40,8 +40,6 @@ const SILENCE: Duration = Duration::from_secs(3);
 /// How often it is looked whether the primary is still the same.
 const LOOK: Duration = Duration::from_secs(1);
 const RETRY_DELAY: Duration = Duration::from_secs(1);
-/// "The $changeStream stage is only supported on replica sets".
-const NOT_A_REPLICA_SET: i32 = 40573;
 
 /// The kept movies. Clones share them.
 #[derive(Clone)]
@@ -137,7 +135,7 @@ impl Cache {
             };
             self.begin_anew(None);
             match followed {
-                Err(error) if error::code(&error) == Some(NOT_A_REPLICA_SET) => {
+                Err(error) if error::code(&error) == Some(error::NOT_A_REPLICA_SET) => {
                     tracing::warn!("cache.movies has no effect: a standalone MongoDB has no change streams");
                     return;
                 }

@@ -11,7 +11,7 @@ use mongodb::{
         ChangeStream,
         event::{ChangeStreamEvent, OperationType},
     },
-    error::{CommandError, Error, ErrorKind},
+    error::Error,
     options::FullDocumentType,
 };
 use prometheus::{IntCounter, IntGauge, core::Collector};
@@ -30,7 +30,7 @@ use super::{
 use crate::{
     ids::MovieId,
     metrics::{counter, gauge, read_gauge},
-    mongo::{COMMAND, StoreError},
+    mongo::{COMMAND, StoreError, error},
     problem::Problem,
 };
 
@@ -40,8 +40,6 @@ const BEHIND: usize = 1_024;
 const MISSED: usize = 10_000;
 const CATCH_UP: Duration = Duration::from_secs(10);
 const RETRY_DELAY: Duration = Duration::from_secs(1);
-/// "The $changeStream stage is only supported on replica sets".
-const NOT_A_REPLICA_SET: i32 = 40573;
 /// `ChangeStreamHistoryLost`, `ChangeStreamFatalError`: what comes after the token is no longer known.
 const HISTORY_LOST: [i32; 2] = [286, 280];
 
@@ -235,13 +233,6 @@ enum Followed {
     Unsupported,
 }
 
-fn code(error: &Error) -> Option<i32> {
-    match &*error.kind {
-        ErrorKind::Command(CommandError { code, .. }) => Some(*code),
-        _ => None,
-    }
-}
-
 impl Events {
     async fn open(&self, after: Option<&Token>) -> Result<Stream, Error> {
         // What is not needed does not travel.
@@ -300,8 +291,8 @@ impl Events {
     async fn follow_once(&self) -> Followed {
         match self.follow_to_its_end().await {
             Ok(()) => Followed::Lost,
-            Err(error) => match code(&error) {
-                Some(NOT_A_REPLICA_SET) => Followed::Unsupported,
+            Err(error) => match error::code(&error) {
+                Some(error::NOT_A_REPLICA_SET) => Followed::Unsupported,
                 Some(code) if HISTORY_LOST.contains(&code) => Followed::Lost,
                 _ => Followed::Broken(error),
             },
@@ -378,7 +369,7 @@ impl Events {
 
 /// Why nothing was found: it is lost, or the database is away, or the id was none.
 fn refused(error: Error) -> Result<Option<Found>, Problem> {
-    match code(&error) {
+    match error::code(&error) {
         Some(code) if HISTORY_LOST.contains(&code) => Ok(None),
         _ => match StoreError::from(error) {
             StoreError::Unavailable(reason) => Err(Problem::DatabaseUnavailable(reason.into())),
