@@ -4,7 +4,7 @@
 use bson::{DateTime, Document, doc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::openapi::{ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::openapi::{ObjectBuilder, Schema, Type};
 
 use super::folding;
 use crate::{
@@ -52,6 +52,9 @@ const SURE_WEB_ADDRESS: &str = concat!(
     r#"([/?#][^\s\x00-\x1f\x7f-\x9f"<>\\^`{|}]*)?$"#
 );
 
+/// What the document says of every address that is answered.
+pub const WEB_ADDRESS: &str = "^[Hh][Tt][Tt][Pp][Ss]?://[^/]";
+
 /// An `http` or `https` URL. The server never fetches it.
 struct WebAddress {
     text: Text,
@@ -72,8 +75,8 @@ impl Rule for WebAddress {
     fn schema(&self) -> Schema {
         ObjectBuilder::new()
             .schema_type(Type::String)
-            // An `ä` in the path is welcome: in RFC 3987's words it is an IRI.
-            .format(Some(SchemaFormat::Custom("iri".to_owned())))
+            // Without a format: `uri` knows no `ä` in a path, and `iri` (RFC 3987) refuses characters for
+            // private use, which a URL may hold.
             .max_length(Some(self.text.max))
             .pattern(Some(SURE_WEB_ADDRESS))
             .build()

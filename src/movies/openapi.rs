@@ -13,7 +13,7 @@ use super::{
     catalogue::Suggestion,
     events,
     facets::Facets,
-    model::{FIELDS, MovieInput, MoviePatch},
+    model::{FIELDS, MovieInput, MoviePatch, WEB_ADDRESS},
     routes::{self, MAX_SUGGESTIONS},
     view::MovieView,
 };
@@ -114,7 +114,7 @@ fn answered() -> Object {
     let mut object = explained(object.build());
     // More is accepted than what the document promises: so more may be answered.
     if let Some(RefOr::T(Schema::Object(url))) = object.properties.get_mut("poster_url") {
-        url.pattern = None;
+        url.pattern = Some(WEB_ADDRESS.to_owned());
     }
     object
 }
