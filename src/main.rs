@@ -143,7 +143,7 @@ fn run(command: Command) -> Result<(), Failure> {
         (Ok(settings), _) if settings.log.level == LogLevel::Error => LogLevel::Error,
         _ => LogLevel::Warn,
     };
-    let log = log::start(format, level);
+    let log = log::start(format, level).map_err(failed)?;
     let result = settings.and_then(|settings| run_with(command, &figment, &settings, &log));
     match (result, format) {
         (Err(failure), LogFormat::Json) => Err(failure.logged()),

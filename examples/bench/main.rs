@@ -102,7 +102,7 @@ async fn run(command: Command) -> Outcome<()> {
         return storm::run(&server.address, seconds).await;
     }
     let settings = Settings::extract(&config::figment()?)?;
-    log::start(settings.log.format, LogLevel::Info);
+    let _log = log::start(settings.log.format, LogLevel::Info)?;
     let connection = Connection::open(&settings).await?;
     let result = match command {
         Command::Fill { movies, email } => fill::run(&connection.database, &films, movies, &email).await,

@@ -1,15 +1,14 @@
 //! The log: one place that decides what is written, and in which form.
 //!
 //! Everything goes to standard error, a line each, whoever says it: Rocket, the driver, a panic. The
-//! lines of requests are handed to a thread that writes them, so that a reader who is slow stops no
-//! request; when too many wait they are dropped, and counted. All others, the audit log above all, are
-//! written by whoever has something to say, and are never lost.
+//! lines of requests gather for a thread that writes them ([`gathering`]), so that a reader who is slow
+//! stops no request; when too many wait they are dropped, and counted. All others, the audit log above
+//! all, are written by whoever has something to say, and are never lost.
 
 use std::{backtrace::Backtrace, backtrace::BacktraceStatus, io};
 
 use prometheus::core::Collector;
 use tracing::level_filters::LevelFilter;
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
     filter::{Targets, filter_fn},
     fmt::{self, writer::MakeWriterExt},
@@ -17,6 +16,9 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+mod gathering;
+
+use self::gathering::{Gathering, Writer};
 use crate::{
     audit,
     config::{LogFormat, LogLevel},
@@ -25,27 +27,27 @@ use crate::{
 
 /// The target of the lines of requests.
 pub const REQUESTS: &str = "movie_bag::requests";
-/// Lines of requests that may wait: about 10 MB.
-const WAITING: usize = 32_768;
 
 /// The log that was started. What waits is written when it is dropped.
 pub struct Log {
-    dropped: ErrorCounter,
-    _writer: WorkerGuard,
+    requests: Gathering,
+    _writer: Writer,
 }
 
 impl Log {
     #[must_use]
     pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
-        let dropped = self.dropped.clone();
-        let dropped = move || dropped.dropped_lines().try_into().unwrap_or(u64::MAX);
+        let requests = self.requests.clone();
         let help = "Lines of requests that were not written, because standard error was read too slowly.";
-        vec![Box::new(read_counter("movie_bag_log_lines_dropped_total", help, dropped))]
+        vec![Box::new(read_counter("movie_bag_log_lines_dropped_total", help, move || requests.dropped()))]
     }
 }
 
 /// Starts the log.
-pub fn start(format: LogFormat, level: LogLevel) -> Log {
+///
+/// # Errors
+/// The system's, if there can be no thread.
+pub fn start(format: LogFormat, level: LogLevel) -> io::Result<Log> {
     let level = match level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
@@ -59,11 +61,10 @@ pub fn start(format: LogFormat, level: LogLevel) -> Log {
         .with_target(audit::TARGET, LevelFilter::INFO);
     // Rocket's generated code says of each refusal that a guard failed: the request's own line does.
     let ours = filter_fn(|metadata| !metadata.target().ends_with("::_"));
-    let builder = NonBlockingBuilder::default().buffered_lines_limit(WAITING).lossy(true).thread_name("log");
-    // Of what waits as many lines as fit are written at once; it is flushed when nothing waits.
-    let (queue, writer) = builder.finish(io::BufWriter::with_capacity(64 << 10, io::stderr()));
-    let dropped = queue.error_counter();
-    let written = queue.with_filter(|metadata| metadata.target() == REQUESTS).or_else(io::stderr);
+    let (requests, writer) = Gathering::start(io::stderr())?;
+    let gathered = requests.clone();
+    let gathered = move || gathered.clone();
+    let written = gathered.with_filter(|metadata| metadata.target() == REQUESTS).or_else(io::stderr);
     let registry = tracing_subscriber::registry().with(targets).with(ours);
     let layer = fmt::layer().with_writer(written).with_target(false);
     // Whoever was first (a test) keeps their log.
@@ -85,7 +86,7 @@ pub fn start(format: LogFormat, level: LogLevel) -> Log {
             tracing::error!(place, thread, reason = message, "panic");
         }
     }));
-    Log { dropped, _writer: writer }
+    Ok(Log { requests, _writer: writer })
 }
 
 #[cfg(test)]
@@ -105,7 +106,7 @@ mod tests {
     #[tokio::test]
     #[ignore = "run as a process by the test below"]
     async fn a_process_with_a_handler_that_panics() {
-        let _log = start(LogFormat::Json, LogLevel::Info);
+        let _log = start(LogFormat::Json, LogLevel::Info).unwrap();
         let figment = crate::config::defaults().merge(("log_level", "debug"));
         let metrics = crate::metrics::RequestMetrics::new();
         let rocket =
@@ -130,7 +131,7 @@ mod tests {
             lines.iter().find(|line| line["message"] == message).unwrap_or_else(|| panic!("{message}: {log}"))
         };
         assert_eq!(of("panic")["reason"], "BUG: for the test");
-        assert!(of("panic")["place"].as_str().unwrap().starts_with("src/log.rs:"), "{log}");
+        assert!(of("panic")["place"].as_str().unwrap().starts_with("src/log/mod.rs:"), "{log}");
         assert_eq!(of("request")["status"], 500);
         assert_eq!(of("internal error")["request_id"], of("request")["request_id"]);
     }

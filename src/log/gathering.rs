@@ -1,0 +1,196 @@
+//! Lines that gather for a moment before they are written.
+//!
+//! To wake a thread for each line costs more than the line does. So the thread that writes them sleeps
+//! a little once the first has come, and then writes all that there are.
+
+use std::{
+    io::{self, Write},
+    mem,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{self, Receiver},
+    },
+    thread,
+    time::Duration,
+};
+
+/// How long they gather.
+const PAUSE: Duration = Duration::from_millis(10);
+/// How much may wait, in bytes: more is dropped, and counted.
+const WAITING: usize = 8 << 20;
+/// How much memory is kept for the next ones.
+const KEPT: usize = 256 << 10;
+/// How long the end waits for the last lines: nobody may be reading.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Where lines are written to. Clones share it.
+#[derive(Clone, Default)]
+pub struct Gathering(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    news: Condvar,
+    dropped: AtomicU64,
+}
+
+#[derive(Default)]
+struct Waiting {
+    lines: Vec<u8>,
+    has_ended: bool,
+}
+
+/// The thread that writes. It writes what waits when this is dropped.
+pub struct Writer {
+    gathering: Gathering,
+    end: Receiver<()>,
+}
+
+impl Gathering {
+    /// With a thread that writes to `out`.
+    pub fn start(out: impl Write + Send + 'static) -> io::Result<(Self, Writer)> {
+        let gathering = Self::default();
+        let own = gathering.clone();
+        let (ended, end) = mpsc::channel();
+        thread::Builder::new().name("log".to_owned()).spawn(move || {
+            own.write_to(out);
+            drop(ended);
+        })?;
+        Ok((gathering.clone(), Writer { gathering, end }))
+    }
+
+    /// How many lines were dropped.
+    pub fn dropped(&self) -> u64 {
+        self.0.dropped.load(Ordering::Relaxed)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing in here panics half-way.
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_to(&self, mut out: impl Write) {
+        let mut lines = Vec::new();
+        let mut has_ended = false;
+        while !has_ended {
+            let nothing = |waiting: &mut Waiting| waiting.lines.is_empty() && !waiting.has_ended;
+            drop(self.0.news.wait_while(self.waiting(), nothing));
+            thread::sleep(PAUSE);
+            {
+                let mut waiting = self.waiting();
+                mem::swap(&mut waiting.lines, &mut lines);
+                has_ended = waiting.has_ended;
+            }
+            // There is nowhere to say that the log cannot be written.
+            let _ = out.write_all(&lines).and_then(|()| out.flush());
+            lines.clear();
+            lines.shrink_to(KEPT);
+        }
+    }
+}
+
+/// A whole line each time.
+impl Write for Gathering {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut waiting = self.waiting();
+        if waiting.lines.len() + line.len() > WAITING {
+            self.0.dropped.fetch_add(1, Ordering::Relaxed);
+        } else {
+            let is_first = waiting.lines.is_empty();
+            waiting.lines.extend_from_slice(line);
+            drop(waiting);
+            if is_first {
+                self.0.news.notify_one();
+            }
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.gathering.waiting().has_ended = true;
+        self.gathering.0.news.notify_one();
+        // The other side says nothing: it goes.
+        let _ = self.end.recv_timeout(FAREWELL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes nothing before it is told to; what it took can be read.
+    #[derive(Clone, Default)]
+    struct Out(Arc<(Mutex<bool>, Condvar, Mutex<Vec<u8>>)>);
+
+    impl Out {
+        fn open(&self) {
+            *self.0.0.lock().unwrap() = true;
+            self.0.1.notify_all();
+        }
+
+        fn taken(&self) -> String {
+            String::from_utf8(self.0.2.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    impl Write for Out {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            drop(self.0.1.wait_while(self.0.0.lock().unwrap(), |open| !*open).unwrap());
+            self.0.2.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn all_lines_are_written_in_their_order_before_the_end() {
+        let out = Out::default();
+        out.open();
+        let (mut gathering, writer) = Gathering::start(out.clone()).unwrap();
+        let lines: Vec<String> = (0..1_000).map(|number| format!("line {number}\n")).collect();
+        for line in &lines {
+            gathering.write_all(line.as_bytes()).unwrap();
+        }
+        drop(writer);
+        assert_eq!(out.taken(), lines.concat());
+        assert_eq!(gathering.dropped(), 0);
+    }
+
+    #[test]
+    fn what_nobody_reads_is_dropped_in_whole_lines_and_counted() {
+        let out = Out::default();
+        let (mut gathering, writer) = Gathering::start(out.clone()).unwrap();
+        let line = format!("{}\n", "x".repeat(1 << 20));
+        let written = 40_u64;
+        for _ in 0..written {
+            gathering.write_all(line.as_bytes()).unwrap();
+        }
+        let dropped = gathering.dropped();
+        // What waits, and at most as much again that the thread has already taken.
+        assert!((written - 14..=written - 7).contains(&dropped), "{dropped}");
+        out.open();
+        drop(writer);
+        let taken = out.taken();
+        assert_eq!(taken.lines().count() as u64, written - dropped);
+        assert!(taken.lines().all(|taken| taken.len() == 1 << 20));
+    }
+
+    #[test]
+    fn the_end_does_not_wait_for_a_reader_that_never_comes() {
+        let (mut gathering, writer) = Gathering::start(Out::default()).unwrap();
+        gathering.write_all(b"line\n").unwrap();
+        let began = std::time::Instant::now();
+        drop(writer);
+        assert!(began.elapsed() < FAREWELL * 5, "{:?}", began.elapsed());
+    }
+}
