@@ -4,7 +4,7 @@
 
 use std::{future::IntoFuture, time::Duration};
 
-use mongodb::error::{CommandError, Error, ErrorKind, WriteFailure};
+use mongodb::error::{CommandError, Error, ErrorKind, IndexedWriteError, WriteFailure};
 
 /// A failed command. Several callers may have shared it: each gets a clone.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -23,7 +23,7 @@ pub enum StoreError {
     Other(#[source] Box<Error>),
 }
 
-pub const DUPLICATE_KEY: i32 = 11000;
+const DUPLICATE_KEY: i32 = 11000;
 /// "The $changeStream stage is only supported on replica sets".
 pub const NOT_A_REPLICA_SET: i32 = 40573;
 /// How often, and at what distance, [`patiently`] asks again.
@@ -42,6 +42,17 @@ impl From<Error> for StoreError {
             Self::Unavailable(reason(&error))
         } else {
             Self::Other(Box::new(error))
+        }
+    }
+}
+
+/// One document of several was refused.
+impl From<&IndexedWriteError> for StoreError {
+    fn from(refused: &IndexedWriteError) -> Self {
+        match refused.code {
+            DUPLICATE_KEY => Self::Duplicate,
+            code if PASSING.contains(&code) => Self::Unavailable(refused.message.clone()),
+            code => Self::Other(Box::new(Error::custom(format!("{} ({code})", refused.message)))),
         }
     }
 }

@@ -16,7 +16,7 @@ use bson::{Document, doc, oid::ObjectId};
 use futures::TryStreamExt;
 use mongodb::{
     Collection,
-    error::{ErrorKind, InsertManyError},
+    error::{ErrorKind, IndexedWriteError, InsertManyError},
 };
 
 use super::{
@@ -25,10 +25,7 @@ use super::{
 };
 use crate::{
     ids::{MovieId, UserId},
-    mongo::{
-        BATCH, COMMAND, StoreError, batches::Command, by_id::Identified, error::DUPLICATE_KEY, patiently,
-        within,
-    },
+    mongo::{BATCH, COMMAND, StoreError, batches::Command, by_id::Identified, patiently, within},
 };
 
 /// What became of a new movie.
@@ -39,6 +36,9 @@ pub enum Inserted {
     Duplicate,
 }
 
+/// What became of it, or why the database refused it.
+type Outcome = Result<Inserted, StoreError>;
+
 /// Inserts what can be inserted, and tells it of each movie, by its place.
 ///
 /// # Errors
@@ -47,30 +47,36 @@ async fn insert_each(
     collection: &Collection<MovieDocument>,
     movies: &[&MovieDocument],
     limit: Duration,
-) -> Result<Vec<Inserted>, StoreError> {
-    let mut outcome = vec![Inserted::Yes; movies.len()];
+) -> Result<Vec<Outcome>, StoreError> {
+    let mut outcomes = vec![Ok(Inserted::Yes); movies.len()];
     // Unordered: one that is refused does not keep out those after it.
     let insert = collection.insert_many(movies.iter().copied()).ordered(false);
     match tokio::time::timeout(limit, insert.into_future()).await {
-        Ok(Ok(_)) => Ok(outcome),
+        Ok(Ok(_)) => Ok(outcomes),
         Ok(Err(error)) => match &*error.kind {
             ErrorKind::InsertMany(InsertManyError {
                 write_errors: Some(refused),
                 write_concern_error: None,
                 ..
-            }) if refused.iter().all(|refused| refused.code == DUPLICATE_KEY) => {
+            }) => {
                 for refused in refused {
-                    if let Some(outcome) = outcome.get_mut(refused.index)
-                        && !is_own_id(&refused.message)
-                    {
-                        *outcome = Inserted::Duplicate;
+                    if let Some(outcome) = outcomes.get_mut(refused.index) {
+                        *outcome = outcome_of(refused);
                     }
                 }
-                Ok(outcome)
+                Ok(outcomes)
             }
             _ => Err(error.into()),
         },
         Err(_) => Err(StoreError::Unavailable(format!("no answer in {} ms", limit.as_millis()))),
+    }
+}
+
+fn outcome_of(refused: &IndexedWriteError) -> Outcome {
+    match StoreError::from(refused) {
+        StoreError::Duplicate if is_own_id(&refused.message) => Ok(Inserted::Yes),
+        StoreError::Duplicate => Ok(Inserted::Duplicate),
+        error => Err(error),
     }
 }
 
@@ -103,7 +109,8 @@ pub(super) struct Insert(pub Collection<MovieDocument>);
 
 impl Command for Insert {
     type Key = NewMovie;
-    type Value = Inserted;
+    /// A movie that is refused is the misfortune of whoever adds it, and of nobody else.
+    type Value = Outcome;
 
     const NAME: &'static str = "insert_movies";
     const KEYS: usize = 100;
@@ -116,10 +123,10 @@ impl Command for Insert {
 
     /// The driver repeats the command itself, once, under its own number, so that the database does
     /// nothing twice; we never do.
-    async fn run(&self, movies: Vec<NewMovie>) -> Result<HashMap<NewMovie, Inserted>, StoreError> {
+    async fn run(&self, movies: Vec<NewMovie>) -> Result<HashMap<NewMovie, Outcome>, StoreError> {
         let documents: Vec<&MovieDocument> = movies.iter().map(|movie| &*movie.0).collect();
-        let outcome = insert_each(&self.0, &documents, COMMAND).await?;
-        Ok(movies.into_iter().zip(outcome).collect())
+        let outcomes = insert_each(&self.0, &documents, COMMAND).await?;
+        Ok(movies.into_iter().zip(outcomes).collect())
     }
 }
 
@@ -154,7 +161,7 @@ impl Movies {
         movie: MovieInput,
     ) -> Result<Unconfirmed<Arc<MovieDocument>>, StoreError> {
         let movie = Arc::new(movie.into_document(owner));
-        match self.inserts.ask(NewMovie(Arc::clone(&movie))).await? {
+        match self.inserts.ask(NewMovie(Arc::clone(&movie))).await?.transpose()? {
             Some(Inserted::Yes) => Ok(Unconfirmed { owner, ids: vec![movie.id()], inserted: movie }),
             Some(Inserted::Duplicate) => Err(StoreError::Duplicate),
             None => Err(StoreError::Unavailable("the insert told nothing of the movie".to_owned())),
@@ -190,7 +197,7 @@ impl Movies {
         let documents: Vec<&MovieDocument> = missing.iter().map(|(_, movie)| *movie).collect();
         let inserted = insert_each(self.collection(), &documents, BATCH).await?;
         for ((place, _), inserted) in missing.iter().zip(inserted) {
-            outcome[*place] = inserted;
+            outcome[*place] = inserted?;
         }
         Ok(outcome)
     }

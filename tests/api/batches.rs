@@ -142,6 +142,22 @@ async fn each_insert_of_a_group_has_its_own_outcome() {
 }
 
 #[tokio::test]
+async fn what_the_database_refuses_of_a_group_is_refused_alone() {
+    let mongod = OwnMongod::start().await;
+    let app = TestApp::on(&mongod.uri()).await;
+    let ann = app.user("ann").await;
+    let rule = doc! { "collMod": "movies", "validator": { "name": { "$ne": "Refused" } } };
+    app.database.run_command(rule).await.unwrap();
+    let hold = mongod.hold("insert", &format!("{}.movies", app.database.name()), 1, 600).await;
+    let first = tokio::spawn(add(ann.clone(), "Thief".to_owned()));
+    hold.reached().await;
+    let replies = all(["Heat", "Refused", "Ronin"].map(|name| add(ann.clone(), name.to_owned()))).await;
+    first.await.unwrap().assert_status(201);
+    assert_eq!(replies.iter().map(|reply| reply.status).collect::<Vec<_>>(), [201, 500, 201]);
+    assert_eq!(app.count("movies", doc! {}).await, 3);
+}
+
+#[tokio::test]
 async fn a_connection_that_breaks_under_a_group_of_inserts_doubles_none() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;

@@ -8,6 +8,7 @@ pub struct BatchMetrics {
     pub waiting: IntGauge,
     pub refused: IntCounter,
     keys: Histogram,
+    callers: IntCounter,
 }
 
 const WIRING: &str = "BUG: a metric's name or labels";
@@ -32,16 +33,27 @@ impl BatchMetrics {
             ))
             .expect(WIRING),
             keys: Histogram::with_opts(keys.buckets(buckets)).expect(WIRING),
+            callers: IntCounter::with_opts(opts(
+                "movie_bag_batch_callers_total",
+                "Callers for whom a command was sent.",
+            ))
+            .expect(WIRING),
         }
     }
 
-    pub fn carried(&self, keys: usize) {
+    pub fn carried(&self, keys: usize, callers: usize) {
+        self.callers.inc_by(callers as u64);
         // No more than a hundred: exact.
         self.keys.observe(f64::from(u32::try_from(keys).unwrap_or(u32::MAX)));
     }
 
     #[must_use]
     pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
-        vec![Box::new(self.waiting.clone()), Box::new(self.refused.clone()), Box::new(self.keys.clone())]
+        vec![
+            Box::new(self.waiting.clone()),
+            Box::new(self.refused.clone()),
+            Box::new(self.keys.clone()),
+            Box::new(self.callers.clone()),
+        ]
     }
 }

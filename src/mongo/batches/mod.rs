@@ -17,15 +17,13 @@
 use std::{
     collections::HashMap,
     hash::Hash,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use prometheus::core::Collector;
-use tokio::{
-    sync::oneshot,
-    time::{Instant, timeout},
-};
+use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 
 mod metrics;
 mod queue;
@@ -57,7 +55,7 @@ pub trait Command: Send + Sync + 'static {
     const MOST_RUNS: usize;
     /// How many callers may wait.
     const CALLERS: usize = 4_096;
-    /// How long a caller waits in all.
+    /// How long a caller waits in all, and a command is waited for.
     const LIMIT: Duration;
 
     /// Asks the database. A key without a value has no answer.
@@ -104,23 +102,11 @@ impl<C: Command> Batches<C> {
     pub async fn ask(&self, key: C::Key) -> Answer<C> {
         match Shared::enter(&self.0, key)? {
             Place::First(run, batch) => run.serve_one(batch).await,
-            Place::Waiting(answer) => self.wait(answer).await,
-        }
-    }
-
-    async fn wait(&self, mut answer: oneshot::Receiver<Answer<C>>) -> Answer<C> {
-        let came = Instant::now();
-        while came.elapsed() < C::LIMIT {
-            // Look again from time to time: those before us may have become slow.
-            if let Ok(answer) = timeout(SLOW, &mut answer).await {
+            Place::Waiting(answer) => {
                 let given_up = |_| Err(StoreError::Unavailable("the command was given up".to_owned()));
-                return answer.unwrap_or_else(given_up);
-            }
-            if came.elapsed() < C::LIMIT {
-                Shared::start_run(&self.0);
+                timeout(C::LIMIT, answer).await.map_err(|_| late::<C>())?.unwrap_or_else(given_up)
             }
         }
-        Err(late::<C>())
     }
 }
 
@@ -180,24 +166,33 @@ struct Run<C: Command> {
 }
 
 impl<C: Command> Run<C> {
-    async fn ask(&self, keys: Vec<C::Key>) -> Result<HashMap<C::Key, C::Value>, StoreError> {
-        self.shared.metrics.carried(keys.len());
-        self.shared.command.run(keys).await
+    async fn ask(&self, keys: Vec<C::Key>, callers: usize) -> Result<HashMap<C::Key, C::Value>, StoreError> {
+        self.shared.metrics.carried(keys.len(), callers);
+        let mut command = pin!(timeout(C::LIMIT, self.shared.command.run(keys)));
+        let result = if let Ok(result) = timeout(SLOW, &mut command).await {
+            result
+        } else {
+            // Whoever waits need not wait for this one.
+            Shared::start_run(&self.shared);
+            command.await
+        };
+        result.unwrap_or_else(|_| Err(late::<C>()))
     }
 
     /// For the caller itself; whoever has come meanwhile is served by a task.
     async fn serve_one(self, batch: Batch<C>) -> Answer<C> {
-        let result = timeout(C::LIMIT, self.ask(batch.keys)).await;
+        let result = self.ask(batch.keys, 1).await;
         let next = self.shared.queue().next_batch(self.id);
         if let Some(next) = next {
             tokio::spawn(self.serve_all(next));
         }
-        result.map_err(|_| late::<C>())?.map(|values| values.into_values().next())
+        result.map(|values| values.into_values().next())
     }
 
     async fn serve_all(self, mut batch: Batch<C>) {
         loop {
-            let mut result = self.ask(batch.keys.clone()).await;
+            let callers = batch.callers.iter().map(Vec::len).sum();
+            let mut result = self.ask(batch.keys.clone(), callers).await;
             for (key, callers) in batch.keys.iter().zip(batch.callers) {
                 let answer = match &mut result {
                     Ok(values) => Ok(values.remove(key)),
@@ -219,7 +214,13 @@ impl<C: Command> Run<C> {
 
 impl<C: Command> Drop for Run<C> {
     fn drop(&mut self) {
-        self.shared.queue().end(self.id);
+        let was_under_way = self.shared.queue().end(self.id);
+        // The caller of a first command has gone, or a command has panicked: others may wait.
+        if was_under_way && let Ok(runtime) = Handle::try_current() {
+            let shared = Arc::clone(&self.shared);
+            // In a task, for a runtime that ends drops it unseen, and the callers with it.
+            runtime.spawn(async move { Shared::start_run(&shared) });
+        }
     }
 }
 

@@ -13,6 +13,8 @@ pub(super) struct Queue<C: Command> {
     callers: HashMap<C::Key, Vec<oneshot::Sender<Answer<C>>>>,
     waiting: usize,
     waiting_gauge: IntGauge,
+    /// When those who have gone were last left out.
+    purged: Option<Instant>,
     /// The runs under way, and when each has sent its last command.
     runs: Vec<(u64, Instant)>,
     next_run: u64,
@@ -33,6 +35,7 @@ impl<C: Command> Queue<C> {
             callers: HashMap::new(),
             waiting: 0,
             waiting_gauge,
+            purged: None,
             runs: Vec::new(),
             next_run: 0,
         }
@@ -44,6 +47,9 @@ impl<C: Command> Queue<C> {
 
     /// `None` if too many wait.
     pub fn enter(&mut self, key: C::Key) -> Option<oneshot::Receiver<Answer<C>>> {
+        if self.waiting >= C::CALLERS {
+            self.purge();
+        }
         if self.waiting >= C::CALLERS {
             return None;
         }
@@ -58,6 +64,23 @@ impl<C: Command> Queue<C> {
             }
         }
         Some(receiver)
+    }
+
+    /// Leaves out those who have gone: otherwise they are, when it is their turn. Not each time that
+    /// there is no room: it looks at everybody.
+    fn purge(&mut self) {
+        if self.purged.is_some_and(|purged| purged.elapsed() < SLOW) {
+            return;
+        }
+        self.purged = Some(Instant::now());
+        self.callers.retain(|_, callers| {
+            let before = callers.len();
+            callers.retain(|caller| !caller.is_closed());
+            self.waiting -= before - callers.len();
+            !callers.is_empty()
+        });
+        self.keys.retain(|key| self.callers.contains_key(key));
+        self.count();
     }
 
     /// Whether one caller waits and no more.
@@ -103,7 +126,10 @@ impl<C: Command> Queue<C> {
         Some(batch)
     }
 
-    pub fn end(&mut self, run: u64) {
+    /// Tells whether it was under way.
+    pub fn end(&mut self, run: u64) -> bool {
+        let before = self.runs.len();
         self.runs.retain(|(id, _)| *id != run);
+        self.runs.len() < before
     }
 }

@@ -3,7 +3,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::Instant,
+};
 
 use super::*;
 
@@ -151,10 +154,12 @@ async fn a_panic_is_an_error_and_the_next_caller_is_served() {
     test.let_go(1);
     assert_eq!(test.sent().await, [99]);
     let waits = test.ask(2).await;
+    let began = Instant::now();
     test.let_go(2);
     assert_eq!(first.await.unwrap().unwrap(), Some(0));
     assert!(matches!(panics.await.unwrap(), Err(StoreError::Unavailable(_))));
     assert_eq!(waits.await.unwrap().unwrap(), Some(4));
+    assert!(began.elapsed() < SLOW, "at once");
 }
 
 #[tokio::test(start_paused = true)]
@@ -162,11 +167,12 @@ async fn a_caller_that_goes_away_costs_nobody_anything() {
     let mut test = Test::new();
     let (first, leaves, stays) = (test.ask(2).await, test.ask(4).await, test.ask(6).await);
     assert_eq!(test.sent().await, [2]);
+    let began = Instant::now();
     first.abort();
     leaves.abort();
-    tokio::task::yield_now().await;
     test.let_go(2);
     assert_eq!(test.sent().await, [6], "4 is not asked for: nobody wants it any more");
+    assert!(began.elapsed() < SLOW, "at once");
     assert_eq!(stays.await.unwrap().unwrap(), Some(12));
 }
 
@@ -203,4 +209,24 @@ async fn the_queue_is_bounded() {
     for (waiting, key) in waiting.into_iter().zip(0..) {
         assert_eq!(waiting.await.unwrap().unwrap(), Some(key * 4));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_have_gone_leave_room() {
+    let mut test = Test::new();
+    let first = test.ask(0).await;
+    test.sent().await;
+    let mut waiting = Vec::new();
+    for key in 0..8 {
+        waiting.push(test.ask(key).await);
+    }
+    for gone in waiting.drain(..7) {
+        gone.abort();
+    }
+    let newcomer = test.ask(2).await;
+    test.let_go(2);
+    assert_eq!(first.await.unwrap().unwrap(), Some(0));
+    assert_eq!(test.sent().await, [7, 2]);
+    assert_eq!(newcomer.await.unwrap().unwrap(), Some(4));
+    assert_eq!(test.batches.0.metrics.waiting.get(), 0);
 }
