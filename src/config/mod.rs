@@ -221,10 +221,24 @@ mod tests {
 
     use super::{sources::layered, *};
 
-    fn with(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+    fn figment(variables: &[(&str, &str)]) -> Result<Figment, SettingsError> {
         let variables =
             variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Settings::extract(&layered(Toml::string(""), variables)?)
+        layered(Toml::string(""), variables)
+    }
+
+    fn with(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        Settings::extract(&figment(variables)?)
+    }
+
+    #[test]
+    fn the_embedded_database_gets_half_of_the_cores() {
+        let workers = |variables| figment(variables).unwrap().extract::<rocket::Config>().unwrap().workers;
+        let cores = std::thread::available_parallelism().unwrap().get();
+        assert_eq!(workers(&[]), (cores / 2).max(1));
+        assert_eq!(workers(&[("MOVIE_BAG_MONGODB__URI", "")]), (cores / 2).max(1));
+        assert_eq!(workers(&[("MOVIE_BAG_MONGODB__URI", "mongodb://127.0.0.1")]), cores);
+        assert_eq!(workers(&[("ROCKET_WORKERS", "7")]), 7);
     }
 
     #[test]

@@ -1,7 +1,11 @@
 //! Where the settings come from, in this order: the built-in `Rocket.toml`, the one in the working
 //! directory, `.env`, the environment. A later one wins.
 
-use std::path::{Path, PathBuf};
+use std::{
+    num::NonZero,
+    path::{Path, PathBuf},
+    thread,
+};
 
 use figment::{
     Figment, Profile,
@@ -78,9 +82,27 @@ fn dotenv() -> Result<Vec<(String, String)>, SettingsError> {
 /// The built-in settings alone, whatever surrounds the process.
 #[must_use]
 pub fn defaults() -> Figment {
-    Figment::from(rocket::Config::default())
+    with_workers(built_in())
+}
+
+/// Without the number of workers, which depends on what else is set.
+fn built_in() -> Figment {
+    let rocket = Value::serialize(rocket::Config::default());
+    let mut rocket = rocket.ok().and_then(Value::into_dict).unwrap_or_default();
+    rocket.remove("workers");
+    Figment::from(Serialized::defaults(rocket))
         .merge(Toml::string(DEFAULTS).nested())
         .select(rocket::Config::DEFAULT_PROFILE)
+}
+
+/// If nothing is said: a worker for each core, or for every other one where the embedded database has the
+/// rest. With more the work of a request wanders between cores that mongod would use better.
+fn with_workers(figment: Figment) -> Figment {
+    let uri = figment.find_value("mongodb.uri").ok().and_then(Value::into_string);
+    let has_all = uri.is_some_and(|uri| !uri.is_empty());
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let workers = if has_all { cores } else { (cores / 2).max(1) };
+    figment.join(Serialized::default("workers", workers))
 }
 
 /// `variables` in order: a later one wins.
@@ -88,7 +110,7 @@ pub(super) fn layered(
     file: impl figment::Provider,
     variables: Vec<(String, String)>,
 ) -> Result<Figment, SettingsError> {
-    let mut figment = defaults().merge(file);
+    let mut figment = built_in().merge(file);
     for (name, value) in variables {
         if name == "ROCKET_PROFILE" {
             figment = figment.select(Profile::new(&value));
@@ -107,7 +129,7 @@ pub(super) fn layered(
             figment = figment.merge(Serialized::global(&key.to_ascii_lowercase(), typed(&value)));
         }
     }
-    Ok(figment)
+    Ok(with_workers(figment))
 }
 
 fn typed(value: &str) -> Value {
