@@ -21,6 +21,14 @@ use crate::{
 /// Answers below these paths hold personal data or tokens.
 const PERSONAL: [&str; 3] = ["/api/users", "/api/auth", "/api/admin"];
 
+/// Every answer has these, unless its route has said otherwise: OWASP's "HTTP Security Response Headers".
+const SECURITY: [(&str, &str); 4] = [
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "SAMEORIGIN"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Permissions-Policy", "interest-cohort=()"),
+];
+
 /// Headers of every answer, and for each one line in the log and one more in the metrics.
 pub struct Envelope {
     metrics: RequestMetrics,
@@ -69,6 +77,11 @@ impl Fairing for Envelope {
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
         let id = RequestId::of(request).as_str();
         response.set_header(Header::new(RequestId::HEADER, id.to_owned()));
+        for (name, value) in SECURITY {
+            if !response.headers().contains(name) {
+                response.set_header(Header::new(name, value));
+            }
+        }
         // The route's own path: the one that was sent may be spelt in several ways.
         let route = request.route().map(|route| route.uri.path());
         if route.is_some_and(|route| PERSONAL.iter().any(|personal| route.starts_with(personal))) {

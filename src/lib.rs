@@ -67,10 +67,7 @@ pub mod web;
 
 use figment::Figment;
 use mongodb::Database;
-use rocket::{
-    Build, Rocket,
-    shield::{Referrer, Shield},
-};
+use rocket::{Build, Rocket, shield::Shield};
 use secrecy::SecretString;
 
 use crate::{
@@ -124,7 +121,8 @@ pub fn rocket(
     Ok(rocket::custom(figment)
         // First: all that count hand their counters to it.
         .attach(metrics::stage(settings.metrics.public, &requests))
-        .attach(Shield::default().enable(Referrer::NoReferrer))
+        // Rocket attaches its own, which makes each header anew, if there is none.
+        .attach(Shield::new())
         // Before the envelope, whose line in the log says what was answered in the end.
         .attach(Cors::new(&settings.cors.origins))
         .attach(fairings::Envelope::new(requests.clone()))

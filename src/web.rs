@@ -93,7 +93,7 @@ impl<'r> Responder<'r, 'static> for Answer {
         response
             .header(Header::new("ETag", self.tag.to_string()))
             .header(Header::new("Cache-Control", CACHING))
-            // `nosniff` and `Referrer-Policy` come from Rocket's shield, for every answer: see `lib.rs`.
+            // `nosniff` and `Referrer-Policy` come with every answer: see `fairings.rs`.
             .header(Header::new("Content-Security-Policy", POLICY));
         match self.body {
             Some(body) => response
