@@ -29,7 +29,7 @@ use mongodb::{
 use rocket::Shutdown;
 use tokio::time::{Instant, sleep};
 
-use super::model::MovieDocument;
+use super::{model::MovieDocument, view::ReadMovie};
 use crate::{
     ids::MovieId,
     mongo::{StoreError, error},
@@ -46,7 +46,7 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 pub struct Cache(Arc<Mutex<Kept>>);
 
 struct Kept {
-    movies: LruCache<MovieId, Arc<MovieDocument>>,
+    movies: LruCache<MovieId, Arc<ReadMovie>>,
     most: NonZero<usize>,
     /// Who is reading in order to keep.
     readers: HashMap<MovieId, Readers>,
@@ -64,7 +64,7 @@ struct Readers {
 
 /// What a look into the cache gives.
 pub(super) enum Look {
-    Kept(Arc<MovieDocument>),
+    Kept(Arc<ReadMovie>),
     Missing(Reading),
     /// Nothing can be answered from here now.
     Closed,
@@ -209,7 +209,7 @@ fn changed(event: &ChangeStreamEvent<Document>) -> Option<MovieId> {
 
 impl Reading {
     /// Keeps what was read, unless it was forgotten since.
-    pub(super) fn keep(&self, movie: &Arc<MovieDocument>) {
+    pub(super) fn keep(&self, movie: &Arc<ReadMovie>) {
         let mut kept = self.cache.kept();
         if kept.readers.get(&self.id).is_some_and(|readers| readers.generation == self.generation) {
             kept.movies.put(self.id, Arc::clone(movie));

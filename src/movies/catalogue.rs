@@ -15,6 +15,7 @@ use super::{
     model::MovieDocument,
     repository::{Movies, without_typeahead},
     sort::{RELEVANCE_DEPTH, Sort},
+    view::ReadMovie,
 };
 use crate::{
     ids::MovieId,
@@ -23,7 +24,7 @@ use crate::{
 };
 
 /// A movie, and its place in the order that was asked for.
-pub type Placed = (MovieDocument, Position);
+pub type Placed = (ReadMovie, Position);
 
 /// A suggestion of the typeahead.
 #[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
@@ -127,7 +128,7 @@ impl Pages {
             .into_iter()
             .map(|movie| {
                 let place = sort.position(&movie);
-                (movie, place)
+                (movie.into(), place)
             })
             .collect())
     }
@@ -173,7 +174,7 @@ impl Pages {
                 // The bits: a decimal form might not come back as the same number.
                 let key = json!([found.score.to_bits(), number]);
                 let position = Position { key, id: found.movie.id };
-                (found.movie, position)
+                (found.movie.into(), position)
             })
             .collect())
     }

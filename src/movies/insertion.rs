@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     ids::{MovieId, UserId},
-    mongo::{BATCH, COMMAND, StoreError, batches::Command, by_id::Identified, patiently, within},
+    mongo::{BATCH, COMMAND, StoreError, batches::Command, patiently, within},
 };
 
 /// What became of a new movie.
@@ -162,7 +162,7 @@ impl Movies {
     ) -> Result<Unconfirmed<Arc<MovieDocument>>, StoreError> {
         let movie = Arc::new(movie.into_document(owner));
         match self.inserts.ask(NewMovie(Arc::clone(&movie))).await?.transpose()? {
-            Some(Inserted::Yes) => Ok(Unconfirmed { owner, ids: vec![movie.id()], inserted: movie }),
+            Some(Inserted::Yes) => Ok(Unconfirmed { owner, ids: vec![MovieId(movie.id)], inserted: movie }),
             Some(Inserted::Duplicate) => Err(StoreError::Duplicate),
             None => Err(StoreError::Unavailable("the insert told nothing of the movie".to_owned())),
         }
@@ -181,7 +181,7 @@ impl Movies {
         let first = AtomicBool::new(true);
         let try_again = || self.try_batch(&movies, !first.swap(false, Ordering::Relaxed));
         let inserted = patiently(try_again).await?;
-        let ids = movies.iter().map(Identified::id).collect();
+        let ids = movies.iter().map(|movie| MovieId(movie.id)).collect();
         Ok(Unconfirmed { owner, ids, inserted })
     }
 

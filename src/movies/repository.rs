@@ -18,6 +18,7 @@ use super::{
     insertion::Insert,
     model::{MovieDocument, MovieInput, MoviePatch},
     ownership::{self, Owned, Refusal},
+    view::ReadMovie,
 };
 use crate::{
     conditional::IfMatch,
@@ -37,13 +38,13 @@ const CASCADE_BATCH: i64 = 1_000;
 #[derive(Clone)]
 pub struct Movies {
     documents: Collection<MovieDocument>,
-    by_id: Batches<ById<MovieDocument>>,
+    by_id: Batches<ById<ReadMovie>>,
     pub(super) pages: Batches<Pages>,
     pub(super) inserts: Batches<Insert>,
     cache: Option<Cache>,
 }
 
-impl Identified for MovieDocument {
+impl Identified for ReadMovie {
     const PLURAL: &'static str = "find_movies";
 
     type Id = MovieId;
@@ -76,7 +77,7 @@ impl Movies {
     pub fn new(database: &Database) -> Self {
         let movies: Collection<MovieDocument> = database.collection(indexes::MOVIES);
         Self {
-            by_id: Batches::new(ById::new(movies.clone(), Document::new(), without_typeahead())),
+            by_id: Batches::new(ById::new(movies.clone_with_type(), Document::new(), without_typeahead())),
             pages: Batches::new(Pages::new(movies.clone())),
             inserts: Batches::new(Insert(movies.clone())),
             cache: None,
@@ -117,7 +118,7 @@ impl Movies {
 
     /// # Errors
     /// Only when the database fails: not there is `None`.
-    pub async fn find(&self, id: MovieId) -> Result<Option<Arc<MovieDocument>>, StoreError> {
+    pub async fn find(&self, id: MovieId) -> Result<Option<Arc<ReadMovie>>, StoreError> {
         let reading = match self.cache.as_ref().map(|cache| cache.look(id)) {
             Some(Look::Kept(movie)) => return Ok(Some(movie)),
             Some(Look::Missing(reading)) => Some(reading),

@@ -6,8 +6,8 @@ use rocket::{
 };
 
 use super::{
-    model::{FIELDS, MovieDocument},
-    view::MovieView,
+    model::FIELDS,
+    view::{MovieView, ReadMovie},
 };
 use crate::{
     problem::Problem,
@@ -35,7 +35,7 @@ impl Selection {
 
     /// What a client reads of a movie.
     #[must_use]
-    pub fn view<'a>(&'a self, movie: &'a MovieDocument) -> MovieView<'a> {
+    pub fn view<'a>(&'a self, movie: &'a ReadMovie) -> MovieView<'a> {
         MovieView::with(movie, self.0.as_deref())
     }
 }

@@ -1,12 +1,38 @@
 //! A movie as others read it: [`MovieView`] as a client, [`MovieLine`] as a line of an export.
 
-use serde::{Serialize, Serializer, ser::SerializeMap};
+use std::{ops::Deref, sync::OnceLock};
+
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::model::MovieDocument;
 use crate::{
     ids::{MovieId, UserId},
     timestamp::Timestamp,
 };
+
+/// A movie that was read, for all who have asked for it. What they are answered is written once.
+#[derive(Debug, Deserialize)]
+#[serde(from = "MovieDocument")]
+pub struct ReadMovie {
+    movie: MovieDocument,
+    /// As the first of them wrote it; nothing, where that failed.
+    json: OnceLock<Option<Box<RawValue>>>,
+}
+
+impl From<MovieDocument> for ReadMovie {
+    fn from(movie: MovieDocument) -> Self {
+        Self { movie, json: OnceLock::new() }
+    }
+}
+
+impl Deref for ReadMovie {
+    type Target = MovieDocument;
+
+    fn deref(&self) -> &MovieDocument {
+        &self.movie
+    }
+}
 
 /// The fields that a client sends, as `export` writes them and `import` reads them.
 #[derive(Debug)]
@@ -18,18 +44,24 @@ pub struct MovieView<'a> {
     movie: &'a MovieDocument,
     /// The chosen fields, beside the id; `None`: all.
     only: Option<&'a [&'static str]>,
+    /// It is written already.
+    json: Option<&'a RawValue>,
 }
 
 impl<'a> MovieView<'a> {
     #[must_use]
-    pub fn with(movie: &'a MovieDocument, only: Option<&'a [&'static str]>) -> Self {
-        Self { movie, only }
+    pub fn with(movie: &'a ReadMovie, only: Option<&'a [&'static str]>) -> Self {
+        let json = match only {
+            None => movie.json.get_or_init(|| to_raw_value(&Self::from(&movie.movie)).ok()).as_deref(),
+            Some(_) => None,
+        };
+        Self { movie, only, json }
     }
 }
 
 impl<'a> From<&'a MovieDocument> for MovieView<'a> {
     fn from(movie: &'a MovieDocument) -> Self {
-        Self::with(movie, None)
+        Self { movie, only: None, json: None }
     }
 }
 
@@ -75,6 +107,9 @@ impl Serialize for MovieLine<'_> {
 
 impl Serialize for MovieView<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Some(json) = self.json {
+            return json.serialize(serializer);
+        }
         let movie = self.movie;
         let mut fields = Fields { map: serializer.serialize_map(None)?, only: self.only };
         fields.map.serialize_entry("id", &MovieId(movie.id))?;
