@@ -92,7 +92,8 @@ def start(options, folder, log):
 def same_bytes(servers, loads):
     """Peers that answer something else do something else."""
     first = loads.movies.read_text().split("\t", 1)[0]
-    for path in (f"/api/movies/{first}", "/api/movies?limit=20", "/api/movies?limit=20&genre=Drama"):
+    for path in (f"/api/movies/{first}", "/api/movies?limit=20", "/api/movies?limit=20&genre=Drama",
+                 "/api/movies?limit=20&year=1999"):
         answers = [json.loads(call(server.base, "GET", path)) for server in servers]
         for server, answer in zip(servers, answers):
             # A cursor is sealed, or is none.
@@ -135,7 +136,7 @@ def storm(options, servers, loads):
     """Readers alone, then beside clients who log in without a pause."""
     runs = []
     for turn in range(options.rounds):
-        for server in servers:
+        for server in servers if turn % 2 == 0 else reversed(servers):
             if server.name == "express":
                 continue
             calm = finish(*loads.start(server, "read", 64, options.seconds))
@@ -161,12 +162,21 @@ def table(runs, servers):
                 fields = ("rate", "p50", "p99", "cpu", "mongod_cpu", "resident", "failed")
                 medians[name] = {field: statistics.median(run[field] for run in these) for field in fields}
         for name, found in medians.items():
-            peer = medians.get(PEER, {}).get("rate")
-            ratio = f"{found['rate'] / peer:.2f}" if peer else "–"
+            ratio = ratios(runs, load, connections, name)
             goal = LOADS[load][1] if connections == 64 else 0.95 if connections == 1 and LOADS[load][1] else None
             print(f"| {LOADS[load][0]} | {connections} | {name} | {found['rate']:.0f} | {ratio} "
                   f"| {goal if goal and name == OURS else ''} | {found['p50']:.2f} | {found['p99']:.2f} | {found['failed']:.0f} "
                   f"| {found['cpu']:.2f} | {found['mongod_cpu']:.2f} | {found['resident']:.0f} |")
+
+
+def ratios(runs, load, connections, name):
+    """The median of the rounds' ratios to the peer, and the least and the greatest."""
+    rates = {
+        server: [run["rate"] for run in runs if (run["load"], run["connections"], run["server"]) == (load, connections, server)]
+        for server in (name, PEER)
+    }
+    each = [own / peer for own, peer in zip(rates[name], rates[PEER]) if peer]
+    return f"{statistics.median(each):.2f} ({min(each):.2f} to {max(each):.2f})" if each else "–"
 
 
 def storm_table(runs):

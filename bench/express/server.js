@@ -53,7 +53,8 @@ async function serve() {
   });
   app.get("/api/movies", async (request, response) => {
     const limit = Number(request.query.limit ?? 20);
-    const filter = request.query.genre ? { genres: request.query.genre } : {};
+    const { genre, year } = request.query;
+    const filter = { ...(genre && { genres: genre }), ...(year && { year: Number(year) }) };
     const found = await movies.find(filter, { projection }).sort({ created_at: -1, _id: -1 }).limit(limit + 1).toArray();
     const next = found.length > limit ? found[limit - 1]._id : null;
     response.json({ items: found.slice(0, limit).map(view), next });

@@ -207,6 +207,7 @@ struct Page {
 #[derive(Deserialize)]
 struct PageQuery {
     genre: Option<String>,
+    year: Option<i32>,
     limit: Option<i64>,
 }
 
@@ -214,6 +215,9 @@ async fn list(State(app): Shared, Query(query): Query<PageQuery>) -> Result<Resp
     let mut filter = Document::new();
     if let Some(genre) = query.genre {
         filter.insert("genres", genre);
+    }
+    if let Some(year) = query.year {
+        filter.insert("year", year);
     }
     let limit = query.limit.unwrap_or(20);
     let find = app.movies.find(filter).sort(doc! { "created_at": -1, "_id": -1 });
