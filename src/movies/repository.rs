@@ -93,7 +93,8 @@ impl Movies {
 
     #[must_use]
     pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
-        [self.by_id.collectors(), self.pages.collectors(), self.inserts.collectors()]
+        let cache = self.cache.as_ref().map(Cache::collectors).unwrap_or_default();
+        [self.by_id.collectors(), self.pages.collectors(), self.inserts.collectors(), cache]
             .into_iter()
             .flatten()
             .collect()

@@ -330,7 +330,7 @@ async fn another_machine_does_not_read_them() {
 
 #[tokio::test]
 async fn the_page_for_operators_lists_what_there_is() {
-    let app = TestApp::start().await;
+    let app = TestApp::set(|settings| settings.cache.movies = 1).await;
     app.user("ann").await;
     let text = app.anyone().get("/metrics").await.assert_status(200).text();
     let mut given: BTreeSet<&str> = text

@@ -1,6 +1,6 @@
 //! A replica set and two real servers on it.
 
-use std::process::Command;
+use std::{process::Command, time::Duration};
 
 use bson::doc;
 use mongodb::Database;
@@ -28,6 +28,9 @@ pub struct Cluster {
     pub runtime: Runtime,
 }
 
+/// The setting that keeps movies in memory.
+pub const CACHED: (&str, &str) = ("MOVIE_BAG_CACHE__MOVIES", "10000");
+
 impl Cluster {
     pub fn start(members: usize) -> Self {
         Self::with(members, Vec::new())
@@ -49,6 +52,13 @@ impl Cluster {
             cluster.start_server(server);
         }
         cluster
+    }
+
+    /// For how long a server may answer what was before another one has written: with `cache.movies` three
+    /// seconds (docs/RELIABILITY.md), and one for a machine that is busy.
+    pub fn lag(&self) -> Duration {
+        let is_cached = self.settings.iter().any(|(name, _)| *name == CACHED.0);
+        if is_cached { Duration::from_secs(4) } else { Duration::ZERO }
     }
 
     fn command(&self, server: usize) -> Command {

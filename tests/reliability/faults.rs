@@ -18,6 +18,7 @@ fn a_killed_primary_loses_nothing() {
     trial::make(&Fault {
         name: "primary killed (SIGKILL), started again later",
         breaks_connections: false,
+        cached: false,
         strike: &|cluster| {
             let primary = cluster.set.primary();
             cluster.set.kill(primary);
@@ -34,6 +35,7 @@ fn a_paused_primary_that_comes_back_loses_nothing() {
     trial::make(&Fault {
         name: "primary paused (SIGSTOP) for longer than the election, then resumed",
         breaks_connections: false,
+        cached: false,
         strike: &|cluster| {
             let primary = cluster.set.primary();
             cluster.set.signal(primary, Signal::STOP);
@@ -53,6 +55,7 @@ fn a_primary_that_steps_down_loses_nothing() {
     trial::make(&Fault {
         name: "primary steps down (`replSetStepDown`)",
         breaks_connections: false,
+        cached: false,
         strike: &|cluster| cluster.set.step_down(),
         meanwhile: Meanwhile::Service,
         mend: &|_, ()| {},
@@ -65,6 +68,7 @@ fn a_primary_that_is_cut_off_loses_nothing() {
     trial::make(&Fault {
         name: "primary cut off from clients and members, then healed",
         breaks_connections: false,
+        cached: false,
         strike: &|cluster| {
             let primary = cluster.set.primary();
             cluster.set.cut(primary);
@@ -80,10 +84,41 @@ fn a_primary_that_is_cut_off_loses_nothing() {
 
 #[test]
 #[ignore = "half a minute: .ci/run has a step for it"]
+fn caches_are_true_while_a_primary_steps_down() {
+    trial::make(&Fault {
+        name: "primary steps down, with `cache.movies`",
+        breaks_connections: false,
+        cached: true,
+        strike: &|cluster| cluster.set.step_down(),
+        meanwhile: Meanwhile::Service,
+        mend: &|_, ()| {},
+    });
+}
+
+#[test]
+#[ignore = "half a minute: .ci/run has a step for it"]
+fn caches_are_true_while_a_primary_is_cut_off() {
+    trial::make(&Fault {
+        name: "primary cut off, then healed, with `cache.movies`",
+        breaks_connections: false,
+        cached: true,
+        strike: &|cluster| {
+            let primary = cluster.set.primary();
+            cluster.set.cut(primary);
+            primary
+        },
+        meanwhile: Meanwhile::Service,
+        mend: &|cluster, primary| cluster.set.heal(primary),
+    });
+}
+
+#[test]
+#[ignore = "half a minute: .ci/run has a step for it"]
 fn a_killed_secondary_is_hardly_noticed() {
     trial::make(&Fault {
         name: "a secondary killed (SIGKILL), started again later",
         breaks_connections: false,
+        cached: false,
         strike: &|cluster| {
             let secondary = cluster.set.secondaries()[0];
             cluster.set.kill(secondary);
@@ -100,6 +135,7 @@ fn without_a_majority_every_write_is_refused_until_there_is_one() {
     trial::make(&Fault {
         name: "two of three killed; then one comes back",
         breaks_connections: false,
+        cached: false,
         strike: &|cluster| {
             let secondaries = cluster.set.secondaries();
             for secondary in &secondaries {
@@ -125,6 +161,7 @@ fn killed_servers_that_are_started_again_have_lost_nothing() {
     trial::make(&Fault {
         name: "both servers killed (SIGKILL), started again at once",
         breaks_connections: true,
+        cached: false,
         strike: &|cluster| {
             for server in 0..SERVERS {
                 cluster.kill_server(server);

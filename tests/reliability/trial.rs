@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    cluster::{Cluster, SERVERS},
+    cluster::{CACHED, Cluster, SERVERS},
     load::{Leaver, Load, Outcome, Probes, Tally, USUAL},
     process::eventually_within,
 };
@@ -23,6 +23,8 @@ pub struct Fault<'a, T> {
     pub name: &'a str,
     /// Servers are killed.
     pub breaks_connections: bool,
+    /// With `cache.movies`.
+    pub cached: bool,
     pub strike: &'a dyn Fn(&mut Cluster) -> T,
     /// What must be seen while it lasts.
     pub meanwhile: Meanwhile,
@@ -45,7 +47,8 @@ struct Recovery {
 }
 
 pub fn make<T>(fault: &Fault<'_, T>) {
-    let mut cluster = Cluster::start(3);
+    let settings = if fault.cached { vec![(CACHED.0, CACHED.1.to_owned())] } else { Vec::new() };
+    let mut cluster = Cluster::with(3, settings);
     let load = Load::start(&cluster, USUAL, fault.breaks_connections);
     let mut recoveries = Vec::new();
     let mut leavers = Vec::new();
@@ -83,6 +86,9 @@ pub fn make<T>(fault: &Fault<'_, T>) {
         wait_for_quiet(&load.probes, since);
         leavers.push((leaver, name, leaving));
     }
+    if fault.cached {
+        assert_hit(&cluster);
+    }
     // What comes now is none of the fault's.
     let tally = load.client.tally();
     for (leaver, name, leaving) in leavers {
@@ -108,6 +114,19 @@ fn recovery(probes: &Probes, since: Instant) -> Recovery {
     use crate::load::Kind::{Read, Write};
     let of = |kind| [0, 1].map(|server| probes.interrupted(server, kind, since).unwrap_or_default());
     Recovery { writes: of(Write), reads: of(Read) }
+}
+
+/// Movies were answered from memory, by each server, and are again.
+fn assert_hit(cluster: &Cluster) {
+    for server in (0..SERVERS).map(|server| cluster.server(server)) {
+        let metric = |name: &str| -> u64 {
+            let text = server.http.get(format!("{}/metrics", server.base)).send().unwrap().text().unwrap();
+            let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("a metric");
+            line.trim().parse().unwrap()
+        };
+        assert!(metric("movie_bag_cache_lookups_total{result=\"hit\"}") > 0);
+        eventually_within(RECOVERY, "the cache is in use again", || metric("movie_bag_cache_live") == 1);
+    }
 }
 
 /// From some time after the blow on, each write is 503, and soon.

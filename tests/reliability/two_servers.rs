@@ -127,7 +127,7 @@ fn a_reset_link_works_at_the_other(one: &Server, other: &Server, smtp: &SmtpServ
 }
 
 fn a_deletion_that_one_left_is_finished(cluster: &mut Cluster) {
-    let client = Client::new(cluster.bases(), true);
+    let client = Client::new(cluster.bases(), true, cluster.lag());
     let leaver = Leaver::arrive(cluster, "eve", 4_000);
     let leaving = leaver.leave(cluster, &client, 0);
     cluster.kill_server(0);

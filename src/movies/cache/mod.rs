@@ -15,35 +15,52 @@
 
 use std::{
     collections::HashMap,
+    mem,
     num::NonZero,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use bson::{Bson, Document, doc};
 use lru::LruCache;
-use mongodb::{
-    Collection,
-    change_stream::event::{ChangeStreamEvent, OperationType},
-};
-use rocket::Shutdown;
-use tokio::time::{Instant, sleep};
+use prometheus::{IntCounter, IntCounterVec, core::Collector};
+use tokio::time::Instant;
 
-use super::{model::MovieDocument, view::ReadMovie};
+mod stream;
+
+use super::view::ReadMovie;
 use crate::{
     ids::MovieId,
-    mongo::{StoreError, error},
+    metrics::{counters, read_gauge},
 };
 
 /// The database says once a second that there was nothing. Beyond this it is away, or the way to it is cut.
 const SILENCE: Duration = Duration::from_secs(3);
-/// How often it is looked whether the primary is still the same.
-const LOOK: Duration = Duration::from_secs(1);
-const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// The kept movies. Clones share them.
 #[derive(Clone)]
-pub struct Cache(Arc<Mutex<Kept>>);
+pub struct Cache {
+    kept: Arc<Mutex<Kept>>,
+    lookups: Lookups,
+}
+
+/// How many looks into the cache had which outcome.
+#[derive(Clone)]
+struct Lookups {
+    hits: IntCounter,
+    misses: IntCounter,
+    closed: IntCounter,
+    all: IntCounterVec,
+}
+
+impl Lookups {
+    fn new() -> Self {
+        let help = "Looks into the cache of movies, by what they gave.";
+        let values = ["hit", "miss", "closed"];
+        let all = counters("movie_bag_cache_lookups_total", help, "result", &values);
+        let [hits, misses, closed] = values.map(|value| all.with_label_values(&[value]));
+        Self { hits, misses, closed, all }
+    }
+}
 
 struct Kept {
     movies: LruCache<MovieId, Arc<ReadMovie>>,
@@ -52,6 +69,13 @@ struct Kept {
     readers: HashMap<MovieId, Readers>,
     /// When the stream was last heard; `None` while there is none.
     heard: Option<Instant>,
+}
+
+impl Kept {
+    /// Whether it would be known if something had changed.
+    fn is_live(&self) -> bool {
+        self.heard.is_some_and(|heard| heard.elapsed() <= SILENCE)
+    }
 }
 
 /// Those of one movie.
@@ -82,22 +106,36 @@ impl Cache {
     pub(super) fn new(most: NonZero<usize>) -> Self {
         // It grows as it is filled: the setting may be larger than the catalogue.
         let movies = LruCache::unbounded();
-        Self(Arc::new(Mutex::new(Kept { movies, most, readers: HashMap::new(), heard: None })))
+        let kept = Kept { movies, most, readers: HashMap::new(), heard: None };
+        Self { kept: Arc::new(Mutex::new(kept)), lookups: Lookups::new() }
+    }
+
+    pub(super) fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        let (counted, live) = (self.clone(), self.clone());
+        let movies = read_gauge("movie_bag_cache_movies", "Movies kept in memory.", move || {
+            f64::from(u32::try_from(counted.kept().movies.len()).unwrap_or(u32::MAX))
+        });
+        let help = "1 while movies are answered from memory: the change stream is followed.";
+        let live = read_gauge("movie_bag_cache_live", help, move || f64::from(live.kept().is_live()));
+        vec![Box::new(self.lookups.all.clone()), Box::new(movies), Box::new(live)]
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
         // Nothing in here panics half-way.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn look(&self, id: MovieId) -> Look {
         let mut kept = self.kept();
-        if kept.heard.is_none_or(|heard| heard.elapsed() > SILENCE) {
+        if !kept.is_live() {
+            self.lookups.closed.inc();
             return Look::Closed;
         }
         if let Some(movie) = kept.movies.get(&id) {
+            self.lookups.hits.inc();
             return Look::Kept(Arc::clone(movie));
         }
+        self.lookups.misses.inc();
         let readers = kept.readers.entry(id).or_default();
         readers.count += 1;
         let generation = readers.generation;
@@ -119,92 +157,15 @@ impl Cache {
     /// Nothing is known any more; from `heard` on changes are heard of.
     fn begin_anew(&self, heard: Option<Instant>) {
         let mut kept = self.kept();
-        kept.movies.clear();
+        let forgotten = mem::replace(&mut kept.movies, LruCache::unbounded());
         for readers in kept.readers.values_mut() {
             readers.generation += 1;
         }
         kept.heard = heard;
+        // There may be many: that takes a while, and nobody need wait for it.
+        drop(kept);
+        drop(forgotten);
     }
-
-    /// Follows the changes until the shutdown.
-    pub(super) async fn follow(&self, movies: &Collection<MovieDocument>, mut shutdown: Shutdown) {
-        loop {
-            let followed = tokio::select! {
-                followed = self.follow_once(movies) => followed,
-                () = &mut shutdown => return,
-            };
-            self.begin_anew(None);
-            match followed {
-                Err(error) if error::code(&error) == Some(error::NOT_A_REPLICA_SET) => {
-                    tracing::warn!("cache.movies has no effect: a standalone MongoDB has no change streams");
-                    return;
-                }
-                Err(error) => tracing::warn!(
-                    error = %StoreError::from(error),
-                    "the cache is not in use: its change stream broke off"
-                ),
-                Ok(()) => {}
-            }
-            tokio::select! {
-                () = sleep(RETRY_DELAY) => {}
-                () = &mut shutdown => return,
-            }
-        }
-    }
-
-    async fn follow_once(&self, movies: &Collection<MovieDocument>) -> mongodb::error::Result<()> {
-        let pipeline = [doc! { "$project": { "operationType": 1, "documentKey": 1, "ns": 1 } }];
-        let documents = movies.clone_with_type::<Document>();
-        let mut stream = documents.watch().pipeline(pipeline).await?;
-        let primary = Primary::of(movies).await?;
-        let (mut heard, mut seen) = (Instant::now(), Instant::now());
-        self.begin_anew(Some(heard));
-        while stream.is_alive() {
-            // What it says was so when it was asked, or later.
-            let asked = Instant::now();
-            let event = stream.next_if_any().await?;
-            // A member that is primary no more may go on telling that there was nothing, and what it had may
-            // have been rolled back.
-            if seen.elapsed() > LOOK {
-                if Primary::of(movies).await? != primary {
-                    return Ok(());
-                }
-                seen = Instant::now();
-            }
-            if heard.elapsed() > SILENCE {
-                // The driver has resumed it: there may be more to come of what happened meanwhile.
-                return Ok(());
-            }
-            heard = asked;
-            match event.as_ref().map(|event| (event, changed(event))) {
-                Some((_, Some(id))) => self.forget(&[id]),
-                // The collection was dropped or renamed.
-                Some((event, None)) if event.operation_type != OperationType::Insert => return Ok(()),
-                _ => {}
-            }
-            self.kept().heard = Some(heard);
-        }
-        Ok(())
-    }
-}
-
-/// Which member is primary, by which election.
-#[derive(PartialEq)]
-struct Primary {
-    election: Option<Bson>,
-    is_writable: bool,
-}
-
-impl Primary {
-    async fn of(movies: &Collection<MovieDocument>) -> mongodb::error::Result<Self> {
-        let hello = movies.client().database("admin").run_command(doc! { "hello": 1 }).await?;
-        let is_writable = hello.get_bool("isWritablePrimary").unwrap_or(false);
-        Ok(Self { election: hello.get("electionId").cloned(), is_writable })
-    }
-}
-
-fn changed(event: &ChangeStreamEvent<Document>) -> Option<MovieId> {
-    Some(MovieId(event.document_key.as_ref()?.get_object_id("_id").ok()?))
 }
 
 impl Reading {

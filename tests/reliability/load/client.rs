@@ -40,9 +40,13 @@ pub struct Client {
     may_break: Arc<AtomicBool>,
     pub stop: Arc<AtomicBool>,
     pub walks: Arc<AtomicUsize>,
+    /// For how long another server than the one that has written may answer what was before.
+    pub lag: Duration,
 }
 
 pub struct Answer {
+    /// Who gave it.
+    pub server: usize,
     pub status: u16,
     pub etag: Option<String>,
     pub body: Value,
@@ -71,7 +75,7 @@ impl<'a> Ask<'a> {
 }
 
 impl Client {
-    pub fn new(bases: Vec<String>, may_break: bool) -> Self {
+    pub fn new(bases: Vec<String>, may_break: bool, lag: Duration) -> Self {
         let http = reqwest::Client::builder().no_proxy().timeout(TOO_LONG).build().unwrap();
         Self {
             bases: Arc::new(bases),
@@ -80,6 +84,7 @@ impl Client {
             may_break: Arc::new(AtomicBool::new(may_break)),
             stop: Arc::default(),
             walks: Arc::default(),
+            lag,
         }
     }
 
@@ -128,14 +133,15 @@ impl Client {
         }
         let begun = Instant::now();
         let answer = match request.send().await {
-            Ok(response) => Self::read(response).await,
+            Ok(response) => Self::read(ask.server, response).await,
             Err(error) => Err(error),
         };
         let took = begun.elapsed();
         let (answer, reason) = match answer {
             Ok(answer) => (answer, String::new()),
             Err(error) => {
-                let broken = Answer { status: BROKEN, etag: None, body: Value::Null, retry_after: None };
+                let (server, body) = (ask.server, Value::Null);
+                let broken = Answer { server, status: BROKEN, etag: None, body, retry_after: None };
                 (broken, format!("{error:?}"))
             }
         };
@@ -143,14 +149,15 @@ impl Client {
         answer
     }
 
-    async fn read(response: reqwest::Response) -> Result<Answer, reqwest::Error> {
+    async fn read(server: usize, response: reqwest::Response) -> Result<Answer, reqwest::Error> {
         let header = |name: &str| {
             response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
         };
         let (etag, retry_after) = (header("ETag"), header("Retry-After").and_then(|text| text.parse().ok()));
         let status = response.status().as_u16();
         let body = response.bytes().await?;
-        Ok(Answer { status, etag, body: serde_json::from_slice(&body).unwrap_or_default(), retry_after })
+        let body = serde_json::from_slice(&body).unwrap_or_default();
+        Ok(Answer { server, status, etag, body, retry_after })
     }
 
     fn count(&self, ask: &Ask<'_>, answer: &Answer, took: Duration, reason: &str) {

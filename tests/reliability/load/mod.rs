@@ -68,7 +68,7 @@ pub struct Outcome {
 impl Load {
     /// Starts when each listener hears. Two servers may be killed at once only where `may_break`.
     pub fn start(cluster: &Cluster, rate: Rate, may_break: bool) -> Self {
-        let client = Arc::new(Client::new(cluster.bases(), may_break));
+        let client = Arc::new(Client::new(cluster.bases(), may_break, cluster.lag()));
         let ledger = Arc::new(Ledger::default());
         let token = cluster.server(0).sign_up("loader");
         let owner = cluster.server(0).get("/api/users/me", Some(&token)).1["id"].as_str().unwrap().to_owned();
@@ -171,8 +171,10 @@ impl Load {
         // And the servers say the same.
         for server in 0..SERVERS {
             for (id, version) in self.ledger.standing().into_iter().take(100) {
-                let (status, movie) = cluster.server(server).get(&format!("/api/movies/{id}"), None);
-                assert_eq!((status, movie["version"].as_i64()), (200, Some(version)), "{id}");
+                crate::process::eventually_within(cluster.lag(), &id, || {
+                    let (status, movie) = cluster.server(server).get(&format!("/api/movies/{id}"), None);
+                    (status, movie["version"].as_i64()) == (200, Some(version))
+                });
             }
         }
     }

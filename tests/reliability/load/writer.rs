@@ -1,6 +1,6 @@
 //! Somebody who adds, changes and deletes movies, and repeats what was answered with 503.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,6 +9,10 @@ use super::{
     client::{Answer, Ask, Client},
     ledger::{Ledger, Promise},
 };
+use crate::cluster::SERVERS;
+
+/// Between two looks at a server that may be behind.
+const AGAIN: Duration = Duration::from_millis(50);
 
 pub struct Writer<'a> {
     client: &'a Client,
@@ -87,7 +91,7 @@ impl<'a> Writer<'a> {
             }
         };
         self.ledger.write(&id, promise);
-        self.read_back(&id).await;
+        self.read_back(&id, answer.server).await;
         Some(id)
     }
 
@@ -109,7 +113,7 @@ impl<'a> Writer<'a> {
             _ => self.object(&format!("PUT {path}"), again, &answer),
         }
         self.ledger.write(id, promise);
-        self.read_back(id).await;
+        self.read_back(id, answer.server).await;
     }
 
     /// Deletes it. A 404 is right if an earlier try was answered with 503, and that one was it.
@@ -124,25 +128,38 @@ impl<'a> Writer<'a> {
             _ => self.object(&format!("DELETE {path}"), again, &answer),
         }
         self.ledger.write(id, Promise { is_deleted: true, ..before });
-        self.read_back(id).await;
+        self.read_back(id, answer.server).await;
     }
 
-    /// Through the other server: what was acknowledged is what is read.
-    async fn read_back(&mut self, id: &str) {
-        let promise = self.ledger.of(id);
-        let path = format!("/api/movies/{id}");
-        self.turn += 1;
-        let (answer, _) = self.client.persist(Ask::get(self.turn, &path)).await;
-        let is_kept = if promise.is_deleted {
-            answer.status == 404
-        } else {
-            let movie = &answer.body;
-            let is = (movie["version"].as_i64(), movie["plot"].as_str(), movie["name"].as_str());
-            is == (Some(promise.version), Some(&*promise.plot), Some(&*promise.name))
-        };
-        if !is_kept {
-            self.client.object(format!("GET {path}: {} {} for {promise:?}", answer.status, answer.body));
+    /// What was acknowledged is what is read, through each server.
+    async fn read_back(&mut self, id: &str, written_by: usize) {
+        for server in [written_by, written_by + 1] {
+            self.read_through(id, server, written_by).await;
         }
         tokio::time::sleep(self.pause).await;
+    }
+
+    async fn read_through(&self, id: &str, server: usize, written_by: usize) {
+        let (promise, path) = (self.ledger.of(id), format!("/api/movies/{id}"));
+        let acknowledged = Instant::now();
+        loop {
+            let (answer, _) = self.client.persist(Ask::get(server, &path)).await;
+            let is_kept = if promise.is_deleted {
+                answer.status == 404
+            } else {
+                let movie = &answer.body;
+                let is = (movie["version"].as_i64(), movie["plot"].as_str(), movie["name"].as_str());
+                is == (Some(promise.version), Some(&*promise.plot), Some(&*promise.name))
+            };
+            if is_kept {
+                return;
+            }
+            let is_other = answer.server % SERVERS != written_by % SERVERS;
+            if !is_other || acknowledged.elapsed() >= self.client.lag {
+                let what = format!("GET {path}: {} {} for {promise:?}", answer.status, answer.body);
+                return self.client.object(what);
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
     }
 }
