@@ -8,7 +8,6 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use bson::{DateTime, Document, doc, oid::ObjectId};
 use hmac::{Hmac, Mac};
 use secrecy::SecretString;
-use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::Sha256;
 use utoipa::openapi::{
@@ -19,7 +18,7 @@ use crate::{
     openapi::parameters,
     problem::Problem,
     query::{Query, invalid, number},
-    reply::Reply,
+    reply::{Json, Reply},
     secret,
 };
 
@@ -155,15 +154,6 @@ pub struct Page<'a, T> {
     total: Option<u64>,
 }
 
-#[derive(Serialize)]
-struct View<'a, V> {
-    items: Vec<V>,
-    /// `null` on the last page: always there.
-    next: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    total: Option<u64>,
-}
-
 /// What the OpenAPI document says of a page.
 #[must_use]
 pub fn schema(item: impl Into<RefOr<Schema>>) -> ObjectBuilder {
@@ -201,13 +191,26 @@ impl<'a, T> Page<'a, T> {
     /// 200 with the page, and its `Link` (RFC 8288) if it has a next one.
     ///
     /// # Errors
-    /// 500 if a view has no JSON form.
-    pub fn reply<V: Serialize>(
+    /// 500 if an item has no JSON form.
+    pub fn reply(
         &self,
-        view: impl FnMut(&'a T) -> Result<V, Problem>,
+        mut write: impl FnMut(&'a T, &mut Json) -> Result<(), Problem>,
     ) -> Result<Reply, Problem> {
-        let items = self.items.iter().map(view).collect::<Result<_, _>>()?;
-        let reply = Reply::ok(&View { items, next: self.next.as_deref(), total: self.total })?;
+        let mut json = Json::default();
+        json.text("{\"items\":[");
+        for (number, item) in self.items.iter().enumerate() {
+            json.text(if number == 0 { "" } else { "," });
+            write(item, &mut json)?;
+        }
+        // `null` on the last page: always there.
+        json.text("],\"next\":");
+        json.view(&self.next)?;
+        if let Some(total) = self.total {
+            json.text(",\"total\":");
+            json.view(&total)?;
+        }
+        json.text("}");
+        let reply = Reply::ok_with(json);
         Ok(match &self.link {
             Some(link) => reply.header("Link", format!("<{link}>; rel=\"next\"")),
             None => reply,

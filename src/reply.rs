@@ -11,6 +11,28 @@ use serde::Serialize;
 
 use crate::{conditional::EntityTag, problem::Problem};
 
+/// JSON under construction.
+#[derive(Default)]
+pub struct Json(Vec<u8>);
+
+impl Json {
+    /// What is JSON already.
+    pub fn text(&mut self, json: &str) {
+        self.0.extend_from_slice(json.as_bytes());
+    }
+
+    /// # Errors
+    /// 500 if the view has no JSON form.
+    pub fn view(&mut self, view: &impl Serialize) -> Result<(), Problem> {
+        serde_json::to_writer(&mut self.0, view).map_err(|error| no_json(&error))
+    }
+}
+
+/// Never seen: all views have a JSON form.
+pub fn no_json(error: &serde_json::Error) -> Problem {
+    Problem::Internal(format!("a view cannot be serialised: {error}").into())
+}
+
 /// An answer under construction.
 pub struct Reply {
     status: Status,
@@ -24,9 +46,15 @@ impl Reply {
     }
 
     fn json<T: Serialize>(status: Status, view: &T) -> Result<Self, Problem> {
-        let body = serde_json::to_vec(view)
-            .map_err(|error| Problem::Internal(format!("a view cannot be serialised: {error}").into()))?;
-        Ok(Self { status, body: Some(body), headers: Vec::new() })
+        let mut json = Json::default();
+        json.view(view)?;
+        Ok(Self { status, ..Self::ok_with(json) })
+    }
+
+    /// 200 with a body that is written already.
+    #[must_use]
+    pub fn ok_with(json: Json) -> Self {
+        Self { status: Status::Ok, body: Some(json.0), headers: Vec::new() }
     }
 
     /// 200 with a body.

@@ -21,6 +21,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 const WAITING: usize = 8 << 20;
 /// How much memory is kept for the next ones.
 const KEPT: usize = 256 << 10;
+/// How much is written at once: a pipe takes so much as a whole (`PIPE_BUF`), and who has something else to
+/// say to standard error waits for no more.
+const PIECE: usize = 4_096;
 /// How long the end waits for the last lines: nobody may be reading.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -82,12 +85,42 @@ impl Gathering {
                 mem::swap(&mut waiting.lines, &mut lines);
                 has_ended = waiting.has_ended;
             }
-            // There is nowhere to say that the log cannot be written.
-            let _ = out.write_all(&lines).and_then(|()| out.flush());
+            self.write_pieces(&lines, &mut out);
             lines.clear();
             lines.shrink_to(KEPT);
         }
     }
+}
+
+impl Gathering {
+    fn write_pieces(&self, lines: &[u8], out: &mut impl Write) {
+        let mut is_torn = false;
+        for piece in pieces(lines) {
+            let end = if is_torn { out.write_all(b"\n") } else { Ok(()) };
+            is_torn = end.and_then(|()| out.write_all(piece)).and_then(|()| out.flush()).is_err();
+            if is_torn {
+                // A disk that is full, for one. There is nowhere else to say so.
+                self.0.dropped.fetch_add(count(piece), Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// Whole lines, as many as fit in [`PIECE`] bytes, but one at least.
+fn pieces(lines: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = lines;
+    std::iter::from_fn(move || {
+        let fits = rest.len().min(PIECE);
+        let last_end = |bytes: &[u8]| bytes.iter().rposition(|byte| *byte == b'\n').map(|at| at + 1);
+        let first_end = || rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
+        let (piece, after) = rest.split_at(last_end(&rest[..fits]).unwrap_or_else(first_end));
+        rest = after;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
+fn count(lines: &[u8]) -> u64 {
+    lines.split_inclusive(|byte| *byte == b'\n').count() as u64
 }
 
 /// A whole line each time.
@@ -183,6 +216,38 @@ mod tests {
         let taken = out.taken();
         assert_eq!(taken.lines().count() as u64, written - dropped);
         assert!(taken.lines().all(|taken| taken.len() == 1 << 20));
+    }
+
+    #[test]
+    fn what_is_written_at_once_is_whole_lines() {
+        let (short, long) = (format!("{}\n", "s".repeat(999)), format!("{}\n", "l".repeat(PIECE)));
+        let lines = [&*short, &short, &short, &short, &short, &long, &short, "the end"].concat();
+        let written: Vec<&[u8]> = pieces(lines.as_bytes()).collect();
+        assert_eq!(written.concat(), lines.as_bytes());
+        assert_eq!(
+            written.iter().map(|piece| piece.len()).collect::<Vec<_>>(),
+            [4_000, 1_000, PIECE + 1, 1_000, 7]
+        );
+    }
+
+    #[test]
+    fn lines_that_cannot_be_written_are_counted() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (mut gathering, writer) = Gathering::start(Full).unwrap();
+        for _ in 0..3 {
+            gathering.write_all(b"line\n").unwrap();
+        }
+        drop(writer);
+        assert_eq!(gathering.dropped(), 3);
     }
 
     #[test]

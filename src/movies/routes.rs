@@ -26,7 +26,7 @@ use crate::{
     page::{Cursors, Page},
     problem::Problem,
     query::{NoQuery, Query, invalid, number},
-    reply::Reply,
+    reply::{Json, Reply},
     users::{Cascade, cascade::OwnerGone},
 };
 
@@ -75,7 +75,7 @@ async fn page(query: &MovieQuery, movies: &Movies, cursors: &Cursors) -> Result<
     let position = |(_, position): &Placed| position.clone();
     Page::new(&found, &query.paging, cursors, &binding, position)
         .with_total(total)
-        .reply(|(movie, _)| Ok(query.selection.view(movie)))
+        .reply(|(movie, _), json| query.selection.write(movie, json))
 }
 
 /// How many suggestions there are at most, and if nothing is said.
@@ -173,8 +173,13 @@ pub(super) async fn get(
 ) -> Result<Reply, Problem> {
     let id = id.0.ok_or(Problem::MovieNotFound)?;
     let movie = movies.find(id).await?.ok_or(Problem::MovieNotFound)?;
-    let reply =
-        if condition.has(movie.version) { Reply::not_modified() } else { Reply::ok(&query.0.view(&movie))? };
+    let reply = if condition.has(movie.version) {
+        Reply::not_modified()
+    } else {
+        let mut json = Json::default();
+        query.0.write(&movie, &mut json)?;
+        Reply::ok_with(json)
+    };
     Ok(reply.etag(EntityTag(movie.version)))
 }
 

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     problem::Problem,
     query::{Query, invalid},
+    reply::Json,
 };
 
 /// The chosen fields; all, if nothing was said. `id` is always there.
@@ -33,10 +34,16 @@ impl Selection {
         })
     }
 
-    /// What a client reads of a movie.
-    #[must_use]
-    pub fn view<'a>(&'a self, movie: &'a ReadMovie) -> MovieView<'a> {
-        MovieView::with(movie, self.0.as_deref())
+    /// Writes what a client reads of a movie.
+    ///
+    /// # Errors
+    /// 500 if the movie has no JSON form.
+    pub fn write(&self, movie: &ReadMovie, json: &mut Json) -> Result<(), Problem> {
+        if let Some(fields) = &self.0 {
+            return json.view(&MovieView::only(movie, fields));
+        }
+        json.text(movie.json()?);
+        Ok(())
     }
 }
 

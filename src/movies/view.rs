@@ -3,11 +3,12 @@
 use std::{ops::Deref, sync::OnceLock};
 
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
-use serde_json::value::{RawValue, to_raw_value};
 
 use super::model::MovieDocument;
 use crate::{
     ids::{MovieId, UserId},
+    problem::Problem,
+    reply::no_json,
     timestamp::Timestamp,
 };
 
@@ -16,8 +17,20 @@ use crate::{
 #[serde(from = "MovieDocument")]
 pub struct ReadMovie {
     movie: MovieDocument,
-    /// As the first of them wrote it; nothing, where that failed.
-    json: OnceLock<Option<Box<RawValue>>>,
+    /// As the first of them wrote it.
+    json: OnceLock<String>,
+}
+
+impl ReadMovie {
+    /// # Errors
+    /// 500 if it has no JSON form.
+    pub fn json(&self) -> Result<&str, Problem> {
+        if let Some(json) = self.json.get() {
+            return Ok(json);
+        }
+        let json = serde_json::to_string(&MovieView::from(&self.movie)).map_err(|error| no_json(&error))?;
+        Ok(self.json.get_or_init(|| json))
+    }
 }
 
 impl From<MovieDocument> for ReadMovie {
@@ -44,24 +57,18 @@ pub struct MovieView<'a> {
     movie: &'a MovieDocument,
     /// The chosen fields, beside the id; `None`: all.
     only: Option<&'a [&'static str]>,
-    /// It is written already.
-    json: Option<&'a RawValue>,
 }
 
 impl<'a> MovieView<'a> {
     #[must_use]
-    pub fn with(movie: &'a ReadMovie, only: Option<&'a [&'static str]>) -> Self {
-        let json = match only {
-            None => movie.json.get_or_init(|| to_raw_value(&Self::from(&movie.movie)).ok()).as_deref(),
-            Some(_) => None,
-        };
-        Self { movie, only, json }
+    pub fn only(movie: &'a MovieDocument, fields: &'a [&'static str]) -> Self {
+        Self { movie, only: Some(fields) }
     }
 }
 
 impl<'a> From<&'a MovieDocument> for MovieView<'a> {
     fn from(movie: &'a MovieDocument) -> Self {
-        Self { movie, only: None, json: None }
+        Self { movie, only: None }
     }
 }
 
@@ -107,9 +114,6 @@ impl Serialize for MovieLine<'_> {
 
 impl Serialize for MovieView<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if let Some(json) = self.json {
-            return json.serialize(serializer);
-        }
         let movie = self.movie;
         let mut fields = Fields { map: serializer.serialize_map(None)?, only: self.only };
         fields.map.serialize_entry("id", &MovieId(movie.id))?;

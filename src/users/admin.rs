@@ -112,7 +112,7 @@ pub(super) async fn list(
     let page = Page::new(&accounts, &query.paging, cursors, &binding, |account| {
         Position::newest_first(account.created_at, account.id.0)
     });
-    page.reply(|account| Ok(UserView::new(account, role_of(account, &members))))
+    page.reply(|account, json| json.view(&UserView::new(account, role_of(account, &members))))
 }
 
 fn role_of(account: &Account, members: &HashSet<UserId>) -> Role {
