@@ -232,7 +232,26 @@ async fn every_answer_has_the_security_headers_and_names_no_server() {
         assert_eq!(reply.header("X-Content-Type-Options").as_deref(), Some("nosniff"), "{path}");
         assert_eq!(reply.header("Referrer-Policy").as_deref(), Some("no-referrer"), "{path}");
         assert_eq!(reply.header("X-Frame-Options").as_deref(), Some("SAMEORIGIN"), "{path}");
+        assert_eq!(reply.header("Permissions-Policy").as_deref(), Some("interest-cohort=()"), "{path}");
         assert_eq!(reply.header("Server"), None, "{path}");
+    }
+}
+
+/// With some of its features `serde_json` reads a text in a value of these as if it stood there itself.
+#[tokio::test]
+async fn no_key_of_a_body_means_something_to_the_parser() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann").await;
+    for key in ["$serde_json::private::RawValue", "$serde_json::private::Number"] {
+        let movie = json!({ "name": "Heat", "casts": [], "genres": ["Crime"] });
+        let whole = ann.post("/api/movies", &json!({ key: movie.to_string() })).await;
+        let said = whole.assert_problem(422, "validation-failed").text();
+        assert!(said.contains(key), "{said}");
+        let mut field = movie;
+        field["year"] = json!({ key: "1995" });
+        ann.post("/api/movies", &field).await.assert_problem(422, "validation-failed");
+        let login = json!({ key: "{}" });
+        app.anyone().post("/api/auth/login", &login).await.assert_problem(422, "validation-failed");
     }
 }
 
