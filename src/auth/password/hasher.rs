@@ -147,9 +147,8 @@ impl Hasher {
         password: &ClaimedPassword,
         hash: Option<&PasswordHash>,
     ) -> Result<bool, Problem> {
+        let possible = password.is_possible();
         let password = password.0.clone();
-        let bytes = password.expose_secret().len();
-        let possible = (1..=MAX_BYTES).contains(&bytes) && !has_control(password.expose_secret(), false);
         let hash = hash.filter(|_| possible).cloned();
         let today = self.cost;
         self.run(move || {

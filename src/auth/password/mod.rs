@@ -1,6 +1,6 @@
 //! Passwords: what is accepted as one. [`hasher`] hashes and verifies.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
 use utoipa::openapi::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
@@ -66,6 +66,12 @@ impl ClaimedPassword {
     #[must_use]
     pub fn new(text: &str) -> Self {
         Self(text.nfc().collect::<String>().into())
+    }
+
+    /// Whether it can have been set at all.
+    fn is_possible(&self) -> bool {
+        let text = self.0.expose_secret();
+        (1..=MAX_BYTES).contains(&text.len()) && !has_control(text, false)
     }
 }
 
