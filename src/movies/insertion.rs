@@ -88,11 +88,20 @@ fn is_own_id(message: &str) -> bool {
 
 /// A movie that waits to be inserted. No two are equal.
 #[derive(Clone)]
-pub(super) struct NewMovie(Arc<MovieDocument>);
+pub(super) struct NewMovie {
+    document: Arc<MovieDocument>,
+    bytes: usize,
+}
+
+impl NewMovie {
+    fn new(document: &Arc<MovieDocument>) -> Self {
+        Self { document: Arc::clone(document), bytes: document.bytes() }
+    }
+}
 
 impl PartialEq for NewMovie {
     fn eq(&self, other: &Self) -> bool {
-        self.0.id == other.0.id
+        self.document.id == other.document.id
     }
 }
 
@@ -100,7 +109,7 @@ impl Eq for NewMovie {}
 
 impl Hash for NewMovie {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.id.hash(state);
+        self.document.id.hash(state);
     }
 }
 
@@ -114,6 +123,8 @@ impl Command for Insert {
 
     const NAME: &'static str = "insert_movies";
     const KEYS: usize = 100;
+    /// Who adds a small movie waits for the large ones of others no longer than these take.
+    const BYTES: usize = 1024 * 1024;
     /// While one waits for the journal, the next is on its way.
     const RUNS: usize = 2;
     const MOST_RUNS: usize = 4;
@@ -121,10 +132,14 @@ impl Command for Insert {
     const CALLERS: usize = 512;
     const LIMIT: Duration = COMMAND;
 
+    fn bytes(movie: &NewMovie) -> usize {
+        movie.bytes
+    }
+
     /// The driver repeats the command itself, once, under its own number, so that the database does
     /// nothing twice; we never do.
     async fn run(&self, movies: Vec<NewMovie>) -> Result<HashMap<NewMovie, Outcome>, StoreError> {
-        let documents: Vec<&MovieDocument> = movies.iter().map(|movie| &*movie.0).collect();
+        let documents: Vec<&MovieDocument> = movies.iter().map(|movie| &*movie.document).collect();
         let outcomes = insert_each(&self.0, &documents, COMMAND).await?;
         Ok(movies.into_iter().zip(outcomes).collect())
     }
@@ -161,7 +176,7 @@ impl Movies {
         movie: MovieInput,
     ) -> Result<Unconfirmed<Arc<MovieDocument>>, StoreError> {
         let movie = Arc::new(movie.into_document(owner));
-        match self.inserts.ask(NewMovie(Arc::clone(&movie))).await?.transpose()? {
+        match self.inserts.ask(NewMovie::new(&movie)).await?.transpose()? {
             Some(Inserted::Yes) => Ok(Unconfirmed { owner, ids: vec![MovieId(movie.id)], inserted: movie }),
             Some(Inserted::Duplicate) => Err(StoreError::Duplicate),
             None => Err(StoreError::Unavailable("the insert told nothing of the movie".to_owned())),

@@ -315,6 +315,21 @@ pub struct MovieDocument {
     pub typeahead: Typeahead,
 }
 
+/// What a text in BSON has beside it: a type, a length, two ends, and a place in its list.
+const BESIDE_A_TEXT: usize = 10;
+
+impl MovieDocument {
+    /// About as many as the database is sent: the texts, and what is beside each.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let lists = [&self.casts, &self.genres, &self.directors, &self.countries, &self.languages];
+        let texts = lists.into_iter().chain([&self.typeahead.phrases]).flatten();
+        let texts =
+            texts.chain([&self.name, &self.typeahead.whole]).chain(&self.plot).chain(&self.poster_url);
+        texts.map(|text| text.len() + BESIDE_A_TEXT).sum()
+    }
+}
+
 /// What a name is found by while it is typed.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Typeahead {

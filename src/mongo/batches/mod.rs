@@ -9,7 +9,7 @@
 //! older than a command of its own would have told; and nothing is kept.
 //!
 //! What it promises: at most [`Command::CALLERS`] wait (the next is refused), at most [`Command::KEYS`]
-//! keys share a command, in the order in which they came. A caller that goes away leaves the others
+//! keys of at most [`Command::BYTES`] share a command, in the order in which they came. A caller that goes away leaves the others
 //! alone. A command that fails, fails for those whom it carried: each gets the error. A command that
 //! takes longer than [`SLOW`] holds up nobody else, as long as there are fewer than
 //! [`Command::MOST_RUNS`].
@@ -49,6 +49,8 @@ pub trait Command: Send + Sync + 'static {
     const NAME: &'static str;
     /// How many keys one command carries.
     const KEYS: usize;
+    /// How many bytes of them, unless a single one has more.
+    const BYTES: usize = usize::MAX;
     /// How many commands are under way at once, slow ones apart.
     const RUNS: usize;
     /// How many with them.
@@ -57,6 +59,11 @@ pub trait Command: Send + Sync + 'static {
     const CALLERS: usize = 4_096;
     /// How long a caller waits in all, and a command is waited for.
     const LIMIT: Duration;
+
+    /// How many of [`Command::BYTES`] a key takes up. It is asked while everybody waits.
+    fn bytes(_key: &Self::Key) -> usize {
+        0
+    }
 
     /// Asks the database. A key without a value has no answer.
     fn run(

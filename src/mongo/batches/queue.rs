@@ -107,13 +107,17 @@ impl<C: Command> Queue<C> {
             return None;
         }
         let mut batch = Batch { run, keys: Vec::new(), callers: Vec::new() };
+        let mut bytes = 0_usize;
         while batch.keys.len() < C::KEYS
+            && let Some(key) = self.keys.front()
+            && (batch.keys.is_empty() || bytes.saturating_add(C::bytes(key)) <= C::BYTES)
             && let Some(key) = self.keys.pop_front()
         {
             let mut callers = self.callers.remove(&key).unwrap_or_default();
             self.waiting -= callers.len();
             callers.retain(|caller| !caller.is_closed());
             if !callers.is_empty() {
+                bytes = bytes.saturating_add(C::bytes(&key));
                 batch.keys.push(key);
                 batch.callers.push(callers);
             }

@@ -40,10 +40,16 @@ impl Command for Double {
 
     const NAME: &'static str = "double";
     const KEYS: usize = 3;
+    const BYTES: usize = 1_000;
     const RUNS: usize = 1;
     const MOST_RUNS: usize = 2;
     const CALLERS: usize = 8;
     const LIMIT: Duration = Duration::from_secs(1);
+
+    /// A large number is a large key.
+    fn bytes(key: &u32) -> usize {
+        *key as usize
+    }
 
     async fn run(&self, keys: Vec<u32>) -> Result<HashMap<u32, u32>, StoreError> {
         let under_way = UnderWay::begin(&self.at_once);
@@ -132,6 +138,23 @@ async fn a_command_carries_so_many_keys_and_the_longest_waiting_first() {
         answers.push(asked.await.unwrap().unwrap());
     }
     assert_eq!(answers, [Some(0), Some(12), Some(4), None, Some(8), Some(4)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_carries_so_many_bytes_and_one_key_whatever_its_size() {
+    let mut test = Test::new();
+    let mut asked = vec![test.ask(0).await];
+    test.sent().await;
+    for key in [600, 602, 398, 5_000, 2] {
+        asked.push(test.ask(key).await);
+    }
+    test.let_go(5);
+    for sent in [&[600][..], &[602, 398], &[5_000], &[2]] {
+        assert_eq!(test.sent().await, sent);
+    }
+    for asked in asked {
+        assert!(asked.await.unwrap().unwrap().is_some());
+    }
 }
 
 #[tokio::test(start_paused = true)]
