@@ -6,10 +6,15 @@
 /// Characters of a phrase in the index: hardly anybody types more before they choose.
 pub const PHRASE: usize = 48;
 
+/// Characters of a text that are folded: as many as the longest name has. One letter may become twenty
+/// (U+FDFA is a sentence), and a name of such letters hundreds of phrases.
+const FOLDED: usize = 300;
+
 /// A text without case and accents, but with its punctuation: `$9.99`, `...and justice for all`.
 #[must_use]
 pub fn plain(text: &str) -> String {
-    deunicode::deunicode(text).to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
+    let latin = deunicode::deunicode(text);
+    first(&latin, FOLDED).to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A plain text's words alone: what is no letter or digit separates them.
@@ -31,7 +36,11 @@ pub fn phrases(name: &str) -> Vec<String> {
 /// A text as long as it is in the index at most.
 #[must_use]
 pub fn cut(text: &str) -> &str {
-    text.char_indices().nth(PHRASE).map_or(text, |(at, _)| &text[..at])
+    first(text, PHRASE)
+}
+
+fn first(text: &str, characters: usize) -> &str {
+    text.char_indices().nth(characters).map_or(text, |(at, _)| &text[..at])
 }
 
 #[cfg(test)]
@@ -59,5 +68,13 @@ mod tests {
         assert_eq!(phrases("$"), [""; 0]);
         assert_eq!(phrases(&"w ".repeat(150)).len(), 150);
         assert_eq!(cut(&"é".repeat(60)).chars().count(), PHRASE);
+    }
+
+    #[test]
+    fn letters_that_become_many_have_no_more_keys_than_others() {
+        let size = |name: &str| phrases(name).iter().map(|phrase| cut(phrase).len()).sum::<usize>();
+        let (usual, long) = ("w ".repeat(150), "\u{fdfa}".repeat(300));
+        assert!(size(&long) <= size(&usual), "{} bytes", size(&long));
+        assert!(plain(&long).starts_with(&plain("\u{fdfa}")) && !plain("\u{fdfa}").is_empty());
     }
 }
