@@ -13,7 +13,7 @@ use utoipa::openapi::Schema;
 pub mod rules;
 pub mod schema;
 
-pub use rules::{AnyString, Integer, List, Text, has_control, normalized};
+pub use rules::{AnyString, Integer, List, Text, has_control, is_blank, normalized};
 use schema::{Need, Noted};
 
 /// Unknown fields that are named: a body of nothing else must not make an answer that is larger still.

@@ -11,6 +11,28 @@ pub const NO_CONTROL: &str = r"[^\x00-\x1f\x7f-\x9f]";
 /// The same where tab and newline are allowed.
 const NO_CONTROL_BUT_LINES: &str = r"[^\x00-\x08\x0b-\x1f\x7f-\x9f]";
 
+/// Unicode's `Default_Ignorable_Code_Point` and the blank Braille pattern: characters that nobody sees.
+const INVISIBLE: [(char, char); 18] = [
+    ('\u{ad}', '\u{ad}'),
+    ('\u{34f}', '\u{34f}'),
+    ('\u{61c}', '\u{61c}'),
+    ('\u{115f}', '\u{1160}'),
+    ('\u{17b4}', '\u{17b5}'),
+    ('\u{180b}', '\u{180f}'),
+    ('\u{200b}', '\u{200f}'),
+    ('\u{202a}', '\u{202e}'),
+    ('\u{2060}', '\u{206f}'),
+    ('\u{2800}', '\u{2800}'),
+    ('\u{3164}', '\u{3164}'),
+    ('\u{fe00}', '\u{fe0f}'),
+    ('\u{feff}', '\u{feff}'),
+    ('\u{ffa0}', '\u{ffa0}'),
+    ('\u{fff0}', '\u{fff8}'),
+    ('\u{1bca0}', '\u{1bca3}'),
+    ('\u{1d173}', '\u{1d17a}'),
+    ('\u{e0000}', '\u{e0fff}'),
+];
+
 /// Any string, as it is.
 pub struct AnyString;
 
@@ -48,6 +70,24 @@ pub fn has_control(text: &str, multiline: bool) -> bool {
     text.chars().any(|c| c.is_control() && !(multiline && matches!(c, '\t' | '\n')))
 }
 
+/// Whether nobody can see anything of it: there is nothing but white space and invisible characters.
+#[must_use]
+pub fn is_blank(text: &str) -> bool {
+    let is_invisible = |c| INVISIBLE.iter().any(|(first, last)| (*first..=*last).contains(&c));
+    text.chars().all(|c: char| c.is_whitespace() || is_invisible(c))
+}
+
+/// White space and invisible characters, for a class of a regular expression. There is no way to escape a
+/// character beyond U+FFFF that every dialect reads: these stand there as they are.
+#[must_use]
+pub fn blank_class() -> String {
+    let written = |c: char| if c > '\u{ffff}' { c.to_string() } else { format!(r"\u{:04x}", u32::from(c)) };
+    let range = |(first, last): (char, char)| {
+        if first == last { written(first) } else { format!("{}-{}", written(first), written(last)) }
+    };
+    format!(r"\s{}", INVISIBLE.map(range).concat())
+}
+
 impl Text {
     #[must_use]
     pub const fn line(max: usize) -> Self {
@@ -57,7 +97,7 @@ impl Text {
     fn check(&self, value: Value) -> Result<String, Wrong> {
         let Value::String(text) = value else { return Err(Wrong::new("wrong-type", "must be a string")) };
         let text = normalized(&text);
-        if text.is_empty() {
+        if is_blank(&text) {
             Err(Wrong::new("blank", "must not be blank"))
         } else if has_control(&text, self.multiline) {
             Err(Wrong::new("control-character", "must not hold a control character"))
@@ -79,7 +119,7 @@ impl Rule for Text {
     fn schema(&self) -> Schema {
         let allowed = if self.multiline { NO_CONTROL_BUT_LINES } else { NO_CONTROL };
         // A character that is not blank, with whatever else around it: there is one for sure.
-        let pattern = format!(r"^{allowed}*[^\s\x00-\x1f\x7f-\x9f]{allowed}*$");
+        let pattern = format!(r"^{allowed}*[^{}\x00-\x1f\x7f-\x9f]{allowed}*$", blank_class());
         ObjectBuilder::new()
             .schema_type(Type::String)
             .min_length(Some(1))
@@ -90,7 +130,7 @@ impl Rule for Text {
     }
 
     fn is_blank(&self, value: &Value) -> bool {
-        value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
+        value.is_null() || value.as_str().is_some_and(is_blank)
     }
 }
 

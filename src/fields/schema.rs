@@ -9,7 +9,7 @@ use utoipa::openapi::{
     schema::{AdditionalProperties, SchemaType},
 };
 
-use super::{Fields, FromFields};
+use super::{Fields, FromFields, rules::blank_class};
 
 /// Whether a field must be there, and what may stand in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +88,7 @@ fn or_nothing(mut object: Object, blank_too: bool) -> Object {
     }
     if blank_too {
         object.min_length = None;
-        object.pattern = object.pattern.map(|pattern| format!(r"^\s*$|{pattern}"));
+        object.pattern = object.pattern.map(|pattern| format!(r"^[{}]*$|{pattern}", blank_class()));
         object.format = None;
     }
     object

@@ -8,7 +8,7 @@ use utoipa::{
     },
 };
 
-use crate::fields::{Rule, Text};
+use crate::fields::rules::NO_CONTROL;
 
 /// A parameter that may be left out.
 #[must_use]
@@ -45,12 +45,16 @@ pub fn integer(min: impl Into<Number>, max: impl Into<Number>) -> ObjectBuilder 
     ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(min)).maximum(Some(max))
 }
 
-/// A text that is not blank and holds no control character; of any length, if that is not said.
+/// A text that is not white space alone and holds no control character; of any length, if that is not said.
+/// Unlike a body's it may be invisible: Swagger UI reads the pattern of a parameter in a dialect that has no
+/// characters beyond U+FFFF.
 #[must_use]
 pub fn text(max: Option<usize>) -> Schema {
-    let mut schema = Text::line(max.unwrap_or_default()).schema();
-    if let Schema::Object(object) = &mut schema {
-        object.max_length = max;
-    }
-    schema
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(max)
+        .pattern(Some(format!(r"^{NO_CONTROL}*[^\s\x00-\x1f\x7f-\x9f]{NO_CONTROL}*$")))
+        .build()
+        .into()
 }
