@@ -44,8 +44,8 @@ pub const FIELDS: [&str; 15] = [
     "version",
 ];
 
-/// What the OpenAPI document promises to be accepted. More is: user names, addresses in place of host
-/// names, and host names in every script, whose rules are beyond a regular expression.
+/// What the OpenAPI document promises to be accepted. More is: addresses in place of host names, and host
+/// names in every script, whose rules are beyond a regular expression.
 const SURE_WEB_ADDRESS: &str = concat!(
     "^[Hh][Tt][Tt][Pp][Ss]?://",
     r"([A-Za-z0-9]+(-[A-Za-z0-9]+)*\.)*[A-Za-z][A-Za-z0-9]*(:[0-9]{1,4})?",
@@ -65,10 +65,12 @@ impl Rule for WebAddress {
 
     fn parse(&self, value: Value) -> Result<String, Vec<Wrong>> {
         let text = self.text.parse(value)?;
-        if is_web_address(&text) {
-            Ok(text)
-        } else {
+        if !is_web_address(&text) {
             Err(vec![Wrong::new("invalid-url", "must be an http or https URL")])
+        } else if names_a_user(&text) {
+            Err(vec![Wrong::new("invalid-url", "must not hold a user name or a password")])
+        } else {
+            Ok(text)
         }
     }
 
@@ -98,6 +100,12 @@ fn is_web_address(text: &str) -> bool {
     let excluded =
         |c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}');
     !text[scheme.len()..].starts_with('/') && !text.contains(excluded) && url::Url::parse(text).is_ok()
+}
+
+/// Whether a web address has something before its host. It would be shown to everybody, and every browser
+/// that loads the poster would send it.
+fn names_a_user(web_address: &str) -> bool {
+    web_address.split(['/', '?', '#']).nth(2).is_some_and(|authority| authority.contains('@'))
 }
 
 /// A whole movie, as a client sends it.

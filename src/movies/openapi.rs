@@ -133,7 +133,7 @@ fn explained(object: Object) -> Object {
         ("plot", "What happens.", json!("A thief and a detective admire each other.")),
         (
             "poster_url",
-            "An http or https URL; the server never fetches it.",
+            "An http or https URL without user name and password; the server never fetches it.",
             json!("https://example.com/heat.jpg"),
         ),
     ]
