@@ -9,6 +9,7 @@ use rocket::{
 };
 
 use super::{
+    model::{CASTS, GENRES, OTHERS},
     selection::Selection,
     sort::{Direction, Sort},
 };
@@ -24,13 +25,22 @@ use crate::{
 pub(super) const MAX_SEARCH: usize = 200;
 /// How often one of [`EXACT`] may be given: each costs the database a comparison with each movie.
 pub(super) const MAX_VALUES: usize = 50;
-/// Parameters that may be given several times, and the fields that must hold all their values.
-pub(super) const EXACT: [(&str, &str); 5] = [
-    ("genre", "genres"),
-    ("cast", "casts"),
-    ("director", "directors"),
-    ("country", "countries"),
-    ("language", "languages"),
+/// A parameter that may be given several times.
+pub(super) struct Exact {
+    pub parameter: &'static str,
+    /// The field that must hold all its values.
+    pub field: &'static str,
+    /// The longest value, in characters: no longer one is in the field.
+    pub length: usize,
+}
+
+/// All of these.
+pub(super) const EXACT: [Exact; 5] = [
+    Exact { parameter: "genre", field: "genres", length: GENRES.item.max },
+    Exact { parameter: "cast", field: "casts", length: CASTS.item.max },
+    Exact { parameter: "director", field: "directors", length: OTHERS.item.max },
+    Exact { parameter: "country", field: "countries", length: OTHERS.item.max },
+    Exact { parameter: "language", field: "languages", length: OTHERS.item.max },
 ];
 
 /// Which movies are meant. All conditions hold together.
@@ -55,12 +65,12 @@ pub(super) struct Part {
 impl MovieFilter {
     fn read(query: &mut Query<'_>) -> Result<Self, Problem> {
         let mut exact = Vec::new();
-        for (parameter, field) in EXACT {
+        for Exact { parameter, field, length } in EXACT {
             let given = query.all(parameter);
             if given.len() > MAX_VALUES {
                 return Err(invalid(parameter, &format!("is given more than {MAX_VALUES} times")));
             }
-            let values = given.into_iter().map(|value| text(parameter, value));
+            let values = given.into_iter().map(|value| text(parameter, value, length));
             let mut values = values.collect::<Result<Vec<_>, _>>()?;
             values.sort_unstable();
             values.dedup();
@@ -163,12 +173,14 @@ fn year(text: &str) -> Option<i32> {
 }
 
 /// A value in the form in which movies store it.
-fn text(parameter: &str, value: &str) -> Result<String, Problem> {
+fn text(parameter: &str, value: &str, length: usize) -> Result<String, Problem> {
     let value = normalized(value);
     if value.is_empty() {
         Err(invalid(parameter, "must not be blank"))
     } else if has_control(&value, false) {
         Err(invalid(parameter, "must not hold a control character"))
+    } else if value.chars().count() > length {
+        Err(invalid(parameter, &format!("must have {length} characters at most")))
     } else {
         Ok(value)
     }
@@ -177,10 +189,7 @@ fn text(parameter: &str, value: &str) -> Result<String, Problem> {
 /// The words of a search. Quotes and minus signs are operators of the database's search; here they
 /// are plain text.
 fn search(value: &str) -> Result<String, Problem> {
-    let value = text("q", value)?;
-    if value.chars().count() > MAX_SEARCH {
-        return Err(invalid("q", "must have 200 characters at most"));
-    }
+    let value = text("q", value, MAX_SEARCH)?;
     let words: Vec<&str> = value.split(|c: char| c.is_whitespace() || matches!(c, '"' | '-')).collect();
     Ok(words.join(" ").trim().to_owned())
 }

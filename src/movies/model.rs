@@ -13,13 +13,13 @@ use crate::{
 };
 
 const NAME: Text = Text::line(300);
-const CASTS: List = List { may_be_empty: true, max: 500, item: Text::line(200) };
-const GENRES: List = List { may_be_empty: false, max: 50, item: Text::line(100) };
+pub(super) const CASTS: List = List { may_be_empty: true, max: 500, item: Text::line(200) };
+pub(super) const GENRES: List = List { may_be_empty: false, max: 50, item: Text::line(100) };
 const YEAR: Integer = Integer { min: 1870, max: 2100 };
 /// Minutes.
 const RUNTIME: Integer = Integer { min: 1, max: 60_000 };
 /// Directors, countries, languages.
-const OTHERS: List = List { may_be_empty: true, max: 50, item: Text::line(200) };
+pub(super) const OTHERS: List = List { may_be_empty: true, max: 50, item: Text::line(200) };
 const PLOT: Text = Text { max: 10_000, multiline: true };
 const POSTER_URL: WebAddress = WebAddress { text: Text::line(2_048) };
 /// Welcome in a body, so that a client can send back what it read; they never take effect.

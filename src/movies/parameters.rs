@@ -9,27 +9,26 @@ use utoipa::{
 };
 
 use super::{
-    filter::{EXACT, FacetQuery, MAX_SEARCH, MAX_VALUES, MovieQuery, MyMovieQuery},
+    filter::{EXACT, Exact, FacetQuery, MAX_SEARCH, MAX_VALUES, MovieQuery, MyMovieQuery},
     model::FIELDS,
     routes::{MAX_SUGGESTIONS, SUGGESTIONS, SuggestQuery},
     selection::SelectionQuery,
     sort::SORTS,
 };
 use crate::{
-    fields::{Rule, Text},
     ids::UserId,
     openapi::parameters::{integer, optional, required, text},
     page::Paging,
 };
 
 fn filters() -> Vec<Parameter> {
-    let search = Text::line(MAX_SEARCH).schema();
+    let search = text(Some(MAX_SEARCH));
     let words = "Words to look for in name, cast, directors and plot.";
     let mut all = vec![optional("q", words, RefOr::T(search))];
-    all.extend(EXACT.iter().map(|(name, field)| {
-        let values = ArrayBuilder::new().items(RefOr::T(text(None))).max_items(Some(MAX_VALUES));
+    all.extend(EXACT.iter().map(|Exact { parameter, field, length }| {
+        let values = ArrayBuilder::new().items(RefOr::T(text(Some(*length)))).max_items(Some(MAX_VALUES));
         let description = format!("An exact value of `{field}`. Given more than once: all of them.");
-        optional(name, &description, values)
+        optional(parameter, &description, values)
     }));
     let year = || integer(i32::MIN, i32::MAX);
     all.extend([

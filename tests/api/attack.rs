@@ -8,6 +8,10 @@ use proptest::{
     test_runner::{Config, RngSeed, TestRunner},
 };
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+};
 
 use crate::{
     matrix::ROUTES,
@@ -155,6 +159,84 @@ async fn no_nonsense_is_a_500_at_any_route() {
         }
     }
     app.anyone().get("/health/ready").await.assert_status(200);
+}
+
+/// Rocket takes no longer address than this, in bytes.
+const LONGEST_ADDRESS: usize = 65_534;
+
+/// Whatever is in a parameter, and however much of it: it is read, or refused by a problem of ours.
+#[tokio::test]
+async fn no_parameter_is_a_500_up_to_the_longest_address() {
+    let app = TestApp::start().await;
+    let admin = app.admin("ann").await;
+    admin.add("Heat").await;
+    // The client of these tests counts the server's name too.
+    let longest = LONGEST_ADDRESS - app.base.len();
+    let document = serde_json::to_value(movie_bag::openapi::document()).unwrap();
+    let mut count = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let parameters = item["get"]["parameters"].as_array().into_iter().flatten();
+        for parameter in parameters.filter(|parameter| parameter["in"] == "query") {
+            let name = parameter["name"].as_str().unwrap();
+            let path = path.replace("{id}", "6561f0c2a3b4d5e6f7081920");
+            // Names are compared by a regular expression in this order; and each of these grows in one.
+            let sort = if path.ends_with("/movies") && name != "sort" { "sort=name&" } else { "" };
+            for piece in ["x", "%5CE", "%EF%B7%BA", "%CC%81", "7", "-"] {
+                let start = format!("{path}?{sort}{name}=");
+                let room = longest - start.len();
+                let address = format!("{start}{}", piece.repeat(room / piece.len()));
+                assert!(longest - address.len() < piece.len());
+                let reply = admin.get(&address).await;
+                // A beginning of a name or an email may have any length.
+                if reply.status != 200 {
+                    reply.assert_problem(400, "invalid-query");
+                }
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 100, "{count} parameters");
+    let start = "/api/movies?sort=name&genre=";
+    for (length, status) in [(LONGEST_ADDRESS, "400 Bad Request"), (LONGEST_ADDRESS + 1, "414 URI Too Long")]
+    {
+        let line = raw_status(&app, &format!("{start}{}", "x".repeat(length - start.len()))).await;
+        assert_eq!(line, format!("HTTP/1.1 {status}"));
+    }
+}
+
+/// The first line of the answer to a GET that no client of ours would send.
+async fn raw_status(app: &TestApp, address: &str) -> String {
+    let host = app.base.strip_prefix("http://").unwrap();
+    let mut connection = TcpStream::connect(host).await.unwrap();
+    let request = format!("GET {address} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut line = String::new();
+    BufReader::new(connection).read_line(&mut line).await.unwrap();
+    line.trim_end().to_owned()
+}
+
+/// As many values of the longest length as an address holds.
+#[tokio::test]
+async fn an_address_full_of_the_longest_filters_is_answered() {
+    let app = TestApp::start().await;
+    app.user("ann").await.add("Heat").await;
+    let mut address = "/api/movies?sort=name".to_owned();
+    for number in 0..50 {
+        for (parameter, length) in
+            [("genre", 100), ("cast", 200), ("director", 200), ("country", 200), ("language", 200)]
+        {
+            // Each `\E` ends a quotation in a regular expression, unless it is written in another way.
+            let value = format!("{number:03}{}", "%5CE".repeat((length - 3) / 2));
+            let pair = format!("&{parameter}={value}");
+            if app.base.len() + address.len() + pair.len() <= LONGEST_ADDRESS {
+                address.push_str(&pair);
+            }
+        }
+    }
+    let longest = LONGEST_ADDRESS - app.base.len();
+    assert!((longest - 500..=longest).contains(&address.len()));
+    let page = app.anyone().get(&address).await.assert_status(200).json();
+    assert_eq!(page["items"], json!([]));
 }
 
 #[tokio::test]

@@ -256,6 +256,19 @@ async fn a_cursor_belongs_to_its_filters_and_its_sort() {
 async fn every_malformed_parameter_is_400_and_named() {
     let app = TestApp::start().await;
     let long = format!("q={}", "x".repeat(201));
+    let filters = [("genre", 100), ("cast", 200), ("director", 200), ("country", 200), ("language", 200)]
+        .map(|(name, most)| {
+            let filter = |length| format!("{name}={}", "%C3%A9".repeat(length));
+            (name, filter(most), filter(most + 1))
+        });
+    for (name, longest, longer) in &filters {
+        for list in ["/api/movies?sort=name&", "/api/movies/facets?"] {
+            app.anyone().get(&format!("{list}{longest}")).await.assert_status(200);
+            let reply =
+                app.anyone().get(&format!("{list}{longer}")).await.assert_problem(400, "invalid-query");
+            assert!(reply.json()["detail"].as_str().unwrap().contains(&format!("'{name}'")));
+        }
+    }
     for (query, name) in [
         ("q=", "q"),
         ("q=%20", "q"),

@@ -116,6 +116,39 @@ fn the_rules_of_the_fields_are_in_the_document() {
     assert!(document.pointer("/components/schemas/MoviePatch/required").is_none());
 }
 
+#[test]
+fn a_filter_is_as_long_as_its_field_in_the_document() {
+    let document = document();
+    for path in ["/api/movies", "/api/users/me/movies", "/api/movies/facets"] {
+        let parameters = document["paths"][path]["get"]["parameters"].as_array().unwrap();
+        for (name, field) in [
+            ("genre", "genres"),
+            ("cast", "casts"),
+            ("director", "directors"),
+            ("country", "countries"),
+            ("language", "languages"),
+        ] {
+            let parameter = parameters.iter().find(|parameter| parameter["name"] == name).unwrap();
+            let field = &document["components"]["schemas"]["MovieInput"]["properties"][field];
+            assert_eq!(
+                parameter["schema"]["items"]["maxLength"], field["items"]["maxLength"],
+                "{path} {name}"
+            );
+        }
+    }
+}
+
+/// Python's, Rust's and JavaScript's regular expressions must read them, the last also without its flag `u`.
+#[test]
+fn the_pattern_of_a_parameter_names_no_character_beyond_the_first_plane() {
+    let document = document();
+    for operation in operations(&document).values() {
+        let text = operation["parameters"].to_string();
+        assert!(text.chars().all(|c| c <= '\u{ffff}'), "{text}");
+    }
+    assert!(openapi::pretty().unwrap().chars().all(|c| c <= '\u{ffff}'), "they are escaped");
+}
+
 #[tokio::test]
 async fn the_document_is_served() {
     let app = TestApp::start().await;
