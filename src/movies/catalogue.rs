@@ -199,12 +199,13 @@ impl Movies {
     /// How many movies match: an exact count, which takes longer the more there are.
     ///
     /// # Errors
-    /// When the database fails, or the count takes too long.
+    /// When the database fails, or the count takes too long; [`StoreError::Overloaded`] when too many count.
     pub async fn count_matching(&self, filter: &MovieFilter) -> Result<u64, StoreError> {
+        let _counting = self.counting.begin()?;
         if filter.is_everything() {
             return self.count().await;
         }
-        within(COMMAND, self.collection().count_documents(filter.condition())).await
+        within(COMMAND, self.collection().count_documents(filter.condition()).max_time(COMMAND)).await
     }
 
     /// Movies in whose names a word begins with the text; first those whose names do.

@@ -69,7 +69,8 @@ impl FacetCounter {
     }
 
     /// # Errors
-    /// When the database fails, or there is too much to look at.
+    /// When the database fails, or there is too much to look at; [`StoreError::Overloaded`] when too many
+    /// count.
     pub async fn count(&self, filter: &MovieFilter) -> Result<Arc<Facets>, StoreError> {
         if !filter.is_everything() {
             return self.look(filter).await.map(Arc::new);
@@ -90,6 +91,7 @@ impl FacetCounter {
     }
 
     async fn look(&self, filter: &MovieFilter) -> Result<Facets, StoreError> {
+        let _counting = self.movies.counting.begin()?;
         let decade = doc! { "$subtract": ["$year", { "$mod": ["$year", 10] }] };
         let with_year = doc! { "$match": { "year": { "$gte": i32::MIN } } };
         let each = |field: &str| doc! { "$unwind": field };

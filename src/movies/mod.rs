@@ -12,6 +12,7 @@
 //! | pages, search, typeahead, export | [`catalogue`], [`folding`] |
 //! | by which index a page is read | [`mod@plan`] |
 //! | counts per genre, decade, language | [`facets`] |
+//! | how many may count at once | [`counting`] |
 //! | `/api/movies` | [`mod@routes`] |
 //! | what the OpenAPI document says of these | [`openapi`], [`parameters`] |
 
@@ -19,6 +20,7 @@ use rocket::{fairing::AdHoc, routes};
 
 mod cache;
 pub mod catalogue;
+mod counting;
 pub mod events;
 pub mod facets;
 pub mod filter;

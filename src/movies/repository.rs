@@ -15,6 +15,7 @@ use rocket::Shutdown;
 use super::{
     cache::{Cache, Look},
     catalogue::Pages,
+    counting::Counting,
     insertion::Insert,
     model::{MovieDocument, MovieInput, MoviePatch},
     ownership::{self, Owned, Refusal},
@@ -41,6 +42,7 @@ pub struct Movies {
     by_id: Batches<ById<ReadMovie>>,
     pub(super) pages: Batches<Pages>,
     pub(super) inserts: Batches<Insert>,
+    pub(super) counting: Counting,
     cache: Option<Cache>,
 }
 
@@ -76,6 +78,7 @@ impl Movies {
             by_id: Batches::new(ById::new(movies.clone_with_type(), Document::new(), Document::new())),
             pages: Batches::new(Pages::new(movies.clone())),
             inserts: Batches::new(Insert(movies.clone())),
+            counting: Counting::new(),
             cache: None,
             documents: movies,
         }

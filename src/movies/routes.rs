@@ -70,8 +70,9 @@ pub(super) async fn my_movies(
 async fn page(query: &MovieQuery, movies: &Movies, cursors: &Cursors) -> Result<Reply, Problem> {
     let binding = query.binding();
     let after = query.paging.after(cursors, &binding)?;
-    let found = movies.list(&query.filter, query.sort, after, query.paging.limit).await?;
+    // First, as it may be refused.
     let total = if query.count { Some(movies.count_matching(&query.filter).await?) } else { None };
+    let found = movies.list(&query.filter, query.sort, after, query.paging.limit).await?;
     let position = |(_, position): &Placed| position.clone();
     Page::new(&found, &query.paging, cursors, &binding, position)
         .with_total(total)

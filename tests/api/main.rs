@@ -13,6 +13,7 @@ mod errors;
 mod events;
 mod faults;
 mod indexes;
+mod limits;
 mod matrix;
 mod metrics;
 mod movies;

@@ -69,9 +69,14 @@ pub struct Hold<'a> {
 impl Hold<'_> {
     /// Waits until a command is being held.
     pub async fn reached(&self) {
+        self.reached_by(1).await;
+    }
+
+    /// Waits until so many commands are being held.
+    pub async fn reached_by(&self, commands: i32) {
         let wait = doc! {
             "waitForFailPoint": "failCommand",
-            "timesEntered": self.entered + 1,
+            "timesEntered": self.entered + commands,
             "maxTimeMS": 20_000,
         };
         self.mongod.admin.run_command(wait).await.unwrap();
