@@ -49,35 +49,43 @@ pub struct Facets {
     languages: Vec<Entry<String>>,
 }
 
+/// What was counted last of movies that many ask for.
+type Shared = Mutex<Option<Kept>>;
+
 struct Kept {
     begun: Instant,
     until: Instant,
     facets: Arc<Facets>,
 }
 
-/// Counts, and remembers what was dear to count.
+/// Counts, and remembers what was expensive to count.
 #[derive(Clone)]
 pub struct FacetCounter {
     movies: Movies,
-    everything: Arc<Mutex<Option<Kept>>>,
+    everything: Arc<Shared>,
+    with_a_year: Arc<Shared>,
 }
 
 impl FacetCounter {
     #[must_use]
     pub fn new(movies: Movies) -> Self {
-        Self { movies, everything: Arc::default() }
+        Self { movies, everything: Arc::default(), with_a_year: Arc::default() }
     }
 
     /// # Errors
     /// When the database fails, or there is too much to look at; [`StoreError::Overloaded`] when too many
     /// count.
     pub async fn count(&self, filter: &MovieFilter) -> Result<Arc<Facets>, StoreError> {
-        if !filter.is_everything() {
+        let shared = if filter.is_everything() {
+            &self.everything
+        } else if filter.is_any_year() {
+            &self.with_a_year
+        } else {
             return self.look(filter).await.map(Arc::new);
-        }
+        };
         let came = Instant::now();
-        let mut everything = self.everything.lock().await;
-        if let Some(kept) = &*everything
+        let mut shared = shared.lock().await;
+        if let Some(kept) = &*shared
             && (kept.begun >= came || Instant::now() < kept.until)
         {
             return Ok(Arc::clone(&kept.facets));
@@ -86,7 +94,7 @@ impl FacetCounter {
         let facets = Arc::new(self.look(filter).await?);
         let took = begun.elapsed();
         let until = begun + took + if took > QUICK { took * KEPT } else { Duration::ZERO };
-        *everything = Some(Kept { begun, until, facets: Arc::clone(&facets) });
+        *shared = Some(Kept { begun, until, facets: Arc::clone(&facets) });
         Ok(facets)
     }
 

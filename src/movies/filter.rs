@@ -9,7 +9,7 @@ use rocket::{
 };
 
 use super::{
-    model::{CASTS, GENRES, OTHERS},
+    model::{CASTS, GENRES, OTHERS, YEAR},
     selection::Selection,
     sort::{Direction, Sort},
 };
@@ -78,12 +78,17 @@ impl MovieFilter {
                 exact.push((field, values));
             }
         }
+        let search = query.one("q")?.map(search).transpose()?;
+        let year = query.parsed("year", YEAR_RULE, whole)?;
+        let (min, max) =
+            (query.parsed("year_min", YEAR_RULE, whole)?, query.parsed("year_max", YEAR_RULE, whole)?);
+        let (year_min, year_max) = bounds(min, max);
         Ok(Self {
-            search: query.one("q")?.map(search).transpose()?,
+            search,
             exact,
-            year: query.parsed("year", YEAR_RULE, year)?,
-            year_min: query.parsed("year_min", YEAR_RULE, year)?,
-            year_max: query.parsed("year_max", YEAR_RULE, year)?,
+            year,
+            year_min,
+            year_max,
             added_by: query.parsed("added_by", "must be a user's id", UserId::parse)?,
         })
     }
@@ -106,6 +111,12 @@ impl MovieFilter {
     #[must_use]
     pub fn is_everything(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Whether every movie is meant that has a year.
+    #[must_use]
+    pub fn is_any_year(&self) -> bool {
+        *self == Self { year_min: Some(ANY_YEAR), ..Self::default() }
     }
 
     /// The condition for the database. A search must stand first in a pipeline.
@@ -162,8 +173,21 @@ impl MovieFilter {
 
 const YEAR_RULE: &str = "must be a whole number";
 
+/// A bound that every year keeps. It is no filter yet: a movie without a year keeps no bound.
+const ANY_YEAR: i32 = i32::MIN;
+
+/// Bounds that hold the same years are the same, so that those who ask in different words share an answer.
+fn bounds(min: Option<i32>, max: Option<i32>) -> (Option<i32>, Option<i32>) {
+    let (all_after, all_before) =
+        (min.is_some_and(|min| min <= YEAR.min), max.is_some_and(|max| max >= YEAR.max));
+    match (min.filter(|_| !all_after), max.filter(|_| !all_before)) {
+        (None, None) if all_after || all_before => (Some(ANY_YEAR), None),
+        bounds => bounds,
+    }
+}
+
 /// A year may be one in which no movie was made: then nothing is found.
-fn year(text: &str) -> Option<i32> {
+fn whole(text: &str) -> Option<i32> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
         text.parse().ok()

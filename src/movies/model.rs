@@ -15,7 +15,7 @@ use crate::{
 const NAME: Text = Text::line(300);
 pub(super) const CASTS: List = List { may_be_empty: true, max: 500, item: Text::line(200) };
 pub(super) const GENRES: List = List { may_be_empty: false, max: 50, item: Text::line(100) };
-const YEAR: Integer = Integer { min: 1870, max: 2100 };
+pub(super) const YEAR: Integer = Integer { min: 1870, max: 2100 };
 /// Minutes.
 const RUNTIME: Integer = Integer { min: 1, max: 60_000 };
 /// Directors, countries, languages.
