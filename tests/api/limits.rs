@@ -1,6 +1,6 @@
-//! What an expensive request may take from everybody else: counts at once.
+//! What an expensive request may take from everybody else: counts at once, bytes of a shared insert.
 
-use bson::Document;
+use bson::{Bson, Document, doc};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -66,4 +66,41 @@ async fn facets_of_all_years_are_counted_once_whatever_the_words() {
         let facets = app.anyone().get(&format!("/api/movies/facets?{years}")).await.json();
         assert_eq!(facets["genres"][0]["count"], count, "{years}");
     }
+}
+
+#[tokio::test]
+async fn large_movies_share_commands_of_a_mebibyte() {
+    let mongod = OwnMongod::start().await;
+    let app = TestApp::on(&mongod.uri()).await;
+    let ann = app.user("ann").await;
+    // 145 KB each, of few words: seven to a mebibyte.
+    let letters = |length: usize| "\u{10330}".repeat(length);
+    let casts: Vec<String> = (0..130).map(|number| format!("{number:03}{}", letters(197))).collect();
+    let movie = json!({ "casts": casts, "genres": ["Drama"], "plot": letters(10_000) });
+    // As many as may be under way, so that all the others wait together.
+    let hold = mongod.hold("insert", &format!("{}.movies", app.database.name()), 4, 1_000).await;
+    let entries = app
+        .profiled("movies", async {
+            let mut adding = JoinSet::new();
+            for number in 0..20 {
+                let (ann, mut movie) = (ann.clone(), movie.clone());
+                movie["name"] = json!(format!("Film {number}"));
+                adding.spawn(async move {
+                    // On a busy machine it may take longer than the server waits; then it may be in or not.
+                    while ann.post("/api/movies", &movie).await.status == 503 {}
+                });
+            }
+            hold.reached().await;
+            adding.join_all().await;
+        })
+        .await;
+    let inserted = |entry: &Document| match entry.get("ninserted") {
+        Some(Bson::Int32(count)) => Some(i64::from(*count)),
+        Some(Bson::Int64(count)) => Some(*count),
+        _ => None,
+    };
+    let groups: Vec<i64> = entries.iter().filter_map(inserted).collect();
+    let largest = groups.iter().max().unwrap();
+    assert!((2..=7).contains(largest), "{groups:?}");
+    assert_eq!(app.count("movies", doc! {}).await, 20);
 }
