@@ -71,6 +71,8 @@ pub struct PasswordSettings {
 #[serde(deny_unknown_fields)]
 pub struct ThrottleSettings {
     pub enabled: bool,
+    /// Movies that an account may add and change; 0: no limit. Whatever `enabled` says.
+    pub writes_per_minute: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -250,6 +252,7 @@ mod tests {
         assert_eq!(settings.jwt.lifetime, Duration::from_hours(168));
         assert_eq!(settings.password.bcrypt_cost, 12);
         assert!(settings.throttle.enabled);
+        assert_eq!(settings.throttle.writes_per_minute, 0);
         assert!(!settings.metrics.public);
         assert_eq!(settings.cors.origins, ["http://localhost:*"]);
         assert_eq!(with(&[("ROCKET_PROFILE", "release")]).unwrap().cors.origins, [""; 0]);
@@ -299,6 +302,7 @@ mod tests {
             ("MOVIE_BAG_MONGODB__DATABASE", "a.b", "mongodb.database"),
             ("MOVIE_BAG_MONGODB__MONGOD", "/no/such/file", "mongodb.mongod"),
             ("MOVIE_BAG_THROTTLE__ENABLED", "perhaps", "throttle.enabled"),
+            ("MOVIE_BAG_THROTTLE__WRITES_PER_MINUTE", "-1", "throttle.writes_per_minute"),
             ("MOVIE_BAG_METRICS__PUBLIC", "3", "metrics.public"),
             ("MOVIE_BAG_LOG__FORMAT", "xml", "log.format"),
             ("MOVIE_BAG_LOG__LEVEL", "debug", "log.level"),

@@ -13,6 +13,7 @@
 //! | by which index a page is read | [`mod@plan`] |
 //! | counts per genre, decade, language | [`facets`] |
 //! | how many may count at once | [`counting`] |
+//! | how many movies an account may add and change in a minute | [`mod@rate`] |
 //! | `/api/movies` | [`mod@routes`] |
 //! | what the OpenAPI document says of these | [`openapi`], [`parameters`] |
 
@@ -31,6 +32,7 @@ pub mod openapi;
 pub mod ownership;
 pub mod parameters;
 mod plan;
+mod rate;
 pub mod repository;
 mod routes;
 pub mod selection;
@@ -40,10 +42,10 @@ pub mod view;
 pub use insertion::Unconfirmed;
 pub use repository::Movies;
 
-/// Mounts the routes.
+/// Mounts the routes. An account may add and change so many movies in a minute; 0: as many as it likes.
 #[must_use]
-pub fn stage(movies: Movies) -> AdHoc {
-    AdHoc::on_ignite("movies", |rocket| async move {
+pub fn stage(movies: Movies, writes_per_minute: u32) -> AdHoc {
+    AdHoc::on_ignite("movies", move |rocket| async move {
         let catalogue = routes![
             routes::list,
             routes::create,
@@ -62,6 +64,7 @@ pub fn stage(movies: Movies) -> AdHoc {
             .manage(events.clone())
             .manage(facets::FacetCounter::new(movies.clone()))
             .manage(movies)
+            .manage(rate::WriteRate::new(writes_per_minute))
             .mount("/api/movies", crate::deadline::limited(catalogue))
             // Without the limit of time: a stream of events has no end.
             .mount("/api/movies", routes![events::follow])

@@ -14,6 +14,7 @@ use super::{
     events,
     facets::Facets,
     model::{FIELDS, MovieInput, MoviePatch, WEB_ADDRESS},
+    rate::Writer,
     routes::{self, MAX_SUGGESTIONS},
     view::MovieView,
 };
@@ -75,6 +76,7 @@ answers! {
     Created => Answers::with_database()
         .json::<MovieView<'_>>(201, "The movie as it was added.", &[LOCATION, ETAG])
         .problems(CurrentUser::REFUSALS)
+        .problems(Writer::REFUSALS)
         .problems(body::REFUSALS)
         .problems(&[Code::DuplicateMovie]);
     Found => Answers::with_database()
@@ -84,6 +86,7 @@ answers! {
     Changed => Answers::with_database()
         .json::<MovieView<'_>>(200, "The movie as it is now.", &[ETAG])
         .problems(CurrentUser::REFUSALS)
+        .problems(Writer::REFUSALS)
         .problems(body::REFUSALS)
         .problems(OWNED)
         .problems(&[Code::DuplicateMovie]);

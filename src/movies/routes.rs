@@ -13,6 +13,7 @@ use super::{
     model::{MovieDocument, MovieInput, MoviePatch},
     openapi as answers,
     ownership::Refusal,
+    rate::Writer,
     selection::SelectionQuery,
     view::MovieView,
 };
@@ -145,13 +146,13 @@ pub(super) async fn facets(query: FacetQuery, counter: &State<FacetCounter>) -> 
 )]
 #[post("/", data = "<body>")]
 pub(super) async fn create(
-    user: CurrentUser,
+    writer: Writer,
     _query: NoQuery,
     movies: &State<Movies>,
     cascade: &State<Cascade>,
     body: JsonBody<MovieInput>,
 ) -> Result<Reply, Problem> {
-    let inserted = movies.insert(user.id(), body.0).await.map_err(taken)?;
+    let inserted = movies.insert(writer.id(), body.0).await.map_err(taken)?;
     let movie = cascade.confirm(inserted).await?.map_err(|OwnerGone| Problem::RevokedToken)?;
     let location = format!("/api/movies/{}", movie.id);
     Ok(Reply::created(&MovieView::from(&*movie))?.location(location).etag(EntityTag(movie.version)))
@@ -195,7 +196,7 @@ pub(super) async fn get(
 )]
 #[put("/<id>", data = "<body>")]
 pub(super) async fn replace(
-    user: CurrentUser,
+    writer: Writer,
     _query: NoQuery,
     precondition: IfMatch,
     id: PathId<MovieId>,
@@ -203,7 +204,7 @@ pub(super) async fn replace(
     body: JsonBody<MovieInput>,
 ) -> Result<Reply, Problem> {
     let id = id.0.ok_or(Problem::MovieNotFound)?;
-    changed(movies.replace(id, user.id(), &precondition, body.0).await)
+    changed(movies.replace(id, writer.id(), &precondition, body.0).await)
 }
 
 /// Changes some fields of a movie of the caller's.
@@ -217,7 +218,7 @@ pub(super) async fn replace(
 )]
 #[patch("/<id>", data = "<body>")]
 pub(super) async fn patch(
-    user: CurrentUser,
+    writer: Writer,
     _query: NoQuery,
     precondition: IfMatch,
     id: PathId<MovieId>,
@@ -225,7 +226,7 @@ pub(super) async fn patch(
     body: MergePatchBody<MoviePatch>,
 ) -> Result<Reply, Problem> {
     let id = id.0.ok_or(Problem::MovieNotFound)?;
-    changed(movies.patch(id, user.id(), &precondition, body.0).await)
+    changed(movies.patch(id, writer.id(), &precondition, body.0).await)
 }
 
 fn changed(outcome: Result<Result<MovieDocument, Refusal>, StoreError>) -> Result<Reply, Problem> {

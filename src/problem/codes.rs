@@ -145,7 +145,7 @@ codes! {
         remedy: "Ask for a new one with POST /api/auth/forgot, and use the latest mail.";
     TooManyRequests = TooManyRequests "too-many-requests", "Too many requests",
         detail: "Too many attempts. Wait before you try again.",
-        meaning: "Passwords, sign-ups and resets may be attempted only so often, so that nobody can guess. There were too many attempts for this account or from your address.",
+        meaning: "Passwords, sign-ups and resets may be attempted only so often, so that nobody can guess. There were too many attempts for this account or from your address. Adding and changing movies may be limited as well, for each account.",
         remedy: "Wait as many seconds as the Retry-After header says.";
     Internal = InternalServerError "internal-error", "Internal error",
         detail: "Something went wrong here. It has been logged under the request id.",

@@ -1,4 +1,5 @@
-//! What an expensive request may take from everybody else: counts at once, bytes of a shared insert.
+//! What an expensive request may take from everybody else: counts at once, bytes of a shared insert, writes
+//! of an account.
 
 use bson::{Bson, Document, doc};
 use serde_json::{Value, json};
@@ -103,4 +104,28 @@ async fn large_movies_share_commands_of_a_mebibyte() {
     let largest = groups.iter().max().unwrap();
     assert!((2..=7).contains(largest), "{groups:?}");
     assert_eq!(app.count("movies", doc! {}).await, 20);
+}
+
+#[tokio::test]
+async fn an_account_writes_so_often_a_minute_and_reads_and_deletes_all_the_same() {
+    // It does not depend on the throttle of logins.
+    let app = TestApp::set(|settings| {
+        settings.throttle.writes_per_minute = 2;
+        settings.throttle.enabled = false;
+    })
+    .await;
+    let (ann, bob) = (app.user("ann").await, app.user("bob").await);
+    let heat = ann.add("Heat").await;
+    let movie = json!({ "name": "Ronin", "casts": [], "genres": ["Crime"] });
+    let after = ann.put(&heat, &movie).await.assert_status(200).json();
+    for (method, path) in [("POST", "/api/movies"), ("PUT", heat.as_str()), ("PATCH", heat.as_str())] {
+        let refused = ann.with_json(method, path, &json!({ "plot": 7 })).await;
+        let wait = refused.assert_problem(429, "too-many-requests").header("Retry-After").unwrap();
+        assert!((1..=30).contains(&wait.parse::<u32>().unwrap()), "{wait}");
+    }
+    app.anyone().post("/api/movies", &movie).await.assert_problem(401, "missing-token");
+    assert_eq!(ann.get(&heat).await.assert_status(200).json(), after);
+    assert_eq!(app.count("movies", doc! {}).await, 1);
+    bob.add("Thief").await;
+    ann.delete(&heat).await.assert_status(204);
 }
