@@ -48,6 +48,23 @@ pub fn has_control(text: &str, multiline: bool) -> bool {
     text.chars().any(|c| c.is_control() && !(multiline && matches!(c, '\t' | '\n')))
 }
 
+/// Whether a text shows nothing: there is only white space and what is invisible in it.
+#[must_use]
+pub fn is_blank(text: &str) -> bool {
+    text.chars().all(|c| c.is_whitespace() || is_invisible(c))
+}
+
+/// The characters without a glyph: `Default_Ignorable_Code_Point` of Unicode 16, and the empty Braille
+/// pattern.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
 impl Text {
     #[must_use]
     pub const fn line(max: usize) -> Self {

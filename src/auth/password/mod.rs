@@ -5,7 +5,10 @@ use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
 use utoipa::openapi::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 
-use crate::fields::{Rule, Wrong, has_control, rules::NO_CONTROL};
+use crate::fields::{
+    Rule, Wrong, has_control,
+    rules::{NO_CONTROL, is_blank},
+};
 
 mod hasher;
 
@@ -33,6 +36,8 @@ impl Rule for NewPasswordRule {
         let text: String = text.nfc().collect();
         let wrong = if text.chars().count() < MIN_CHARACTERS {
             Wrong::new("too-short", format!("must have {MIN_CHARACTERS} characters at least"))
+        } else if is_blank(&text) {
+            Wrong::new("blank", "must not be made of invisible characters alone")
         } else if text.len() > MAX_BYTES {
             Wrong::new("too-long", format!("must have {MAX_BYTES} bytes at most"))
         } else if has_control(&text, false) {
@@ -114,6 +119,14 @@ mod tests {
         assert_eq!(refusal(&"äb".repeat(24)), None);
         assert_eq!(refusal(&format!("{}c", "äb".repeat(24))), Some("too-long"));
         assert_eq!(refusal("gnu\u{0}yak-horns"), Some("control-character"));
+        for blank in [
+            "        ",
+            "\u{200b}\u{2060}\u{feff}\u{ad}\u{3164}\u{2800}\u{fe0f}\u{e0020}",
+            "\u{a0} \u{2003} \u{200d} \u{202e} ",
+        ] {
+            assert_eq!(refusal(blank), Some("blank"), "{blank:?}");
+        }
+        assert_eq!(refusal("\u{200d}      k"), None);
         for common in ["password", "12345678", "qwertyuiop", "iloveyou"] {
             assert_eq!(refusal(common), Some("too-common"), "{common}");
         }
