@@ -24,7 +24,7 @@ pub const RESET_LIFETIME: Duration = Duration::from_hours(1);
 /// More than one, and no new one for an old one: a stranger who asks again and again must not spoil the
 /// link in the owner's mailbox, where all of them arrive.
 const RESETS: i32 = 5;
-/// Addresses that are remembered of one account: the last ones.
+/// Addresses that are remembered of one account: those that were used last.
 const KNOWN_ADDRESSES: i32 = 16;
 
 /// What a login is checked against: hash and generation, read together.
@@ -194,16 +194,19 @@ impl Users {
         self.change_one(with_reset(token), update).await
     }
 
-    /// Remembers an address from which the user has logged in; `address` is what the throttle makes of
-    /// one, not the address itself.
+    /// Remembers an address from which the user has logged in, as the last one; `address` is what the
+    /// throttle makes of one, not the address itself.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn remember_address(&self, id: UserId, address: &str) -> Result<(), StoreError> {
+        let known = doc! { "$ifNull": ["$known_addresses", []] };
         let mut filter = alive(id);
-        filter.insert("known_addresses", doc! { "$ne": address });
-        let push = doc! { "$each": [address], "$slice": -KNOWN_ADDRESSES };
-        let update = doc! { "$push": { "known_addresses": push } };
+        // Most logins come from where the last one came from, and need no write.
+        filter.insert("$expr", doc! { "$ne": [{ "$last": known.clone() }, address] });
+        let others = doc! { "$filter": { "input": known, "cond": { "$ne": ["$$this", address] } } };
+        let all = doc! { "$concatArrays": [others, [address]] };
+        let update = vec![doc! { "$set": { "known_addresses": { "$slice": [all, -KNOWN_ADDRESSES] } } }];
         within(COMMAND, self.collection().update_one(filter, update)).await.map(drop)
     }
 

@@ -164,6 +164,28 @@ async fn a_stranger_does_not_lock_the_owner_out() {
     Reply::of(request.json(&change)).await.assert_status(200);
 }
 
+#[tokio::test]
+async fn the_address_that_is_used_daily_stays_known() {
+    let app = TestApp::behind_a_proxy().await;
+    app.user("ann").await;
+    let known = async || {
+        let ann = app.database.collection::<Document>("users").find_one(doc! {}).await.unwrap().unwrap();
+        ann.get_array("known_addresses").unwrap().clone()
+    };
+    let log_in = async |address: &str| {
+        log_in_from(&app, address, "ann@example.com", PASSWORD).await.assert_status(200);
+        known().await.last().unwrap().clone()
+    };
+    let daily = log_in("192.0.2.1").await;
+    let mut others = Vec::new();
+    for number in 0..20 {
+        others.push(log_in(&format!("198.51.100.{number}")).await);
+        assert_eq!(log_in("192.0.2.1").await, daily);
+    }
+    let last_used: Vec<Bson> = others[5..].iter().cloned().chain([daily]).collect();
+    assert_eq!(known().await, last_used);
+}
+
 /// From a new address each time, until the account as a whole is closed for some seconds; for how many.
 async fn guess_from_everywhere(app: &TestApp, email: &str) -> u64 {
     let mut longest = 0;
