@@ -4,7 +4,7 @@ use rocket::{State, post};
 
 use super::{
     CurrentUser, openapi as answers,
-    password::{ClaimedPassword, Hasher, NewPassword, NewPasswordRule},
+    password::{ClaimedPassword, Hasher, NewPassword, NewPasswordRule, Requester},
     revocation::RevokedTokens,
     throttle::{Action, Throttle},
     token::Tokens,
@@ -80,7 +80,7 @@ pub(super) async fn signup(
 ) -> Result<Reply, Problem> {
     let Signup { email, password } = body.0;
     let attempt = throttle.admit(Action::Signup, &email, &audit).await?;
-    let hash = hasher.hash(password).await?;
+    let hash = hasher.hash(password, &Requester::new(audit.address, &email)).await?;
     // Never looked up first: the unique index decides, also between two at once.
     let account = match users.insert(email, &hash).await {
         Ok(account) => account,
@@ -117,8 +117,10 @@ pub(super) async fn login(
     let Login { email, password } = body.0;
     let email = EmailAddress::claimed(&email);
     let attempt = throttle.admit(Action::Login, &email, &audit).await?;
+    let who = Requester::new(audit.address, &email);
     let credentials = users.find_credentials(&email).await?;
-    let known = hasher.verify(&password, credentials.as_ref().map(|found| &found.password_hash)).await?;
+    let hash = credentials.as_ref().map(|found| &found.password_hash);
+    let known = hasher.verify(&password, hash, &who).await?;
     let user = credentials.as_ref().map(|found| found.id);
     let Some(credentials) = credentials.filter(|_| known) else {
         audit.login_failed(&email, user);
@@ -129,7 +131,7 @@ pub(super) async fn login(
     audit.record(Event::Login, credentials.id);
     attempt.forgive().await;
     let address = throttle.digest_of(audit.address);
-    if let Err(problem) = afterwards(users, hasher, &credentials, password, &address).await {
+    if let Err(problem) = afterwards(users, hasher, &credentials, password, &who, &address).await {
         tracing::warn!(code = problem.code().kind().code, "a login that succeeded was not followed up");
     }
     let expires_in = tokens.lifetime().as_secs();
@@ -142,10 +144,11 @@ async fn afterwards(
     hasher: &Hasher,
     verified: &Credentials,
     password: ClaimedPassword,
+    who: &Requester,
     address: &str,
 ) -> Result<(), Problem> {
     users.remember_address(verified.id, address).await?;
-    if let Some(renewed) = hasher.renew(password, &verified.password_hash).await? {
+    if let Some(renewed) = hasher.renew(password, &verified.password_hash, who).await? {
         users.renew_hash(verified, &renewed).await?;
     }
     Ok(())

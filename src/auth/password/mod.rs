@@ -12,7 +12,7 @@ use crate::fields::{
 
 mod hasher;
 
-pub use hasher::Hasher;
+pub use hasher::{Hasher, Requester};
 
 /// NIST SP 800-63B, section 5.1.1.2.
 const MIN_CHARACTERS: usize = 8;
@@ -89,6 +89,13 @@ impl PasswordHash {
     #[must_use]
     pub fn as_stored(&self) -> &str {
         &self.0
+    }
+
+    /// How the hashes begin that were made at this cost. The cost has two digits, so the order of the texts
+    /// is that of the costs.
+    #[must_use]
+    pub fn beginning(cost: u32) -> String {
+        format!("$2b${cost:02}$")
     }
 
     /// The cost that the hash was made with.

@@ -31,6 +31,7 @@ use counts::{Counts, Pace};
 
 use crate::{
     audit::Audit,
+    auth::network::Network,
     metrics,
     mongo::StoreError,
     problem::{Code, Problem},
@@ -158,7 +159,7 @@ impl Throttle {
     /// A digest under which an address is remembered.
     #[must_use]
     pub fn digest_of(&self, address: Option<IpAddr>) -> String {
-        self.digest(&["address", &network(address)])
+        self.digest(&["address", Network::of(address).as_str()])
     }
 
     fn digest(&self, parts: &[&str]) -> String {
@@ -198,17 +199,17 @@ impl Throttle {
         if !self.enabled {
             return Ok(Ok(attempt));
         }
-        let (name, network) = (action.name(), network(address));
+        let (name, network) = (action.name(), Network::of(address));
         // The address first, so that one that has to wait leaves nothing behind; the account last, so that
         // whoever has to wait is nobody's hindrance there.
-        let by_address = self.digest(&[name, "address", &network]);
+        let by_address = self.digest(&[name, "address", network.as_str()]);
         match self.reserve_loosely(&by_address, BY_ADDRESS, account, address).await? {
             Err(wait) => return Ok(Err(wait)),
             Ok(Counted::No) => {}
             Ok(Counted::Yes) if action.success_frees_address() => attempt.loose.push(by_address),
             Ok(Counted::Yes) => attempt.fixed.push(by_address),
         }
-        let strict = self.digest(&[name, "pair", account.as_str(), &network]);
+        let strict = self.digest(&[name, "pair", account.as_str(), network.as_str()]);
         if let Err(wait) = self.counts.reserve(&strict, action.strict()).await? {
             return Ok(Err(wait));
         }
@@ -282,31 +283,5 @@ impl Drop for Attempt {
                 }
             });
         }
-    }
-}
-
-/// Whom an address stands for: an IPv6 host has at least the last 64 bits to choose from.
-fn network(address: Option<IpAddr>) -> String {
-    match address.map(|address| address.to_canonical()) {
-        None => String::new(),
-        Some(IpAddr::V4(address)) => address.to_string(),
-        Some(IpAddr::V6(address)) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_ipv6_host_is_its_network_and_a_mapped_ipv4_address_is_itself() {
-        let of = |text: &str| network(Some(text.parse().unwrap()));
-        assert_eq!(of("2001:db8:1:2:3:4:5:6"), of("2001:db8:1:2::1"));
-        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
-        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
-        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
     }
 }

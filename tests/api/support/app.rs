@@ -64,8 +64,16 @@ impl TestApp {
 
     /// Behind a proxy that tells the client's address in `X-Real-IP`.
     pub async fn behind_a_proxy() -> Self {
+        Self::behind_a_proxy_with(|_| {}).await
+    }
+
+    /// The same, with chosen settings.
+    pub async fn behind_a_proxy_with(change: impl FnOnce(&mut Settings)) -> Self {
         let figment = config::defaults().merge(("ip_header", "X-Real-IP"));
-        let cheap = |settings: &mut Settings| settings.password.bcrypt_cost = BCRYPT_COST;
+        let cheap = |settings: &mut Settings| {
+            settings.password.bcrypt_cost = BCRYPT_COST;
+            change(settings);
+        };
         Self::launch(figment, &mongod::shared_uri().await, &new_database(), cheap).await
     }
 
