@@ -80,17 +80,20 @@ pub(super) async fn signup(
 ) -> Result<Reply, Problem> {
     let Signup { email, password } = body.0;
     let attempt = throttle.admit(Action::Signup, &email, &audit).await?;
+    let asked = throttle.admit_email(&email, None, &audit).await?;
     let hash = hasher.hash(password, &Requester::new(audit.address, &email)).await?;
     // Never looked up first: the unique index decides, also between two at once.
     let account = match users.insert(email, &hash).await {
         Ok(account) => account,
         Err(StoreError::Duplicate) => {
+            asked.count().await?;
             attempt.count().await?;
             return Err(Problem::EmailTaken);
         }
         Err(error) => return Err(error.into()),
     };
     audit.record(Event::Signup, account.id);
+    asked.forgive().await;
     attempt.forgive().await;
     let view = UserView::new(&account, Role::User).with_movie_count(0);
     Ok(Reply::created(&view)?.location("/api/users/me".to_owned()))
@@ -117,15 +120,24 @@ pub(super) async fn login(
     let Login { email, password } = body.0;
     let email = EmailAddress::claimed(&email);
     let attempt = throttle.admit(Action::Login, &email, &audit).await?;
+    let too_early = attempt.too_early();
     let who = Requester::new(audit.address, &email);
+    // From anywhere, and as often as they like: that must not take the owner's places.
+    let who = if too_early.is_some() { who.network_alone() } else { who };
     let credentials = users.find_credentials(&email).await?;
     let hash = credentials.as_ref().map(|found| &found.password_hash);
+    let hash = hash.filter(|_| too_early.is_none_or(|too_early| too_early.may_succeed));
     let known = hasher.verify(&password, hash, &who).await?;
     let user = credentials.as_ref().map(|found| found.id);
     let Some(credentials) = credentials.filter(|_| known) else {
-        audit.login_failed(&email, user);
+        let problem = if let Some(too_early) = too_early {
+            throttle.refuse(Action::Login, &email, &audit, too_early.wait)
+        } else {
+            audit.login_failed(&email, user);
+            Problem::BadCredentials
+        };
         attempt.count().await?;
-        return Err(Problem::BadCredentials);
+        return Err(problem);
     };
     let token = tokens.issue(credentials.id, credentials.generation)?;
     audit.record(Event::Login, credentials.id);

@@ -80,6 +80,11 @@ pub(super) async fn change_me(
         }
         verified => verified?,
     };
+    attempt.forgive().await;
+    let asked = match &email {
+        Some(email) => Some(throttle.admit_email(email, Some(user.id()), &audit).await?),
+        None => None,
+    };
     let password_hash = match password {
         Some(password) => Some(hasher.hash(password, &who).await?),
         None => None,
@@ -96,14 +101,18 @@ pub(super) async fn change_me(
             }
             Ok(None) => return Err(Problem::RevokedToken),
             Err(StoreError::Duplicate) => {
-                // It tells that somebody has this email: not as often as one likes.
-                attempt.count().await?;
+                // It tells that somebody has this email: not as often as one likes, whatever else succeeds.
+                if let Some(asked) = asked {
+                    asked.count().await?;
+                }
                 return Err(Problem::EmailTaken);
             }
             Err(error) => return Err(error.into()),
         }
     };
-    attempt.forgive().await;
+    if let Some(asked) = asked {
+        asked.forgive().await;
+    }
     announce(&audit, mailer, &verified, &account, change.password_hash.is_some());
     Reply::ok(&routes::whole(&account, admins, movies).await?)
 }

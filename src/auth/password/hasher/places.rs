@@ -37,6 +37,12 @@ impl Requester {
     pub fn new(address: Option<IpAddr>, account: &EmailAddress) -> Self {
         Self { network: Network::of(address), account: account.to_string() }
     }
+
+    /// The network alone: what it asks takes none of the places of the account that it names.
+    #[must_use]
+    pub fn network_alone(self) -> Self {
+        Self { account: self.network.as_str().to_owned(), ..self }
+    }
 }
 
 /// The bounds, and what is taken.
