@@ -1,7 +1,5 @@
 //! `/api/auth`: signing up and logging in.
 
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -171,27 +169,6 @@ async fn the_real_default_cost_is_12() {
     assert!(ann.get_str("password_hash").unwrap().starts_with("$2b$12$"));
 }
 
-#[tokio::test]
-async fn a_lower_cost_does_not_tell_by_time_who_has_an_account() {
-    let costly = TestApp::set(|settings| settings.password.bcrypt_cost = 12).await;
-    costly.user("ann").await;
-    let name = costly.database.name().to_owned();
-    let cheap = TestApp::with(&mongod::shared_uri().await, &name, |settings| {
-        settings.password.bcrypt_cost = 4;
-        settings.throttle.enabled = false;
-    })
-    .await;
-    let mut quickest = Duration::MAX;
-    for number in 0..5 {
-        let body = json!({ "email": format!("{number}@example.com"), "password": "wrong" });
-        let begun = Instant::now();
-        cheap.anyone().post("/api/auth/login", &body).await.assert_problem(401, "bad-credentials");
-        quickest = quickest.min(begun.elapsed());
-    }
-    // A hash of cost 12 takes longer on any machine, and one of cost 4 a millisecond.
-    assert!(quickest > Duration::from_millis(50), "{quickest:?}");
-}
-
 /// Threads that hash.
 fn threads() -> usize {
     std::thread::available_parallelism().unwrap().get()
@@ -226,7 +203,8 @@ async fn one_network_does_not_fill_the_hashing_queue_for_others() {
     while refused == 0 {
         assert!(!own.is_empty(), "nobody was refused");
         let (reply, _, others) = futures::future::select_all(own).await;
-        refused += usize::from(reply.unwrap().status == 503);
+        let reply = reply.unwrap();
+        refused += usize::from(reply.status == 503 && reply.json()["code"] == "overloaded");
         own = others;
     }
     for login in storm(&app, 1, |_| "192.0.2.1".to_owned()) {

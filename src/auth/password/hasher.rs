@@ -162,7 +162,13 @@ impl Hasher {
     #[must_use]
     pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
         let HasherMetrics { waiting, running, ended } = self.metrics.clone();
-        vec![Box::new(waiting), Box::new(running), Box::new(ended)]
+        let highest = Arc::clone(&self.highest);
+        let highest = metrics::read_gauge(
+            "movie_bag_password_highest_cost",
+            "The highest bcrypt cost in use, whose work a wrong password takes.",
+            move || f64::from(highest.load(Ordering::Relaxed)),
+        );
+        vec![Box::new(waiting), Box::new(running), Box::new(ended), Box::new(highest)]
     }
 
     /// Hashes at today's cost.
