@@ -6,6 +6,7 @@
 //! | what is in a token, how long it lives | [`token`] |
 //! | which tokens were logged out | [`revocation`] |
 //! | who is calling | [`guard`] |
+//! | which addresses are one network | [`network`] |
 //! | how often something may be attempted | [`throttle`] |
 //! | sign up, log in, log out | [`mod@routes`] |
 //! | what the OpenAPI document says of these | [`openapi`] |
@@ -13,9 +14,10 @@
 
 use rocket::{fairing::AdHoc, routes};
 
-use crate::metrics;
+use crate::{metrics, users::Users};
 
 pub mod guard;
+pub mod network;
 pub mod openapi;
 pub mod password;
 mod reset;
@@ -39,6 +41,7 @@ pub struct Parts {
 #[must_use]
 pub fn stage(parts: Parts) -> AdHoc {
     AdHoc::on_ignite("auth", |rocket| async move {
+        let hasher = parts.hasher.clone();
         let routes = routes![
             routes::signup,
             routes::login,
@@ -56,5 +59,30 @@ pub fn stage(parts: Parts) -> AdHoc {
             .manage(parts.hasher)
             .manage(parts.throttle)
             .mount("/api/auth", crate::deadline::limited(routes))
+            // No request is answered before it has ended.
+            .attach(AdHoc::on_liftoff("the costs of the stored hashes", |rocket| {
+                Box::pin(async move {
+                    if let Some(users) = rocket.state::<Users>() {
+                        learn_highest_cost(&hasher, users).await;
+                    }
+                })
+            }))
     })
+}
+
+/// Where the cost was lowered, the hashes of before keep theirs, and what fails must take as long as they
+/// do. If the database does not say which there are, each is learned when somebody tries to log in to it.
+async fn learn_highest_cost(hasher: &password::Hasher, users: &Users) {
+    match users.costliest_hash(hasher.cost()).await {
+        Ok(None) => {}
+        Ok(Some(hash)) => {
+            let cost = hasher.reckon_with(&hash);
+            tracing::info!(
+                cost,
+                today = hasher.cost(),
+                "there are passwords hashed at a higher cost: a wrong one takes as long"
+            );
+        }
+        Err(error) => tracing::warn!(%error, "the costs of the stored passwords are not known"),
+    }
 }

@@ -5,7 +5,7 @@ use rocket::{State, post};
 
 use super::{
     openapi as answers,
-    password::{Hasher, NewPassword, NewPasswordRule},
+    password::{Hasher, NewPassword, NewPasswordRule, Requester},
     reset_token::ResetToken,
     throttle::{Action, Throttle},
 };
@@ -114,12 +114,12 @@ pub(super) async fn reset(
     let digest = token.digest();
     // A token names no account: what is counted is the address.
     let attempt = throttle.admit(Action::Reset, &EmailAddress::claimed(""), &audit).await?;
-    // Hashing is dear: not for a token that was made up.
-    if !users.has_reset(&digest).await? {
+    // Hashing is expensive: not for a token that was made up.
+    let Some(owner) = users.owner_of_reset(&digest).await? else {
         attempt.count().await?;
         return Err(Problem::InvalidResetToken);
-    }
-    let hash = hasher.hash(password).await?;
+    };
+    let hash = hasher.hash(password, &Requester::new(audit.address, &owner)).await?;
     let account = users.reset(&digest, &hash).await?.ok_or(Problem::InvalidResetToken)?;
     attempt.forgive().await;
     audit.record(Event::PasswordReset, account.id);

@@ -4,7 +4,7 @@ use rocket::{State, post};
 
 use super::{
     CurrentUser, openapi as answers,
-    password::{ClaimedPassword, Hasher, NewPassword, NewPasswordRule},
+    password::{ClaimedPassword, Hasher, NewPassword, NewPasswordRule, Requester},
     revocation::RevokedTokens,
     throttle::{Action, Throttle},
     token::Tokens,
@@ -80,17 +80,20 @@ pub(super) async fn signup(
 ) -> Result<Reply, Problem> {
     let Signup { email, password } = body.0;
     let attempt = throttle.admit(Action::Signup, &email, &audit).await?;
-    let hash = hasher.hash(password).await?;
+    let asked = throttle.admit_email(&email, None, &audit).await?;
+    let hash = hasher.hash(password, &Requester::new(audit.address, &email)).await?;
     // Never looked up first: the unique index decides, also between two at once.
     let account = match users.insert(email, &hash).await {
         Ok(account) => account,
         Err(StoreError::Duplicate) => {
+            asked.count().await?;
             attempt.count().await?;
             return Err(Problem::EmailTaken);
         }
         Err(error) => return Err(error.into()),
     };
     audit.record(Event::Signup, account.id);
+    asked.forgive().await;
     attempt.forgive().await;
     let view = UserView::new(&account, Role::User).with_movie_count(0);
     Ok(Reply::created(&view)?.location("/api/users/me".to_owned()))
@@ -117,19 +120,30 @@ pub(super) async fn login(
     let Login { email, password } = body.0;
     let email = EmailAddress::claimed(&email);
     let attempt = throttle.admit(Action::Login, &email, &audit).await?;
+    let too_early = attempt.too_early();
+    let who = Requester::new(audit.address, &email);
+    // From anywhere, and as often as they like: that must not take the owner's places.
+    let who = if too_early.is_some() { who.network_alone() } else { who };
     let credentials = users.find_credentials(&email).await?;
-    let known = hasher.verify(&password, credentials.as_ref().map(|found| &found.password_hash)).await?;
+    let hash = credentials.as_ref().map(|found| &found.password_hash);
+    let hash = hash.filter(|_| too_early.is_none_or(|too_early| too_early.may_succeed));
+    let known = hasher.verify(&password, hash, &who).await?;
     let user = credentials.as_ref().map(|found| found.id);
     let Some(credentials) = credentials.filter(|_| known) else {
-        audit.login_failed(&email, user);
+        let problem = if let Some(too_early) = too_early {
+            throttle.refuse(Action::Login, &email, &audit, too_early.wait)
+        } else {
+            audit.login_failed(&email, user);
+            Problem::BadCredentials
+        };
         attempt.count().await?;
-        return Err(Problem::BadCredentials);
+        return Err(problem);
     };
     let token = tokens.issue(credentials.id, credentials.generation)?;
     audit.record(Event::Login, credentials.id);
     attempt.forgive().await;
     let address = throttle.digest_of(audit.address);
-    if let Err(problem) = afterwards(users, hasher, &credentials, password, &address).await {
+    if let Err(problem) = afterwards(users, hasher, &credentials, password, &who, &address).await {
         tracing::warn!(code = problem.code().kind().code, "a login that succeeded was not followed up");
     }
     let expires_in = tokens.lifetime().as_secs();
@@ -142,10 +156,11 @@ async fn afterwards(
     hasher: &Hasher,
     verified: &Credentials,
     password: ClaimedPassword,
+    who: &Requester,
     address: &str,
 ) -> Result<(), Problem> {
     users.remember_address(verified.id, address).await?;
-    if let Some(renewed) = hasher.renew(password, &verified.password_hash).await? {
+    if let Some(renewed) = hasher.renew(password, &verified.password_hash, who).await? {
         users.renew_hash(verified, &renewed).await?;
     }
     Ok(())

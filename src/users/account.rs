@@ -13,7 +13,7 @@ use crate::{
     audit::{Audit, Event},
     auth::{
         CurrentUser,
-        password::{ClaimedPassword, Hasher, NewPassword, NewPasswordRule},
+        password::{ClaimedPassword, Hasher, NewPassword, NewPasswordRule, Requester},
         throttle::{Action, Throttle},
     },
     body::MergePatchBody,
@@ -71,16 +71,22 @@ pub(super) async fn change_me(
 ) -> Result<Reply, Problem> {
     let AccountPatch { current_password, email, password } = body.0;
     let old_email = EmailAddress::claimed(&user.account.email);
+    let who = Requester::new(audit.address, &old_email);
     let attempt = throttle.admit(Action::Change, &old_email, &audit).await?;
-    let mut verified = match verify(&user, users, hasher, &current_password).await {
+    let mut verified = match verify(&user, users, hasher, &current_password, &who).await {
         Err(Problem::WrongPassword) => {
             attempt.count().await?;
             return Err(Problem::WrongPassword);
         }
         verified => verified?,
     };
+    attempt.forgive().await;
+    let asked = match &email {
+        Some(email) => Some(throttle.admit_email(email, Some(user.id()), &audit).await?),
+        None => None,
+    };
     let password_hash = match password {
-        Some(password) => Some(hasher.hash(password).await?),
+        Some(password) => Some(hasher.hash(password, &who).await?),
         None => None,
     };
     let change = AccountChange { email, password_hash };
@@ -91,18 +97,22 @@ pub(super) async fn change_me(
             // A login has renewed the hash, or the password has changed: the second look tells.
             Ok(None) if tries < TRIES => {
                 tries += 1;
-                verified = verify(&user, users, hasher, &current_password).await?;
+                verified = verify(&user, users, hasher, &current_password, &who).await?;
             }
             Ok(None) => return Err(Problem::RevokedToken),
             Err(StoreError::Duplicate) => {
-                // It tells that somebody has this email: not as often as one likes.
-                attempt.count().await?;
+                // It tells that somebody has this email: not as often as one likes, whatever else succeeds.
+                if let Some(asked) = asked {
+                    asked.count().await?;
+                }
                 return Err(Problem::EmailTaken);
             }
             Err(error) => return Err(error.into()),
         }
     };
-    attempt.forgive().await;
+    if let Some(asked) = asked {
+        asked.forgive().await;
+    }
     announce(&audit, mailer, &verified, &account, change.password_hash.is_some());
     Reply::ok(&routes::whole(&account, admins, movies).await?)
 }
@@ -113,12 +123,13 @@ async fn verify(
     users: &Users,
     hasher: &Hasher,
     password: &ClaimedPassword,
+    who: &Requester,
 ) -> Result<Credentials, Problem> {
     let credentials = users.credentials_of(user.id()).await?.ok_or(Problem::RevokedToken)?;
     if credentials.generation != user.token.generation {
         return Err(Problem::RevokedToken);
     }
-    if hasher.verify(password, Some(&credentials.password_hash)).await? {
+    if hasher.verify(password, Some(&credentials.password_hash), who).await? {
         Ok(credentials)
     } else {
         Err(Problem::WrongPassword)

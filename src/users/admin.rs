@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{
     Cascade, Role, UserView, Users,
     admins::{Admins, LastAdmin, NoSuchUser},
-    model::{Account, RoleRule},
+    model::{Account, EmailAddress, RoleRule},
     openapi as answers,
     repository::UserFilter,
     routes,
@@ -20,7 +20,7 @@ use crate::{
     audit::{Audit, Event},
     auth::Admin,
     body::MergePatchBody,
-    fields::{Fields, FromFields, has_control, normalized},
+    fields::{Fields, FromFields, has_control},
     ids::{PathId, UserId},
     movies::Movies,
     page::{Cursors, Page, Paging, Position},
@@ -48,7 +48,7 @@ pub struct UserQuery {
 
 impl UserQuery {
     fn read(query: &mut Query<'_>) -> Result<Self, Problem> {
-        let email_prefix = query.one("email")?.map(|text| normalized(text).to_lowercase());
+        let email_prefix = query.one("email")?.map(|text| EmailAddress::claimed(text).to_string());
         if email_prefix.as_ref().is_some_and(|prefix| has_control(prefix, false)) {
             return Err(invalid("email", "must not hold a control character"));
         }

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     auth::{password::PasswordHash, reset_token::ResetDigest},
     ids::UserId,
-    mongo::{COMMAND, StoreError, within},
+    mongo::{BATCH, COMMAND, StoreError, within},
 };
 
 /// How long a reset token is good.
@@ -24,7 +24,7 @@ pub const RESET_LIFETIME: Duration = Duration::from_hours(1);
 /// More than one, and no new one for an old one: a stranger who asks again and again must not spoil the
 /// link in the owner's mailbox, where all of them arrive.
 const RESETS: i32 = 5;
-/// Addresses that are remembered of one account: the last ones.
+/// Addresses that are remembered of one account: those that were used last.
 const KNOWN_ADDRESSES: i32 = 16;
 
 /// What a login is checked against: hash and generation, read together.
@@ -36,6 +36,11 @@ pub struct Credentials {
     pub password_hash: PasswordHash,
     #[serde(rename = "gen")]
     pub generation: i64,
+}
+
+#[derive(Deserialize)]
+struct Hashed {
+    password_hash: PasswordHash,
 }
 
 /// What somebody changes of their account.
@@ -89,6 +94,21 @@ impl Users {
         let stored = self.collection().clone_with_type::<Credentials>();
         let fields = doc! { "email": 1, "password_hash": 1, "gen": 1 };
         within(COMMAND, stored.find_one(filter).projection(fields)).await
+    }
+
+    /// A hash of the highest cost among those that were made at a higher cost than this one, if there are any.
+    /// It looks at every account: for the start, not for a request.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn costliest_hash(&self, above: u32) -> Result<Option<PasswordHash>, StoreError> {
+        let hashes = self.collection().clone_with_type::<Hashed>();
+        let costlier = doc! { "password_hash": { "$gte": PasswordHash::beginning(above + 1) } };
+        let find = hashes
+            .find_one(costlier)
+            .sort(doc! { "password_hash": -1 })
+            .projection(doc! { "_id": 0, "password_hash": 1 });
+        within(BATCH, find).await.map(|found| found.map(|found| found.password_hash))
     }
 
     /// Stores the same password's dearer hash, unless the password has changed since it was verified.
@@ -167,13 +187,15 @@ impl Users {
         Ok(found.and_then(|user| user.get_object_id("_id").ok()).map(UserId))
     }
 
-    /// Whether a reset token is good: looked at before the dear work, and decided by [`Users::reset`].
+    /// Whose reset token this is, if it is good: looked at before the expensive work, and decided by
+    /// [`Users::reset`].
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn has_reset(&self, token: &ResetDigest) -> Result<bool, StoreError> {
-        let find = self.collection().find_one(with_reset(token)).projection(doc! { "_id": 1 });
-        within(COMMAND, find).await.map(|found| found.is_some())
+    pub async fn owner_of_reset(&self, token: &ResetDigest) -> Result<Option<EmailAddress>, StoreError> {
+        let find = self.collection().find_one(with_reset(token)).projection(doc! { "_id": 0, "email": 1 });
+        let found = within(COMMAND, find).await?;
+        Ok(found.and_then(|user| user.get_str("email").ok().map(EmailAddress::claimed)))
     }
 
     /// Uses a reset token: the new password is set, every token is revoked, and every reset token is
@@ -194,16 +216,19 @@ impl Users {
         self.change_one(with_reset(token), update).await
     }
 
-    /// Remembers an address from which the user has logged in; `address` is what the throttle makes of
-    /// one, not the address itself.
+    /// Remembers an address from which the user has logged in, as the last one; `address` is what the
+    /// throttle makes of one, not the address itself.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn remember_address(&self, id: UserId, address: &str) -> Result<(), StoreError> {
+        let known = doc! { "$ifNull": ["$known_addresses", []] };
         let mut filter = alive(id);
-        filter.insert("known_addresses", doc! { "$ne": address });
-        let push = doc! { "$each": [address], "$slice": -KNOWN_ADDRESSES };
-        let update = doc! { "$push": { "known_addresses": push } };
+        // Most logins come from where the last one came from, and need no write.
+        filter.insert("$expr", doc! { "$ne": [{ "$last": known.clone() }, address] });
+        let others = doc! { "$filter": { "input": known, "cond": { "$ne": ["$$this", address] } } };
+        let all = doc! { "$concatArrays": [others, [address]] };
+        let update = vec![doc! { "$set": { "known_addresses": { "$slice": [all, -KNOWN_ADDRESSES] } } }];
         within(COMMAND, self.collection().update_one(filter, update)).await.map(drop)
     }
 

@@ -7,10 +7,11 @@ use bson::DateTime;
 use email_address::Options;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use unicode_normalization::UnicodeNormalization;
 use utoipa::openapi::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 
 use crate::{
-    fields::{Rule, Wrong, normalized},
+    fields::{Rule, Wrong},
     ids::UserId,
     timestamp::Timestamp,
 };
@@ -26,7 +27,8 @@ impl EmailAddress {
     /// What somebody claims to be their address. It need not be one; then nobody has it.
     #[must_use]
     pub fn claimed(text: &str) -> Self {
-        Self(normalized(text).to_lowercase())
+        // Lower case first: `J` and a caron have no common character, but `j` and a caron have one.
+        Self(text.trim().to_lowercase().nfc().collect())
     }
 
     #[must_use]
@@ -158,10 +160,43 @@ impl UserView {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection, prelude::*, sample};
+
     use super::*;
 
     fn parse(text: &str) -> Result<String, &'static str> {
         EmailRule.parse(Value::from(text)).map(|email| email.0).map_err(|wrongs| wrongs[0].code)
+    }
+
+    #[test]
+    fn two_spellings_of_an_email_are_one() {
+        let (upper, lower) = ("J\u{30c}@example.com", "\u{1f0}@example.com");
+        assert_eq!(EmailAddress::claimed(upper), EmailAddress::claimed(lower));
+    }
+
+    /// Characters whose case, form or width is unusual come often enough to meet each other.
+    fn texts() -> impl Strategy<Value = String> {
+        let marks =
+            sample::select("\u{300}\u{307}\u{308}\u{30c}\u{327}\u{345}\u{200d}".chars().collect::<Vec<_>>());
+        let letters = sample::select("JTHWYIİıſßẞΣσςΪΫΑαᾈᾼΩKÅŐ".chars().collect::<Vec<_>>());
+        let space = sample::select(" \t\u{a0}\u{2003}@.".chars().collect::<Vec<_>>());
+        collection::vec(prop_oneof![letters, marks, space, any::<char>()], 0..12)
+            .prop_map(|characters| characters.into_iter().collect())
+    }
+
+    proptest! {
+        #[test]
+        fn an_email_that_was_read_once_reads_the_same_again(text in texts()) {
+            let once = EmailAddress::claimed(&text);
+            prop_assert_eq!(EmailAddress::claimed(once.as_str()), once);
+        }
+
+        #[test]
+        fn an_email_is_the_same_in_either_unicode_form(text in texts()) {
+            let composed: String = text.nfc().collect();
+            let decomposed: String = text.nfd().collect();
+            prop_assert_eq!(EmailAddress::claimed(&composed), EmailAddress::claimed(&decomposed));
+        }
     }
 
     #[test]

@@ -153,6 +153,18 @@ async fn a_client_that_vanishes_leaves_nothing_under_way() {
 }
 
 #[tokio::test]
+async fn the_highest_cost_in_use_is_known_from_the_start_after_it_was_lowered() {
+    let costly = TestApp::set(|settings| settings.password.bcrypt_cost = 6).await;
+    costly.user("ann").await;
+    // Its own cost is 4.
+    let cheap = costly.twin().await;
+    becomes(&cheap, "movie_bag_password_highest_cost", 6.0).await;
+    cheap.user("bob").await;
+    becomes(&cheap, "movie_bag_password_highest_cost", 6.0).await;
+    becomes(&TestApp::start().await, "movie_bag_password_highest_cost", 4.0).await;
+}
+
+#[tokio::test]
 async fn hashing_letters_and_refusals_are_counted() {
     let app = TestApp::start().await;
     app.user("ann").await;

@@ -1,13 +1,14 @@
 //! The pool that hashes and verifies.
 //!
 //! bcrypt is slow on purpose, so it runs on threads of its own behind a bounded queue: a storm of
-//! logins fills the queue, and everything else goes on.
+//! logins fills the queue, and everything else goes on. [`places`] says who may wait.
 
 use std::{
     num::NonZero,
     sync::{
         Arc, Mutex, PoisonError,
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+        atomic::{AtomicU32, Ordering},
+        mpsc::{Receiver, Sender, channel},
     },
     thread,
 };
@@ -21,9 +22,14 @@ use crate::{
     metrics::{self, counters},
     problem::{Code, Problem},
 };
+use meter::{Meter, work};
+use places::Places;
 
-/// Jobs that may wait; the next one is refused.
-const QUEUE: usize = 128;
+mod meter;
+mod places;
+
+pub use places::Requester;
+
 /// The threads' nice value: they take what the requests and the database leave, which is everything
 /// while nobody else asks.
 #[cfg(target_os = "linux")]
@@ -34,8 +40,11 @@ type Job = Box<dyn FnOnce() + Send>;
 /// The pool. Clones share it; it ends with the last of them.
 #[derive(Clone)]
 pub struct Hasher {
-    jobs: SyncSender<Job>,
+    jobs: Sender<Job>,
+    places: Arc<Places>,
     cost: u32,
+    /// The highest cost of a hash that is stored, as far as is known, or today's.
+    highest: Arc<AtomicU32>,
     metrics: HasherMetrics,
 }
 
@@ -56,7 +65,7 @@ impl HasherMetrics {
             running: metrics::gauge("movie_bag_password_jobs_running", "Passwords that are being hashed."),
             ended: counters(
                 "movie_bag_password_jobs_total",
-                "Passwords to hash: done; refused, the queue being full; abandoned, whoever asked having gone.",
+                "Passwords to hash: done; refused, the queue or the caller's share of it being full; abandoned, the caller having gone.",
                 "result",
                 &["done", "refused", "abandoned"],
             ),
@@ -82,20 +91,27 @@ fn decoy(cost: u32) -> String {
     format!("$2b${cost:02}${}", ".".repeat(53))
 }
 
-/// The costs of the decoys that take as long together as today's cost takes longer than `cost`.
-fn costs_to_make_up(cost: u32, today: u32) -> std::ops::Range<u32> {
-    cost..today
+/// The costs of the decoys that take as long together as the highest cost takes longer than `cost`.
+fn costs_to_make_up(cost: u32, highest: u32) -> std::ops::Range<u32> {
+    cost..highest
 }
 
-/// Verifies, and takes as long for a wrong password whatever the hash cost, so that the time does not
-/// tell an account that has not logged in since the cost was raised from one that does not exist: each
-/// cost takes twice as long as the one before, so those from `c` to `today - 1` make up the difference.
-fn verify_evenly(password: &str, hash: Option<&PasswordHash>, today: u32) -> bcrypt::BcryptResult<bool> {
-    let Some(hash) = hash else { return bcrypt::verify(password, &decoy(today)).map(|_| false) };
-    let same = bcrypt::verify(password, hash.as_stored())?;
+/// Verifies, and takes as long for a wrong password whatever the hash cost, so that the time does not tell
+/// an account whose hash was made at another cost from one that does not exist: each cost takes twice as
+/// long as the one before, so those from `c` to `highest - 1` make up the difference.
+fn verify_evenly(
+    meter: &Meter,
+    password: &str,
+    hash: Option<&PasswordHash>,
+    highest: u32,
+) -> bcrypt::BcryptResult<bool> {
+    let verify = |hash: &str, cost| meter.time(cost, || bcrypt::verify(password, hash));
+    let Some(hash) = hash else { return verify(&decoy(highest), highest).map(|_| false) };
+    let cost = hash.cost().unwrap_or(highest);
+    let same = verify(hash.as_stored(), cost)?;
     if !same {
-        for cost in costs_to_make_up(hash.cost().unwrap_or(today), today) {
-            bcrypt::verify(password, &decoy(cost))?;
+        for cost in costs_to_make_up(cost, highest) {
+            verify(&decoy(cost), cost)?;
         }
     }
     Ok(same)
@@ -110,28 +126,59 @@ impl Hasher {
     /// # Errors
     /// The operating system's, if it refuses a thread.
     pub fn start(cost: u32) -> std::io::Result<Self> {
-        let (jobs, queue) = sync_channel(QUEUE);
+        Self::measured_by(Meter::start(cost), cost)
+    }
+
+    fn measured_by(meter: Meter, cost: u32) -> std::io::Result<Self> {
+        let (jobs, queue) = channel();
         let queue = Arc::new(Mutex::new(queue));
-        for number in 0..thread::available_parallelism().map_or(1, NonZero::get) {
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        for number in 0..threads {
             let queue = Arc::clone(&queue);
-            thread::Builder::new().name(format!("bcrypt-{number}")).spawn(move || work(&queue))?;
+            thread::Builder::new().name(format!("bcrypt-{number}")).spawn(move || take_turns(&queue))?;
         }
-        Ok(Self { jobs, cost, metrics: HasherMetrics::new() })
+        Ok(Self {
+            jobs,
+            places: Arc::new(Places::new(threads, meter)),
+            cost,
+            highest: Arc::new(AtomicU32::new(cost)),
+            metrics: HasherMetrics::new(),
+        })
+    }
+
+    /// The cost of the hashes that are made today.
+    #[must_use]
+    pub fn cost(&self) -> u32 {
+        self.cost
+    }
+
+    /// There is a hash of this cost: from now on a wrong password takes the work of it, if it is the
+    /// highest. Returns the highest.
+    pub fn reckon_with(&self, hash: &PasswordHash) -> u32 {
+        let cost = hash.cost().unwrap_or_default();
+        self.highest.fetch_max(cost, Ordering::Relaxed).max(cost)
     }
 
     #[must_use]
     pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
         let HasherMetrics { waiting, running, ended } = self.metrics.clone();
-        vec![Box::new(waiting), Box::new(running), Box::new(ended)]
+        let highest = Arc::clone(&self.highest);
+        let highest = metrics::read_gauge(
+            "movie_bag_password_highest_cost",
+            "The highest bcrypt cost in use, whose work a wrong password takes.",
+            move || f64::from(highest.load(Ordering::Relaxed)),
+        );
+        vec![Box::new(waiting), Box::new(running), Box::new(ended), Box::new(highest)]
     }
 
     /// Hashes at today's cost.
     ///
     /// # Errors
-    /// 503 if the queue is full.
-    pub async fn hash(&self, password: NewPassword) -> Result<PasswordHash, Problem> {
-        let cost = self.cost;
-        self.run(move || bcrypt::hash(password.0.expose_secret(), cost))
+    /// 503 if too many wait.
+    pub async fn hash(&self, password: NewPassword, who: &Requester) -> Result<PasswordHash, Problem> {
+        let (cost, places) = (self.cost, Arc::clone(&self.places));
+        let hash = move || places.meter.time(cost, || bcrypt::hash(password.0.expose_secret(), cost));
+        self.run(who, work(cost), hash)
             .await?
             .map(PasswordHash)
             .map_err(|error| Problem::Internal(format!("bcrypt: {error}").into()))
@@ -141,19 +188,22 @@ impl Hasher {
     /// after the same time; so it is for what cannot be a password.
     ///
     /// # Errors
-    /// 503 if the queue is full.
+    /// 503 if too many wait.
     pub async fn verify(
         &self,
         password: &ClaimedPassword,
         hash: Option<&PasswordHash>,
+        who: &Requester,
     ) -> Result<bool, Problem> {
         let possible = password.is_possible();
         let password = password.0.clone();
+        let highest =
+            hash.map_or_else(|| self.highest.load(Ordering::Relaxed), |hash| self.reckon_with(hash));
         let hash = hash.filter(|_| possible).cloned();
-        let today = self.cost;
-        self.run(move || {
+        let places = Arc::clone(&self.places);
+        self.run(who, work(highest), move || {
             let password = if possible { password.expose_secret() } else { "-" };
-            verify_evenly(password, hash.as_ref(), today)
+            verify_evenly(&places.meter, password, hash.as_ref(), highest)
         })
         .await?
         .map_err(|error| Problem::Internal(format!("bcrypt: {error}").into()))
@@ -162,23 +212,32 @@ impl Hasher {
     /// The same password hashed at today's cost, if `hash` was made at a lower one.
     ///
     /// # Errors
-    /// 503 if the queue is full.
+    /// 503 if too many wait.
     pub async fn renew(
         &self,
         password: ClaimedPassword,
         hash: &PasswordHash,
+        who: &Requester,
     ) -> Result<Option<PasswordHash>, Problem> {
         if hash.cost().is_some_and(|cost| cost < self.cost) {
-            self.hash(NewPassword(password.0)).await.map(Some)
+            self.hash(NewPassword(password.0), who).await.map(Some)
         } else {
             Ok(None)
         }
     }
 
-    async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    async fn run<T: Send + 'static>(
+        &self,
+        who: &Requester,
+        work: u64,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let taken = self.places.take(who, work).await;
+        let mut place = taken.inspect_err(|_| self.metrics.ended("refused"))?;
         let (answer, result) = oneshot::channel();
         let metrics = self.metrics.clone();
         let job: Job = Box::new(move || {
+            place.begin();
             metrics.waiting.dec();
             metrics.running.inc();
             let _running = Running(metrics.running.clone());
@@ -193,21 +252,15 @@ impl Hasher {
         });
         // Before the job can begin, which takes it off again.
         self.metrics.waiting.inc();
-        self.jobs.try_send(job).map_err(|error| {
+        self.jobs.send(job).map_err(|_| {
             self.metrics.waiting.dec();
-            match error {
-                TrySendError::Full(_) => {
-                    self.metrics.ended("refused");
-                    Problem::Overloaded
-                }
-                TrySendError::Disconnected(_) => Problem::Internal("the bcrypt threads are gone".into()),
-            }
+            Problem::Internal("the bcrypt threads are gone".into())
         })?;
         result.await.map_err(|_| Problem::Internal("a bcrypt job panicked".into()))
     }
 }
 
-fn work(queue: &Mutex<Receiver<Job>>) {
+fn take_turns(queue: &Mutex<Receiver<Job>>) {
     // Linux reads "the calling process" as the calling thread (setpriority(2), under "Notes"). Without
     // it logins cost others more: no reason not to serve.
     #[cfg(target_os = "linux")]

@@ -5,11 +5,14 @@ use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
 use utoipa::openapi::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
 
-use crate::fields::{Rule, Wrong, has_control, rules::NO_CONTROL};
+use crate::fields::{
+    Rule, Wrong, has_control,
+    rules::{NO_CONTROL, is_blank},
+};
 
 mod hasher;
 
-pub use hasher::Hasher;
+pub use hasher::{Hasher, Requester};
 
 /// NIST SP 800-63B, section 5.1.1.2.
 const MIN_CHARACTERS: usize = 8;
@@ -33,6 +36,8 @@ impl Rule for NewPasswordRule {
         let text: String = text.nfc().collect();
         let wrong = if text.chars().count() < MIN_CHARACTERS {
             Wrong::new("too-short", format!("must have {MIN_CHARACTERS} characters at least"))
+        } else if is_blank(&text) {
+            Wrong::new("blank", "must not be made of invisible characters alone")
         } else if text.len() > MAX_BYTES {
             Wrong::new("too-long", format!("must have {MAX_BYTES} bytes at most"))
         } else if has_control(&text, false) {
@@ -86,6 +91,13 @@ impl PasswordHash {
         &self.0
     }
 
+    /// How the hashes begin that were made at this cost. The cost has two digits, so the order of the texts
+    /// is that of the costs.
+    #[must_use]
+    pub fn beginning(cost: u32) -> String {
+        format!("$2b${cost:02}$")
+    }
+
     /// The cost that the hash was made with.
     fn cost(&self) -> Option<u32> {
         self.0.split('$').nth(2)?.parse().ok()
@@ -114,6 +126,14 @@ mod tests {
         assert_eq!(refusal(&"äb".repeat(24)), None);
         assert_eq!(refusal(&format!("{}c", "äb".repeat(24))), Some("too-long"));
         assert_eq!(refusal("gnu\u{0}yak-horns"), Some("control-character"));
+        for blank in [
+            "        ",
+            "\u{200b}\u{2060}\u{feff}\u{ad}\u{3164}\u{2800}\u{fe0f}\u{e0020}",
+            "\u{a0} \u{2003} \u{200d} \u{202e} ",
+        ] {
+            assert_eq!(refusal(blank), Some("blank"), "{blank:?}");
+        }
+        assert_eq!(refusal("\u{200d}      k"), None);
         for common in ["password", "12345678", "qwertyuiop", "iloveyou"] {
             assert_eq!(refusal(common), Some("too-common"), "{common}");
         }

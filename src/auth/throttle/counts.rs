@@ -1,5 +1,5 @@
 //! The counts of the throttle: one document for each key, changed in one atomic step each, by the
-//! database's clock.
+//! database's [`Clock`].
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use mongodb::{
 };
 use serde::Deserialize;
 
+use super::clock::Clock;
 use crate::mongo::{COMMAND, StoreError, indexes, within};
 
 /// The first wait.
@@ -35,6 +36,7 @@ pub(super) struct Pace {
 #[derive(Clone)]
 pub(super) struct Counts {
     documents: Collection<Document>,
+    clock: Clock,
 }
 
 #[derive(Deserialize)]
@@ -45,11 +47,11 @@ struct Count {
 }
 
 impl Counts {
-    pub(super) fn new(database: &Database) -> Self {
+    pub(super) fn new(database: &Database, clock: Clock) -> Self {
         // A count that is lost with a server is no harm; waiting for a majority at each attempt is.
         let fast = WriteConcern::builder().w(Acknowledgment::Nodes(1)).journal(false).build();
         let options = CollectionOptions::builder().write_concern(fast).build();
-        Self { documents: database.collection_with_options(indexes::THROTTLE, options) }
+        Self { documents: database.collection_with_options(indexes::THROTTLE, options), clock }
     }
 
     /// One atomic step: what has run off, whether the attempt may be made, and its count.
@@ -59,9 +61,10 @@ impl Counts {
     pub(super) async fn reserve(&self, key: &str, pace: Pace) -> Result<Result<(), Duration>, StoreError> {
         let (free, longest_wait) = (i64::from(pace.free), milliseconds(pace.longest_wait));
         let forgotten_after = milliseconds(pace.forgotten_after);
+        let now = self.clock.now();
         // A field that is not there yet is null here, which counts as nothing in `$max`; and a clock that
         // was set back makes nothing longer.
-        let elapsed = doc! { "$max": [0, { "$subtract": ["$$NOW", "$counted_at"] }] };
+        let elapsed = doc! { "$max": [0, { "$subtract": [now.clone(), "$counted_at"] }] };
         let run_off = doc! { "$subtract": ["$count", { "$divide": [elapsed.clone(), forgotten_after] }] };
         let is_old = doc! { "$gt": [elapsed, milliseconds(UNDER_WAY)] };
         let failed = doc! { "$ceil": { "$subtract": ["$left", "$under_way"] } };
@@ -69,14 +72,14 @@ impl Counts {
         let room = doc! { "$subtract": [i64::from(pace.at_once), failed.clone()] };
         let at_once = doc! { "$cond": [{ "$lt": [failed, free] }, { "$max": [1, room] }, 1] };
         let waited = doc! { "$or": [
-            { "$lte": ["$until", "$$NOW"] },
-            { "$gt": ["$until", { "$add": ["$$NOW", longest_wait] }] },
+            { "$lte": ["$until", now.clone()] },
+            { "$gt": ["$until", { "$add": [now.clone(), longest_wait] }] },
         ] };
         let if_open = |then: Bson, field: &str| doc! { "$cond": ["$open", then, format!("${field}")] };
         let forgotten = doc! { "$multiply": [{ "$add": ["$count", 1] }, forgotten_after] };
         let update = vec![
             doc! { "$set": {
-                "at": "$$NOW",
+                "at": now.clone(),
                 "left": { "$max": [0, run_off] },
                 "under_way": { "$cond": [is_old, 0, { "$max": [0, "$under_way"] }] },
                 "free": free,
@@ -87,9 +90,9 @@ impl Counts {
             doc! { "$set": {
                 "count": if_open(bson!({ "$add": ["$left", 1] }), "count"),
                 "under_way": if_open(bson!({ "$add": ["$under_way", 1] }), "under_way"),
-                "counted_at": if_open("$$NOW".into(), "counted_at"),
+                "counted_at": if_open(now.clone(), "counted_at"),
             } },
-            doc! { "$set": { "expires_at": if_open(bson!({ "$add": ["$$NOW", forgotten] }), "expires_at") } },
+            doc! { "$set": { "expires_at": if_open(bson!({ "$add": [now, forgotten] }), "expires_at") } },
         ];
         let documents = self.documents.clone_with_type::<Count>();
         let mut tries = 0;
@@ -149,7 +152,7 @@ impl Counts {
         let wait = doc! { "$cond": [{ "$lt": [settled, "$free"] }, 0, limited] };
         let update = vec![
             doc! { "$set": { "under_way": { "$max": [0, { "$subtract": ["$under_way", 1] }] } } },
-            doc! { "$set": { "until": { "$add": ["$$NOW", wait] } } },
+            doc! { "$set": { "until": { "$add": [self.clock.now(), wait] } } },
         ];
         self.update(keys, update).await
     }

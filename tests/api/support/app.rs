@@ -5,6 +5,7 @@ use std::sync::Arc;
 use figment::Figment;
 use mongodb::{Client, Database};
 use movie_bag::{
+    auth::throttle::{Clock, Throttle},
     config::{self, Settings},
     metrics,
     mongo::{self, indexes, pool::PoolMetrics},
@@ -27,6 +28,8 @@ pub struct TestApp {
     pub base: String,
     pub database: Database,
     pub http: reqwest::Client,
+    /// What the throttle counts by.
+    pub clock: Clock,
     shutdown: Shutdown,
     uri: String,
 }
@@ -64,8 +67,16 @@ impl TestApp {
 
     /// Behind a proxy that tells the client's address in `X-Real-IP`.
     pub async fn behind_a_proxy() -> Self {
+        Self::behind_a_proxy_with(|_| {}).await
+    }
+
+    /// The same, with chosen settings.
+    pub async fn behind_a_proxy_with(change: impl FnOnce(&mut Settings)) -> Self {
         let figment = config::defaults().merge(("ip_header", "X-Real-IP"));
-        let cheap = |settings: &mut Settings| settings.password.bcrypt_cost = BCRYPT_COST;
+        let cheap = |settings: &mut Settings| {
+            settings.password.bcrypt_cost = BCRYPT_COST;
+            change(settings);
+        };
         Self::launch(figment, &mongod::shared_uri().await, &new_database(), cheap).await
     }
 
@@ -100,10 +111,11 @@ impl TestApp {
         let rocket = rocket.attach(metrics::registering("driver pool", pool.collectors()));
         let rocket = rocket.attach(liftoff).ignite().await.unwrap();
         let shutdown = rocket.shutdown();
+        let clock = rocket.state::<Throttle>().unwrap().clock().clone();
         tokio::spawn(rocket.launch());
         let base = format!("http://127.0.0.1:{}", listening.await.unwrap());
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { base, database, http, shutdown, uri: uri.to_owned() }
+        Self { base, database, http, clock, shutdown, uri: uri.to_owned() }
     }
 
     /// Somebody without a token.

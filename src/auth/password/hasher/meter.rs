@@ -1,0 +1,54 @@
+//! How long bcrypt takes here, measured at the work itself.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+/// A hash that is made at the start, so that the first callers are measured too: some 15 ms.
+const FIRST_COST: u32 = 8;
+
+/// The time of a unit of work, as an average over the last hashes. It includes what else the machine does.
+pub(super) struct Meter {
+    nanoseconds: AtomicU64,
+}
+
+/// The work of a hash, in units: each cost takes twice the work of the one before.
+pub(super) fn work(cost: u32) -> u64 {
+    1 << cost.min(31)
+}
+
+impl Meter {
+    /// Measures one hash, at `cost` at most.
+    pub fn start(cost: u32) -> Self {
+        let meter = Self { nanoseconds: AtomicU64::new(0) };
+        let cost = cost.min(FIRST_COST);
+        // The result does not matter, nor whether it is one.
+        let _ = meter.time(cost, || bcrypt::hash("", cost));
+        meter
+    }
+
+    /// Does something that takes the time of one hash of this cost, and measures it.
+    pub fn time<T>(&self, cost: u32, hash: impl FnOnce() -> T) -> T {
+        let begun = Instant::now();
+        let done = hash();
+        let elapsed = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let (now, before) = (elapsed / work(cost), self.nanoseconds.load(Ordering::Relaxed));
+        // Two at once may lose one measurement, which another replaces.
+        let average = if before == 0 { now } else { before - before / 8 + now / 8 };
+        self.nanoseconds.store(average.max(1), Ordering::Relaxed);
+        done
+    }
+
+    /// The units of work that one thread does in a time.
+    pub fn work_in(&self, time: Duration) -> u64 {
+        u64::try_from(time.as_nanos()).unwrap_or(u64::MAX) / self.nanoseconds.load(Ordering::Relaxed).max(1)
+    }
+
+    /// One that was told, where a test needs to know the bounds.
+    #[cfg(test)]
+    pub fn fixed(cost: u32, hash: Duration) -> Self {
+        let nanoseconds = u64::try_from(hash.as_nanos()).unwrap() / work(cost);
+        Self { nanoseconds: AtomicU64::new(nanoseconds) }
+    }
+}
