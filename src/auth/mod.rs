@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | how a password is checked and hashed | [`password`] |
 //! | what is in a token, how long it lives | [`token`] |
+//! | how a token is signed | [`hs256`] |
 //! | which tokens were logged out | [`revocation`] |
 //! | who is calling | [`guard`] |
 //! | how often something may be attempted | [`throttle`] |
@@ -16,6 +17,7 @@ use rocket::{fairing::AdHoc, routes};
 use crate::metrics;
 
 pub mod guard;
+pub mod hs256;
 pub mod openapi;
 pub mod password;
 mod reset;

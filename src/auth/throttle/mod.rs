@@ -140,7 +140,7 @@ impl Throttle {
             enabled,
             counts: Counts::new(database),
             users,
-            key: secret::derived(secret, "movie-bag throttle 1"),
+            key: secret::derived(secret, "movie-bag throttle 2"),
             refused: metrics::counters(
                 "movie_bag_throttle_refusals_total",
                 "Attempts that were answered 429.",
