@@ -22,7 +22,7 @@ async fn give_movies(app: &TestApp, owner: &str, count: usize) {
     let now = bson::DateTime::now();
     let movies = (0..count).map(|number| {
         doc! {
-            "name": format!("Movie {number}"), "casts": [], "genres": ["Drama"], "directors": [], "countries": [],
+            "name": format!("Movie {number} of {owner}"), "casts": [], "genres": ["Drama"], "directors": [], "countries": [],
             "languages": [], "added_by": owner, "created_at": now, "updated_at": now, "version": 1_i64,
         }
     });
