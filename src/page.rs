@@ -70,7 +70,7 @@ pub struct Cursors {
 impl Cursors {
     #[must_use]
     pub fn new(secret: &SecretString) -> Self {
-        Self { mac: secret::derived(secret, "movie-bag cursor 1") }
+        Self { mac: secret::derived(secret, "movie-bag cursor 2") }
     }
 
     fn signed(&self, binding: &str, body: &[u8]) -> Hmac<Sha256> {

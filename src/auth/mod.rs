@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | how a password is checked and hashed | [`password`] |
 //! | what is in a token, how long it lives | [`token`] |
+//! | how a token is signed | [`hs256`] |
 //! | which tokens were logged out | [`revocation`] |
 //! | who is calling | [`guard`] |
 //! | which addresses are one network | [`network`] |
@@ -17,6 +18,7 @@ use rocket::{fairing::AdHoc, routes};
 use crate::{metrics, users::Users};
 
 pub mod guard;
+pub mod hs256;
 pub mod network;
 pub mod openapi;
 pub mod password;

@@ -10,6 +10,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
+use super::hs256;
 use crate::{ids::UserId, problem::Problem};
 
 const ISSUER: &str = "movie-bag";
@@ -51,6 +52,7 @@ pub struct Tokens {
 impl Tokens {
     #[must_use]
     pub fn new(secret: &SecretString, lifetime: Duration) -> Self {
+        hs256::install();
         let key = secret.expose_secret().as_bytes();
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[ISSUER]);

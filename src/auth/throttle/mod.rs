@@ -82,7 +82,7 @@ impl Throttle {
             counts: Counts::new(database, clock.clone()),
             clock,
             users,
-            key: secret::derived(secret, "movie-bag throttle 1"),
+            key: secret::derived(secret, "movie-bag throttle 2"),
             refused: metrics::counters(
                 "movie_bag_throttle_refusals_total",
                 "Attempts that were answered 429.",
