@@ -12,7 +12,7 @@ use mongodb::{
         event::{ChangeStreamEvent, OperationType},
     },
     error::Error,
-    options::FullDocumentType,
+    options::{FullDocumentType, ReadConcern},
 };
 use prometheus::{IntCounter, IntGauge, core::Collector};
 use rocket::Shutdown;
@@ -246,6 +246,7 @@ impl Events {
         movies
             .watch()
             .pipeline(pipeline)
+            .read_concern(ReadConcern::majority())
             .full_document(FullDocumentType::UpdateLookup)
             .resume_after(after.and_then(Token::resume))
             .await
