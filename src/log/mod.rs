@@ -66,7 +66,8 @@ pub fn start(format: LogFormat, level: LogLevel) -> io::Result<Log> {
     let gathered = move || gathered.clone();
     let written = gathered.with_filter(|metadata| metadata.target() == REQUESTS).or_else(io::stderr);
     let registry = tracing_subscriber::registry().with(targets).with(ours);
-    let layer = fmt::layer().with_writer(written).with_target(false);
+    // A line that cannot be written would be reported on standard error too, with a panic if that is closed.
+    let layer = fmt::layer().with_writer(written).with_target(false).log_internal_errors(false);
     // Whoever was first (a test) keeps their log.
     let _ = match format {
         LogFormat::Text => {
