@@ -132,7 +132,7 @@ pub fn rocket(
         .attach(mail::stage(mailer))
         .attach(auth::stage(auth))
         .attach(users::stage(users, admins, cascade))
-        .attach(movies::stage(movies))
+        .attach(movies::stage(movies, settings.events.listeners))
         .attach(health::stage(database.clone()))
         .attach(web::stage())
         .attach(openapi::stage())

@@ -36,8 +36,14 @@ const TEXT_KEYS: &[&str] = &[
     "log.level",
 ];
 /// Settings whose value is read like one in `Rocket.toml`.
-const TYPED_KEYS: &[&str] =
-    &["password.bcrypt_cost", "throttle.enabled", "cors.origins", "metrics.public", "cache.movies"];
+const TYPED_KEYS: &[&str] = &[
+    "password.bcrypt_cost",
+    "throttle.enabled",
+    "cors.origins",
+    "metrics.public",
+    "events.listeners",
+    "cache.movies",
+];
 
 /// Lays the sources over one another: the built-in `Rocket.toml`, the one in the working
 /// directory, `.env`, the environment.

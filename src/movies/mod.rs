@@ -38,10 +38,10 @@ pub mod view;
 pub use insertion::Unconfirmed;
 pub use repository::Movies;
 
-/// Mounts the routes.
+/// Mounts the routes. `listeners`: how many may listen to the events at once.
 #[must_use]
-pub fn stage(movies: Movies) -> AdHoc {
-    AdHoc::on_ignite("movies", |rocket| async move {
+pub fn stage(movies: Movies, listeners: u32) -> AdHoc {
+    AdHoc::on_ignite("movies", move |rocket| async move {
         let catalogue = routes![
             routes::list,
             routes::create,
@@ -52,7 +52,7 @@ pub fn stage(movies: Movies) -> AdHoc {
             routes::patch,
             routes::delete
         ];
-        let events = events::Events::new(movies.clone());
+        let events = events::Events::new(movies.clone(), listeners);
         let cached = movies.clone();
         crate::metrics::register(&rocket, events.collectors());
         crate::metrics::register(&rocket, movies.collectors());
