@@ -132,7 +132,13 @@ pub fn rocket(
         .attach(mail::stage(mailer))
         .attach(auth::stage(auth))
         .attach(users::stage(users, admins, cascade))
-        .attach(movies::stage(movies, settings.throttle.writes_per_minute))
+        .attach(movies::stage(
+            movies,
+            movies::Limits {
+                listeners: settings.events.listeners,
+                writes_per_minute: settings.throttle.writes_per_minute,
+            },
+        ))
         .attach(health::stage(database.clone()))
         .attach(web::stage())
         .attach(openapi::stage())

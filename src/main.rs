@@ -83,7 +83,7 @@ fn main() -> ExitCode {
     let command_line = match CommandLine::try_parse() {
         Ok(command_line) => command_line,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            print!("{error}");
+            say(error);
             return ExitCode::SUCCESS;
         }
         Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
@@ -117,6 +117,11 @@ fn report(failure: &Failure) -> ExitCode {
     // A log on a disk that is full cannot be written: that must not be a panic.
     let _ = writeln!(std::io::stderr(), "movie-bag: {text}");
     ExitCode::from(code)
+}
+
+/// To standard output. A closed pipe must not fail a command whose work is done.
+fn say(text: impl Display) {
+    let _ = write!(std::io::stdout(), "{text}");
 }
 
 fn failed(error: impl Display) -> Failure {
@@ -185,7 +190,7 @@ async fn with(command: Command, connection: &Connection) -> Result<(), Failure> 
         Command::Export { file } => export::run(file, connection).await.map_err(failed),
         Command::Admin { command } => {
             let said = admin_command::run(command, connection).await.map_err(failed)?;
-            println!("{said}");
+            say(format_args!("{said}\n"));
             Ok(())
         }
         Command::Serve | Command::Openapi | Command::SuperviseMongod(_) => {

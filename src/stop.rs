@@ -5,7 +5,8 @@
 //! 1. For a moment it serves as before, and says `Connection: close` with each answer: whoever asks one
 //!    thing after the other takes leave by himself, and does not ask on a connection that is just going.
 //! 2. It no longer listens; connections without a request are closed; streams of events end.
-//! 3. What is under way is finished, to a limit: Rocket's `shutdown.grace`.
+//! 3. What is under way is finished, to a limit: Rocket's `shutdown.grace`. Then its connections are cut,
+//!    and what its requests have begun has Rocket's `shutdown.mercy` to come to an end.
 //!
 //! A second signal ends the process at once. Rocket's own stop would wait for the whole `grace` whenever
 //! anything was under way when it began. Here Rocket is let go of instead: from then on only its
@@ -36,7 +37,7 @@ use crate::mail::Mailer;
 
 /// Some answers long for a client that asks on and on.
 const LEAVE_TAKING: Duration = Duration::from_millis(250);
-/// What Rocket takes to cut off what is over the limit.
+/// What Rocket takes to cut the connections that are over the limit.
 const CUTTING: Duration = Duration::from_secs(1);
 
 /// What tells a process to end.
@@ -106,7 +107,8 @@ pub async fn serve(
     let (sender, gone) = oneshot::channel();
     let rocket = rocket.attach(LastAnswers(Arc::clone(&leaving))).manage(HeldByRocket { _sender: sender });
     let rocket = rocket.ignite().await.map_err(Box::new)?;
-    let limit = Duration::from_secs(rocket.config().shutdown.grace.into()) + CUTTING;
+    let config = &rocket.config().shutdown;
+    let (grace, mercy) = (Duration::from_secs(config.grace.into()), Duration::from_secs(config.mercy.into()));
     let (shutdown, mailer) = (rocket.shutdown(), rocket.state::<Mailer>().cloned());
     let mut launched = Box::pin(rocket.launch());
     let lost = tokio::select! {
@@ -128,7 +130,8 @@ pub async fn serve(
     shutdown.notify();
     // With this goes the listening socket.
     drop(launched);
-    if timeout(limit + CUTTING, gone).await.is_err() {
+    let limit = grace + CUTTING + mercy;
+    if timeout(limit, gone).await.is_err() {
         tracing::error!(seconds = limit.as_secs(), "requests that took too long were cut off");
     }
     if let Some(mailer) = mailer {

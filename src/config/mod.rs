@@ -40,6 +40,7 @@ pub struct Settings {
     pub cors: CorsSettings,
     pub metrics: MetricsSettings,
     pub log: LogSettings,
+    pub events: EventsSettings,
     pub cache: CacheSettings,
 }
 
@@ -109,6 +110,13 @@ pub enum LogLevel {
 pub enum LogFormat {
     Text,
     Json,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventsSettings {
+    /// How many may listen at once.
+    pub listeners: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -190,6 +198,9 @@ impl Settings {
         if self.data_dir.as_os_str().is_empty() {
             return wrong("data_dir", "must not be empty");
         }
+        if self.events.listeners == 0 {
+            return wrong("events.listeners", "must be at least 1");
+        }
         self.mail.smtp()?;
         for origin in &self.cors.origins {
             let has_star = origin.strip_suffix(":*").unwrap_or(origin).contains('*');
@@ -258,6 +269,7 @@ mod tests {
         assert_eq!(with(&[("ROCKET_PROFILE", "release")]).unwrap().cors.origins, [""; 0]);
         assert_eq!(settings.log.format, LogFormat::Text);
         assert_eq!(settings.log.level, LogLevel::Info);
+        assert_eq!(settings.events.listeners, 4_096);
         assert_eq!(settings.cache.movies, 0);
     }
 
@@ -306,6 +318,8 @@ mod tests {
             ("MOVIE_BAG_METRICS__PUBLIC", "3", "metrics.public"),
             ("MOVIE_BAG_LOG__FORMAT", "xml", "log.format"),
             ("MOVIE_BAG_LOG__LEVEL", "debug", "log.level"),
+            ("MOVIE_BAG_EVENTS__LISTENERS", "0", "events.listeners"),
+            ("MOVIE_BAG_EVENTS__LISTENERS", "many", "events.listeners"),
             ("MOVIE_BAG_CACHE__MOVIES", "-1", "cache.movies"),
             ("MOVIE_BAG_CORS__ORIGINS", r#"["example.com"]"#, "cors.origins"),
             ("MOVIE_BAG_CORS__ORIGINS", r#"["https://*.example.com"]"#, "cors.origins"),

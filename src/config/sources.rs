@@ -42,6 +42,7 @@ const TYPED_KEYS: &[&str] = &[
     "throttle.writes_per_minute",
     "cors.origins",
     "metrics.public",
+    "events.listeners",
     "cache.movies",
 ];
 

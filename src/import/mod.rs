@@ -134,7 +134,8 @@ pub async fn run(options: &Options, connection: &Connection) -> Result<(), Impor
     bar.finish_and_clear();
     match result {
         Ok(()) => {
-            eprintln!("{}", run.summary());
+            // The import is done, even if nobody reads the count.
+            let _ = writeln!(io::stderr(), "{}", run.summary());
             Ok(())
         }
         Err(error @ ImportError::OwnerGone) => Err(error),

@@ -16,9 +16,13 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+mod escaping;
 mod gathering;
 
-use self::gathering::{Gathering, Writer};
+use self::{
+    escaping::Escaping,
+    gathering::{Gathering, Writer},
+};
 use crate::{
     audit,
     config::{LogFormat, LogLevel},
@@ -66,13 +70,18 @@ pub fn start(format: LogFormat, level: LogLevel) -> io::Result<Log> {
     let gathered = move || gathered.clone();
     let written = gathered.with_filter(|metadata| metadata.target() == REQUESTS).or_else(io::stderr);
     let registry = tracing_subscriber::registry().with(targets).with(ours);
-    let layer = fmt::layer().with_writer(written).with_target(false);
+    // A line that cannot be written would be reported on standard error too, with a panic if that is closed.
+    let layer = fmt::layer().with_target(false).log_internal_errors(false);
     // Whoever was first (a test) keeps their log.
     let _ = match format {
         LogFormat::Text => {
-            registry.with(layer.with_ansi(io::IsTerminal::is_terminal(&io::stderr()))).try_init()
+            let layer = layer.with_writer(written).with_ansi(io::IsTerminal::is_terminal(&io::stderr()));
+            registry.with(layer).try_init()
         }
-        LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
+        LogFormat::Json => {
+            let layer = layer.with_writer(Escaping(written)).json().flatten_event(true);
+            registry.with(layer).try_init()
+        }
     };
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -99,7 +108,7 @@ mod tests {
 
     #[get("/panic")]
     fn panics() -> &'static str {
-        panic!("BUG: for the test")
+        panic!("BUG: for the test \u{2028}\u{202e}")
     }
 
     /// The log of a process can be started once, so this one is a process of its own.
@@ -130,7 +139,8 @@ mod tests {
         let of = |message: &str| {
             lines.iter().find(|line| line["message"] == message).unwrap_or_else(|| panic!("{message}: {log}"))
         };
-        assert_eq!(of("panic")["reason"], "BUG: for the test");
+        assert_eq!(of("panic")["reason"], "BUG: for the test \u{2028}\u{202e}");
+        assert!(!log.contains(['\u{2028}', '\u{202e}']), "{log}");
         assert!(of("panic")["place"].as_str().unwrap().starts_with("src/log/mod.rs:"), "{log}");
         assert_eq!(of("request")["status"], 500);
         assert_eq!(of("internal error")["request_id"], of("request")["request_id"]);

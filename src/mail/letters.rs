@@ -36,6 +36,12 @@ impl Letter {
         Self { to, subject, text: text.join("\n\n"), html }
     }
 
+    /// Where its recipient's mailbox is.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        self.to.as_str().rsplit('@').next().unwrap_or_default()
+    }
+
     /// The link with which a new password can be chosen.
     #[must_use]
     pub fn reset(to: EmailAddress, link_base: &str, token: &ResetToken) -> Self {

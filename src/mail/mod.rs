@@ -1,4 +1,4 @@
-//! Mail: what is sent ([`letters`]), and how it goes out.
+//! Mail: what is sent ([`letters`]), how it goes out, and who may wait for another try ([`delayed`]).
 //!
 //! Never on a request's path: whether there is a letter, and how long the mail server takes, must not
 //! show in the answer. A letter that cannot go out is tried again for a while, then given up with a line
@@ -16,14 +16,16 @@ use lettre::{
 use prometheus::{IntCounterVec, core::Collector};
 use rocket::fairing::AdHoc;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{sleep, timeout},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time::timeout,
 };
 
+mod delayed;
 mod letters;
 
 pub use letters::Letter;
 
+use self::delayed::Delayed;
 use crate::{
     config::{MailSettings, SettingsError, Smtp},
     metrics::{self, counters},
@@ -31,9 +33,6 @@ use crate::{
 
 /// Letters that may be on their way; the next one is given up.
 const LETTERS: usize = 256;
-/// Letters that may wait to be tried again: fewer, and beside the others, so that one address to which
-/// nothing can be sent does not stop all mail.
-const DELAYED: usize = 64;
 /// Letters that are sent at the same time: one slow answer must not hold all.
 const AT_ONCE: usize = 4;
 /// How long a mail server may take for one step, and for a whole letter.
@@ -61,7 +60,9 @@ pub struct Mailer {
     delivery: Arc<Delivery>,
     link_base: Arc<str>,
     letters: Arc<Semaphore>,
-    delayed: Arc<Semaphore>,
+    delayed: Delayed,
+    /// How many letters have a task, whether they are being sent or wait.
+    under_way: watch::Sender<usize>,
     lines: Arc<Semaphore>,
     ended: IntCounterVec,
 }
@@ -122,7 +123,8 @@ impl Mailer {
             delivery: Arc::new(delivery),
             link_base: base,
             letters: Arc::new(Semaphore::new(LETTERS)),
-            delayed: Arc::new(Semaphore::new(DELAYED)),
+            delayed: Delayed::default(),
+            under_way: watch::Sender::new(0),
             lines: Arc::new(Semaphore::new(AT_ONCE)),
             ended: counters(
                 "movie_bag_mail_letters_total",
@@ -135,17 +137,16 @@ impl Mailer {
 
     #[must_use]
     pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
-        let taken = |places: &Arc<Semaphore>, all: usize| {
-            let places = Arc::clone(places);
-            #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
-            move || all.saturating_sub(places.available_permits()) as f64
-        };
+        #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
+        let number = |letters: usize| letters as f64;
+        let (places, waiting) = (Arc::clone(&self.letters), self.delayed.clone());
+        let taken = move || number(LETTERS.saturating_sub(places.available_permits()));
         let sending = "Letters that are being sent for the first time.";
         let delayed = "Letters that did not go out and wait to be tried again.";
         vec![
             Box::new(self.ended.clone()),
-            Box::new(metrics::read_gauge("movie_bag_mail_sending", sending, taken(&self.letters, LETTERS))),
-            Box::new(metrics::read_gauge("movie_bag_mail_delayed", delayed, taken(&self.delayed, DELAYED))),
+            Box::new(metrics::read_gauge("movie_bag_mail_sending", sending, taken)),
+            Box::new(metrics::read_gauge("movie_bag_mail_delayed", delayed, move || number(waiting.len()))),
         ]
     }
 
@@ -177,8 +178,10 @@ impl Mailer {
             return;
         };
         let mailer = self.clone();
+        self.under_way.send_modify(|letters| *letters += 1);
         tokio::spawn(async move {
             mailer.deliver(&letter, place).await;
+            mailer.under_way.send_modify(|letters| *letters -= 1);
         });
     }
 
@@ -199,7 +202,11 @@ impl Mailer {
             }
         };
         let mut pauses = PAUSES.into_iter();
-        let (mut place, mut delay) = (Some(place), None);
+        let (mut place, mut waiting) = (Some(place), None);
+        let given_up = |reason: &str, status: &str| {
+            tracing::error!(subject, reason, status, "a letter is given up");
+            self.ended("given_up");
+        };
         loop {
             let Err(error) = self.send_now(transport, from.clone(), letter).await else {
                 return self.ended("sent");
@@ -207,15 +214,14 @@ impl Mailer {
             // Not its text, in which a mail server may repeat the whole address.
             let (reason, status) = error.summary();
             drop(place.take());
-            if delay.is_none() {
-                delay = self.delayed.try_acquire().ok();
-            }
-            let Some(pause) = pauses.next().filter(|_| delay.is_some() && !error.is_final()) else {
-                tracing::error!(subject, reason, status, "a letter is given up");
-                return self.ended("given_up");
+            let Some(pause) = pauses.next().filter(|_| !error.is_final()) else {
+                return given_up(reason, &status);
             };
             tracing::warn!(subject, reason, status, "a letter did not go out; it is tried again");
-            sleep(pause).await;
+            let waiting = waiting.get_or_insert_with(|| self.delayed.enter(letter.domain()));
+            if let Err(reason) = waiting.pause(pause).await {
+                return given_up(reason, &status);
+            }
         }
     }
 
@@ -243,11 +249,14 @@ impl Mailer {
         Ok(())
     }
 
-    /// Waits, but not for long, until everything is out.
+    /// Waits, but not for long, until everything is out. Letters that wait to be tried again are given up.
     pub async fn finish(&self) {
-        let everything = u32::try_from(LETTERS).unwrap_or(u32::MAX);
-        if timeout(FAREWELL, self.letters.acquire_many(everything)).await.is_err() {
-            tracing::error!("letters that did not go out are given up");
+        self.delayed.close();
+        let mut under_way = self.under_way.subscribe();
+        if timeout(FAREWELL, under_way.wait_for(|letters| *letters == 0)).await.is_err() {
+            let letters = *self.under_way.borrow();
+            tracing::error!(letters, "the server stops before these letters are sent: they are given up");
+            self.ended.with_label_values(&["given_up"]).inc_by(letters as u64);
         }
     }
 }
@@ -294,20 +303,29 @@ pub fn stage(mailer: Mailer) -> AdHoc {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
     use crate::users::EmailAddress;
+
+    fn mailer(server: &TcpListener) -> Mailer {
+        let settings = MailSettings {
+            smtp_url: Some(format!("smtp://{}", server.local_addr().unwrap()).into()),
+            from: Some("noreply@example.com".to_owned()),
+            link_base: Some("https://example.com".to_owned()),
+        };
+        Mailer::new(&settings, false, "").unwrap()
+    }
+
+    fn letter() -> Letter {
+        Letter::password_changed(EmailAddress::claimed("ann@example.com"))
+    }
 
     #[tokio::test]
     async fn letters_that_do_not_go_out_are_bounded() {
         // It takes connections and never says a word.
-        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let settings = MailSettings {
-            smtp_url: Some(format!("smtp://{}", silent.local_addr().unwrap()).into()),
-            from: Some("noreply@example.com".to_owned()),
-            link_base: Some("https://example.com".to_owned()),
-        };
-        let mailer = Mailer::new(&settings, false, "").unwrap();
-        let letter = || Letter::password_changed(EmailAddress::claimed("ann@example.com"));
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mailer = mailer(&silent);
         for _ in 0..LETTERS {
             mailer.send(letter());
         }
@@ -315,5 +333,22 @@ mod tests {
         let under_way = tokio::runtime::Handle::current().metrics().num_alive_tasks();
         mailer.send(letter());
         assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), under_way);
+    }
+
+    #[tokio::test]
+    async fn a_stop_gives_up_what_waits_and_counts_it() {
+        // Nobody is at this address any more.
+        let mailer = mailer(&TcpListener::bind("127.0.0.1:0").unwrap());
+        for _ in 0..3 {
+            mailer.send(letter());
+        }
+        let began = tokio::time::Instant::now();
+        while mailer.delayed.len() < 3 {
+            assert!(began.elapsed() < Duration::from_mins(1), "{} wait", mailer.delayed.len());
+            tokio::task::yield_now().await;
+        }
+        mailer.finish().await;
+        assert_eq!(mailer.ended.with_label_values(&["given_up"]).get(), 3);
+        assert_eq!(*mailer.under_way.borrow(), 0);
     }
 }

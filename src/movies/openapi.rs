@@ -69,8 +69,8 @@ answers! {
     Counted => Answers::with_database().json::<Facets>(200, "The counts, the most frequent value first.", &[]);
     Followed => Answers::events(
         "Server-sent events: `created`, `updated` and `deleted`, each with data `{ \"id\", \"version\"?, \"movie\"? }` \
-         (`movie` where it still stands), and an `id` to resume after. `reset`, where too much was missed: \
-         read the catalogue anew.",
+         (`movie` where it still stands and has 16 KB at most), and an `id` to resume after. `reset`, where too much was \
+         missed: read the catalogue anew.",
     )
         .problems(&[Code::BadRequest, Code::NoEvents]);
     Created => Answers::with_database()

@@ -60,7 +60,7 @@ impl Answers {
     pub fn events(description: &str) -> Self {
         let text = ObjectBuilder::new().schema_type(Type::String);
         let content = Content::new(Some(text));
-        let answers = Self::always().problems(&[Code::DatabaseUnavailable]);
+        let answers = Self::always().problems(&[Code::DatabaseUnavailable, Code::Overloaded]);
         answers.success(200, description, &[], Some(("text/event-stream", content)))
     }
 

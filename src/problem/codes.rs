@@ -165,6 +165,6 @@ codes! {
         remedy: "Try again after as many seconds as Retry-After says, if you can with a narrower question.";
     Overloaded = ServiceUnavailable "overloaded", "Overloaded",
         detail: "Too many requests at once. Try again in a moment.",
-        meaning: "Too many requests wait already: for the database, or for a password to be checked, which is costly on purpose.",
+        meaning: "Too many requests wait already: for the database, or for a password to be checked, which is costly on purpose; or too many clients listen to the events.",
         remedy: "Try again after as many seconds as Retry-After says.";
 }

@@ -4,7 +4,7 @@
 // A browser opens six connections to a server at most, and each stream holds one. So the tabs share
 // one: whoever gets the lock listens, and passes on what it hears.
 
-/** @typedef {{ type: "created" | "updated" | "deleted" | "reset", id?: string, movie?: import("./api.js").Movie }} Change */
+/** @typedef {{ type: "created" | "updated" | "deleted" | "reset", id?: string, version?: number, movie?: import("./api.js").Movie }} Change */
 
 /** After the server has ended a stream with an error. */
 const RETRY_MS = 15_000;

@@ -155,12 +155,15 @@ export async function moviePage({ id }) {
     onChange(change) {
       // Something was missed, and it may have been this movie.
       if (change.type === "reset") return void reread().catch(() => {});
-      if (change.id !== movie.id || (change.movie && change.movie.version <= movie.version)) return;
+      if (change.id !== movie.id || (change.version && change.version <= movie.version)) return;
       if (change.movie) {
         movie = change.movie;
         etag = `"${movie.version}"`;
         draw();
         announce("This movie was just changed");
+      } else if (change.type === "updated") {
+        // Its event leaves a large movie out.
+        reread().catch(() => {});
       } else if (change.type === "deleted") {
         place.querySelector(".actions")?.remove();
         place.querySelector(".about")?.prepend(h("p.alert", { role: "alert" }, "This movie was just deleted."));

@@ -8,7 +8,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::support::{Caller, Reply, TestApp, mongod};
+use crate::support::{Caller, Reply, TestApp, eventually, mongod};
 
 const EVENTS: &str = "/api/movies/events";
 const LONG: Duration = Duration::from_mins(1);
@@ -237,6 +237,51 @@ async fn a_thousand_may_listen_at_once_by_one_change_stream() {
     assert_eq!(found.get_document("cursor").unwrap().get_array("firstBatch").unwrap().len(), 1);
     // The others are served as ever.
     app.anyone().get("/api/movies").await.assert_status(200);
+}
+
+#[tokio::test]
+async fn a_listener_too_many_is_refused_until_another_one_leaves() {
+    let app = TestApp::set(|settings| settings.events.listeners = 2).await;
+    let ann = app.user("ann").await;
+    let first = Listener::start(&app.anyone()).await;
+    let mut second = Listener::start(&app.anyone()).await;
+    let refused = app.anyone().get(EVENTS).await;
+    assert!(refused.header("Retry-After").is_some());
+    refused.assert_problem(503, "overloaded");
+    // Those who listen are not touched, and neither is anybody else.
+    let movie = ann.add("Heat").await;
+    assert_eq!(second.kinds(1).await, [("created".to_owned(), id(&movie))]);
+    drop(first);
+    // The server notices when it has something to say.
+    eventually("a place is free", async || {
+        ann.patch(&movie, &json!({ "year": 1995 })).await.assert_status(200);
+        match app.anyone().request("GET", EVENTS).send().await.unwrap().status().as_u16() {
+            200 => Ok(()),
+            status => Err(status),
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_movie_over_16_kib_is_left_out_of_its_events() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann").await;
+    let mut listener = Listener::start(&app.anyone()).await;
+    let casts: Vec<String> = (0..100).map(|number| format!("{number:0100}")).collect();
+    let movie = ann.add("Heat").await;
+    let whole = ann.patch(&movie, &json!({ "casts": casts, "plot": "x" })).await.assert_status(200).json();
+    // As much as fits: the plot has one letter already.
+    let plot = "x".repeat((16 << 10) - whole.to_string().len() + 1);
+    let whole = ann.patch(&movie, &json!({ "plot": plot })).await.assert_status(200).json();
+    assert_eq!(whole.to_string().len(), 16 << 10);
+    listener.kinds(2).await;
+    let event = listener.next().await.unwrap();
+    assert_eq!(event.data, json!({ "id": id(&movie), "version": 3, "movie": whole }));
+    ann.patch(&movie, &json!({ "plot": format!("{plot}x") })).await.assert_status(200);
+    let event = listener.next().await.unwrap();
+    let data = json!({ "id": id(&movie), "version": 4 });
+    assert_eq!(event, Event { kind: "updated".into(), data });
 }
 
 /// Reads up to the creation of a movie, and comes back whenever it is cut off: what was created, and the

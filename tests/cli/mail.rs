@@ -89,6 +89,20 @@ fn a_mail_server_that_refuses_is_given_up_and_the_log_does_not_repeat_what_it_sa
 }
 
 #[test]
+fn a_stop_says_which_letters_it_gives_up() {
+    let folder = Folder::new();
+    // Nobody is at this address any more.
+    let away = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let server = serve(&folder, &format!("smtp://{away}"), None);
+    server.sign_up("ann");
+    forget(&server);
+    eventually("it is to be tried again", || server.log().contains("a letter did not go out"));
+    let log = server.log_to_the_end();
+    let line = log.lines().find(|line| line.contains("a letter is given up"));
+    assert!(line.is_some_and(|line| line.contains("the server stops")), "{log}");
+}
+
+#[test]
 fn without_a_mail_server_the_letter_is_in_the_log_and_its_link_works() {
     let folder = Folder::new();
     let server = folder.serve();

@@ -3,6 +3,7 @@
 mod admin;
 mod audit;
 mod backup;
+mod closed;
 mod disk;
 mod import;
 mod keeper;

@@ -178,6 +178,30 @@ fn who_says_nothing_or_half_of_it_does_not_hold_up_the_end_for_ever() {
 }
 
 #[test]
+fn work_whose_connection_is_cut_has_the_time_of_mercy() {
+    let folder = Folder::new();
+    let mut command = folder.command(&["serve"]);
+    // To hash a password takes seconds at this cost, and connections get none of them.
+    command.env("MOVIE_BAG_PASSWORD__BCRYPT_COST", "16");
+    command.env("ROCKET_SHUTDOWN", "{grace=0,mercy=300,ctrlc=false,signals=[]}");
+    let server = Server::start(command);
+    let mut stream = connect(&server).unwrap();
+    let body = json!({ "email": "ann@example.com", "password": PASSWORD }).to_string();
+    stream.write_all(request("POST", "/api/auth/signup", "", &body).as_bytes()).unwrap();
+    eventually("the password is being hashed", || {
+        let metrics = server.http.get(format!("{}/metrics", server.base)).send().unwrap().text().unwrap();
+        metrics.contains("movie_bag_password_jobs_running 1")
+    });
+    server.signal(Signal::TERM);
+    let (code, log) = server.log_to_its_end();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(!log.contains("cut off"), "{log}");
+    // It was cut, and the account is there.
+    assert!(!matches!(stream.read(&mut [0]), Ok(1)));
+    folder.run(&["admin", "grant", "ann@example.com"]).assert_succeeded();
+}
+
+#[test]
 fn a_second_signal_ends_at_once_and_mongod_all_the_same() {
     let folder = Folder::new();
     let server = folder.serve();

@@ -6,6 +6,7 @@ use bson::{Bson, Document, doc};
 use mongodb::{
     Collection,
     change_stream::event::{ChangeStreamEvent, OperationType},
+    options::ReadConcern,
 };
 use rocket::Shutdown;
 use tokio::time::{Instant, sleep};
@@ -51,7 +52,7 @@ impl Cache {
     async fn follow_once(&self, movies: &Collection<MovieDocument>) -> mongodb::error::Result<()> {
         let pipeline = [doc! { "$project": { "operationType": 1, "documentKey": 1, "ns": 1 } }];
         let documents = movies.clone_with_type::<Document>();
-        let mut stream = documents.watch().pipeline(pipeline).await?;
+        let mut stream = documents.watch().pipeline(pipeline).read_concern(ReadConcern::majority()).await?;
         let primary = Primary::of(movies).await?;
         let (mut heard, mut seen) = (Instant::now(), Instant::now());
         self.begin_anew(Some(heard));

@@ -12,30 +12,30 @@ use mongodb::{
         event::{ChangeStreamEvent, OperationType},
     },
     error::Error,
-    options::FullDocumentType,
+    options::{FullDocumentType, ReadConcern},
 };
-use prometheus::{IntCounter, IntGauge, core::Collector};
+use prometheus::{IntCounter, core::Collector};
 use rocket::Shutdown;
-use serde_json::json;
 use tokio::{
     sync::{Notify, broadcast, watch},
     time::{sleep, timeout},
 };
 
 use super::{
-    super::{model::MovieDocument, repository::Movies, view::MovieView},
-    journal::{Change, Journal, MAX_BYTES},
+    super::repository::Movies,
+    change::{Change, MAX_MOVIE_BYTES},
+    journal::{Journal, MAX_BYTES},
+    listener::{Listener, Place, Places},
     token::Token,
 };
 use crate::{
-    ids::MovieId,
     metrics::{counter, gauge, read_gauge},
     mongo::{COMMAND, StoreError, error},
     problem::Problem,
 };
 
-/// How many events a listener may be behind.
-const BEHIND: usize = 1_024;
+/// How many events a listener may be behind: as many as the journal may hold of the largest.
+const BEHIND: usize = MAX_BYTES / MAX_MOVIE_BYTES;
 /// How much may be missed between two visits; who has missed more begins anew.
 const MISSED: usize = 10_000;
 const CATCH_UP: Duration = Duration::from_secs(10);
@@ -67,38 +67,11 @@ struct Hub {
     journal: Mutex<Option<Journal>>,
     /// Looking back is done by one for all.
     looking_back: tokio::sync::Mutex<()>,
-    listeners: IntGauge,
+    places: Places,
     changes: IntCounter,
     breaks: IntCounter,
     /// Listeners that were too slow, or for whom something was lost.
     cut_off: IntCounter,
-}
-
-/// Somebody who listens from `position` on.
-pub(super) struct Listener {
-    pub position: Token,
-    /// What came before is not known.
-    pub is_reset: bool,
-    pub missed: Vec<Arc<Change>>,
-    pub live: broadcast::Receiver<Option<Arc<Change>>>,
-    pub events: Events,
-    pub counted: Counted,
-}
-
-/// Counts as a listener until it is dropped, with the stream that it listens to.
-pub(super) struct Counted(IntGauge);
-
-impl Counted {
-    fn new(gauge: &IntGauge) -> Self {
-        gauge.inc();
-        Self(gauge.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
 }
 
 /// Changes, and up to where these are all.
@@ -108,7 +81,7 @@ type Stream = ChangeStream<ChangeStreamEvent<Document>>;
 
 impl Events {
     #[must_use]
-    pub fn new(movies: Movies) -> Self {
+    pub fn new(movies: Movies, listeners: u32) -> Self {
         Self(Arc::new(Hub {
             movies,
             wanted: Notify::new(),
@@ -116,7 +89,10 @@ impl Events {
             live: broadcast::Sender::new(BEHIND),
             journal: Mutex::new(None),
             looking_back: tokio::sync::Mutex::default(),
-            listeners: gauge("movie_bag_events_listeners", "Who listens to the events."),
+            places: Places::new(
+                listeners,
+                gauge("movie_bag_events_listeners", "Clients that listen to the events."),
+            ),
             changes: counter("movie_bag_events_changes_total", "Changes that the change stream has told."),
             breaks: counter(
                 "movie_bag_events_stream_breaks_total",
@@ -124,7 +100,7 @@ impl Events {
             ),
             cut_off: counter(
                 "movie_bag_events_listeners_cut_off_total",
-                "Listeners that were sent away, being too slow or having missed something; they may come back.",
+                "Listeners that were cut off, as they did not read, were too slow or missed something.",
             ),
         }))
     }
@@ -137,14 +113,14 @@ impl Events {
             "1 while the change stream is followed: from the first listener on, if the database has any.";
         vec![
             Box::new(read_gauge("movie_bag_events_stream_live", help, is_live)),
-            Box::new(self.0.listeners.clone()),
+            Box::new(self.0.places.taken().clone()),
             Box::new(self.0.changes.clone()),
             Box::new(self.0.breaks.clone()),
             Box::new(self.0.cut_off.clone()),
         ]
     }
 
-    /// A listener is sent away.
+    /// A listener is cut off.
     pub(super) fn note_cut_off(&self) {
         self.0.cut_off.inc();
     }
@@ -157,6 +133,14 @@ impl Events {
     /// How far this process has come.
     pub(super) fn position(&self) -> Option<Token> {
         self.journal().as_ref().map(|journal| journal.position().clone())
+    }
+
+    /// A place among those who listen.
+    ///
+    /// # Errors
+    /// 503 if all are taken.
+    pub(super) fn place(&self) -> Result<Place, Problem> {
+        self.0.places.take().ok_or(Problem::Overloaded)
     }
 
     /// Begins to listen: from now on, or from after an id that was given out before.
@@ -219,9 +203,8 @@ impl Events {
     }
 
     fn listener(&self, position: Token, missed: Vec<Arc<Change>>) -> Listener {
-        let counted = Counted::new(&self.0.listeners);
         let (live, events) = (self.0.live.subscribe(), self.clone());
-        Listener { position, is_reset: false, missed, live, events, counted }
+        Listener { position, is_reset: false, missed, live, events }
     }
 }
 
@@ -246,6 +229,7 @@ impl Events {
         movies
             .watch()
             .pipeline(pipeline)
+            .read_concern(ReadConcern::majority())
             .full_document(FullDocumentType::UpdateLookup)
             .resume_after(after.and_then(Token::resume))
             .await
@@ -312,7 +296,7 @@ impl Events {
                 break;
             }
             let position = stream.resume_token().as_ref().and_then(Token::of);
-            if !self.take(event.as_ref().and_then(rendered), position) {
+            if !self.take(event.as_ref().and_then(Change::of), position) {
                 break;
             }
             // A burst comes without a pause: the listeners need one.
@@ -352,7 +336,7 @@ impl Events {
                 Err(error) => return refused(error),
             };
             let position = stream.resume_token().as_ref().and_then(Token::of);
-            if let Some(change) = event.as_ref().and_then(rendered) {
+            if let Some(change) = event.as_ref().and_then(Change::of) {
                 if change.token > end {
                     return Ok(Some((changes, end)));
                 }
@@ -377,25 +361,4 @@ fn refused(error: Error) -> Result<Option<Found>, Problem> {
             StoreError::Duplicate | StoreError::Other(_) => Err(Problem::BadRequest),
         },
     }
-}
-
-fn rendered(event: &ChangeStreamEvent<Document>) -> Option<Change> {
-    let kind = match event.operation_type {
-        OperationType::Insert => "created",
-        OperationType::Update | OperationType::Replace => "updated",
-        OperationType::Delete => "deleted",
-        _ => return None,
-    };
-    let id = MovieId(event.document_key.as_ref()?.get_object_id("_id").ok()?);
-    // Of a movie that is gone by now there is only the id; so of one that somebody has put there by hand
-    // and that is none: it must not end the stream for all.
-    let movie = event.full_document.clone().and_then(|found| {
-        let movie = bson::deserialize_from_document::<MovieDocument>(found);
-        movie.inspect_err(|error| tracing::warn!(%id, %error, "a document that is no movie")).ok()
-    });
-    let data = match &movie {
-        Some(movie) => json!({ "id": id, "version": movie.version, "movie": MovieView::from(movie) }),
-        None => json!({ "id": id }),
-    };
-    Some(Change { token: Token::of(&event.id)?, kind, data: data.to_string() })
 }

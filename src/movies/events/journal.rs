@@ -2,21 +2,11 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use super::token::Token;
+use super::{change::Change, token::Token};
 
 /// What the journal may hold: older changes are asked of the database again.
 const MAX_CHANGES: usize = 10_000;
 pub const MAX_BYTES: usize = 16 << 20;
-
-/// A change of a movie, rendered once.
-#[derive(Debug)]
-pub struct Change {
-    pub token: Token,
-    /// `created`, `updated` or `deleted`.
-    pub kind: &'static str,
-    /// JSON.
-    pub data: String,
-}
 
 /// Everything that has changed after `from`, up to `position`.
 #[derive(Debug)]

@@ -5,9 +5,8 @@
 //! among them. A process follows one, however many listen, and begins when the first one does
 //! ([`follower`]). It keeps the last events ([`journal`]); who comes back with `Last-Event-ID` gets what
 //! was missed from there, and what is older from the database, once for all who ask. An id is a resume
-//! token of the database: it is good on every instance, and after a restart.
-
-use std::{sync::Arc, time::Duration};
+//! token of the database: it is good on every instance, and after a restart. What is sent to each, and
+//! who is cut off, is in [`listener`].
 
 use rocket::{
     Request, Response, Shutdown, State, get,
@@ -15,26 +14,22 @@ use rocket::{
     request::{FromRequest, Outcome},
     response::{self, Responder, stream},
 };
-use tokio::sync::broadcast::error::RecvError;
 use utoipa::{
     IntoParams,
     openapi::path::{Parameter, ParameterIn},
 };
 
+mod change;
 mod follower;
 mod journal;
+mod listener;
 mod token;
 
 pub use follower::Events;
-use follower::Listener;
-use journal::Change;
 use token::Token;
 
 use super::openapi as answers;
 use crate::{openapi::parameters::header, problem::Problem, query::NoQuery};
-
-/// Something is said at least this often, so that nobody on the way takes the connection for dead.
-const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// The header of the request, if it is there.
 pub struct LastEventId(Option<Token>);
@@ -74,7 +69,7 @@ impl<'r, S: futures::Stream<Item = stream::Event> + Send + 'r> Responder<'r, 'r>
     }
 }
 
-/// Follows the catalogue. A listener that is too slow is cut off, and may come back with the last id.
+/// Follows the catalogue. The server cuts off a client that does not read; it may come back with the last id.
 #[utoipa::path(
     context_path = "/api/movies",
     tag = "movies",
@@ -89,54 +84,7 @@ pub(super) async fn follow(
     events: &State<Events>,
     shutdown: Shutdown,
 ) -> Result<EventStream<impl futures::Stream<Item = stream::Event>>, Problem> {
+    let place = events.place()?;
     let listener = events.listen(last.0).await?;
-    Ok(EventStream(stream::EventStream::from(written(listener, shutdown)).heartbeat(None)))
-}
-
-fn written(listener: Listener, mut shutdown: Shutdown) -> impl futures::Stream<Item = stream::Event> {
-    let Listener { position, is_reset, missed, mut live, events, counted } = listener;
-    stream::stream! {
-        let _counted = counted;
-        if is_reset {
-            yield stream::Event::data("{}").event("reset").id(position.to_string());
-        } else {
-            // No event, only an id: who is cut off before the first event can come back all the same.
-            yield stream::Event::comment("").id(position.to_string());
-        }
-        // An id from another instance may be ahead of this one: what is known already is not said again.
-        let mut at = position;
-        for change in missed {
-            at = change.token.clone();
-            yield event(&change);
-        }
-        loop {
-            tokio::select! {
-                change = live.recv() => match change {
-                    Ok(Some(change)) if change.token <= at => {}
-                    Ok(Some(change)) => {
-                        at = change.token.clone();
-                        yield event(&change);
-                    }
-                    // Something was lost, this listener is too slow, or the server is at its end.
-                    Ok(None) | Err(RecvError::Lagged(_) | RecvError::Closed) => {
-                        events.note_cut_off();
-                        break;
-                    }
-                },
-                () = tokio::time::sleep(HEARTBEAT) => {
-                    // Read before the look at the queue: with nothing left there, all up to here was sent.
-                    let position = events.position().filter(|position| live.is_empty() && *position >= at);
-                    yield match position {
-                        Some(position) => stream::Event::comment("").id(position.to_string()),
-                        None => stream::Event::comment(""),
-                    };
-                }
-                () = &mut shutdown => break,
-            }
-        }
-    }
-}
-
-fn event(change: &Arc<Change>) -> stream::Event {
-    stream::Event::data(change.data.clone()).event(change.kind).id(change.token.to_string())
+    Ok(EventStream(stream::EventStream::from(listener.start(place, shutdown)).heartbeat(None)))
 }

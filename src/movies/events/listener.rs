@@ -1,0 +1,207 @@
+//! One who listens: what is sent, and when that ends.
+//!
+//! A task of its own sends to each. Rocket takes the next event when the client has read far enough, and
+//! not otherwise: a client that does not read would keep its place, and what waits for it, for ever.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::Stream;
+use prometheus::IntGauge;
+use rocket::{Shutdown, response::stream::Event};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc},
+    time::timeout,
+};
+
+use super::{Events, change::Change, token::Token};
+
+/// Something is said at least this often, so that nobody on the way takes the connection for dead.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How long an event may wait until the client has read what came before.
+const UNREAD: Duration = Duration::from_mins(1);
+
+/// How many may listen at once.
+pub struct Places {
+    free: Arc<Semaphore>,
+    taken: IntGauge,
+}
+
+/// A place, until it is dropped.
+pub struct Place {
+    _permit: OwnedSemaphorePermit,
+    taken: IntGauge,
+}
+
+impl Places {
+    pub fn new(number: u32, taken: IntGauge) -> Self {
+        let number = usize::try_from(number).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        Self { free: Arc::new(Semaphore::new(number)), taken }
+    }
+
+    /// `None` if all are taken.
+    pub fn take(&self) -> Option<Place> {
+        let permit = Arc::clone(&self.free).try_acquire_owned().ok()?;
+        self.taken.inc();
+        Some(Place { _permit: permit, taken: self.taken.clone() })
+    }
+
+    /// How many are taken.
+    pub fn taken(&self) -> &IntGauge {
+        &self.taken
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.taken.dec();
+    }
+}
+
+/// Listens from `position` on.
+pub struct Listener {
+    pub position: Token,
+    /// What came before is not known.
+    pub is_reset: bool,
+    pub missed: Vec<Arc<Change>>,
+    pub live: broadcast::Receiver<Option<Arc<Change>>>,
+    pub events: Events,
+}
+
+/// The listener is too slow, or something was lost.
+struct CutOff;
+
+impl Listener {
+    /// Begins to send; what is to be written.
+    pub fn start(self, place: Place, shutdown: Shutdown) -> impl Stream<Item = Event> {
+        // One event: what a client that does not read is left with when it is cut off.
+        let (sender, mut receiver) = mpsc::channel(1);
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            let _place = place;
+            tokio::select! {
+                biased;
+                () = shutdown => {}
+                () = sender.closed() => {}
+                CutOff = self.send_all(&sender) => events.note_cut_off(),
+            }
+        });
+        futures::stream::poll_fn(move |context| receiver.poll_recv(context))
+    }
+
+    async fn send_all(self, sender: &mpsc::Sender<Event>) -> CutOff {
+        match self.sent_all(sender).await {
+            Ok(never) => match never {},
+            Err(cut_off) => cut_off,
+        }
+    }
+
+    async fn sent_all(self, sender: &mpsc::Sender<Event>) -> Result<std::convert::Infallible, CutOff> {
+        let Self { position, is_reset, missed, mut live, events } = self;
+        let first = if is_reset {
+            Event::data("{}").event("reset")
+        } else {
+            // No event, only an id: who is cut off before the first event can come back all the same.
+            Event::comment("")
+        };
+        send(sender, first.id(position.to_string())).await?;
+        // An id from another instance may be ahead of this one: what is known already is not said again.
+        let mut at = position;
+        for change in missed {
+            at = change.token.clone();
+            send(sender, event(&change)).await?;
+        }
+        loop {
+            match timeout(HEARTBEAT, live.recv()).await {
+                Ok(Ok(Some(change))) if change.token <= at => {}
+                Ok(Ok(Some(change))) => {
+                    at = change.token.clone();
+                    send(sender, event(&change)).await?;
+                }
+                // Something was lost, this listener is too slow, or the server is at its end.
+                Ok(Ok(None) | Err(_)) => return Err(CutOff),
+                Err(_) => {
+                    // Read before the look at the queue: with nothing left there, all up to here was sent.
+                    let position = events.position().filter(|position| live.is_empty() && *position >= at);
+                    let heartbeat = match position {
+                        Some(position) => Event::comment("").id(position.to_string()),
+                        None => Event::comment(""),
+                    };
+                    send(sender, heartbeat).await?;
+                }
+            }
+        }
+    }
+}
+
+async fn send(sender: &mpsc::Sender<Event>, event: Event) -> Result<(), CutOff> {
+    timeout(UNREAD, sender.send(event)).await.ok().and_then(Result::ok).ok_or(CutOff)
+}
+
+fn event(change: &Change) -> Event {
+    Event::data(change.data.clone()).event(change.kind).id(change.token.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::StreamExt;
+    use mongodb::{Client, options::ClientOptions};
+
+    use super::*;
+    use crate::movies::Movies;
+
+    fn token(number: u32) -> Token {
+        Token::parse(&format!("8200000000{number:08X}2B")).unwrap()
+    }
+
+    fn change(number: u32) -> Arc<Change> {
+        Arc::new(Change { token: token(number), kind: "deleted", data: "{}".to_owned() })
+    }
+
+    /// One who has missed these, with whom changes are sent.
+    fn listener(missed: Vec<Arc<Change>>) -> (Listener, broadcast::Sender<Option<Arc<Change>>>) {
+        // Nothing is asked of it.
+        let client = Client::with_options(ClientOptions::default()).unwrap();
+        let events = Events::new(Movies::new(&client.database("movie_bag")), 1);
+        let (sender, live) = broadcast::channel(8);
+        (Listener { position: token(1), is_reset: false, missed, live, events }, sender)
+    }
+
+    async fn shutdown() -> Shutdown {
+        rocket::custom(crate::config::defaults()).ignite().await.unwrap().shutdown()
+    }
+
+    fn places() -> Places {
+        Places::new(1, IntGauge::new("listeners", "Clients that listen.").unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_does_not_read_is_cut_off_and_leaves_its_place_and_what_it_missed() {
+        let places = places();
+        let missed: Vec<_> = (2..10).map(change).collect();
+        let (listener, _sender) = listener(missed.clone());
+        let stream = listener.start(places.take().unwrap(), shutdown().await);
+        assert!(places.take().is_none());
+        // Of a clock that moves by itself.
+        tokio::time::sleep(UNREAD * 2).await;
+        assert!(places.take().is_some());
+        assert!(missed.iter().all(|change| Arc::strong_count(change) == 1));
+        assert_eq!(stream.count().await, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_reads_keeps_its_place_until_it_leaves() {
+        let places = places();
+        let (listener, sender) = listener(vec![change(2)]);
+        let mut stream = Box::pin(listener.start(places.take().unwrap(), shutdown().await));
+        // Where it begins, what it missed, and some heartbeats.
+        for _ in 0..20 {
+            assert!(stream.next().await.is_some());
+        }
+        sender.send(Some(change(3))).unwrap();
+        assert!(stream.next().await.is_some());
+        assert!(places.take().is_none());
+        drop(stream);
+        tokio::task::yield_now().await;
+        assert!(places.take().is_some());
+    }
+}

@@ -1,0 +1,44 @@
+//! Commands whose output nobody reads: a closed pipe is not a failure of their work.
+
+use std::{io::pipe, process::Command};
+
+use crate::support::{Folder, names_in};
+
+/// Makes a pipe that nobody reads.
+fn closed() -> std::io::PipeWriter {
+    pipe().unwrap().1
+}
+
+fn code(mut command: Command) -> Option<i32> {
+    command.stdout(closed()).stderr(closed()).status().unwrap().code()
+}
+
+#[test]
+fn a_closed_pipe_does_not_fail_a_command_whose_work_is_done() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let ann = server.sign_up("ann");
+    assert_eq!(code(folder.command(&["admin", "grant", "ann@example.com"])), Some(0));
+    assert_eq!(server.get("/api/admin", Some(&ann)).0, 200);
+    let file = folder.write("movies.ndjson", r#"{"name":"Heat","casts":[],"genres":["Crime"]}"#);
+    let import = ["import", file.to_str().unwrap(), "--as", "ann@example.com"];
+    assert_eq!(code(folder.command(&import)), Some(0));
+    assert!(names_in(&folder).contains("Heat"));
+    for told in ["--help", "--version"] {
+        assert_eq!(code(folder.command(&[told])), Some(0), "{told}");
+    }
+    // A refusal keeps its code.
+    assert_eq!(code(folder.command(&["admin", "grant", "nobody@example.com"])), Some(1));
+}
+
+#[test]
+fn output_that_is_not_whole_is_a_failure_and_no_panic() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let token = server.sign_up("ann");
+    let movie = serde_json::json!({ "name": "Heat", "casts": [], "genres": ["Crime"] });
+    assert_eq!(server.call("POST", "/api/movies", Some(&token), Some(movie)).0, 201);
+    for cut in ["export", "openapi"] {
+        assert_eq!(code(folder.command(&[cut])), Some(1), "{cut}");
+    }
+}
