@@ -86,6 +86,14 @@ async fn what_rocket_refuses_before_routing_has_the_same_form() {
 }
 
 #[tokio::test]
+async fn http_2_is_not_spoken() {
+    let app = TestApp::start().await;
+    // The preface of a client that knows, and its empty settings (RFC 9113, section 3.4).
+    let answer = raw(&app, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0").await;
+    assert!(answer.starts_with("HTTP/1.1 4"), "{answer:?}");
+}
+
+#[tokio::test]
 async fn a_body_is_checked_in_order() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
