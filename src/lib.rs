@@ -24,6 +24,7 @@
 //! | what is logged, and how | [`log`], [`fairings`] |
 //! | where mongod comes from, how it is run | [`mongo::mongod`], [`mongo::embedded`] |
 //! | which databases this binary takes | [`mongo::schema`] |
+//! | what is around every handler | [`deadline`], [`refusal`] |
 //! | how the server stops | [`stop`] |
 
 #![warn(clippy::unwrap_used, clippy::dbg_macro, clippy::todo)]
@@ -54,6 +55,7 @@ pub mod openapi;
 pub mod page;
 pub mod problem;
 pub mod query;
+pub mod refusal;
 pub mod reply;
 pub mod request_id;
 pub mod secret;
