@@ -56,7 +56,7 @@ impl HasherMetrics {
             running: metrics::gauge("movie_bag_password_jobs_running", "Passwords that are being hashed."),
             ended: counters(
                 "movie_bag_password_jobs_total",
-                "Passwords to hash: done; refused, the queue being full; abandoned, whoever asked having gone.",
+                "Passwords to hash: done; refused, the queue being full; abandoned, the request's time being up.",
                 "result",
                 &["done", "refused", "abandoned"],
             ),
@@ -182,7 +182,7 @@ impl Hasher {
             metrics.waiting.dec();
             metrics.running.inc();
             let _running = Running(metrics.running.clone());
-            // Whoever asked may have gone in the meantime.
+            // The request may have run out of time in the meantime.
             if answer.is_closed() {
                 metrics.ended("abandoned");
             } else {
