@@ -214,6 +214,7 @@ class Stack:
             "/var/log/nginx/movie-bag.log": f"{self.work}/access.log",
             # Shorter, or the test would take minutes: still longer than the 15 s after which the server says something.
             "proxy_read_timeout 60s;": "proxy_read_timeout 25s;",
+            "proxy_read_timeout 35s;": "proxy_read_timeout 8s;",
             "client_header_timeout 10s;": "client_header_timeout 2s;",
             "client_body_timeout 10s;": "client_body_timeout 2s;",
             **self.changes,

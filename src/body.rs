@@ -74,6 +74,13 @@ fn is_json(found: &ContentType) -> bool {
     found.top() == "application" && found.sub() == "json"
 }
 
+/// Reads the body of a request that is refused, up to the limit, and keeps nothing of it.
+pub async fn discard(data: Data<'_>) {
+    let stream = data.open(LIMIT_KIB.kibibytes());
+    // However this ends: the refusal is answered next.
+    let _ = timeout(PATIENCE, stream.stream_to(tokio::io::sink())).await;
+}
+
 async fn read<T: FromFields>(
     request: &Request<'_>,
     data: Data<'_>,

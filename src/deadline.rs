@@ -11,7 +11,7 @@ use rocket::{
 };
 use tokio::time::timeout;
 
-use crate::problem::Problem;
+use crate::{problem::Problem, refusal};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -31,9 +31,10 @@ impl Handler for Limited {
     }
 }
 
-/// The routes with the limit around each handler.
+/// The routes with the limit around each handler, and around its [`refusal`].
 #[must_use]
-pub fn limited(mut routes: Vec<Route>) -> Vec<Route> {
+pub fn limited(routes: Vec<Route>) -> Vec<Route> {
+    let mut routes = refusal::guarded(routes);
     for route in &mut routes {
         route.handler = Box::new(Limited(route.handler.clone()));
     }

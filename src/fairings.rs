@@ -10,7 +10,7 @@ use rocket::{
 };
 
 use crate::{
-    audit, log,
+    audit, log, methods,
     metrics::{
         RequestMetrics,
         requests::{Active, OTHER, UNMATCHED},
@@ -83,7 +83,8 @@ impl Fairing for Envelope {
             }
         }
         // The route's own path: the one that was sent may be spelt in several ways.
-        let route = request.route().map(|route| route.uri.path());
+        let route = request.route().filter(|route| route.name.as_deref() != Some(methods::NO_ROUTE));
+        let route = route.map(|route| route.uri.path());
         if route.is_some_and(|route| PERSONAL.iter().any(|personal| route.starts_with(personal))) {
             response.set_header(Header::new("Cache-Control", "no-store"));
         }

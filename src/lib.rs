@@ -24,6 +24,8 @@
 //! | what is logged, and how | [`log`], [`fairings`] |
 //! | where mongod comes from, how it is run | [`mongo::mongod`], [`mongo::embedded`] |
 //! | which databases this binary takes | [`mongo::schema`] |
+//! | what is around every handler | [`deadline`], [`refusal`] |
+//! | how long an answer is kept for a client that does not read | [`unread`] |
 //! | how the server stops | [`stop`] |
 
 #![warn(clippy::unwrap_used, clippy::dbg_macro, clippy::todo)]
@@ -54,6 +56,7 @@ pub mod openapi;
 pub mod page;
 pub mod problem;
 pub mod query;
+pub mod refusal;
 pub mod reply;
 pub mod request_id;
 pub mod secret;
@@ -62,6 +65,7 @@ pub mod stop;
 pub mod timestamp;
 #[cfg(feature = "otlp")]
 pub mod traces;
+pub mod unread;
 pub mod users;
 pub mod web;
 
@@ -127,6 +131,7 @@ pub fn rocket(
         .attach(Cors::new(&settings.cors.origins))
         .attach(fairings::Envelope::new(requests.clone()))
         .manage(requests)
+        .attach(unread::stage(unread::PATIENCE))
         .register("/", catchers::all())
         .manage(Cursors::new(secret))
         .attach(mail::stage(mailer))

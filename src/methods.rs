@@ -1,7 +1,8 @@
 //! A wrong method is 405 with `Allow`, not Rocket's 404.
 //!
-//! Once every route is mounted, each path gets a fallback for each method that it lacks. HEAD has
-//! none: Rocket answers it by way of GET.
+//! Once every route is mounted, each path gets a fallback for each method that it lacks, and each method one
+//! for all other paths: that is 404 like Rocket's own, but after the body was read ([`crate::refusal`]).
+//! HEAD has none: Rocket answers it by way of GET.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,13 +10,13 @@ use rocket::{
     Data, Request, Route,
     fairing::AdHoc,
     http::Method,
-    response::Responder,
     route::{Handler, Outcome},
 };
 
 use crate::{
     metrics::{self, hidden},
     problem::Problem,
+    refusal,
 };
 
 const METHODS: [Method; 8] = [
@@ -32,22 +33,28 @@ const METHODS: [Method; 8] = [
 /// Names below `/api/movies/` that are no ids, whether something is mounted there yet or not.
 const NO_IDS: [&str; 3] = ["/api/movies/suggest", "/api/movies/facets", "/api/movies/events"];
 
-/// The name of the routes made here, by which a test tells them from the others.
-pub const NAME: &str = "method_not_allowed";
+/// The names of the routes made here, which tell them from the others.
+pub const WRONG_METHOD: &str = "method_not_allowed";
+pub const NO_ROUTE: &str = "not_found";
+
+/// After every other route.
+const LAST: isize = isize::MAX;
 
 #[derive(Clone)]
-struct Fallback {
-    allow: String,
-}
+struct Fallback(Problem);
 
 #[rocket::async_trait]
 impl Handler for Fallback {
-    async fn handle<'r>(&self, request: &'r Request<'_>, _: Data<'r>) -> Outcome<'r> {
-        match Problem::MethodNotAllowed(self.allow.clone()).respond_to(request) {
-            Ok(response) => Outcome::Success(response),
-            Err(status) => Outcome::Error(status),
-        }
+    async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
+        let (status, _) = self.0.clone().refuse(request);
+        Outcome::Forward((data, status))
     }
+}
+
+/// Whether this is a route of the service, and not one of those made here.
+#[must_use]
+pub fn is_real(route: &Route) -> bool {
+    !matches!(route.name.as_deref(), Some(WRONG_METHOD | NO_ROUTE))
 }
 
 /// To be attached last.
@@ -63,13 +70,18 @@ pub fn stage() -> AdHoc {
         }
         let fallbacks: Vec<Route> =
             paths.iter().flat_map(|(path, methods)| fallbacks(path, methods)).collect();
-        rocket.mount("/", fallbacks)
+        let elsewhere = METHODS.map(|method| {
+            let mut route = Route::ranked(LAST, method, "/<_..>", Fallback(Problem::NotFound));
+            route.name = Some(NO_ROUTE.into());
+            route
+        });
+        rocket.mount("/", fallbacks).mount("/", refusal::guarded(elsewhere.into()))
     })
 }
 
 /// For whom a route is not there, its fallbacks are not there either.
 fn fallbacks(path: &str, methods: &BTreeSet<&'static str>) -> Vec<Route> {
-    let fallbacks = refusing(path, methods);
+    let fallbacks = refusal::guarded(refusing(path, methods));
     if path == metrics::PATH { hidden(fallbacks) } else { fallbacks }
 }
 
@@ -83,8 +95,9 @@ fn refusing(path: &str, methods: &BTreeSet<&'static str>) -> Vec<Route> {
         .into_iter()
         .filter(|method| !methods.contains(method.as_str()))
         .map(|method| {
-            let mut route = Route::new(method, path, Fallback { allow: allow.clone() });
-            route.name = Some(NAME.into());
+            let refusal = Problem::MethodNotAllowed(allow.clone());
+            let mut route = Route::new(method, path, Fallback(refusal));
+            route.name = Some(WRONG_METHOD.into());
             route
         })
         .collect()

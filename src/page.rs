@@ -26,6 +26,12 @@ const DEFAULT_LIMIT: u32 = 20;
 const MAX_LIMIT: u32 = 100;
 /// The contract's limit on a cursor, in characters.
 const MAX_CURSOR: usize = 2_048;
+/// The contract's limit on a page, in bytes: what a client that does not read can make the server keep.
+const MAX_PAGE: usize = 1 << 20;
+/// Room for what follows the items: the cursor, the total, and their names.
+const ENDING: usize = MAX_CURSOR + 64;
+/// The contract's limit on `Link`, in bytes. A proxy keeps the whole head of an answer in one buffer.
+const MAX_LINK: usize = 2_048;
 /// Bytes of the signature: 128 bits are plenty against guessing, and short.
 const SIGNATURE: usize = 16;
 
@@ -102,19 +108,23 @@ impl Cursors {
 pub struct Paging {
     pub limit: u32,
     after: Option<String>,
-    /// The request's own address without `after`: where `Link` leads.
+    /// The address of this list without `after`: where `Link` leads.
     link: String,
 }
 
 impl Paging {
+    /// `parameters` are those of the list itself, as they were understood: `Link` repeats them in this form, so
+    /// a request cannot make it longer than it has to be.
+    ///
     /// # Errors
-    /// 400 for a limit that is none.
-    pub fn read(query: &mut Query<'_>) -> Result<Self, Problem> {
+    /// 400 for a limit that is not a number from 1 to 100.
+    pub fn read(query: &mut Query<'_>, mut parameters: Vec<(&str, String)>) -> Result<Self, Problem> {
         let rule = "must be a number from 1 to 100";
         let in_range = |limit: &u32| (1..=MAX_LIMIT).contains(limit);
         let limit = query.parsed("limit", rule, |text| number(text).filter(in_range))?;
         let after = query.one("after")?.map(str::to_owned);
-        Ok(Self { limit: limit.unwrap_or(DEFAULT_LIMIT), after, link: query.address_without("after") })
+        parameters.extend(limit.map(|limit| ("limit", limit.to_string())));
+        Ok(Self { limit: limit.unwrap_or(DEFAULT_LIMIT), after, link: query.address_with(&parameters) })
     }
 
     /// What the OpenAPI document says of the two.
@@ -147,10 +157,13 @@ impl Paging {
 }
 
 /// Some items of a list, and how to go on.
-pub struct Page<'a, T> {
-    items: &'a [T],
-    next: Option<String>,
-    link: Option<String>,
+pub struct Page<'a, T, P> {
+    /// One more than the limit, if there are as many.
+    found: &'a [T],
+    paging: &'a Paging,
+    cursors: &'a Cursors,
+    binding: &'a str,
+    position: P,
     total: Option<u64>,
 }
 
@@ -165,21 +178,16 @@ pub fn schema(item: impl Into<RefOr<Schema>>) -> ObjectBuilder {
     ObjectBuilder::new().property("items", items).required("items").property("next", next).required("next")
 }
 
-impl<'a, T> Page<'a, T> {
+impl<'a, T, P: Fn(&T) -> Position> Page<'a, T, P> {
     /// `found` holds one item more than the limit if there is a next page.
     pub fn new(
         found: &'a [T],
-        paging: &Paging,
-        cursors: &Cursors,
-        binding: &str,
-        position: impl FnOnce(&T) -> Position,
+        paging: &'a Paging,
+        cursors: &'a Cursors,
+        binding: &'a str,
+        position: P,
     ) -> Self {
-        let items = &found[..found.len().min(paging.limit as usize)];
-        let last = items.last().filter(|_| found.len() > items.len());
-        let next = last.map(|last| cursors.seal(binding, &position(last)));
-        // The cursor's alphabet needs no escaping.
-        let link = next.as_ref().map(|next| format!("{}after={next}", paging.link));
-        Self { items, next, link, total: None }
+        Self { found, paging, cursors, binding, position, total: None }
     }
 
     /// With the number of all items of the list, this page's or not.
@@ -198,21 +206,33 @@ impl<'a, T> Page<'a, T> {
     ) -> Result<Reply, Problem> {
         let mut json = Json::default();
         json.text("{\"items\":[");
-        for (number, item) in self.items.iter().enumerate() {
-            json.text(if number == 0 { "" } else { "," });
+        let mut written = 0;
+        for item in self.found.iter().take(self.paging.limit as usize) {
+            let before = json.len();
+            json.text(if written == 0 { "" } else { "," });
             write(item, &mut json)?;
+            // The first one is on the page whatever its size: each page must lead further.
+            if written > 0 && json.len() + ENDING > MAX_PAGE {
+                json.cut(before);
+                break;
+            }
+            written += 1;
         }
+        let last = self.found[..written].last().filter(|_| self.found.len() > written);
+        let next = last.map(|last| self.cursors.seal(self.binding, &(self.position)(last)));
         // `null` on the last page: always there.
         json.text("],\"next\":");
-        json.view(&self.next)?;
+        json.view(&next)?;
         if let Some(total) = self.total {
             json.text(",\"total\":");
             json.view(&total)?;
         }
         json.text("}");
         let reply = Reply::ok_with(json);
-        Ok(match &self.link {
-            Some(link) => reply.header("Link", format!("<{link}>; rel=\"next\"")),
+        // The cursor's alphabet needs no escaping.
+        let link = next.map(|next| format!("<{}after={next}>; rel=\"next\"", self.paging.link));
+        Ok(match link.filter(|link| link.len() <= MAX_LINK) {
+            Some(link) => reply.header("Link", link),
             None => reply,
         })
     }

@@ -11,22 +11,20 @@ use crate::problem::Problem;
 pub struct Query<'r> {
     /// Of the route.
     path: &'r str,
-    all: Vec<(&'r str, &'r str)>,
     left: Vec<(&'r str, &'r str)>,
 }
 
 impl<'r> Query<'r> {
     pub fn of(request: &'r Request<'_>) -> Self {
-        let all: Vec<_> = request.uri().query().map(|query| query.segments().collect()).unwrap_or_default();
-        Self { path: request.route().map_or("", |route| route.uri.path()), left: all.clone(), all }
+        let left = request.uri().query().map(|query| query.segments().collect()).unwrap_or_default();
+        Self { path: request.route().map_or("", |route| route.uri.path()), left }
     }
 
-    /// The route's path and the query, but for one parameter; it can be put behind them. Both are
-    /// written anew: what was sent may be spelt in ways that are not safe to repeat (`//host/`).
+    /// The route's path with these parameters; one more can be put behind them. Both are written anew: what
+    /// was sent may be spelt in ways that are not safe to repeat (`//host/`).
     #[must_use]
-    pub fn address_without(&self, name: &str) -> String {
-        let kept = self.all.iter().filter(|(found, _)| *found != name);
-        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish();
+    pub fn address_with(&self, parameters: &[(&str, String)]) -> String {
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
         let separator = if query.is_empty() { "" } else { "&" };
         format!("{}?{query}{separator}", self.path)
     }
@@ -86,7 +84,7 @@ impl Query<'_> {
             .and_then(|value| query.finish().map(|()| value))
         {
             Ok(value) => Outcome::Success(value),
-            Err(problem) => Outcome::Error(problem.refuse(request)),
+            Err(problem) => problem.forward(request),
         }
     }
 }

@@ -21,6 +21,17 @@ impl Json {
         self.0.extend_from_slice(json.as_bytes());
     }
 
+    /// How much is written, in bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Takes back what was written after the first so many bytes.
+    pub fn cut(&mut self, len: usize) {
+        self.0.truncate(len);
+    }
+
     /// # Errors
     /// 500 if the view has no JSON form.
     pub fn view(&mut self, view: &impl Serialize) -> Result<(), Problem> {

@@ -88,7 +88,6 @@ impl Fairing for LastAnswers {
 
     async fn on_response<'r>(&self, _request: &'r Request<'_>, response: &mut Response<'r>) {
         if self.0.load(Ordering::Relaxed) {
-            // HTTP/2 knows no such header, and hyper leaves it out there: it has a frame for this.
             response.set_header(Header::new("Connection", "close"));
         }
     }

@@ -86,7 +86,7 @@ impl<'r> FromRequest<'r> for CurrentUser {
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
         match Self::identify(request).await {
             Ok(user) => Outcome::Success(user),
-            Err(problem) => Outcome::Error(problem.refuse(request)),
+            Err(problem) => problem.forward(request),
         }
     }
 }
@@ -103,8 +103,8 @@ impl<'r> FromRequest<'r> for Admin {
         };
         match is_admin {
             Ok(true) => Outcome::Success(Self(user.id())),
-            Ok(false) => Outcome::Error(Problem::AdminsOnly.refuse(request)),
-            Err(problem) => Outcome::Error(problem.refuse(request)),
+            Ok(false) => Problem::AdminsOnly.forward(request),
+            Err(problem) => problem.forward(request),
         }
     }
 }

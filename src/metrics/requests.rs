@@ -40,8 +40,9 @@ pub struct RequestMetrics {
     rows: Arc<OnceLock<HashMap<String, Box<Row>>>>,
 }
 
-/// A request under way. It counts until it is dropped with its request, which is when the last byte of
-/// its answer is out or nobody takes it any more, however its handler ended; or until it is let go.
+/// A request under way. It counts until it is dropped with its request, however its handler ended: when the
+/// connection has taken the last byte of the answer, or closes before that. A client that goes away while the
+/// handler runs ends nothing: Rocket runs each request in a task of its own. Or it counts until it is let go.
 pub struct Active {
     gauge: IntGauge,
     is_over: AtomicBool,

@@ -42,7 +42,7 @@ pub fn stage(public: bool, requests: &RequestMetrics) -> AdHoc {
         let rocket = rocket.manage(Metrics { registry: Registry::new(), public });
         register(&rocket, collectors);
         register(&rocket, process());
-        rocket.mount(PATH, hidden(routes![scrape]))
+        rocket.mount(PATH, hidden(crate::deadline::limited(routes![scrape])))
     })
 }
 

@@ -150,6 +150,20 @@ impl MovieFilter {
             .collect()
     }
 
+    /// The parameters that read as this filter.
+    fn parameters(&self) -> Vec<(&'static str, String)> {
+        let mut all: Vec<_> = self.search.iter().map(|search| ("q", search.clone())).collect();
+        for (parameter, field) in EXACT {
+            let values =
+                self.exact.iter().filter(|(found, _)| *found == field).flat_map(|(_, values)| values);
+            all.extend(values.map(|value| (parameter, value.clone())));
+        }
+        let years = [("year", self.year), ("year_min", self.year_min), ("year_max", self.year_max)];
+        all.extend(years.into_iter().filter_map(|(name, year)| Some((name, year?.to_string()))));
+        all.extend(self.added_by.map(|owner| ("added_by", owner.to_string())));
+        all
+    }
+
     /// The parts of the filter, where no index has them in this order, and an index of their own can
     /// be used: a search has its own.
     pub(super) fn parts_beside(&self, sort: Sort) -> Vec<Part> {
@@ -242,11 +256,17 @@ impl MovieQuery {
         let sort = query.parsed("sort", rule, |text| Sort::parse(text).filter(usable))?;
         let default =
             if filter.search.is_some() { Sort::Relevance } else { Sort::CreatedAt(Direction::Descending) };
+        let selection = Selection::read(query)?;
+        let count = query.parsed("count", "must be true or false", flag)?;
+        let mut parameters = filter.parameters();
+        parameters.extend(sort.map(|sort| ("sort", sort.parameter())));
+        parameters.extend(selection.parameter().map(|fields| ("fields", fields)));
+        parameters.extend(count.map(|count| ("count", count.to_string())));
         Ok(Self {
             sort: sort.unwrap_or(default),
-            selection: Selection::read(query)?,
-            paging: Paging::read(query)?,
-            count: query.parsed("count", "must be true or false", flag)?.unwrap_or(false),
+            selection,
+            paging: Paging::read(query, parameters)?,
+            count: count.unwrap_or(false),
             filter: Arc::new(filter),
         })
     }

@@ -76,7 +76,7 @@ pub fn stage(movies: Movies, limits: Limits) -> AdHoc {
             .manage(rate::WriteRate::new(limits.writes_per_minute))
             .mount("/api/movies", crate::deadline::limited(catalogue))
             // Without the limit of time: a stream of events has no end.
-            .mount("/api/movies", routes![events::follow])
+            .mount("/api/movies", crate::refusal::guarded(routes![events::follow]))
             .mount("/api/users", crate::deadline::limited(routes![routes::my_movies]))
             .attach(AdHoc::on_liftoff("events", |rocket| {
                 let shutdown = rocket.shutdown();

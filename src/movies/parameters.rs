@@ -45,8 +45,14 @@ fn selection() -> Parameter {
     let list = ObjectBuilder::new()
         .schema_type(Type::String)
         .pattern(Some(format!("^({names})(,({names}))*$")))
+        // All of them, each once.
+        .max_length(Some(FIELDS.join(",").len()))
         .examples(["name,year"]);
-    optional("fields", "Which fields to answer with, with commas between them; `id` is always there.", list)
+    optional(
+        "fields",
+        "Which fields to answer with, each once, with commas between them; `id` is always there.",
+        list,
+    )
 }
 
 impl IntoParams for MovieQuery {

@@ -24,14 +24,26 @@ pub struct SelectionQuery(pub Selection);
 
 impl Selection {
     /// # Errors
-    /// 400 for a name that is no field.
+    /// 400 for a name that is not a field, or is there twice.
     pub fn read(query: &mut Query<'_>) -> Result<Self, Problem> {
         let Some(text) = query.one("fields")? else { return Ok(Self(None)) };
-        let known = |name: &str| FIELDS.iter().copied().find(|field| *field == name.trim());
-        let fields: Option<Vec<&'static str>> = text.split(',').map(known).collect();
-        fields.map(|fields| Self(Some(fields))).ok_or_else(|| {
-            invalid("fields", &format!("must be a comma-separated list of {}", FIELDS.join(", ")))
-        })
+        let mut fields = Vec::new();
+        for name in text.split(',').map(str::trim) {
+            let known = FIELDS.iter().copied().find(|field| *field == name).ok_or_else(|| {
+                invalid("fields", &format!("must be a comma-separated list of {}", FIELDS.join(", ")))
+            })?;
+            if fields.contains(&known) {
+                return Err(invalid("fields", &format!("names '{known}' twice")));
+            }
+            fields.push(known);
+        }
+        Ok(Self(Some(fields)))
+    }
+
+    /// The parameter that reads as this; `None` where everything is chosen.
+    #[must_use]
+    pub fn parameter(&self) -> Option<String> {
+        self.0.as_ref().map(|fields| fields.join(","))
     }
 
     /// Writes what a client reads of a movie.

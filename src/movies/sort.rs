@@ -58,6 +58,18 @@ impl Sort {
         }
     }
 
+    /// The parameter that reads as this.
+    #[must_use]
+    pub fn parameter(self) -> String {
+        let (name, direction) = match self {
+            Self::CreatedAt(direction) => ("created_at", direction),
+            Self::Name(direction) => ("name", direction),
+            Self::Year(direction) => ("year", direction),
+            Self::Relevance => ("relevance", Ascending),
+        };
+        format!("{}{name}", if direction == Descending { "-" } else { "" })
+    }
+
     /// The collation of the query: without it, the index on names would not be used.
     #[must_use]
     pub fn collation(self) -> Option<Collation> {

@@ -89,6 +89,6 @@ pub fn stage() -> AdHoc {
     let config = Config::from("/api/openapi.json").validator_url("none").try_it_out_enabled(true);
     let setup = Setup(Arc::new(config.persist_authorization(false)));
     AdHoc::on_ignite("Swagger UI", |rocket| async {
-        rocket.manage(setup).mount("/api/docs", routes![page, file])
+        rocket.manage(setup).mount("/api/docs", crate::deadline::limited(routes![page, file]))
     })
 }

@@ -8,11 +8,17 @@
 //! The form is RFC 9457. What the log says of an error is another text: it is written here too, once,
 //! with the request's id.
 
-use std::{borrow::Cow, io::Cursor, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    io::Cursor,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use rocket::{
     Request, Response,
     http::{ContentType, Header, Status},
+    request,
     response::{self, Responder},
 };
 use serde::Serialize;
@@ -266,20 +272,29 @@ impl<'r> Responder<'r, 'static> for Problem {
     }
 }
 
-/// Where a guard leaves its problem for the catcher: Rocket does not hand over a guard's error.
-struct Refusal(Option<Problem>);
+/// Where a guard leaves its problem for the catcher: Rocket does not hand over a guard's error. The first
+/// one is kept.
+#[derive(Default)]
+struct Refusal(OnceLock<Problem>);
 
 impl Problem {
-    /// A request guard's or data guard's refusal.
+    /// A data guard's refusal.
     #[must_use]
     pub fn refuse(self, request: &Request<'_>) -> (Status, Self) {
-        request.local_cache(|| Refusal(Some(self.clone())));
+        request.local_cache(Refusal::default).0.get_or_init(|| self.clone());
         (self.kind().status, self)
+    }
+
+    /// A request guard's refusal. To Rocket it is no error, so that it does not drop the body: see
+    /// [`crate::refusal`].
+    #[must_use]
+    pub fn forward<T>(self, request: &Request<'_>) -> request::Outcome<T, Self> {
+        request::Outcome::Forward(self.refuse(request).0)
     }
 
     /// What a guard has left, if one has.
     #[must_use]
     pub fn refused(request: &Request<'_>) -> Option<Self> {
-        request.local_cache(|| Refusal(None)).0.clone()
+        request.local_cache(Refusal::default).0.get().cloned()
     }
 }

@@ -56,5 +56,7 @@ fn list() -> Page {
 /// Mounts the pages.
 #[must_use]
 pub fn stage() -> AdHoc {
-    AdHoc::on_ignite("problem pages", |rocket| async { rocket.mount("/problems", routes![list, page]) })
+    AdHoc::on_ignite("problem pages", |rocket| async {
+        rocket.mount("/problems", crate::deadline::limited(routes![list, page]))
+    })
 }

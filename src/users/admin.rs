@@ -52,7 +52,8 @@ impl UserQuery {
         if email_prefix.as_ref().is_some_and(|prefix| has_control(prefix, false)) {
             return Err(invalid("email", "must not hold a control character"));
         }
-        Ok(Self { filter: UserFilter { email_prefix }, paging: Paging::read(query)? })
+        let parameters = email_prefix.iter().map(|prefix| ("email", prefix.clone())).collect();
+        Ok(Self { paging: Paging::read(query, parameters)?, filter: UserFilter { email_prefix } })
     }
 }
 

@@ -296,6 +296,7 @@ async fn every_malformed_parameter_is_400_and_named() {
         ("fields=nome", "fields"),
         ("fields=typeahead", "fields"),
         ("fields=name&fields=id", "fields"),
+        ("fields=name,year,name", "fields"),
         ("count=", "count"),
         ("count=yes", "count"),
         ("count=TRUE", "count"),

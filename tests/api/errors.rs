@@ -6,7 +6,10 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::{Reply, TestApp};
+use crate::{
+    matrix::ROUTES,
+    support::{Reply, TestApp},
+};
 
 /// Sends bytes as they are; the whole answer.
 async fn raw(app: &TestApp, request: &str) -> String {
@@ -86,6 +89,14 @@ async fn what_rocket_refuses_before_routing_has_the_same_form() {
 }
 
 #[tokio::test]
+async fn http_2_is_not_spoken() {
+    let app = TestApp::start().await;
+    // The preface of a client that knows, and its empty settings (RFC 9113, section 3.4).
+    let answer = raw(&app, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0").await;
+    assert!(answer.starts_with("HTTP/1.1 4"), "{answer:?}");
+}
+
+#[tokio::test]
 async fn a_body_is_checked_in_order() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
@@ -132,6 +143,68 @@ async fn a_body_of_exactly_the_limit_is_read() {
     );
     let answer = raw(&app, &format!("{head}{}0\r\n\r\n", chunk.repeat(5))).await;
     assert!(answer.contains("payload-too-large"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_refused_body_is_read_to_its_end_and_the_connection_stays() {
+    let app = TestApp::start().await;
+    let token = app.user("ann").await.token.clone().unwrap();
+    let token = format!("Authorization: Bearer {token}\r\n");
+    let body = "x".repeat(250_000);
+    let chunked = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    for (request, header, status) in [
+        ("POST /api/movies", "", 401),
+        ("PUT /api/movies/65a000000000000000000000", "", 401),
+        ("DELETE /api/users/me", "Authorization: Bearer nonsense\r\n", 401),
+        ("PATCH /api/admin/users/65a000000000000000000000", &*token, 403),
+        ("POST /api/movies?nonsense=1", &*token, 400),
+        ("POST /api/movies", &*format!("{token}Host: y\r\n"), 400),
+        ("POST /api/movies", &*token, 415),
+        ("GET /api/movies?limit=none", "", 400),
+        ("GET /api/movies/events?nonsense=1", "", 400),
+        ("POST /api/nothing", "", 404),
+        ("DELETE /nothing/at/all", "", 404),
+        ("GET /api/nothing", "", 404),
+        ("POST /problems", "", 405),
+        ("PUT /api/movies", &*token, 405),
+    ] {
+        let next = "GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        let head = format!("{request} HTTP/1.1\r\nHost: x\r\n{header}");
+        let length = format!("Content-Length: {}\r\n\r\n{body}", body.len());
+        for sent in [length, format!("Transfer-Encoding: chunked\r\n\r\n{chunked}")] {
+            let answers = raw(&app, &format!("{head}{sent}{next}")).await;
+            let starts = answers.starts_with(&format!("HTTP/1.1 {status} "));
+            assert!(starts && answers.contains("HTTP/1.1 200 "), "{request}, {status}: {answers}");
+        }
+    }
+    assert_eq!(app.count("movies", bson::doc! {}).await, 0);
+}
+
+#[tokio::test]
+async fn two_host_lines_are_400_on_every_route_and_beside_them() {
+    let app = TestApp::start().await;
+    let filled =
+        |segment: &'static str| if segment.starts_with('<') { "65a000000000000000000000" } else { segment };
+    let mut asked: Vec<(&str, String)> = ROUTES
+        .iter()
+        .map(|(method, path, ..)| (*method, path.split('/').map(filled).collect::<Vec<_>>().join("/")))
+        .collect();
+    asked.extend([
+        ("GET", "/nothing".to_owned()),
+        ("PUT", "/api/movies".to_owned()),
+        ("HEAD", "/api/movies".to_owned()),
+    ]);
+    for (method, path) in asked {
+        for hosts in ["Host: x\r\nHost: y", "Host: x\r\nhost: x"] {
+            let answer =
+                raw(&app, &format!("{method} {path} HTTP/1.1\r\n{hosts}\r\nConnection: close\r\n\r\n")).await;
+            assert!(answer.starts_with("HTTP/1.1 400 "), "{method} {path}: {answer}");
+            assert!(
+                method == "HEAD" || answer.contains(r#""code":"bad-request""#),
+                "{method} {path}: {answer}"
+            );
+        }
+    }
 }
 
 #[tokio::test]

@@ -440,6 +440,68 @@ async fn the_link_is_written_anew_whatever_was_sent() {
 }
 
 #[tokio::test]
+async fn the_link_says_no_more_than_what_was_understood_and_is_never_long() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann").await;
+    // Values that take three times their length in a query.
+    let casts: Vec<String> = (0..50).map(|number| format!("Élodie Ünal de la Forêt {number:02}")).collect();
+    for name in ["One", "Two"] {
+        let movie = json!({ "name": name, "casts": casts, "genres": ["Drama"] });
+        ann.post("/api/movies", &movie).await.assert_status(201);
+    }
+    let read = async |query: &str| {
+        let page = app.anyone().get(&format!("/api/movies?{query}")).await.assert_status(200);
+        (page.json()["next"].as_str().unwrap().to_owned(), page.header("Link"))
+    };
+    // Repeats, spaces and a composed letter in two pieces: one value each.
+    let sent = "limit=1&genre=Drama&genre=%20Drama&cast=E%CC%81lodie%20%C3%9Cnal%20de%20la%20For%C3%AAt%2000&fields=%20name,year&count=false";
+    let (next, link) = read(sent).await;
+    let kept =
+        "genre=Drama&cast=%C3%89lodie+%C3%9Cnal+de+la+For%C3%AAt+00&fields=name%2Cyear&count=false&limit=1";
+    assert_eq!(link, Some(format!("</api/movies?{kept}&after={next}>; rel=\"next\"")));
+    app.anyone().get(&format!("/api/movies?{kept}&after={next}")).await.assert_status(200);
+    let mut had_one = Vec::new();
+    for count in [1, 20, 50] {
+        let filter: Vec<String> =
+            casts[..count].iter().map(|name| format!("cast={}", name.replace(' ', "%20"))).collect();
+        let (next, link) = read(&format!("limit=1&{}", filter.join("&"))).await;
+        assert!(link.as_ref().is_none_or(|link| link.len() <= 2_048 && link.contains(&next)), "{link:?}");
+        had_one.push(link.is_some());
+    }
+    assert_eq!(had_one, [true, true, false]);
+}
+
+#[tokio::test]
+async fn a_page_ends_at_a_mebibyte_and_the_walk_goes_on() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann").await;
+    // 210 KB each.
+    let plot = "é".repeat(10_000);
+    let casts: Vec<String> = (0..480).map(|number| format!("{number:03}{}", "é".repeat(197))).collect();
+    for number in 0..9 {
+        let movie =
+            json!({ "name": format!("Large {number}"), "casts": casts, "genres": ["Drama"], "plot": plot });
+        ann.post("/api/movies", &movie).await.assert_status(201);
+    }
+    let (mut path, mut sizes, mut names) = ("/api/movies?limit=100".to_owned(), Vec::new(), Vec::new());
+    loop {
+        let page = app.anyone().get(&path).await.assert_status(200);
+        assert!(page.body.len() <= 1 << 20, "{}", page.body.len());
+        let page = page.json();
+        let items = page["items"].as_array().unwrap();
+        sizes.push(items.len());
+        names.extend(items.iter().map(|movie| movie["name"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/api/movies?limit=100&after={next}");
+    }
+    let expected: Vec<String> = (0..9).rev().map(|number| format!("Large {number}")).collect();
+    assert_eq!((sizes, names), (vec![4, 4, 1], expected));
+    // What is chosen counts, not what is stored.
+    let page = app.anyone().get("/api/movies?fields=name").await.assert_status(200).json();
+    assert_eq!((page["items"].as_array().unwrap().len(), &page["next"]), (9, &json!(null)));
+}
+
+#[tokio::test]
 async fn a_walk_visits_what_stood_there_throughout_once_whatever_comes_and_goes() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;

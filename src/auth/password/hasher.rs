@@ -65,7 +65,7 @@ impl HasherMetrics {
             running: metrics::gauge("movie_bag_password_jobs_running", "Passwords that are being hashed."),
             ended: counters(
                 "movie_bag_password_jobs_total",
-                "Passwords to hash: done; refused, the queue or the caller's share of it being full; abandoned, the caller having gone.",
+                "Passwords to hash: done; refused, the queue or the caller's share of it being full; abandoned, the request's time being up.",
                 "result",
                 &["done", "refused", "abandoned"],
             ),
@@ -241,7 +241,7 @@ impl Hasher {
             metrics.waiting.dec();
             metrics.running.inc();
             let _running = Running(metrics.running.clone());
-            // Whoever asked may have gone in the meantime.
+            // The request may have run out of time in the meantime.
             if answer.is_closed() {
                 metrics.ended("abandoned");
             } else {

@@ -9,8 +9,9 @@
 //! older than a command of its own would have told; and nothing is kept.
 //!
 //! What it promises: at most [`Command::CALLERS`] wait (the next is refused), at most [`Command::KEYS`]
-//! keys of at most [`Command::BYTES`] share a command, in the order in which they came. A caller that goes away leaves the others
-//! alone. A command that fails, fails for those whom it carried: each gets the error. A command that
+//! keys of at most [`Command::BYTES`] share a command, in the order in which they came. A caller that gives
+//! up (its request has taken too long) leaves the others alone. A command that fails, fails for those whom
+//! it carried: each gets the error. A command that
 //! takes longer than [`SLOW`] holds up nobody else, as long as there are fewer than
 //! [`Command::MOST_RUNS`].
 
@@ -151,7 +152,7 @@ impl<C: Command> Shared<C> {
         own.spawn(batch);
     }
 
-    /// A task of its own: a caller that goes away must not take along what others wait for.
+    /// A task of its own: a caller that gives up must not take along what others wait for.
     fn spawn(self: &Arc<Self>, batch: Option<Batch<C>>) {
         let Some(batch) = batch else { return };
         let run = Run { id: batch.run, shared: Arc::clone(self) };

@@ -43,7 +43,7 @@ impl<'r> FromRequest<'r> for LastEventId {
         match (sent.next(), sent.next()) {
             (None | Some(""), None) => Outcome::Success(Self(None)),
             (Some(text), None) if Token::parse(text).is_some() => Outcome::Success(Self(Token::parse(text))),
-            _ => Outcome::Error(Problem::BadRequest.refuse(request)),
+            _ => Problem::BadRequest.forward(request),
         }
     }
 }
