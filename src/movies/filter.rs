@@ -153,10 +153,10 @@ impl MovieFilter {
     /// The parameters that read as this filter.
     fn parameters(&self) -> Vec<(&'static str, String)> {
         let mut all: Vec<_> = self.search.iter().map(|search| ("q", search.clone())).collect();
-        for (parameter, field) in EXACT {
+        for exact in EXACT {
             let values =
-                self.exact.iter().filter(|(found, _)| *found == field).flat_map(|(_, values)| values);
-            all.extend(values.map(|value| (parameter, value.clone())));
+                self.exact.iter().filter(|(found, _)| *found == exact.field).flat_map(|(_, values)| values);
+            all.extend(values.map(|value| (exact.parameter, value.clone())));
         }
         let years = [("year", self.year), ("year_min", self.year_min), ("year_max", self.year_max)];
         all.extend(years.into_iter().filter_map(|(name, year)| Some((name, year?.to_string()))));
