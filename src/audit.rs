@@ -53,6 +53,13 @@ pub fn record_command(event: Event, user: UserId) {
     tracing::info!(target: TARGET, event = event.name(), %user, by = "command line", "audit");
 }
 
+/// A sweep has finished a deletion whose server died, or lost the database, before it had marked the
+/// account. Two sweeps, or a sweep and a slow deletion, may both write this line: twice is better than never.
+pub fn record_swept(user: UserId) {
+    let event = Event::AccountDeleted.name();
+    tracing::info!(target: TARGET, event, %user, by = "sweep", "audit");
+}
+
 /// The request guard that writes: it knows the request's id, where it came from, and who sent it.
 #[derive(Debug, Clone)]
 pub struct Audit {

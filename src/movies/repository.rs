@@ -11,6 +11,7 @@ use mongodb::{
 
 use prometheus::core::Collector;
 use rocket::Shutdown;
+use serde::Deserialize;
 
 use super::{
     cache::{Cache, Look},
@@ -52,6 +53,15 @@ impl Identified for ReadMovie {
     fn id(&self) -> MovieId {
         MovieId(self.id)
     }
+}
+
+/// What a cascade reads of a movie.
+#[derive(Deserialize)]
+struct OwnedId {
+    #[serde(rename = "_id")]
+    id: MovieId,
+    #[serde(rename = "added_by")]
+    owner: UserId,
 }
 
 struct Forget {
@@ -215,22 +225,22 @@ impl Movies {
         within(COMMAND, self.documents.count_documents(doc! { "added_by": owner })).await
     }
 
-    /// Deletes some of a user's movies; tells how many were found.
+    /// Deletes some of these users' movies; returns the owner of each, so nothing when no movie is left.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn remove_batch_of(&self, owner: UserId) -> Result<usize, StoreError> {
-        let documents = self.documents.clone_with_type::<Document>();
-        let find =
-            documents.find(doc! { "added_by": owner }).projection(doc! { "_id": 1 }).limit(CASCADE_BATCH);
-        let found: Vec<Document> = within(BATCH, async { find.await?.try_collect().await }).await?;
-        let ids: Vec<MovieId> =
-            found.iter().filter_map(|document| document.get_object_id("_id").ok().map(MovieId)).collect();
+    pub async fn remove_batch_of(&self, owners: &[UserId]) -> Result<Vec<UserId>, StoreError> {
+        let theirs = doc! { "added_by": { "$in": owners } };
+        let found = self.documents.clone_with_type::<OwnedId>();
+        let find = found.find(theirs.clone()).projection(doc! { "added_by": 1 }).limit(CASCADE_BATCH);
+        let found: Vec<OwnedId> = within(BATCH, async { find.await?.try_collect().await }).await?;
+        let ids: Vec<MovieId> = found.iter().map(|movie| movie.id).collect();
         if !ids.is_empty() {
             let _forget = self.forget_after(&ids);
-            let filter = doc! { "_id": { "$in": &ids }, "added_by": owner };
+            let mut filter = theirs;
+            filter.insert("_id", doc! { "$in": &ids });
             within(BATCH, self.documents.delete_many(filter)).await?;
         }
-        Ok(ids.len())
+        Ok(found.into_iter().map(|movie| movie.owner).collect())
     }
 }

@@ -186,10 +186,8 @@ pub(super) async fn delete(
     users: &State<Users>,
     cascade: &State<Cascade>,
 ) -> Result<Reply, Problem> {
-    let account = find(users, id).await?;
-    let reply = routes::remove(cascade, account.id).await?;
-    audit.record_by(Event::AccountDeleted, account.id, admin.0);
-    Ok(reply)
+    let id = find(users, id).await?.id;
+    routes::remove(cascade, id, move || audit.record_by(Event::AccountDeleted, id, admin.0)).await
 }
 
 async fn find(users: &Users, id: PathId<UserId>) -> Result<Arc<Account>, Problem> {

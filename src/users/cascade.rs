@@ -3,8 +3,8 @@
 //! The only file that touches two repositories. The order of a deletion, each step safe to do again:
 //!
 //! 1. the role goes, unless this is the last admin ([`super::admins`]);
-//! 2. the account is marked: every token of it is refused, its email is free;
-//! 3. its movies go, in batches.
+//! 2. the account is marked: every token of it is refused, its email is free, and the audit log gets its line;
+//! 3. its movies are deleted, in batches.
 //!
 //! A server may die in between, and an insert may have been under way. So the mark stays for a day,
 //! and each instance looks after the marked at its start and every minute. And every insert, once it
@@ -30,6 +30,7 @@ use super::{
     repository::Users,
 };
 use crate::{
+    audit,
     ids::UserId,
     metrics::{counter, gauge},
     mongo::{StoreError, patiently},
@@ -39,6 +40,8 @@ use crate::{
 /// How long a caller waits for the movies to go.
 const PATIENCE: Duration = Duration::from_secs(20);
 const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
+/// How many accounts one command of a sweep asks about.
+const SWEEP_CHUNK: usize = 500;
 
 /// Deletes accounts with all that is theirs.
 #[derive(Clone)]
@@ -85,16 +88,21 @@ impl Cascade {
         vec![Box::new(backlog), Box::new(marks), Box::new(removed), Box::new(failed), Box::new(swept)]
     }
 
-    /// Deletes an account. It goes on when the caller no longer waits.
+    /// Deletes an account. The deletion continues when the caller no longer waits. `record` runs once the
+    /// account is marked; if the database fails before, a sweep records the deletion that it finishes.
     ///
     /// # Errors
     /// When the database fails before the account is marked; inside, when this is the last admin.
-    pub async fn remove_account(&self, id: UserId) -> Result<Result<Removal, LastAdmin>, StoreError> {
+    pub async fn remove_account(
+        &self,
+        id: UserId,
+        record: impl FnOnce() + Send + 'static,
+    ) -> Result<Result<Removal, LastAdmin>, StoreError> {
         let own = self.clone();
         // A task: whether the caller stays connected must not matter.
         let marked = tokio::spawn(async move {
             match own.admins.begin_leaving(id).await? {
-                Ok(()) => Ok(Ok(own.finish(id).await?)),
+                Ok(()) => Ok(Ok(own.finish(id, record).await?)),
                 Err(LastAdmin) => Ok(Err(LastAdmin)),
             }
         });
@@ -107,32 +115,40 @@ impl Cascade {
             Ok(Ok(Ok(()))) => Removal::Complete,
             Err(_) => Removal::GoesOn,
             Ok(failed) => {
-                tracing::warn!(user = %id, ?failed, "movies of a deleted account remain until the next sweep");
+                tracing::warn!(user = %id, ?failed, "the next sweep will complete the deletion of an account");
                 Removal::GoesOn
             }
         }))
     }
 
-    /// Everything after the first step; the movies go in a task of their own.
-    async fn finish(&self, id: UserId) -> Result<JoinHandle<Result<(), StoreError>>, StoreError> {
+    /// Everything after the first step. What comes after the mark is a task of its own: the account is gone, so a
+    /// failure there only leaves work for the next sweep.
+    async fn finish(
+        &self,
+        id: UserId,
+        record: impl FnOnce(),
+    ) -> Result<JoinHandle<Result<(), StoreError>>, StoreError> {
         self.users.mark(id).await?;
-        self.admins.end_leaving(id).await?;
+        record();
         let own = self.clone();
-        own.progress.begin(id);
-        Ok(tokio::spawn(async move { own.remove_movies(id).await }))
+        own.progress.begin(&[id]);
+        Ok(tokio::spawn(async move {
+            let left = own.admins.end_leaving(id).await;
+            own.remove_movies(&[id]).await.and(left)
+        }))
     }
 
-    async fn remove_movies(&self, owner: UserId) -> Result<(), StoreError> {
+    async fn remove_movies(&self, owners: &[UserId]) -> Result<(), StoreError> {
         loop {
             // What could not be asked may still be there.
             let removed =
-                self.movies.remove_batch_of(owner).await.inspect_err(|_| self.progress.begin(owner))?;
-            if removed == 0 {
-                self.progress.end(owner);
+                self.movies.remove_batch_of(owners).await.inspect_err(|_| self.progress.begin(owners))?;
+            if removed.is_empty() {
+                self.progress.end(owners);
                 return Ok(());
             }
-            self.progress.begin(owner);
-            self.progress.removed.inc_by(removed.try_into().unwrap_or(0));
+            self.progress.begin(&removed);
+            self.progress.removed.inc_by(removed.len().try_into().unwrap_or(0));
         }
     }
 
@@ -159,7 +175,8 @@ impl Cascade {
         if patiently(|| self.users.is_alive(owner)).await? {
             return Ok(Ok(inserted.confirmed()));
         }
-        patiently(|| self.remove_movies(owner)).await?;
+        let owners = [owner];
+        patiently(|| self.remove_movies(&owners)).await?;
         Ok(Err(OwnerGone))
     }
 
@@ -178,22 +195,42 @@ impl Cascade {
         }
     }
 
+    /// One account that fails does not hold up the others.
+    ///
     /// # Errors
-    /// When the database fails; what is left is for the next sweep.
+    /// The first failure. What is left is for the next sweep.
     pub async fn sweep(&self) -> Result<(), StoreError> {
+        let mut outcome = Ok(());
         for id in self.admins.leaving().await? {
-            // Begun by an instance that died, or just being done by one that lives: both are fine.
-            self.users.mark(id).await?;
-            self.admins.end_leaving(id).await?;
+            outcome = outcome.and(self.finish_leaving(id).await);
         }
         let marked = self.users.marked().await?;
         self.progress.marks.set(marked.len().try_into().unwrap_or(i64::MAX));
-        for id in marked {
-            self.remove_movies(id).await?;
-            self.users.forget_old_mark(id).await?;
+        for chunk in marked.chunks(SWEEP_CHUNK) {
+            match self.sweep_marked(chunk).await {
+                Err(StoreError::Other(error)) if chunk.len() > 1 => {
+                    tracing::warn!(%error, "a sweep of many deleted accounts failed; now one at a time");
+                    for id in chunk {
+                        outcome = outcome.and(self.sweep_marked(&[*id]).await);
+                    }
+                }
+                result => outcome = outcome.and(result),
+            }
         }
-        self.progress.swept();
-        Ok(())
+        outcome.inspect(|()| self.progress.swept())
+    }
+
+    /// Begun by a server that died, or just being done by one that lives: both are fine.
+    async fn finish_leaving(&self, id: UserId) -> Result<(), StoreError> {
+        self.users.mark(id).await?;
+        // Before the list forgets the account: otherwise a server that dies in between leaves no line.
+        audit::record_swept(id);
+        self.admins.end_leaving(id).await
+    }
+
+    async fn sweep_marked(&self, ids: &[UserId]) -> Result<(), StoreError> {
+        self.remove_movies(ids).await?;
+        self.users.forget_old_marks(ids).await
     }
 }
 
@@ -218,15 +255,15 @@ impl Progress {
         }
     }
 
-    fn begin(&self, id: UserId) {
+    fn begin(&self, ids: &[UserId]) {
         let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
-        unfinished.insert(id);
+        unfinished.extend(ids);
         self.backlog.set(unfinished.len().try_into().unwrap_or(i64::MAX));
     }
 
-    fn end(&self, id: UserId) {
+    fn end(&self, ids: &[UserId]) {
         let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
-        unfinished.remove(&id);
+        unfinished.retain(|id| !ids.contains(id));
         self.backlog.set(unfinished.len().try_into().unwrap_or(i64::MAX));
     }
 

@@ -183,17 +183,17 @@ impl Users {
         within(BATCH, async { find.await?.map_ok(|found| found.id).try_collect().await }).await
     }
 
-    /// Forgets a mark that is older than [`MARK_LIFETIME`] by the database's clock.
+    /// Forgets those of the marks that are older than [`MARK_LIFETIME`] by the database's clock.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn forget_old_mark(&self, id: UserId) -> Result<(), StoreError> {
+    pub async fn forget_old_marks(&self, ids: &[UserId]) -> Result<(), StoreError> {
         let lifetime = i64::try_from(MARK_LIFETIME.as_millis()).unwrap_or(i64::MAX);
         let filter = doc! {
-            "_id": id,
+            "_id": { "$in": ids },
             "deleted_at": { "$exists": true },
             "$expr": { "$lt": ["$deleted_at", { "$subtract": ["$$NOW", lifetime] }] },
         };
-        within(COMMAND, self.users.delete_one(filter)).await.map(drop)
+        within(BATCH, self.users.delete_many(filter)).await.map(drop)
     }
 }

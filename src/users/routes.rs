@@ -45,9 +45,8 @@ pub(super) async fn delete_me(
     _query: NoQuery,
     cascade: &State<Cascade>,
 ) -> Result<Reply, Problem> {
-    let reply = remove(cascade, user.id()).await?;
-    audit.record(Event::AccountDeleted, user.id());
-    Ok(reply)
+    let id = user.id();
+    remove(cascade, id, move || audit.record(Event::AccountDeleted, id)).await
 }
 
 /// One user with everything that is shown where one user is shown.
@@ -57,9 +56,13 @@ pub(super) async fn whole(account: &Account, admins: &Admins, movies: &Movies) -
     Ok(UserView::new(account, role).with_movie_count(movie_count))
 }
 
-/// 204, or 202 while the movies are still going.
-pub(super) async fn remove(cascade: &Cascade, id: UserId) -> Result<Reply, Problem> {
-    match cascade.remove_account(id).await? {
+/// 204, or 202 while the movies are still being deleted. `record` writes the line of the audit log.
+pub(super) async fn remove(
+    cascade: &Cascade,
+    id: UserId,
+    record: impl FnOnce() + Send + 'static,
+) -> Result<Reply, Problem> {
+    match cascade.remove_account(id, record).await? {
         Ok(Removal::Complete) => Ok(Reply::no_content()),
         Ok(Removal::GoesOn) => Ok(Reply::accepted()),
         Err(LastAdmin) => Err(Problem::LastAdmin),

@@ -6,7 +6,7 @@ use bson::doc;
 use movie_bag::{
     ids::UserId,
     movies::Movies,
-    users::{Cascade, Users, admins::Admins},
+    users::{Cascade, Users, admins::Admins, cascade::Removal},
 };
 use serde_json::json;
 
@@ -22,7 +22,7 @@ async fn give_movies(app: &TestApp, owner: &str, count: usize) {
     let now = bson::DateTime::now();
     let movies = (0..count).map(|number| {
         doc! {
-            "name": format!("Movie {number}"), "casts": [], "genres": ["Drama"], "directors": [], "countries": [],
+            "name": format!("Movie {number} of {owner}"), "casts": [], "genres": ["Drama"], "directors": [], "countries": [],
             "languages": [], "added_by": owner, "created_at": now, "updated_at": now, "version": 1_i64,
         }
     });
@@ -124,6 +124,90 @@ async fn a_grant_that_looked_before_the_deletion_does_not_count() {
     assert!(!granting.is_finished(), "the grant was to be held");
     granting.await.unwrap().assert_problem(404, "user-not-found");
     assert_eq!(Admins::new(&app.database).members().await.unwrap().len(), 1);
+}
+
+/// What fails from now on; `"off"` ends it.
+async fn fail(mongod: &OwnMongod, command: &str, namespace: String, mode: impl Into<bson::Bson>) {
+    // BadValue: nothing that passes by itself, so the driver does not try again.
+    let data = doc! { "failCommands": [command], "namespace": namespace, "errorCode": 2 };
+    let set = doc! { "configureFailPoint": "failCommand", "mode": mode.into(), "data": data };
+    mongod.admin.run_command(set).await.unwrap();
+}
+
+#[tokio::test]
+async fn after_the_mark_nothing_is_an_error_and_the_deletion_is_recorded() {
+    let mongod = OwnMongod::start().await;
+    let app = TestApp::on(&mongod.uri()).await;
+    let (ann, bob) = (app.user("ann").await, app.user("bob").await);
+    let movie = ann.add("Heat").await;
+    let bob_id = UserId::parse(&bob.id().await).unwrap();
+    let roles = format!("{}.roles", app.database.name());
+    // The first step is done, the one after the mark fails.
+    fail(&mongod, "update", roles.clone(), doc! { "skip": 1 }).await;
+    ann.delete("/api/users/me").await.assert_status(202);
+    fail(&mongod, "update", roles.clone(), doc! { "skip": 1 }).await;
+    let (recorded, was_recorded) = std::sync::mpsc::channel();
+    let removal = cascade(&app).remove_account(bob_id, move || recorded.send(()).unwrap()).await;
+    assert_eq!(removal.unwrap().unwrap(), Removal::GoesOn);
+    was_recorded.try_recv().expect("it is recorded");
+    fail(&mongod, "update", roles, "off").await;
+    for gone in [&ann, &bob] {
+        gone.get("/api/users/me").await.assert_problem(401, "revoked-token");
+    }
+    app.anyone().get(&movie).await.assert_problem(404, "movie-not-found");
+    assert_eq!(Admins::new(&app.database).leaving().await.unwrap().len(), 2);
+    cascade(&app).sweep().await.unwrap();
+    assert!(Admins::new(&app.database).leaving().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn one_account_that_fails_does_not_hold_up_the_sweep() {
+    let mongod = OwnMongod::start().await;
+    let app = TestApp::on(&mongod.uri()).await;
+    let mut ids = Vec::new();
+    for name in ["ann", "bob", "cid"] {
+        let user = app.user(name).await;
+        let id = user.id().await;
+        user.delete("/api/users/me").await.assert_status(204);
+        give_movies(&app, &id, 1).await;
+        ids.push(id);
+    }
+    // The three together, then the first of them alone.
+    let movies = format!("{}.movies", app.database.name());
+    fail(&mongod, "delete", movies.clone(), doc! { "times": 2 }).await;
+    cascade(&app).sweep().await.unwrap_err();
+    assert_eq!(app.count("movies", doc! {}).await, 1);
+    fail(&mongod, "delete", movies, "off").await;
+    // Nor does one whose deletion was begun, and cannot be marked.
+    for name in ["dan", "eve"] {
+        let id = UserId::parse(&app.user(name).await.id().await).unwrap();
+        Admins::new(&app.database).begin_leaving(id).await.unwrap().unwrap();
+    }
+    fail(&mongod, "update", format!("{}.users", app.database.name()), doc! { "times": 1 }).await;
+    cascade(&app).sweep().await.unwrap_err();
+    assert_eq!(Admins::new(&app.database).leaving().await.unwrap().len(), 1);
+    assert_eq!(app.count("movies", doc! {}).await, 0);
+}
+
+#[tokio::test]
+async fn a_sweep_of_many_accounts_asks_for_many_at_a_time() {
+    let mongod = OwnMongod::start().await;
+    let app = TestApp::on(&mongod.uri()).await;
+    let now = bson::DateTime::now();
+    let marks = (0..1_200).map(|_| doc! { "_id": bson::oid::ObjectId::new(), "deleted_at": now });
+    app.database.collection("users").insert_many(marks).await.unwrap();
+    let asked = async || {
+        let status = mongod.admin.run_command(doc! { "serverStatus": 1 }).await.unwrap();
+        let commands = status.get_document("metrics").unwrap().get_document("commands").unwrap();
+        let total = |name| commands.get_document(name).unwrap().get_i64("total").unwrap();
+        total("find") + total("delete")
+    };
+    let before = asked().await;
+    cascade(&app).sweep().await.unwrap();
+    let asked = asked().await - before;
+    // Three chunks, each looked for and forgotten, and the two lists. mongod asks itself a little, too.
+    assert!((6..100).contains(&asked), "{asked}");
+    assert_eq!(app.count("users", doc! {}).await, 1_200);
 }
 
 #[tokio::test]

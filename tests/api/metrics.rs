@@ -212,7 +212,7 @@ async fn a_deletion_that_cannot_go_on_is_a_backlog_until_a_sweep_has_done_it() {
         doc! { "configureFailPoint": "failCommand", "mode": mode, "data": data }
     };
     mongod.admin.run_command(refuse("alwaysOn".into())).await.unwrap();
-    let _ = cascade.remove_account(id).await.unwrap().unwrap();
+    let _ = cascade.remove_account(id, || ()).await.unwrap().unwrap();
     assert!((backlog() - 1.0).abs() < 0.1, "{}", backlog());
     assert!(cascade.sweep().await.is_err());
     assert!((backlog() - 1.0).abs() < 0.1, "{}", backlog());

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Folder, PASSWORD, Server, eventually};
+use crate::support::{Folder, PASSWORD, Server, eventually, in_database};
 
 const NEW_PASSWORD: &str = "emu yak gnu";
 
@@ -110,6 +110,30 @@ fn what_matters_is_written_with_who_and_which_request_and_without_secrets() {
             "{secret}: {told:?}"
         );
     }
+}
+
+#[test]
+fn a_deletion_that_a_sweep_finishes_has_its_line() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let ann = server.sign_up("ann");
+    let id = server.get("/api/users/me", Some(&ann)).1["id"].as_str().unwrap().to_owned();
+    // As a server leaves it that dies after the first step.
+    in_database(folder.mongod_port(), "movie_bag", async |database| {
+        let leaving = bson::oid::ObjectId::parse_str(&id).unwrap();
+        let update = bson::doc! { "$push": { "leaving": leaving } };
+        let roles = database.collection::<bson::Document>("roles");
+        assert_eq!(roles.update_one(bson::doc! {}, update).await.unwrap().modified_count, 1);
+    });
+    server.stop();
+    let mut command = folder.command(&["serve"]);
+    command.env("MOVIE_BAG_LOG__FORMAT", "json");
+    let server = Server::start(command);
+    eventually("the sweep has recorded it", || !events(&server).is_empty());
+    let events = events(&server);
+    assert_eq!((&events[0]["event"], &events[0]["by"]), (&json!("account-deleted"), &json!("sweep")));
+    assert_eq!(events[0]["user"], id);
+    eventually("the account is gone", || server.get("/api/users/me", Some(&ann)).0 == 401);
 }
 
 #[test]
