@@ -1,6 +1,6 @@
 //! `movie-bag import`: a file of movies through the same rules as the API.
 //!
-//! One thread reads and checks ([`records`]); the database gets batches, in the order of the lines,
+//! One thread reads and checks ([`records`], and [`rows`] for CSV); the database gets batches, in the order of the lines,
 //! so the first of two equal movies wins. What is refused goes into a report; the rest goes in. It is
 //! safe to run again: what is there already is refused as a duplicate.
 
@@ -8,7 +8,7 @@ use std::{
     collections::{BTreeMap, HashSet},
     fs::File,
     io::{self, BufWriter, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -25,6 +25,7 @@ use crate::{
 };
 
 mod records;
+mod rows;
 
 const BATCH: usize = 500;
 const DUPLICATE: &str = "duplicate-movie";
@@ -79,6 +80,19 @@ struct Run {
     refused: BTreeMap<&'static str, u64>,
 }
 
+/// Whether both names lead to one file: a hard link has no other path to compare.
+#[cfg(unix)]
+fn is_same(report: &Path, input: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let identity = |path: &Path| path.metadata().map(|file| (file.dev(), file.ino()));
+    matches!((identity(report), identity(input)), (Ok(report), Ok(input)) if report == input)
+}
+
+#[cfg(not(unix))]
+fn is_same(report: &Path, input: &Path) -> bool {
+    report.canonicalize().is_ok_and(|report| report == input)
+}
+
 /// Imports, with a progress bar and a last line that counts, both on standard error.
 ///
 /// # Errors
@@ -93,7 +107,7 @@ pub async fn run(options: &Options, connection: &Connection) -> Result<(), Impor
     let input = options.file.canonicalize().map_err(at_file)?;
     let report = match &options.report {
         // Creating it would empty it.
-        Some(path) if path.canonicalize().is_ok_and(|report| report == input) => {
+        Some(path) if is_same(path, &input) => {
             return Err(at_file(io::Error::other("cannot be its own report")));
         }
         Some(path) => {
@@ -225,7 +239,7 @@ fn digest((name, year): (&str, Option<i32>)) -> [u8; 16] {
 }
 
 /// Reads, checks and hands over; blocks.
-fn read(path: &std::path::Path, bar: &ProgressBar, batches: &mpsc::Sender<Vec<Checked>>) -> io::Result<()> {
+fn read(path: &Path, bar: &ProgressBar, batches: &mpsc::Sender<Vec<Checked>>) -> io::Result<()> {
     let mut batch = Vec::with_capacity(BATCH);
     for record in records::open(path, bar)? {
         let record = match record {

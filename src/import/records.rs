@@ -12,8 +12,12 @@ use flate2::bufread::MultiGzDecoder;
 use indicatif::ProgressBar;
 use serde_json::{Map, Value};
 
-/// The longest line, in bytes: as much as a body of the API.
-const MAX_LINE: usize = 256 * 1024;
+use super::rows::{INVALID, Rows};
+
+/// The longest line of NDJSON, and the longest text of a row of CSV, in bytes: as much as a body of the API.
+pub const MAX_RECORD: usize = 256 * 1024;
+/// The code of a record that is longer.
+pub const TOO_LARGE: &str = "payload-too-large";
 /// Columns that hold several values, with `|` between them.
 const LISTS: [&str; 5] = ["casts", "genres", "directors", "countries", "languages"];
 const INTEGERS: [&str; 2] = ["year", "runtime"];
@@ -58,15 +62,15 @@ fn ndjson(mut text: impl BufRead + Send + 'static) -> impl Iterator<Item = io::R
         loop {
             line += 1;
             bytes.clear();
-            let limit = MAX_LINE as u64 + 1;
+            let limit = MAX_RECORD as u64 + 1;
             match text.by_ref().take(limit).read_until(b'\n', &mut bytes) {
                 Ok(0) => return None,
                 Ok(_) => {}
                 Err(error) => return Some(Err(error)),
             }
-            if bytes.len() > MAX_LINE && bytes.last() != Some(&b'\n') {
+            if bytes.len() > MAX_RECORD && bytes.last() != Some(&b'\n') {
                 return Some(match text.skip_until(b'\n') {
-                    Ok(_) => Ok(Record { line, value: Err("payload-too-large") }),
+                    Ok(_) => Ok(Record { line, value: Err(TOO_LARGE) }),
                     Err(error) => Err(error),
                 });
             }
@@ -79,9 +83,13 @@ fn ndjson(mut text: impl BufRead + Send + 'static) -> impl Iterator<Item = io::R
     })
 }
 
-fn csv(text: impl Read + Send + 'static) -> io::Result<Records> {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(text);
-    let header: Vec<String> = reader.headers()?.iter().map(str::to_owned).collect();
+fn csv(text: impl BufRead + Send + 'static) -> io::Result<Records> {
+    let mut rows = Rows::new(text);
+    let header = match rows.next() {
+        Some(row) => row?.1.map_err(|code| io::Error::other(format!("the header cannot be read: {code}")))?,
+        None => Vec::new(),
+    };
+    let header: Vec<String> = header.iter().map(|column| column.trim().to_owned()).collect();
     for (place, column) in header.iter().enumerate() {
         if header[..place].contains(column) {
             return Err(io::Error::other(format!("the header names '{column}' twice")));
@@ -92,25 +100,19 @@ fn csv(text: impl Read + Send + 'static) -> io::Result<Records> {
             )));
         }
     }
-    let mut rows = reader.into_records();
-    Ok(Box::new(std::iter::from_fn(move || {
-        let before = rows.reader().position().line();
-        Some(match rows.next()? {
-            Ok(row) => {
-                let line = row.position().map_or(before, csv::Position::line);
-                Ok(Record { line, value: Ok(object(&header, &row)) })
-            }
-            Err(error) if error.is_io_error() => Err(error.into()),
-            Err(error) => {
-                let line = error.position().map_or(before, csv::Position::line);
-                Ok(Record { line, value: Err("invalid-csv") })
-            }
-        })
+    Ok(Box::new(rows.map(move |row| {
+        let (line, cells) = row?;
+        let value = cells.and_then(|cells| object(&header, &cells).ok_or(INVALID));
+        Ok(Record { line, value })
     })))
 }
 
-/// A row as the object that a client would send: an empty cell is an unset field or an empty list.
-fn object(header: &[String], row: &csv::StringRecord) -> Value {
+/// A row as the object that a client would send: an empty cell is an unset field or an empty list. `None` if
+/// the row has more or fewer cells than the header.
+fn object(header: &[String], row: &[String]) -> Option<Value> {
+    if row.len() != header.len() {
+        return None;
+    }
     let mut object = Map::new();
     for (column, cell) in header.iter().zip(row) {
         let column = column.as_str();
@@ -120,13 +122,13 @@ fn object(header: &[String], row: &csv::StringRecord) -> Value {
         } else if cell.trim().is_empty() {
             continue;
         } else if INTEGERS.contains(&column) {
-            cell.trim().parse::<i64>().map_or_else(|_| cell.into(), Value::from)
+            cell.trim().parse::<i64>().map_or_else(|_| cell.as_str().into(), Value::from)
         } else {
-            cell.into()
+            cell.as_str().into()
         };
         object.insert(column.to_owned(), value);
     }
-    Value::Object(object)
+    Some(Value::Object(object))
 }
 
 #[cfg(test)]
@@ -149,7 +151,7 @@ mod tests {
 
     #[test]
     fn ndjson_is_read_line_by_line() {
-        let long = "x".repeat(MAX_LINE + 10);
+        let long = "x".repeat(MAX_RECORD + 10);
         let text = format!("\u{feff}{{\"name\":\"a\"}}\r\n\n{long}\n{{broken\n\"last\"");
         let expected = [
             (1, Ok(json!({"name": "a"}))),
@@ -162,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_line_of_exactly_the_limit_is_read() {
-        let line = format!("\"{}\"", "x".repeat(MAX_LINE - 2));
+        let line = format!("\"{}\"", "x".repeat(MAX_RECORD - 2));
         for end in ["", "\n"] {
             assert!(read("f", format!("{line}{end}").as_bytes())[0].1.is_ok());
         }
@@ -194,6 +196,42 @@ mod tests {
             (6, Ok(json!({"name": "Odd", "year": "soon", "casts": [], "genres": ["A", "", "B"]}))),
         ];
         assert_eq!(read("films.csv", text.as_bytes()), expected);
+    }
+
+    #[test]
+    fn a_row_that_is_too_long_is_refused_and_the_next_one_read() {
+        let row = |length: usize| format!("aa,\"{}\"\n", "x\n".repeat(length / 2));
+        let (whole, long) = (row(MAX_RECORD - 2), row(MAX_RECORD));
+        let text = format!("name,plot\n{whole}{long}b,short\n");
+        let rows = read("f.csv", text.as_bytes());
+        let half = u64::try_from(MAX_RECORD / 2).unwrap();
+        assert_eq!(rows[0].1.as_ref().unwrap()["plot"].as_str().unwrap().len(), MAX_RECORD - 2);
+        assert_eq!(rows[1], (2 + half, Err(TOO_LARGE)));
+        assert_eq!(rows[2], (3 + 2 * half, Ok(json!({ "name": "b", "plot": "short" }))));
+        assert_eq!(rows.len(), 3);
+    }
+
+    /// What comes from a reader that never ends is not gathered.
+    #[test]
+    fn an_open_quote_or_a_row_of_commas_does_not_fill_the_memory() {
+        for (start, endless, code) in [("a,\"", b'x', TOO_LARGE), ("a,", b',', INVALID)] {
+            let start = format!("name,plot\nfirst,\n{start}");
+            let text = io::Cursor::new(start.into_bytes()).chain(io::repeat(endless).take(1 << 26));
+            let mut records = csv(BufReader::new(text)).unwrap();
+            assert_eq!(records.next().unwrap().unwrap().line, 2);
+            let record = records.next().unwrap().unwrap();
+            assert_eq!((record.line, record.value), (3, Err(code)));
+            assert!(records.next().is_none());
+        }
+    }
+
+    #[test]
+    fn lines_are_counted_whatever_ends_them() {
+        for end in ["\n", "\r\n"] {
+            let lines = ["name,year", "", "Heat,1995", "short", "\"two", "lines\",1", "", "", "Ronin,1998"];
+            let rows = read("f.csv", lines.join(end).as_bytes());
+            assert_eq!(rows.iter().map(|row| row.0).collect::<Vec<_>>(), [3, 4, 5, 9], "{end:?}");
+        }
     }
 
     proptest::proptest! {

@@ -133,6 +133,10 @@ fn what_fails_as_a_whole_is_one_line_and_1() {
     folder.write("own.ndjson", "{}");
     let own = folder.run(&["import", "own.ndjson", "--as", "ann@example.com", "--report", "./own.ndjson"]);
     own.assert_failed(1, "own.ndjson: cannot be its own report");
+    // By another name of the same file, which no path shows.
+    std::fs::hard_link(folder.path().join("own.ndjson"), folder.path().join("other")).unwrap();
+    let own = folder.run(&["import", "own.ndjson", "--as", "ann@example.com", "--report", "other"]);
+    own.assert_failed(1, "own.ndjson: cannot be its own report");
     assert_eq!(folder.read("own.ndjson"), "{}");
     folder.write("twice.csv", "name,name\nHeat,x\n");
     import("twice.csv", "ann@example.com").assert_failed(1, "twice.csv: the header names 'name' twice");
