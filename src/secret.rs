@@ -32,14 +32,18 @@ pub fn derived(secret: &SecretString, purpose: &str) -> Hmac<Sha256> {
     Hmac::new_from_slice(&key).expect("BUG: HMAC takes any key")
 }
 
-/// Reads the secret of a data folder, or makes it.
+/// Reads the secret of a data folder, or makes it. A file that others may read (a backup was restored without its
+/// rights) becomes the owner's own again, with a warning.
 ///
 /// # Errors
 /// The file's; also for a file that somebody has shortened.
 pub fn kept_in(data_dir: &Path) -> io::Result<SecretString> {
     let path = data_dir.join(FILE);
     let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
+        Ok(text) => {
+            tighten(&path)?;
+            text
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => make(data_dir, &path)?,
         Err(error) => return Err(error),
     };
@@ -48,6 +52,48 @@ pub fn kept_in(data_dir: &Path) -> io::Result<SecretString> {
         return Err(io::Error::other(format!("{} holds less than {SECRET_BYTES} bytes", path.display())));
     }
     Ok(text.into())
+}
+
+/// Says in the log that others may look into the data folder. It is not changed: it may be somebody's home.
+pub fn warn_of_loose(data_dir: &Path) {
+    #[cfg(unix)]
+    if let Ok(mode) = mode_of(data_dir)
+        && mode & OF_OTHERS != 0
+    {
+        let (folder, mode) = (data_dir.display(), format!("{mode:03o}"));
+        tracing::warn!(%folder, mode, "other users may look into the data folder: run chmod 700 on it");
+    }
+}
+
+#[cfg(unix)]
+const OF_OTHERS: u32 = 0o077;
+
+#[cfg(unix)]
+fn mode_of(path: &Path) -> io::Result<u32> {
+    use std::os::unix::fs::PermissionsExt;
+    Ok(fs::metadata(path)?.permissions().mode() & 0o777)
+}
+
+#[cfg(unix)]
+fn tighten(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = mode_of(path)?;
+    if mode & OF_OTHERS == 0 {
+        return Ok(());
+    }
+    // If that is not allowed, the secret stays usable, and the warning says what is wrong.
+    let is_tight = fs::set_permissions(path, fs::Permissions::from_mode(mode & !OF_OTHERS)).is_ok();
+    let (file, mode) = (path.display(), format!("{mode:03o}"));
+    tracing::warn!(
+        %file, mode, tightened = is_tight,
+        "other users could read the JWT secret: if one may have, delete the file, and all log in again"
+    );
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn tighten(_path: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 fn make(data_dir: &Path, path: &Path) -> io::Result<String> {
@@ -79,10 +125,20 @@ mod tests {
         assert!(made.expose_secret().len() >= SECRET_BYTES);
         assert_eq!(kept_in(folder.path()).unwrap().expose_secret(), made.expose_secret());
         #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            let permissions = fs::metadata(folder.path().join(FILE)).unwrap().permissions();
-            assert_eq!(permissions.mode() & 0o777, 0o600);
+        assert_eq!(mode_of(&folder.path().join(FILE)).unwrap(), 0o600);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_restored_secret_that_others_may_read_is_tightened() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let made = kept_in(folder.path()).unwrap();
+        let path = folder.path().join(FILE);
+        for (loose, tight) in [(0o644, 0o600), (0o440, 0o400), (0o666, 0o600), (0o400, 0o400)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(loose)).unwrap();
+            assert_eq!(kept_in(folder.path()).unwrap().expose_secret(), made.expose_secret());
+            assert_eq!(mode_of(&path).unwrap(), tight, "{loose:o}");
         }
     }
 

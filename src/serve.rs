@@ -50,6 +50,9 @@ pub async fn run(figment: &Figment, settings: &Settings, log: &Log) -> Result<()
         None => Some(lock(&settings.data_dir)?),
         Some(_) => None,
     };
+    if settings.mongodb.uri.is_none() {
+        secret::warn_of_loose(&settings.data_dir);
+    }
     // First of all: as the first process of a container this one gets no signal that it has not asked for.
     let mut signals = Signals::listen().map_err(failed)?;
     let opened = tokio::select! {

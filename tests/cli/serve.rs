@@ -1,6 +1,6 @@
 //! Starting and stopping: the server, its mongod, and what survives.
 
-use std::{os::unix::fs::PermissionsExt, time::Duration};
+use std::{fs::Permissions, os::unix::fs::PermissionsExt, time::Duration};
 
 use rustix::process::Signal;
 use serde_json::json;
@@ -9,6 +9,23 @@ use crate::support::{Folder, Server, end, eventually, processes_of, signal_all};
 
 fn movie(name: &str) -> serde_json::Value {
     json!({ "name": name, "casts": [], "genres": ["Drama"] })
+}
+
+#[test]
+fn a_data_folder_that_others_may_read_is_warned_of_and_its_secret_tightened() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    assert!(!server.log_to_the_end().contains("other users"));
+    let (data, secret) = (folder.path().join("data"), folder.path().join("data/jwt-secret"));
+    // As a backup is restored without its rights.
+    std::fs::set_permissions(&data, Permissions::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(&secret, Permissions::from_mode(0o644)).unwrap();
+    let log = folder.serve().log_to_the_end();
+    let line = |text: &str| log.lines().find(|line| line.contains(text)).unwrap_or_else(|| panic!("{log}"));
+    assert!(line("look into the data folder").contains("755"));
+    assert!(line("read the JWT secret").contains("tightened=true"));
+    assert_eq!(secret.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(data.metadata().unwrap().permissions().mode() & 0o777, 0o755, "it may be somebody's home");
 }
 
 #[test]
