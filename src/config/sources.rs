@@ -162,17 +162,63 @@ pub(super) fn readable(error: &figment::Error) -> SettingsError {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::config::Settings;
+
+    /// The keys of our own settings in `Rocket.toml`, each with its table: those that are set, and those that a
+    /// comment explains (`# uri: …`).
+    fn written_keys() -> BTreeSet<String> {
+        let mut table = String::new();
+        let mut keys = BTreeSet::new();
+        for line in DEFAULTS.lines() {
+            if let Some(name) = line.strip_prefix('[') {
+                let name = name.trim_end_matches(']');
+                table = name.strip_prefix("default").unwrap_or(name).trim_start_matches('.').to_owned();
+                continue;
+            }
+            let line = line.trim_start_matches("# ");
+            let Some((name, _)) = line.split_once(" = ").or_else(|| line.split_once(": ")) else { continue };
+            let is_value = ["true", "false"].contains(&name);
+            if !is_value && name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_') {
+                keys.insert(if table.is_empty() { name.to_owned() } else { format!("{table}.{name}") });
+            }
+        }
+        keys
+    }
 
     #[test]
     fn every_known_key_is_a_setting_and_stands_in_rocket_toml() {
-        for key in TEXT_KEYS.iter().chain(TYPED_KEYS) {
-            let last = key.rsplit('.').next().unwrap();
-            let stands = DEFAULTS.lines().any(|line| {
-                line.trim_start_matches("# ").starts_with(&format!("{last} = "))
-                    || line.trim_start_matches("# ").starts_with(&format!("{last}: "))
-            });
-            assert!(stands, "{key} is not in Rocket.toml");
+        let written = written_keys();
+        let known: BTreeSet<String> =
+            TEXT_KEYS.iter().chain(TYPED_KEYS).map(|key| (*key).to_owned()).collect();
+        let missing: Vec<&String> = known.difference(&written).collect();
+        assert!(missing.is_empty(), "not in Rocket.toml: {missing:?}");
+        // A key of ours in the file that no variable sets: it would be Rocket's own, at the top or below these.
+        let rockets =
+            |key: &String| !key.contains('.') || key.starts_with("shutdown.") || key.starts_with("debug.");
+        let unknown: Vec<&String> = written.difference(&known).filter(|key| !rockets(key)).collect();
+        assert!(unknown.is_empty(), "no variable sets {unknown:?}");
+        for key in known {
+            let figment = layered(Toml::string(""), vec![(variable(&key), "7".to_owned())]).unwrap();
+            // Of another type it may be, but not unknown.
+            let error = figment.extract::<Settings>().err().map(|error| error.kind);
+            assert!(!matches!(error, Some(figment::error::Kind::UnknownField(..))), "{key}: {error:?}");
         }
+    }
+
+    #[test]
+    fn every_known_key_stands_in_the_example_of_an_environment() {
+        let example = include_str!("../../.env.example");
+        for key in TEXT_KEYS.iter().chain(TYPED_KEYS) {
+            let start = format!("{}=", variable(key));
+            let stands = example.lines().any(|line| line.trim_start_matches('#').starts_with(&start));
+            assert!(stands, "{start} is not in .env.example");
+        }
+    }
+
+    fn variable(key: &str) -> String {
+        format!("{PREFIX}{}", key.to_ascii_uppercase().replace('.', "__"))
     }
 }

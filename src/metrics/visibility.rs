@@ -69,7 +69,78 @@ fn names_loopback(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use rocket::{
+        Build, Rocket,
+        figment::Figment,
+        http::{Header, uri::Host},
+        local::blocking::Client,
+        routes,
+    };
+
     use super::*;
+
+    #[rocket::get("/metrics")]
+    fn shown() -> &'static str {
+        "shown"
+    }
+
+    /// A server whose clients' addresses the tests choose: no machine needs a second address for that.
+    fn server(ip_header: Option<&str>) -> Client {
+        let figment = Figment::from(rocket::Config::default()).merge(("ip_header", ip_header));
+        let rocket: Rocket<Build> = rocket::custom(figment.merge(("log_level", "off")));
+        Client::untracked(rocket.mount("/", hidden(routes![shown]))).unwrap()
+    }
+
+    fn status(
+        server: &Client,
+        peer: &str,
+        host: &'static str,
+        header: Option<(&'static str, &'static str)>,
+    ) -> u16 {
+        let mut request = server.get("/metrics").remote(peer.parse().unwrap());
+        // Which a local request does not read from a header.
+        request.inner_mut().set_host(Host::parse(host).unwrap());
+        if let Some((name, value)) = header {
+            request.add_header(Header::new(name, value));
+        }
+        request.dispatch().status().code
+    }
+
+    #[test]
+    fn another_machine_does_not_read_them() {
+        let (server, behind) = (server(None), server(Some("X-Client")));
+        for peer in ["127.0.0.1:5000", "127.0.0.2:5000", "[::1]:5000", "[::ffff:127.0.0.1]:5000"] {
+            assert_eq!(status(&server, peer, "localhost:8000", None), 200, "{peer}");
+            assert_eq!(status(&server, peer, "movies.example.com", None), 404, "{peer}");
+        }
+        // Whatever they say of themselves.
+        for peer in ["192.0.2.1:5000", "10.0.0.1:5000", "[2001:db8::1]:5000", "[::ffff:192.0.2.1]:5000"] {
+            for host in ["127.0.0.1", "localhost:8000", "192.0.2.1"] {
+                assert_eq!(status(&server, peer, host, None), 404, "{peer} {host}");
+                for server in [&server, &behind] {
+                    let told = Some(("X-Client", "127.0.0.1"));
+                    assert_eq!(status(server, peer, host, told), 404, "{peer} {host}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_proxy_on_this_machine_does_not_publish_them() {
+        let headers = ["Forwarded", "via", "X-Real-IP", "x-forwarded-for", "X-Forwarded-Anything"];
+        for (server, name) in
+            headers.into_iter().flat_map(|name| [(server(None), name), (server(Some("X-Client")), name)])
+        {
+            assert_eq!(
+                status(&server, "127.0.0.1:5000", "127.0.0.1", Some((name, "127.0.0.1"))),
+                404,
+                "{name}"
+            );
+        }
+        let behind = server(Some("X-Client"));
+        assert_eq!(status(&behind, "127.0.0.1:5000", "127.0.0.1", Some(("X-Client", "192.0.2.1"))), 404);
+        assert_eq!(status(&behind, "127.0.0.1:5000", "127.0.0.1", Some(("X-Client", "127.0.0.1"))), 200);
+    }
 
     #[test]
     fn loopback_is_loopback_in_either_family_and_nothing_else_is() {

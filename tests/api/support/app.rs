@@ -69,12 +69,6 @@ impl TestApp {
         Self::launch(figment, &mongod::shared_uri().await, &new_database(), cheap).await
     }
 
-    /// On every address of this machine.
-    pub async fn on_all_addresses() -> Self {
-        let figment = config::defaults().merge(("address", "0.0.0.0"));
-        Self::launch(figment, &mongod::shared_uri().await, &new_database(), |_| {}).await
-    }
-
     async fn launch(figment: Figment, uri: &str, database: &str, change: impl FnOnce(&mut Settings)) -> Self {
         let figment = figment
             .merge(("port", 0))
