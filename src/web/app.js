@@ -25,8 +25,9 @@ import { account, forgot, logIn, reset, signUp } from "./account.js";
 const VIEWS = [
   [/^\/$/, catalogue],
   [/^\/mine$/, catalogue, true],
-  [/^\/movie\/([^/]+)$/, moviePage],
-  [/^\/movie\/([^/]+)\/edit$/, editMovie, true],
+  // Only what can be an id: `/api/movies/facets` and its like are no movies.
+  [/^\/movie\/([0-9a-f]{24})$/, moviePage],
+  [/^\/movie\/([0-9a-f]{24})\/edit$/, editMovie, true],
   [/^\/add$/, addMovie, true],
   [/^\/login$/, logIn],
   [/^\/signup$/, signUp],
