@@ -208,11 +208,11 @@ impl<'a, T, P: Fn(&T) -> Position> Page<'a, T, P> {
         json.text("{\"items\":[");
         let mut written = 0;
         for item in self.found.iter().take(self.paging.limit as usize) {
-            let before = json.len();
+            let before = json.size();
             json.text(if written == 0 { "" } else { "," });
             write(item, &mut json)?;
             // The first one is on the page whatever its size: each page must lead further.
-            if written > 0 && json.len() + ENDING > MAX_PAGE {
+            if written > 0 && json.size() + ENDING > MAX_PAGE {
                 json.cut(before);
                 break;
             }

@@ -23,13 +23,13 @@ impl Json {
 
     /// How much is written, in bytes.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.0.len()
     }
 
     /// Takes back what was written after the first so many bytes.
-    pub fn cut(&mut self, len: usize) {
-        self.0.truncate(len);
+    pub fn cut(&mut self, size: usize) {
+        self.0.truncate(size);
     }
 
     /// # Errors

@@ -287,7 +287,6 @@ impl Problem {
 
     /// A request guard's refusal. To Rocket it is no error, so that it does not drop the body: see
     /// [`crate::refusal`].
-    #[must_use]
     pub fn forward<T>(self, request: &Request<'_>) -> request::Outcome<T, Self> {
         request::Outcome::Forward(self.refuse(request).0)
     }
