@@ -17,3 +17,4 @@ mod start;
 mod stop;
 #[path = "../support/process.rs"]
 mod support;
+mod upgrade;
