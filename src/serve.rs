@@ -16,8 +16,8 @@ use crate::{
     log::Log,
     mail::Mailer,
     metrics,
-    mongo::{ConnectError, Connection, embedded},
-    secret,
+    mongo::{ConnectError, Connection},
+    mongod, secret,
     stop::{self, Ended, Signals},
     users::admins::Admins,
 };
@@ -125,7 +125,7 @@ fn raise_file_limit() {
 fn lock(data_dir: &Path) -> Result<File, ServeError> {
     let unusable =
         |error| ServeError::Failed(format!("the data folder {} cannot be used: {error}", data_dir.display()));
-    embedded::create_private(data_dir).map_err(unusable)?;
+    mongod::create_private(data_dir).map_err(unusable)?;
     let file = File::create(data_dir.join(LOCK)).map_err(unusable)?;
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -284,7 +284,7 @@ async fn a_slow_listener_is_cut_off_and_comes_back_without_a_gap() {
 async fn a_database_that_is_no_replica_set_has_no_events() {
     let folder = tempfile::tempdir().unwrap();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut standalone = std::process::Command::new(movie_bag::mongo::mongod::find().unwrap())
+    let mut standalone = std::process::Command::new(movie_bag::mongod::find().unwrap())
         .args(["--bind_ip", "127.0.0.1", "--port", &port.to_string(), "--dbpath"])
         .arg(folder.path())
         .stdout(std::process::Stdio::null())

@@ -68,7 +68,7 @@ impl Drop for Filled {
 fn a_disk_that_is_full_is_said_and_when_there_is_room_again_nothing_is_missing() {
     let folder = Folder::new();
     // Its files grow every other second instead of every minute.
-    let real = movie_bag::mongo::mongod::find().unwrap();
+    let real = movie_bag::mongod::find().unwrap();
     let mongod = folder.write("mongod", format!("#!/bin/sh\nexec {} \"$@\" --syncdelay 2\n", real.display()));
     fs::set_permissions(&mongod, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let mut command = mounted(&folder, "mount -t tmpfs -o size=350m tmpfs data", "serve");

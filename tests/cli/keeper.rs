@@ -105,7 +105,7 @@ fn a_mongod_that_hangs_is_503_and_goes_on_where_it_was() {
 #[ignore = "waits for the pauses between the attempts; run by .ci/run"]
 fn a_mongod_that_cannot_start_any_more_is_said_and_tried_again_until_it_can() {
     let folder = Folder::new();
-    let real = movie_bag::mongo::mongod::find().unwrap();
+    let real = movie_bag::mongod::find().unwrap();
     let mongod = folder
         .write("mongod", format!("#!/bin/sh\n[ -e broken ] && exit 14\nexec {} \"$@\"\n", real.display()));
     std::fs::set_permissions(&mongod, PermissionsExt::from_mode(0o755)).unwrap();

@@ -22,7 +22,7 @@ struct Mongod {
 impl Mongod {
     fn start(port: u16, arguments: &[&str]) -> Self {
         let folder = Folder::new();
-        let child = Command::new(movie_bag::mongo::mongod::find().unwrap())
+        let child = Command::new(movie_bag::mongod::find().unwrap())
             .args(["--dbpath", folder.path().to_str().unwrap(), "--port", &port.to_string()])
             .args(["--bind_ip", "127.0.0.1", "--nounixsocket", "--wiredTigerCacheSizeGB", "0.25"])
             .args(arguments)

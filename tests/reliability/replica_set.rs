@@ -136,7 +136,7 @@ impl ReplicaSet {
     /// Starts a member; its files are those that it had.
     pub fn start_member(&mut self, member: usize) {
         let member = &mut self.members[member];
-        let child = Command::new(movie_bag::mongo::mongod::find().unwrap())
+        let child = Command::new(movie_bag::mongod::find().unwrap())
             .arg("--dbpath")
             .arg(member.folder.path())
             .arg("--logpath")

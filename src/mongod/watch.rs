@@ -6,8 +6,9 @@ use std::{fs, path::Path, time::Duration};
 use tokio::{sync::watch::Sender, time::sleep};
 
 use super::{
-    embedded::{Options, has_supervisor, reap, supervise},
-    ending, supervisor,
+    ending,
+    launch::{Options, has_supervisor, reap, supervise},
+    supervisor,
 };
 
 const LOOK: Duration = Duration::from_secs(1);

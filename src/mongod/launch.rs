@@ -2,7 +2,7 @@
 //!
 //! Whoever needs it attaches: `serve`, and every command of the command line. The first to come
 //! starts a [`supervisor`], which starts mongod; the others find it; the last to
-//! leave, however it leaves, takes mongod along. [`super::mongod`] says where the program comes from.
+//! leave, however it leaves, takes mongod along. [`super::download`] says where the program comes from.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -20,7 +20,8 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{COMMAND, StoreError, ending, error, mongod, parse, supervisor, watch, within};
+use super::{download, ending, supervisor, watch};
+use crate::mongo::{COMMAND, StoreError, error, parse, within};
 
 /// How long an attach waits: for a mongod that is ending, then for one that is starting.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -46,7 +47,7 @@ pub struct Options {
     /// Our own binary: it has the supervisor in it.
     pub supervisor: PathBuf,
     pub data_dir: PathBuf,
-    /// The mongod to run; unset: see [`mongod::find`].
+    /// The mongod to run; unset: see [`download::find`].
     pub mongod: Option<PathBuf>,
     /// More arguments for mongod.
     pub arguments: Vec<String>,
@@ -60,7 +61,7 @@ pub enum EmbeddedError {
     #[error("the data folder {} cannot be used: {source}", path.display())]
     DataDir { path: PathBuf, source: io::Error },
     #[error(transparent)]
-    Mongod(#[from] mongod::MongodError),
+    Mongod(#[from] download::MongodError),
     #[error("the supervisor of mongod cannot be started: {0}")]
     Supervisor(io::Error),
     #[error("the embedded mongod did not start: {0}")]
@@ -284,7 +285,7 @@ pub(super) async fn supervise(options: &Options, goes_on: bool) -> Result<Child,
     };
     let program = match &options.mongod {
         Some(path) => path.canonicalize().map_err(at(path))?,
-        None => tokio::task::spawn_blocking(mongod::find)
+        None => tokio::task::spawn_blocking(download::find)
             .await
             .map_err(|error| EmbeddedError::Start(error.to_string()))??,
     };

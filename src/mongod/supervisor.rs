@@ -10,7 +10,7 @@
 //! It also starts mongod again when that dies, and it ends a mongod that a killed supervisor has left
 //! behind. A signal to end does not end it while somebody uses the database: whoever stops a whole
 //! group of processes (systemd does) wants the server's last requests answered. It has a name of its
-//! own, so that what is sent to every process called `movie-bag` spares it. [`super::embedded`] is the
+//! own, so that what is sent to every process called `movie-bag` spares it. [`super::launch`] is the
 //! other side.
 
 use std::{

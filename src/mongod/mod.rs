@@ -1,0 +1,14 @@
+//! The embedded mongod: where the program comes from, how it runs, and how it ends with its last user.
+//!
+//! It knows the driver alone: no other folder of this crate, no movie, and no HTTP. [`launch`] is what its users
+//! call, [`supervisor`] the process between them and mongod, [`download`] finds or fetches the program.
+
+mod command_line;
+mod download;
+mod ending;
+mod launch;
+pub mod supervisor;
+mod watch;
+
+pub use download::find;
+pub use launch::{Embedded, EmbeddedError, Options, create_private};
