@@ -18,7 +18,7 @@ use crate::{
     metrics,
     mongo::{ConnectError, Connection},
     mongod, secret,
-    stop::{self, Ended, Signals},
+    stop::{self, Signals},
     users::admins::Admins,
 };
 
@@ -99,17 +99,15 @@ async fn launch(
         Some(traces) => rocket.attach(traces),
         None => rocket,
     };
-    match stop::serve(rocket, signals, connection.lost()).await {
-        Ok(()) => Ok(()),
-        Err(Ended::Lost(reason)) => Err(ServeError::Failed(reason)),
-        Err(Ended::Rocket(error)) => Err(ServeError::Failed(match error.kind() {
+    stop::serve(rocket, signals).await.map_err(|error| {
+        ServeError::Failed(match error.kind() {
             ErrorKind::Bind(error) => {
                 let config = figment.extract::<rocket::Config>().unwrap_or_default();
                 format!("cannot listen on {}:{}: {error}", config.address, config.port)
             }
             kind => kind.to_string(),
-        })),
-    }
+        })
+    })
 }
 
 /// Each connection is an open file, and each who listens to events a connection: as many as the system

@@ -1,8 +1,7 @@
 //! The database: connecting to it, and the one way to ask it something.
 //!
-//! [`indexes`] keeps every unique rule, [`schema`] says which
-//! databases are ours, [`error`] sorts what can go wrong. Repositories build on this; nothing here knows
-//! a feature.
+//! [`indexes`] keeps every unique rule, [`schema`] says which databases are ours, [`error`] sorts what can go
+//! wrong. Repositories build on this; nothing here knows a feature. A mongod of our own: [`mongod`].
 
 use std::{borrow::Cow, path::Path, time::Duration};
 
@@ -95,7 +94,7 @@ impl Connection {
         let hosts = options.hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let name = match &embedded {
             Some(embedded) => {
-                format!("the embedded mongod at {hosts}, data in {}", embedded.data_dir().display())
+                format!("the embedded mongod, data in {}", embedded.data_dir().display())
             }
             None => format!("MongoDB at {hosts}"),
         };
@@ -121,14 +120,6 @@ impl Connection {
     #[must_use]
     pub fn data_dir(&self) -> Option<&Path> {
         self.embedded.as_ref().map(Embedded::data_dir)
-    }
-
-    /// Waits until the database has gone where this process cannot follow; says what happened.
-    pub async fn lost(&self) -> String {
-        match &self.embedded {
-            Some(embedded) => embedded.moved().await,
-            None => std::future::pending().await,
-        }
     }
 
     /// Closes the connections; the embedded mongod ends with its last user.

