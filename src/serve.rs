@@ -16,7 +16,7 @@ use crate::{
     log::Log,
     mail::Mailer,
     metrics,
-    mongo::{ConnectError, Connection},
+    mongo::{ConnectError, Connection, versions},
     mongod, secret,
     stop::{self, Signals},
     users::admins::Admins,
@@ -81,6 +81,7 @@ async fn launch(
 ) -> Result<(), ServeError> {
     Admins::new(&connection.database).ensure().await.map_err(failed)?;
     let secret = jwt_secret(settings, connection)?;
+    warn_of_vulnerable_version(&connection.database).await?;
     let database = connection.name().into_owned();
     let rocket = crate::rocket(figment, settings, &secret, &connection.database)
         .map_err(failed)?
@@ -108,6 +109,14 @@ async fn launch(
             kind => kind.to_string(),
         })
     })
+}
+
+/// Also where the operator chose the MongoDB: nobody reads its version again once it runs.
+async fn warn_of_vulnerable_version(database: &mongodb::Database) -> Result<(), ServeError> {
+    if let Some(version) = versions::vulnerable(database).await.map_err(failed)? {
+        tracing::warn!(version, "this MongoDB has known security holes: update it (see SECURITY.md)");
+    }
+    Ok(())
 }
 
 /// Each connection is an open file, and each who listens to events a connection: as many as the system

@@ -26,6 +26,7 @@ pub mod indexes;
 pub mod pool;
 pub mod schema;
 mod sightings;
+pub mod versions;
 
 pub use error::{StoreError, patiently, within};
 
