@@ -176,7 +176,12 @@ async fn wait_until_it_serves(options: &Options, said: u64, deadline: Instant) -
                 if let Some(supervisor) = started {
                     reap(supervisor);
                 }
-                return Ok(());
+                return if supervisor::serves_on_a_socket(data_dir) {
+                    Ok(())
+                } else {
+                    let reason = "a movie-bag of an earlier release runs on this data folder: stop it first";
+                    Err(EmbeddedError::Start(reason.to_owned()))
+                };
             }
         } else if let Some(supervisor) = &mut started {
             // Ours ended, and nobody else's lives: it failed.

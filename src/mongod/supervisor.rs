@@ -105,7 +105,7 @@ pub fn run(arguments: &Arguments) -> io::Result<()> {
     let _ = fs::remove_file(data_dir.join(PORT));
     let lease = File::create(data_dir.join(LEASE))?;
     std::env::set_current_dir(socket::make_folder(data_dir)?)?;
-    fs::create_dir_all(data_dir.join(FILES))?;
+    super::create_private(&data_dir.join(FILES))?;
     let asked_to_end = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT, SIGHUP] {
         flag::register(signal, Arc::clone(&asked_to_end))?;
@@ -241,6 +241,11 @@ fn end(mongod: &mut Child) -> io::Result<()> {
 /// Whether mongod serves. This opens no file: it holds for a process that has no descriptors left.
 pub fn serves(data_dir: &Path) -> bool {
     data_dir.join(SERVING).exists()
+}
+
+/// Releases that listened on a TCP port wrote its number there.
+pub fn serves_on_a_socket(data_dir: &Path) -> bool {
+    fs::read_to_string(data_dir.join(SERVING)).map_or(true, |text| text.parse::<u16>().is_err())
 }
 
 /// Whole or not at all: another process may read at any moment.

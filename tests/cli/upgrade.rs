@@ -1,6 +1,6 @@
 //! The data folder of an earlier release, opened by this one: see `tests/fixtures/data_folder/README.md`.
 
-use std::process::Command;
+use std::{fs::File, process::Command};
 
 use serde_json::{Value, json};
 
@@ -49,4 +49,16 @@ fn the_data_folder_of_an_earlier_release_is_served_with_its_accounts_movies_and_
         assert_eq!(server.call("POST", "/api/auth/login", None, Some(credentials)).0, 401);
         server.stop();
     }
+}
+
+#[test]
+fn beside_a_server_of_an_earlier_release_a_command_says_so_at_once() {
+    let folder = old_folder();
+    // As its supervisor leaves them while mongod serves on a TCP port.
+    let supervisor = File::create(folder.path().join("data/supervisor.lock")).unwrap();
+    supervisor.lock().unwrap();
+    folder.write("data/mongod.serving", "28123");
+    let says =
+        "the embedded mongod did not start: a movie-bag of an earlier release runs on this data folder";
+    folder.run(&["export"]).assert_failed(1, says);
 }
