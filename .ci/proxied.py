@@ -176,8 +176,7 @@ class Stack:
 
     def start(self):
         self.first.start()
-        mongod = (self.work / "data/mongod.serving").read_text()
-        self.second.environment["MOVIE_BAG_MONGODB__URI"] = f"mongodb://127.0.0.1:{mongod}/?directConnection=true"
+        self.second.environment["MOVIE_BAG_MONGODB__URI"] = (self.work / "data/mongod.serving").read_text()
         self.second.start()
         self.start_nginx()
 

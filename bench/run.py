@@ -72,7 +72,7 @@ def start(options, folder, log):
     data = (options.data or folder / "data").absolute()
     servers = [Server(OURS, [ours], options.port, log, environment(data, options.port))]
     fill(ours, data, servers[0].base)
-    uri = f"mongodb://127.0.0.1:{(data / 'mongod.serving').read_text()}/?directConnection=true"
+    uri = (data / "mongod.serving").read_text()
     peers = options.peers.split(",")
     if options.cache:
         port = options.port + 1

@@ -22,7 +22,7 @@
 //! | the web client and what its page is allowed | [`web`] |
 //! | what is counted, and who may read it | [`metrics`] |
 //! | what is logged, and how | [`log`], [`fairings`] |
-//! | where mongod comes from, how it is run | [`mongo::mongod`], [`mongo::embedded`] |
+//! | where mongod comes from, how it is run | [`mongod`] |
 //! | which databases this binary takes | [`mongo::schema`] |
 //! | what is around every handler | [`deadline`], [`refusal`] |
 //! | how long an answer is kept for a client that does not read | [`unread`] |
@@ -51,6 +51,7 @@ pub mod mail;
 pub mod methods;
 pub mod metrics;
 pub mod mongo;
+pub mod mongod;
 pub mod movies;
 pub mod openapi;
 pub mod page;

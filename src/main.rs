@@ -9,7 +9,8 @@ use movie_bag::{
     config::{self, LogFormat, LogLevel, Settings},
     export, import,
     log::{self, Log},
-    mongo::{ConnectError, Connection, supervisor},
+    mongo::{ConnectError, Connection},
+    mongod::supervisor,
     openapi,
     serve::{self, ServeError},
 };

@@ -16,9 +16,9 @@ use crate::{
     log::Log,
     mail::Mailer,
     metrics,
-    mongo::{ConnectError, Connection, embedded},
-    secret,
-    stop::{self, Ended, Signals},
+    mongo::{ConnectError, Connection, versions},
+    mongod, secret,
+    stop::{self, Signals},
     users::admins::Admins,
 };
 
@@ -84,6 +84,7 @@ async fn launch(
 ) -> Result<(), ServeError> {
     Admins::new(&connection.database).ensure().await.map_err(failed)?;
     let secret = jwt_secret(settings, connection)?;
+    warn_of_vulnerable_version(&connection.database).await?;
     let database = connection.name().into_owned();
     let rocket = crate::rocket(figment, settings, &secret, &connection.database)
         .map_err(failed)?
@@ -102,17 +103,23 @@ async fn launch(
         Some(traces) => rocket.attach(traces),
         None => rocket,
     };
-    match stop::serve(rocket, signals, connection.lost()).await {
-        Ok(()) => Ok(()),
-        Err(Ended::Lost(reason)) => Err(ServeError::Failed(reason)),
-        Err(Ended::Rocket(error)) => Err(ServeError::Failed(match error.kind() {
+    stop::serve(rocket, signals).await.map_err(|error| {
+        ServeError::Failed(match error.kind() {
             ErrorKind::Bind(error) => {
                 let config = figment.extract::<rocket::Config>().unwrap_or_default();
                 format!("cannot listen on {}:{}: {error}", config.address, config.port)
             }
             kind => kind.to_string(),
-        })),
+        })
+    })
+}
+
+/// Also where the operator chose the MongoDB: nobody reads its version again once it runs.
+async fn warn_of_vulnerable_version(database: &mongodb::Database) -> Result<(), ServeError> {
+    if let Some(version) = versions::vulnerable(database).await.map_err(failed)? {
+        tracing::warn!(version, "this MongoDB has known security holes: update it (see SECURITY.md)");
     }
+    Ok(())
 }
 
 /// Each connection is an open file, and each who listens to events a connection: as many as the system
@@ -128,7 +135,7 @@ fn raise_file_limit() {
 fn lock(data_dir: &Path) -> Result<File, ServeError> {
     let unusable =
         |error| ServeError::Failed(format!("the data folder {} cannot be used: {error}", data_dir.display()));
-    embedded::create_private(data_dir).map_err(unusable)?;
+    mongod::create_private(data_dir).map_err(unusable)?;
     let file = File::create(data_dir.join(LOCK)).map_err(unusable)?;
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -64,15 +64,6 @@ impl Signals {
     }
 }
 
-/// Why a server came to an end that nobody asked for.
-#[derive(Debug, thiserror::Error)]
-pub enum Ended {
-    #[error("{0}")]
-    Rocket(#[from] Box<rocket::Error>),
-    #[error("{0}")]
-    Lost(String),
-}
-
 /// Managed by Rocket, so it is dropped with Rocket.
 struct HeldByRocket {
     _sender: oneshot::Sender<Infallible>,
@@ -93,15 +84,11 @@ impl Fairing for LastAnswers {
     }
 }
 
-/// Serves until a signal comes or `lost` does, then to the end of what is under way.
+/// Serves until a signal comes, then to the end of what is under way.
 ///
 /// # Errors
-/// See [`Ended`].
-pub async fn serve(
-    rocket: Rocket<Build>,
-    mut signals: Signals,
-    lost: impl Future<Output = String>,
-) -> Result<(), Ended> {
+/// Rocket's, where it ends by itself.
+pub async fn serve(rocket: Rocket<Build>, mut signals: Signals) -> Result<(), Box<rocket::Error>> {
     let leaving = Arc::new(AtomicBool::new(false));
     let (sender, gone) = oneshot::channel();
     let rocket = rocket.attach(LastAnswers(Arc::clone(&leaving))).manage(HeldByRocket { _sender: sender });
@@ -110,11 +97,10 @@ pub async fn serve(
     let (grace, mercy) = (Duration::from_secs(config.grace.into()), Duration::from_secs(config.mercy.into()));
     let (shutdown, mailer) = (rocket.shutdown(), rocket.state::<Mailer>().cloned());
     let mut launched = Box::pin(rocket.launch());
-    let lost = tokio::select! {
-        result = &mut launched => return Ok(result.map(drop).map_err(Box::new)?),
-        () = signals.next() => None,
-        reason = lost => Some(reason),
-    };
+    tokio::select! {
+        result = &mut launched => return result.map(drop).map_err(Box::new),
+        () = signals.next() => {}
+    }
     tracing::info!("stopping: what is under way is finished");
     tokio::spawn(async move {
         signals.next().await;
@@ -123,7 +109,7 @@ pub async fn serve(
     });
     leaving.store(true, Ordering::Relaxed);
     tokio::select! {
-        result = &mut launched => return Ok(result.map(drop).map_err(Box::new)?),
+        result = &mut launched => return result.map(drop).map_err(Box::new),
         () = sleep(LEAVE_TAKING) => {}
     }
     shutdown.notify();
@@ -136,5 +122,5 @@ pub async fn serve(
     if let Some(mailer) = mailer {
         mailer.finish().await;
     }
-    lost.map_or(Ok(()), |reason| Err(Ended::Lost(reason)))
+    Ok(())
 }

@@ -9,7 +9,8 @@ use clap::{Args, Parser, Subcommand};
 use movie_bag::{
     config::{self, LogLevel, Settings},
     log,
-    mongo::{Connection, supervisor},
+    mongo::Connection,
+    mongod::supervisor,
 };
 
 mod client;

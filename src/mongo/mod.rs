@@ -1,8 +1,7 @@
 //! The database: connecting to it, and the one way to ask it something.
 //!
-//! [`embedded`] runs a mongod of our own, [`indexes`] keeps every unique rule, [`schema`] says which
-//! databases are ours, [`error`] sorts what can go wrong. Repositories build on this; nothing here knows
-//! a feature.
+//! [`indexes`] keeps every unique rule, [`schema`] says which databases are ours, [`error`] sorts what can go
+//! wrong. Repositories build on this; nothing here knows a feature. A mongod of our own: [`mongod`].
 
 use std::{borrow::Cow, path::Path, time::Duration};
 
@@ -14,22 +13,20 @@ use mongodb::{
 };
 use secrecy::ExposeSecret;
 
-use crate::config::Settings;
+use crate::{
+    config::Settings,
+    mongod::{self, Embedded, EmbeddedError},
+};
 use sightings::Sightings;
 
 pub mod batches;
 pub mod by_id;
-mod command_line;
-pub mod embedded;
-mod ending;
 pub mod error;
 pub mod indexes;
-pub mod mongod;
 pub mod pool;
 pub mod schema;
 mod sightings;
-pub mod supervisor;
-mod watch;
+pub mod versions;
 
 pub use error::{StoreError, patiently, within};
 
@@ -50,7 +47,7 @@ pub struct Connection {
     pub client: Client,
     pub database: mongodb::Database,
     pub pool: pool::PoolMetrics,
-    embedded: Option<embedded::Embedded>,
+    embedded: Option<Embedded>,
     /// Where it is: said to the operator at the start.
     name: String,
 }
@@ -59,7 +56,7 @@ pub struct Connection {
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     #[error(transparent)]
-    Embedded(#[from] embedded::EmbeddedError),
+    Embedded(#[from] EmbeddedError),
     /// A wrong setting.
     #[error("mongodb.uri: {}", error::reason(.0))]
     Uri(mongodb::error::Error),
@@ -83,8 +80,8 @@ impl Connection {
         let (mut options, embedded) = if let Some(uri) = &settings.mongodb.uri {
             (resolved(uri.expose_secret()).await?, None)
         } else {
-            let supervisor = std::env::current_exe().map_err(embedded::EmbeddedError::Supervisor)?;
-            let embedded = embedded::Embedded::attach(embedded::Options {
+            let supervisor = std::env::current_exe().map_err(EmbeddedError::Supervisor)?;
+            let embedded = Embedded::attach(mongod::Options {
                 supervisor,
                 data_dir: settings.data_dir.clone(),
                 mongod: settings.mongodb.mongod.clone(),
@@ -98,7 +95,7 @@ impl Connection {
         let hosts = options.hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let name = match &embedded {
             Some(embedded) => {
-                format!("the embedded mongod at {hosts}, data in {}", embedded.data_dir().display())
+                format!("the embedded mongod, data in {}", embedded.data_dir().display())
             }
             None => format!("MongoDB at {hosts}"),
         };
@@ -123,15 +120,7 @@ impl Connection {
     /// The folder of the embedded database, if it is that.
     #[must_use]
     pub fn data_dir(&self) -> Option<&Path> {
-        self.embedded.as_ref().map(embedded::Embedded::data_dir)
-    }
-
-    /// Waits until the database has gone where this process cannot follow; says what happened.
-    pub async fn lost(&self) -> String {
-        match &self.embedded {
-            Some(embedded) => embedded.moved().await,
-            None => std::future::pending().await,
-        }
+        self.embedded.as_ref().map(Embedded::data_dir)
     }
 
     /// Closes the connections; the embedded mongod ends with its last user.

@@ -92,8 +92,7 @@ async fn a_write_through_another_server_is_seen_soon() {
 #[tokio::test]
 async fn a_stream_that_is_cut_off_or_silent_closes_the_cache() {
     let mongod = OwnMongod::start().await;
-    let port = mongod.uri().split([':', '/']).nth(4).unwrap().parse().unwrap();
-    let proxy = Proxy::before(port).await;
+    let proxy = Proxy::before(&mongod.uri()).await;
     let behind = cached(&proxy.uri(), "movies").await;
     let beside = TestApp::with(&mongod.uri(), "movies", |settings| {
         settings.password.bcrypt_cost = BCRYPT_COST;

@@ -329,7 +329,7 @@ async fn a_slow_listener_is_cut_off_and_comes_back_without_a_gap() {
 async fn a_database_that_is_no_replica_set_has_no_events() {
     let folder = tempfile::tempdir().unwrap();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut standalone = std::process::Command::new(movie_bag::mongo::mongod::find().unwrap())
+    let mut standalone = movie_bag::mongod::program(&movie_bag::mongod::find().unwrap())
         .args(["--bind_ip", "127.0.0.1", "--port", &port.to_string(), "--dbpath"])
         .arg(folder.path())
         .stdout(std::process::Stdio::null())
@@ -350,8 +350,7 @@ async fn a_database_that_is_no_replica_set_has_no_events() {
 #[tokio::test]
 async fn events_survive_an_outage_of_the_database() {
     let own = mongod::OwnMongod::start().await;
-    let port = own.uri().rsplit(':').next().unwrap().split('/').next().unwrap().parse().unwrap();
-    let proxy = crate::support::Proxy::before(port).await;
+    let proxy = crate::support::Proxy::before(&own.uri()).await;
     let app = TestApp::on(&proxy.uri()).await;
     let beside = TestApp::with(&own.uri(), app.database.name(), |settings| {
         settings.password.bcrypt_cost = 4;

@@ -10,10 +10,6 @@ use crate::support::{Caller, PASSWORD, Proxy, TestApp, eventually, mongod::OwnMo
 /// The contract's limit.
 const SOON: Duration = Duration::from_secs(3);
 
-fn port(uri: &str) -> u16 {
-    uri.rsplit(':').next().unwrap().split('/').next().unwrap().parse().unwrap()
-}
-
 /// Every kind of request, those whose guard needs the database included, is 503; and soon, in one of
 /// three tries at least: other tests share the machine.
 async fn assert_away(app: &TestApp, ann: &Caller, movie: &str) {
@@ -76,7 +72,7 @@ async fn assert_back(app: &TestApp, ann: &Caller, movie: &str) {
 #[tokio::test]
 async fn a_database_that_is_cut_off_is_503_until_it_is_back() {
     let mongod = OwnMongod::start().await;
-    let proxy = Proxy::before(port(&mongod.uri())).await;
+    let proxy = Proxy::before(&mongod.uri()).await;
     let app = TestApp::on(&proxy.uri()).await;
     let ann = app.user("ann").await;
     let movie = ann.add("Heat").await;
@@ -92,7 +88,7 @@ async fn a_database_that_is_cut_off_is_503_until_it_is_back() {
 #[tokio::test]
 async fn a_database_that_is_silent_is_503_until_it_speaks() {
     let mongod = OwnMongod::start().await;
-    let proxy = Proxy::before(port(&mongod.uri())).await;
+    let proxy = Proxy::before(&mongod.uri()).await;
     let app = TestApp::on(&proxy.uri()).await;
     let ann = app.user("ann").await;
     let movie = ann.add("Heat").await;

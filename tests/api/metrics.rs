@@ -242,8 +242,7 @@ async fn a_deletion_that_cannot_go_on_is_a_backlog_until_a_sweep_has_done_it() {
 #[tokio::test]
 async fn the_pool_shows_a_database_that_is_away_and_metrics_are_answered_meanwhile() {
     let mongod = OwnMongod::start().await;
-    let port = mongod.uri().rsplit(':').next().unwrap().split('/').next().unwrap().parse().unwrap();
-    let proxy = Proxy::before(port).await;
+    let proxy = Proxy::before(&mongod.uri()).await;
     let app = TestApp::on(&proxy.uri()).await;
     app.anyone().get("/api/movies").await.assert_status(200);
     assert!(Scrape::of(&app).await.get("movie_bag_mongodb_connections_open") >= 1.0);

@@ -250,10 +250,7 @@ async fn a_mail_server_that_is_slow_or_away_is_not_waited_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn asking_is_503_when_the_database_is_away_and_nothing_else() {
     let own = mongod::OwnMongod::start().await;
-    let proxy = crate::support::Proxy::before(
-        own.uri().rsplit(':').next().unwrap().split('/').next().unwrap().parse().unwrap(),
-    )
-    .await;
+    let proxy = crate::support::Proxy::before(&own.uri()).await;
     let app = TestApp::with(&proxy.uri(), "away", |settings| {
         settings.password.bcrypt_cost = 4;
         settings.throttle.enabled = false;

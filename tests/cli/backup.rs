@@ -25,8 +25,8 @@ struct Copied {
 }
 
 /// All of a database at one moment, while others write.
-fn dump(port: u16) -> Vec<Copied> {
-    in_database(port, "movie_bag", async |database| {
+fn dump(uri: &str) -> Vec<Copied> {
+    in_database(uri, "movie_bag", async |database| {
         let mut session = database.client().start_session().snapshot(true).await.unwrap();
         let mut copied = Vec::new();
         for name in database.list_collection_names().await.unwrap() {
@@ -42,8 +42,8 @@ fn dump(port: u16) -> Vec<Copied> {
     })
 }
 
-fn restore(port: u16, name: &str, copied: &[Copied]) {
-    in_database(port, name, async |database| {
+fn restore(uri: &str, name: &str, copied: &[Copied]) {
+    in_database(uri, name, async |database| {
         for Copied { name, indexes, documents } in copied {
             let collection = database.collection::<RawDocumentBuf>(name);
             collection.drop().await.unwrap();
@@ -55,8 +55,8 @@ fn restore(port: u16, name: &str, copied: &[Copied]) {
     });
 }
 
-fn indexes(port: u16, name: &str) -> Vec<(String, Vec<String>)> {
-    in_database(port, name, async |database| {
+fn indexes(uri: &str, name: &str) -> Vec<(String, Vec<String>)> {
+    in_database(uri, name, async |database| {
         let mut all = Vec::new();
         for name in database.list_collection_names().await.unwrap() {
             let mut names = database.collection::<Document>(&name).list_index_names().await.unwrap();
@@ -114,8 +114,8 @@ fn assert_all_is_there(server: &Server, known: &Known) {
     server.log_in("ann");
 }
 
-fn assert_no_orphan(port: u16, name: &str) {
-    let orphans: Vec<Document> = in_database(port, name, async |database| {
+fn assert_no_orphan(uri: &str, name: &str) {
+    let orphans: Vec<Document> = in_database(uri, name, async |database| {
         let owners = doc! { "from": "users", "localField": "added_by", "foreignField": "_id", "as": "owner" };
         let stages = [doc! { "$lookup": owners }, doc! { "$match": { "owner": [] } }];
         let movies = database.collection::<Document>("movies");
@@ -159,8 +159,8 @@ fn a_copy_of_a_serving_database_is_whole_wherever_it_is_restored() {
     let first = Folder::new();
     let server = serve_unthrottled(&first);
     let known = fill(&server, &first);
-    let copied = while_others_write(&server, || dump(first.mongod_port()));
-    let expected = indexes(first.mongod_port(), "movie_bag");
+    let copied = while_others_write(&server, || dump(&first.mongod_uri()));
+    let expected = indexes(&first.mongod_uri(), "movie_bag");
     server.stop();
 
     // An empty embedded database, with the secret of the old one.
@@ -168,25 +168,26 @@ fn a_copy_of_a_serving_database_is_whole_wherever_it_is_restored() {
     std::fs::create_dir(second.path().join("data")).unwrap();
     std::fs::copy(first.path().join("data/jwt-secret"), second.path().join("data/jwt-secret")).unwrap();
     let server = second.serve();
-    restore(second.mongod_port(), "movie_bag", &copied);
+    restore(&second.mongod_uri(), "movie_bag", &copied);
     server.stop();
     let server = serve_unthrottled(&second);
     assert_all_is_there(&server, &known);
-    assert_no_orphan(second.mongod_port(), "movie_bag");
-    assert_eq!(indexes(second.mongod_port(), "movie_bag"), expected);
+    assert_no_orphan(&second.mongod_uri(), "movie_bag");
+    assert_eq!(indexes(&second.mongod_uri(), "movie_bag"), expected);
 
     // A MongoDB of one's own; with another secret the tokens end, and nothing else.
-    restore(second.mongod_port(), "elsewhere", &copied);
+    restore(&second.mongod_uri(), "elsewhere", &copied);
     let third = Folder::new();
     let mut command = third.command(&["serve"]);
-    let uri = format!("mongodb://127.0.0.1:{}/?directConnection=true", second.mongod_port());
-    command.env("MOVIE_BAG_MONGODB__URI", uri).env("MOVIE_BAG_MONGODB__DATABASE", "elsewhere");
+    command
+        .env("MOVIE_BAG_MONGODB__URI", second.mongod_uri())
+        .env("MOVIE_BAG_MONGODB__DATABASE", "elsewhere");
     command.env("MOVIE_BAG_JWT__SECRET", SECRET).env("MOVIE_BAG_THROTTLE__ENABLED", "false");
     let configured = Server::start(command);
     assert_eq!(configured.get("/api/users/me", Some(&known.ann)).0, 401);
     assert_all_is_there(&configured, &Known { ann: configured.log_in("ann"), ..known });
-    assert_no_orphan(second.mongod_port(), "elsewhere");
-    assert_eq!(indexes(second.mongod_port(), "elsewhere"), expected);
+    assert_no_orphan(&second.mongod_uri(), "elsewhere");
+    assert_eq!(indexes(&second.mongod_uri(), "elsewhere"), expected);
     configured.stop();
     server.stop();
 }
@@ -203,13 +204,13 @@ fn a_copy_of_the_folder_of_a_server_that_has_stopped_is_a_backup() {
     let known = fill(&server, &first);
     server.stop();
     copy(&first.path().join("data"), &second.path().join("data"));
-    // The copy beside the original: it finds another port.
+    // The copy beside the original: each has its own socket, and neither finds the other.
     let (original, server) = (serve_unthrottled(&first), serve_unthrottled(&second));
-    assert_ne!(first.mongod_port(), second.mongod_port());
+    assert_ne!(first.mongod_uri(), second.mongod_uri());
     assert_all_is_there(&server, &known);
     assert_all_is_there(&original, &known);
-    assert_no_orphan(second.mongod_port(), "movie_bag");
-    assert_eq!(indexes(second.mongod_port(), "movie_bag"), indexes(first.mongod_port(), "movie_bag"));
+    assert_no_orphan(&second.mongod_uri(), "movie_bag");
+    assert_eq!(indexes(&second.mongod_uri(), "movie_bag"), indexes(&first.mongod_uri(), "movie_bag"));
     server.stop();
     original.stop();
 }

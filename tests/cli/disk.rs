@@ -68,9 +68,7 @@ impl Drop for Filled {
 fn a_disk_that_is_full_is_said_and_when_there_is_room_again_nothing_is_missing() {
     let folder = Folder::new();
     // Its files grow every other second instead of every minute.
-    let real = movie_bag::mongo::mongod::find().unwrap();
-    let mongod = folder.write("mongod", format!("#!/bin/sh\nexec {} \"$@\" --syncdelay 2\n", real.display()));
-    fs::set_permissions(&mongod, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mongod = folder.mongod_script("", "--syncdelay 2");
     let mut command = mounted(&folder, "mount -t tmpfs -o size=350m tmpfs data", "serve");
     command.env("MOVIE_BAG_MONGODB__MONGOD", &mongod);
     let server = Server::start(command);
@@ -156,4 +154,25 @@ fn a_folder_that_is_a_file_is_said_and_one_with_any_name_is_used() {
         assert!(folder.path().join(&deep).join("mongodb").exists());
         server.stop();
     }
+}
+
+#[test]
+fn a_folder_with_a_long_path_serves_a_command_beside_the_server_and_can_be_moved() {
+    let folder = Folder::new();
+    let command = |data_dir: &str, arguments: &[&str]| {
+        let mut command = folder.command(arguments);
+        command.env("MOVIE_BAG_DATA_DIR", data_dir);
+        command
+    };
+    // Longer than a path to a socket can be.
+    let long = "long/".repeat(60);
+    let server = Server::start(command(&long, &["serve"]));
+    let token = server.sign_up("ann");
+    end(command(&long, &["admin", "grant", "ann@example.com"])).assert_succeeded();
+    assert_eq!(server.get("/api/users/me", Some(&token)).1["role"], "admin");
+    server.stop();
+    fs::rename(folder.path().join(&long), folder.path().join("moved")).unwrap();
+    let server = Server::start(command("moved", &["serve"]));
+    assert_eq!(server.get("/api/users/me", Some(&token)).1["role"], "admin");
+    server.stop();
 }

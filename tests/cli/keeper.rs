@@ -2,8 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    net::TcpListener,
-    os::unix::fs::PermissionsExt,
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering},
@@ -11,10 +9,10 @@ use std::{
     time::Instant,
 };
 
-use rustix::process::Signal;
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, prlimit};
 use serde_json::json;
 
-use crate::support::{Folder, Server, eventually, names_in, processes_of, signal_all};
+use crate::support::{Folder, Server, eventually, names_in, pid, processes_of, signal_all};
 
 const MONGOD: &str = "--dbpath";
 
@@ -105,15 +103,12 @@ fn a_mongod_that_hangs_is_503_and_goes_on_where_it_was() {
 #[ignore = "waits for the pauses between the attempts; run by .ci/run"]
 fn a_mongod_that_cannot_start_any_more_is_said_and_tried_again_until_it_can() {
     let folder = Folder::new();
-    let real = movie_bag::mongo::mongod::find().unwrap();
-    let mongod = folder
-        .write("mongod", format!("#!/bin/sh\n[ -e broken ] && exit 14\nexec {} \"$@\"\n", real.display()));
-    std::fs::set_permissions(&mongod, PermissionsExt::from_mode(0o755)).unwrap();
+    let broken = folder.path().join("broken");
+    let mongod = folder.mongod_script(&format!("[ -e '{}' ] && exit 14", broken.display()), "");
     let mut command = folder.command(&["serve"]);
     command.env("MOVIE_BAG_MONGODB__MONGOD", &mongod);
     let server = Server::start(command);
-    // The supervisor works in the data folder.
-    let broken = folder.write("data/broken", "");
+    folder.write("broken", "");
     signal_all(&folder, MONGOD, Signal::KILL);
     eventually("the log says it", || server.log().contains("mongod ended (exit status: 14): "));
     assert!(server.log().contains("the embedded mongod does not serve"), "{}", server.log());
@@ -123,37 +118,6 @@ fn a_mongod_that_cannot_start_any_more_is_said_and_tried_again_until_it_can() {
     eventually("the log says it", || server.log().contains("the embedded mongod serves again"));
     server.stop();
     assert_eq!(processes_of(&folder), [""; 0]);
-}
-
-#[test]
-#[ignore = "waits as long as the supervisor waits for its port; run by .ci/run"]
-fn a_port_that_somebody_has_taken_is_waited_for_and_then_the_server_ends_and_says_why() {
-    for is_given_back in [true, false] {
-        let folder = Folder::new();
-        let server = folder.serve();
-        let port: u16 = folder.read("data/mongod.port").parse().unwrap();
-        // Supervisor and mongod at once, and somebody else is there first.
-        signal_all(&folder, "", Signal::KILL);
-        let mut taken = None;
-        eventually("the port is taken", || TcpListener::bind(("127.0.0.1", port)).is_ok());
-        while taken.is_none() {
-            taken = TcpListener::bind(("127.0.0.1", port)).ok();
-        }
-        eventually("the log says it", || {
-            server.log().contains(&format!("another program has taken the port {port}"))
-        });
-        if is_given_back {
-            drop(taken);
-            eventually("the server has its database again", || ready(&server));
-            server.stop();
-        } else {
-            let log = server.log_to_its_end();
-            assert!(log.0 == Some(1) && log.1.contains("because another program took it"), "{log:?}");
-            // systemd starts it again.
-            folder.serve().stop();
-        }
-        eventually("mongod is gone", || processes_of(&folder).is_empty());
-    }
 }
 
 #[test]
@@ -176,4 +140,43 @@ fn of_two_servers_that_start_at_the_same_moment_one_is_refused() {
     other.kill().unwrap();
     other.wait().unwrap();
     eventually("mongod is gone", || processes_of(&folder).is_empty());
+}
+
+#[test]
+fn a_server_that_has_no_descriptors_left_leaves_its_mongod_alone() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let server_pid = Some(pid(server.id()));
+    let before = getrlimit(Resource::Nofile);
+    let limit = |current| Rlimit { current, maximum: before.maximum };
+    // None that is lower is free: whatever it opens from here on is refused.
+    prlimit(server_pid, Resource::Nofile, limit(Some(3))).unwrap();
+    eventually("the log says it", || {
+        server.log().contains("the embedded mongod cannot be looked after for now")
+    });
+    prlimit(server_pid, Resource::Nofile, limit(before.maximum)).unwrap();
+    eventually("the log says it", || server.log().contains("the embedded mongod is looked after again"));
+    assert!(folder.path().join("data/mongod.serving").exists());
+    assert!(!server.log().contains("nobody keeps the embedded mongod"), "{}", server.log());
+    assert!(!server.log().contains("does not serve"), "{}", server.log());
+    eventually("the server has its database", || ready(&server));
+    server.stop();
+    assert_eq!(processes_of(&folder), [""; 0]);
+}
+
+#[test]
+fn what_one_supervisor_has_said_is_there_after_the_next_has_started() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    signal_all(&folder, MONGOD, Signal::KILL);
+    let said = || folder.read("data/supervisor.log").contains("mongod ended (signal: 9 (SIGKILL))");
+    eventually("it is said", said);
+    eventually("the server has its database again", || ready(&server));
+    signal_all(&folder, "supervise-mongod", Signal::KILL);
+    eventually("the log says it", || server.log().contains("nobody keeps the embedded mongod"));
+    eventually("the next one says something", || {
+        folder.read("data/supervisor.log").contains("ending the mongod ")
+    });
+    assert!(said());
+    server.stop();
 }

@@ -127,11 +127,10 @@ fn with_a_database_of_ones_own_and_no_mail_server_no_letter_is_written_down() {
     let first = folder.serve();
     first.sign_up("ann");
     // A second server on the first one's mongod, as on a configured one.
-    let port = std::fs::read_to_string(folder.path().join("data/mongod.port")).unwrap();
     let other = Folder::new();
     let mut command = other.command(&["serve"]);
     command
-        .env("MOVIE_BAG_MONGODB__URI", format!("mongodb://127.0.0.1:{}/?directConnection=true", port.trim()))
+        .env("MOVIE_BAG_MONGODB__URI", folder.mongod_uri())
         .env("MOVIE_BAG_JWT__SECRET", "a secret of the tests, 32 bytes and more");
     let server = Server::start(command);
     assert!(server.said.contains("Mail: not sent (mail.smtp_url is unset)"), "{}", server.said);

@@ -9,6 +9,7 @@ mod import;
 mod keeper;
 mod log;
 mod mail;
+mod neighbour;
 mod schema;
 mod serve;
 mod settings;
@@ -18,3 +19,4 @@ mod start;
 mod stop;
 #[path = "../support/process.rs"]
 mod support;
+mod upgrade;

@@ -4,9 +4,9 @@ use bson::{Bson, Document, doc};
 
 use crate::support::{Folder, eventually, in_database, processes_of};
 
-fn set_version(port: u16, version: impl Into<Bson> + Send + 'static) {
+fn set_version(uri: &str, version: impl Into<Bson> + Send + 'static) {
     let version = version.into();
-    in_database(port, "movie_bag", async |database| {
+    in_database(uri, "movie_bag", async |database| {
         let schema = database.collection::<Document>("schema");
         let set = schema.update_one(doc! { "_id": "schema" }, doc! { "$set": { "version": version } });
         assert_eq!(set.upsert(true).await.unwrap().matched_count, 1);
@@ -14,8 +14,8 @@ fn set_version(port: u16, version: impl Into<Bson> + Send + 'static) {
     });
 }
 
-fn indexes(port: u16) -> Vec<String> {
-    in_database(port, "movie_bag", async |database| {
+fn indexes(uri: &str) -> Vec<String> {
+    in_database(uri, "movie_bag", async |database| {
         database.collection::<Document>("movies").list_index_names().await.unwrap()
     })
 }
@@ -26,14 +26,14 @@ fn a_database_that_is_newer_is_refused_by_every_command_and_left_as_it_is() {
     // It keeps mongod, whatever stands in the database by now.
     let server = folder.serve();
     server.sign_up("ann");
-    let port = folder.mongod_port();
-    set_version(port, 2);
-    let before = indexes(port);
+    let uri = folder.mongod_uri();
+    set_version(&uri, 2);
+    let before = indexes(&uri);
     folder.write("one.ndjson", r#"{"name":"Heat","casts":[],"genres":["Drama"]}"#);
     let other = |arguments: &[&str]| {
         let mut command = folder.command(arguments);
         command
-            .env("MOVIE_BAG_MONGODB__URI", format!("mongodb://127.0.0.1:{port}/?directConnection=true"))
+            .env("MOVIE_BAG_MONGODB__URI", &uri)
             .env("MOVIE_BAG_JWT__SECRET", "12345678901234567890123456789012");
         crate::support::end(command)
     };
@@ -46,17 +46,17 @@ fn a_database_that_is_newer_is_refused_by_every_command_and_left_as_it_is() {
         other(arguments)
             .assert_failed(1, "the database movie_bag has schema version 2, and this movie-bag (");
     }
-    set_version_text(port);
+    set_version_text(&uri);
     other(&["export"]).assert_failed(1, "the database movie_bag has a schema version that is none (\"two\")");
-    assert_eq!(indexes(port), before);
+    assert_eq!(indexes(&uri), before);
     assert_eq!(server.get("/api/movies", None).1["items"], serde_json::json!([]));
     server.stop();
     folder.run(&["export"]).assert_failed(1, "the database movie_bag has a schema version that is none");
     eventually("mongod is gone", || processes_of(&folder).is_empty());
 }
 
-fn set_version_text(port: u16) {
-    in_database(port, "movie_bag", async |database| {
+fn set_version_text(uri: &str) {
+    in_database(uri, "movie_bag", async |database| {
         let schema = database.collection::<Document>("schema");
         schema.update_one(doc! { "_id": "schema" }, doc! { "$set": { "version": "two" } }).await.unwrap();
     });
@@ -67,14 +67,14 @@ fn a_database_from_before_there_was_a_version_has_version_1() {
     let folder = Folder::new();
     let server = folder.serve();
     let token = server.sign_up("ann");
-    let port = folder.mongod_port();
-    in_database(port, "movie_bag", async |database| {
+    let uri = folder.mongod_uri();
+    in_database(&uri, "movie_bag", async |database| {
         database.collection::<Document>("schema").drop().await.unwrap();
     });
     server.stop();
     let server = folder.serve();
     assert_eq!(server.get("/api/users/me", Some(&token)).0, 200);
-    let found = in_database(folder.mongod_port(), "movie_bag", async |database| {
+    let found = in_database(&folder.mongod_uri(), "movie_bag", async |database| {
         database.collection::<Document>("schema").find_one(doc! {}).await.unwrap().unwrap()
     });
     assert_eq!(found, doc! { "_id": "schema", "version": 1_i64 });
@@ -84,7 +84,7 @@ fn a_database_from_before_there_was_a_version_has_version_1() {
 fn several_servers_start_on_an_empty_database_at_once() {
     let folder = Folder::new();
     let _keeps_mongod = folder.serve();
-    let port = folder.mongod_port();
+    let uri = folder.mongod_uri();
     for round in 0..3 {
         let servers: Vec<_> = std::thread::scope(|scope| {
             let starting: Vec<_> = (0..3)
@@ -92,10 +92,7 @@ fn several_servers_start_on_an_empty_database_at_once() {
                     scope.spawn(|| {
                         let mut command = folder.command(&["serve"]);
                         command
-                            .env(
-                                "MOVIE_BAG_MONGODB__URI",
-                                format!("mongodb://127.0.0.1:{port}/?directConnection=true"),
-                            )
+                            .env("MOVIE_BAG_MONGODB__URI", &uri)
                             .env("MOVIE_BAG_MONGODB__DATABASE", format!("empty_{round}"))
                             .env("MOVIE_BAG_JWT__SECRET", "12345678901234567890123456789012");
                         crate::support::Server::start(command)

@@ -39,11 +39,8 @@ fn it_serves_says_so_ends_cleanly_and_forgets_nothing() {
     assert_eq!(processes_of(&folder).len(), 2, "a supervisor and a mongod");
     let secret = folder.path().join("data/jwt-secret");
     assert_eq!(secret.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-    // The database asks for no login: nobody else gets to its files, nor to it from elsewhere.
+    // The database asks for no login: nobody else gets to its files, nor to its socket (see `neighbour.rs`).
     assert_eq!(folder.path().join("data").metadata().unwrap().permissions().mode() & 0o777, 0o700);
-    let is_mongod = |command: &&String| command.contains("--dbpath");
-    let mongod = processes_of(&folder).iter().find(is_mongod).unwrap().clone();
-    assert!(mongod.contains("--bind_ip 127.0.0.1 "), "{mongod}");
     server.stop();
     assert_eq!(processes_of(&folder), [""; 0]);
 
@@ -159,11 +156,10 @@ fn a_mongod_that_does_not_work_is_said() {
 fn the_server_uses_a_configured_database() {
     let owner = Folder::new();
     let embedded = owner.serve();
-    let port = std::fs::read_to_string(owner.path().join("data/mongod.serving")).unwrap();
     let folder = Folder::new();
     let mut command = folder.command(&[]);
     command
-        .env("MOVIE_BAG_MONGODB__URI", format!("mongodb://127.0.0.1:{port}/?directConnection=true"))
+        .env("MOVIE_BAG_MONGODB__URI", owner.mongod_uri())
         .env("MOVIE_BAG_MONGODB__DATABASE", "elsewhere")
         .env("MOVIE_BAG_JWT__SECRET", "12345678901234567890123456789012");
     let server = Server::start(command);

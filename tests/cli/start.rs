@@ -22,7 +22,7 @@ struct Mongod {
 impl Mongod {
     fn start(port: u16, arguments: &[&str]) -> Self {
         let folder = Folder::new();
-        let child = Command::new(movie_bag::mongo::mongod::find().unwrap())
+        let child = movie_bag::mongod::program(&movie_bag::mongod::find().unwrap())
             .args(["--dbpath", folder.path().to_str().unwrap(), "--port", &port.to_string()])
             .args(["--bind_ip", "127.0.0.1", "--nounixsocket", "--wiredTigerCacheSizeGB", "0.25"])
             .args(arguments)
@@ -111,7 +111,7 @@ fn a_database_that_comes_up_later_is_waited_for() {
     assert!(log.next().unwrap().contains("waiting for MongoDB"));
     let _mongod = Mongod::start(port, &["--replSet", "rs0"]);
     assert!(log.next().unwrap().contains("waiting for MongoDB"));
-    in_database(port, "admin", async |admin| {
+    in_database(&format!("mongodb://127.0.0.1:{port}/?directConnection=true"), "admin", async |admin| {
         let members = vec![doc! { "_id": 0, "host": format!("127.0.0.1:{port}") }];
         let config = doc! { "_id": "rs0", "members": members };
         admin.run_command(doc! { "replSetInitiate": config }).await.unwrap();

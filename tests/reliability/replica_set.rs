@@ -2,7 +2,7 @@
 
 use std::{
     net::TcpListener,
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     time::{Duration, Instant},
 };
 
@@ -136,7 +136,7 @@ impl ReplicaSet {
     /// Starts a member; its files are those that it had.
     pub fn start_member(&mut self, member: usize) {
         let member = &mut self.members[member];
-        let child = Command::new(movie_bag::mongo::mongod::find().unwrap())
+        let child = movie_bag::mongod::program(&movie_bag::mongod::find().unwrap())
             .arg("--dbpath")
             .arg(member.folder.path())
             .arg("--logpath")
@@ -182,10 +182,10 @@ impl Member {
         let port = free_port();
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let uri = format!("mongodb://127.0.0.1:{port}/?directConnection=true");
-        let mut options = ClientOptions::parse(uri).await.unwrap();
+        let mut options = ClientOptions::parse(&uri).await.unwrap();
         options.server_selection_timeout = Some(SILENT);
         let admin = Client::with_options(options).unwrap().database("admin");
-        Self { port, proxy: Proxy::before(port).await, folder, running: None, admin }
+        Self { port, proxy: Proxy::before(&uri).await, folder, running: None, admin }
     }
 }
 

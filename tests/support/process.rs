@@ -48,6 +48,20 @@ impl Folder {
         path
     }
 
+    /// A program that does `first`, then becomes the real mongod, with `arguments` after its own.
+    pub fn mongod_script(&self, first: &str, arguments: &str) -> PathBuf {
+        let real = movie_bag::mongod::program(&movie_bag::mongod::find().unwrap());
+        let mut text = format!("#!/bin/sh\n{first}\n");
+        for (name, value) in real.get_envs() {
+            let value = value.unwrap_or_default();
+            text.push_str(&format!("export {}='{}'\n", name.display(), value.display()));
+        }
+        text.push_str(&format!("exec '{}' \"$@\" {arguments}\n", real.get_program().display()));
+        let script = self.write("mongod", text);
+        std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        script
+    }
+
     pub fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path().join(name)).unwrap()
     }
@@ -71,8 +85,8 @@ impl Folder {
     }
 
     /// Where its mongod serves.
-    pub fn mongod_port(&self) -> u16 {
-        self.read("data/mongod.serving").parse().unwrap()
+    pub fn mongod_uri(&self) -> String {
+        self.read("data/mongod.serving")
     }
 
     pub fn serve(&self) -> Server {
@@ -241,14 +255,6 @@ impl Server {
         kill_process(pid(self.id()), signal).unwrap();
     }
 
-    /// Waits for the end; its exit code, and all that it has written to standard error.
-    pub fn log_to_its_end(mut self) -> (Option<i32>, String) {
-        let code = self.wait_for_end();
-        // The pipe is read by another thread.
-        eventually("the log is read", || Arc::strong_count(&self.log) == 1);
-        (code, self.log())
-    }
-
     /// Waits for the end; its exit code.
     pub fn wait(mut self) -> Option<i32> {
         self.wait_for_end()
@@ -312,10 +318,9 @@ fn find_processes(folder: &Folder) -> Vec<(u32, String)> {
 }
 
 /// Asks a database directly, past the server.
-pub fn in_database<T>(port: u16, name: &str, ask: impl AsyncFnOnce(mongodb::Database) -> T) -> T {
+pub fn in_database<T>(uri: &str, name: &str, ask: impl AsyncFnOnce(mongodb::Database) -> T) -> T {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let uri = format!("mongodb://127.0.0.1:{port}/?directConnection=true");
         let client = mongodb::Client::with_uri_str(uri).await.unwrap();
         ask(client.database(name)).await
     })

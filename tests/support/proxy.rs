@@ -1,16 +1,17 @@
 //! A TCP proxy in front of a database, which can cut it off.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU8, Ordering},
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
 };
 
+use mongodb::options::{ClientOptions, ServerAddress};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{
-        TcpListener, TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split},
+    net::{TcpListener, TcpStream, UnixStream},
     sync::Notify,
 };
 
@@ -30,14 +31,15 @@ struct Line {
 }
 
 impl Proxy {
-    /// In front of `127.0.0.1:port`.
-    pub async fn before(port: u16) -> Self {
+    /// In front of the MongoDB at this URI, which may be on a Unix socket.
+    pub async fn before(uri: &str) -> Self {
+        let address = ClientOptions::parse(uri).await.unwrap().hosts.remove(0);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let line = Arc::new(Line { state: AtomicU8::new(OPEN), cut: Notify::new() });
         let own = Self { port: listener.local_addr().unwrap().port(), line: Arc::clone(&line) };
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(pass_on(client, port, Arc::clone(&line)));
+                tokio::spawn(pass_on(client, address.clone(), Arc::clone(&line)));
             }
         });
         own
@@ -69,15 +71,31 @@ impl Proxy {
     }
 }
 
-async fn pass_on(client: TcpStream, port: u16, line: Arc<Line>) {
+async fn connect(address: &ServerAddress) -> io::Result<(Reader, Writer)> {
+    match address {
+        ServerAddress::Tcp { host, port } => {
+            let (reader, writer) = split(TcpStream::connect((host.as_str(), port.unwrap_or(27017))).await?);
+            Ok((Box::new(reader), Box::new(writer)))
+        }
+        ServerAddress::Unix { path } => {
+            let (reader, writer) = split(UnixStream::connect(path).await?);
+            Ok((Box::new(reader), Box::new(writer)))
+        }
+        other => panic!("{other}"),
+    }
+}
+
+type Reader = Box<dyn AsyncRead + Send + Unpin>;
+type Writer = Box<dyn AsyncWrite + Send + Unpin>;
+
+async fn pass_on(client: TcpStream, address: ServerAddress, line: Arc<Line>) {
     // It waits from here on: a cut that comes while the other side is called is not missed.
     let cut = line.cut.notified();
     if line.state.load(Ordering::SeqCst) == CUT {
         return;
     }
-    let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else { return };
-    let (client_reads, client_writes) = client.into_split();
-    let (server_reads, server_writes) = server.into_split();
+    let Ok((server_reads, server_writes)) = connect(&address).await else { return };
+    let (client_reads, client_writes) = split(client);
     tokio::select! {
         () = copy(client_reads, server_writes, &line) => {}
         () = copy(server_reads, client_writes, &line) => {}
@@ -85,7 +103,7 @@ async fn pass_on(client: TcpStream, port: u16, line: Arc<Line>) {
     }
 }
 
-async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, line: &Line) {
+async fn copy(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, line: &Line) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         if line.state.load(Ordering::SeqCst) == FROZEN {

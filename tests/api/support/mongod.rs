@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bson::{Document, doc};
-use movie_bag::mongo::embedded::{Embedded, Options};
+use movie_bag::mongod::{Embedded, Options};
 use tokio::sync::OnceCell;
 
 static SHARED: OnceCell<Embedded> = OnceCell::const_new();

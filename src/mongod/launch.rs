@@ -1,0 +1,297 @@
+//! The embedded database: the real mongod, run beside us as a replica set of one.
+//!
+//! Every process that needs it attaches: `serve`, and every command of the command line. The first one
+//! starts a [`supervisor`], which starts mongod; the others find it; the last to
+//! leave, however it leaves, takes mongod along. [`super::download`] says where the program comes from,
+//! [`super::socket`] where it listens.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, sleep},
+};
+
+use super::{download, ending, replica_set, socket::Socket, supervisor, watch};
+
+/// How long an attach waits: for a mongod that is ending, then for one that is starting.
+const PATIENCE: Duration = Duration::from_mins(1);
+const TICK: Duration = Duration::from_millis(20);
+/// A log of the supervisor that is longer is begun anew.
+const LONG_LOG: u64 = 1 << 20;
+
+/// A use of the embedded mongod. It ends with [`Embedded::release`], or with the process.
+#[derive(Debug)]
+pub struct Embedded {
+    options: Options,
+    socket: Socket,
+    lease: File,
+    watch: JoinHandle<()>,
+    /// The watch ends when this is dropped.
+    watching: mpsc::Sender<()>,
+}
+
+/// What to run and where.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Our own binary: it has the supervisor in it.
+    pub supervisor: PathBuf,
+    pub data_dir: PathBuf,
+    /// The mongod to run; unset: see [`download::find`].
+    pub mongod: Option<PathBuf>,
+    /// More arguments for mongod.
+    pub arguments: Vec<String>,
+    /// Remove the folder with the last user.
+    pub ephemeral: bool,
+}
+
+/// Why there is no embedded database.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddedError {
+    #[error("the data folder {} cannot be used: {source}", path.display())]
+    DataDir { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Mongod(#[from] download::MongodError),
+    #[error("the supervisor of mongod cannot be started: {0}")]
+    Supervisor(io::Error),
+    #[error("the embedded mongod did not start: {0}")]
+    Start(String),
+}
+
+impl Embedded {
+    /// Finds or starts the mongod of `data_dir` and waits until it takes writes.
+    ///
+    /// # Errors
+    /// See [`EmbeddedError`].
+    pub async fn attach(mut options: Options) -> Result<Self, EmbeddedError> {
+        create_private(&options.data_dir).map_err(|source| unusable(&options.data_dir, source))?;
+        // Absolute: the supervisor works elsewhere.
+        let data_dir = options.data_dir.canonicalize();
+        options.data_dir = data_dir.map_err(|source| unusable(&options.data_dir, source))?;
+        let at = |source| unusable(&options.data_dir, source);
+        let lease = File::create(options.data_dir.join(supervisor::LEASE)).map_err(at)?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match lease.try_lock_shared() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => sleep(TICK).await,
+                Err(TryLockError::WouldBlock) => {
+                    return Err(EmbeddedError::Start("the one before it does not end".to_owned()));
+                }
+                Err(TryLockError::Error(error)) => return Err(at(error)),
+            }
+        }
+        let socket = Socket::of(&options.data_dir).map_err(at)?;
+        let said = log_length(&options.data_dir);
+        wait_until_it_serves(&options, said, deadline).await?;
+        let (watching, ends) = mpsc::channel();
+        let watched = options.clone();
+        let watch = std::thread::Builder::new()
+            .name("mongod-watch".to_owned())
+            .spawn(move || watch::keep(&watched, &ends))
+            .map_err(EmbeddedError::Supervisor)?;
+        replica_set::ensure_primary(&socket.uri(), deadline)
+            .await
+            .map_err(|reason| options.not_started(said, &reason))?;
+        Ok(Self { options, socket, lease, watch, watching })
+    }
+
+    /// For the driver of this process: another one may need another path to the socket.
+    #[must_use]
+    pub fn uri(&self) -> String {
+        self.socket.uri()
+    }
+
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.options.data_dir
+    }
+
+    /// Gives up this use, and waits for the end of mongod if it was the last.
+    pub async fn release(self) {
+        let Self { options, lease, watch, watching, .. } = self;
+        drop(watching);
+        let _ = spawn_blocking(move || watch.join()).await;
+        let data_dir = &options.data_dir;
+        // Somebody has to end mongod.
+        let started = match has_supervisor(data_dir) {
+            Ok(false) => start_supervisor(&options).await.ok(),
+            Ok(true) | Err(_) => None,
+        };
+        drop(lease);
+        if let Some(mut supervisor) = started {
+            // It holds no lock yet, and has announced no mongod: only its end says that it has done its work.
+            let deadline = Instant::now() + PATIENCE;
+            while matches!(supervisor.try_wait(), Ok(None))
+                && !is_in_use(data_dir).await
+                && Instant::now() < deadline
+            {
+                sleep(TICK).await;
+            }
+            reap(supervisor);
+        }
+        if is_in_use(data_dir).await {
+            return;
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while has_supervisor(data_dir).unwrap_or(false) && Instant::now() < deadline {
+            sleep(TICK).await;
+        }
+    }
+}
+
+/// Whether others use a mongod of which this process has just let go: its supervisor would have begun to
+/// end it within some ticks.
+async fn is_in_use(data_dir: &Path) -> bool {
+    let deadline = Instant::now() + Duration::from_millis(500);
+    while supervisor::serves(data_dir) {
+        if Instant::now() >= deadline {
+            return true;
+        }
+        sleep(TICK).await;
+    }
+    false
+}
+
+/// A process that has ended stays in the system's table until its parent has asked how.
+pub(super) fn reap(mut child: Child) {
+    std::thread::spawn(move || child.wait());
+}
+
+/// Waits until a supervisor says that mongod serves; starts one where there is none.
+async fn wait_until_it_serves(options: &Options, said: u64, deadline: Instant) -> Result<(), EmbeddedError> {
+    let data_dir = &options.data_dir;
+    let mut started: Option<Child> = None;
+    loop {
+        if has_supervisor(data_dir).map_err(|source| unusable(data_dir, source))? {
+            if supervisor::serves(data_dir) {
+                if let Some(supervisor) = started {
+                    reap(supervisor);
+                }
+                return if supervisor::serves_on_a_socket(data_dir) {
+                    Ok(())
+                } else {
+                    let reason = "a movie-bag of an earlier release runs on this data folder: stop it first";
+                    Err(EmbeddedError::Start(reason.to_owned()))
+                };
+            }
+        } else if let Some(supervisor) = &mut started {
+            // Ours ended, and nobody else's lives: it failed.
+            if supervisor.try_wait().map_err(EmbeddedError::Supervisor)?.is_some() {
+                return Err(options.not_started(said, "its supervisor said nothing"));
+            }
+        } else {
+            started = Some(start_supervisor(options).await?);
+        }
+        if Instant::now() >= deadline {
+            return Err(options.not_started(said, &format!("no sign of life in {} s", PATIENCE.as_secs())));
+        }
+        sleep(TICK).await;
+    }
+}
+
+impl Options {
+    /// The reason is what the supervisor said last, since its log had `said` bytes, or what is plain to see, or
+    /// else `otherwise`.
+    fn not_started(&self, said: u64, otherwise: &str) -> EmbeddedError {
+        let log = fs::read(self.data_dir.join(supervisor::SUPERVISOR_LOG)).unwrap_or_default();
+        let new = usize::try_from(said).ok().and_then(|said| log.get(said..)).unwrap_or(&log);
+        let said = String::from_utf8_lossy(new);
+        // Its own last word; or that of the system, of a program that cannot be run for example.
+        let last = said.lines().rev().find_map(supervisor::own_line).or_else(|| said.lines().last());
+        let reason = ending::disk_is_full(&self.data_dir)
+            .or_else(|| last.map(str::to_owned))
+            .unwrap_or_else(|| otherwise.to_owned());
+        EmbeddedError::Start(reason)
+    }
+}
+
+fn log_length(data_dir: &Path) -> u64 {
+    fs::metadata(data_dir.join(supervisor::SUPERVISOR_LOG)).map_or(0, |log| log.len())
+}
+
+/// For a process that waits for mongod: what a killed supervisor has left behind must not deceive it.
+async fn start_supervisor(options: &Options) -> Result<Child, EmbeddedError> {
+    let _ = fs::remove_file(options.data_dir.join(supervisor::SERVING));
+    let options = options.clone();
+    // A download may be part of it.
+    spawn_blocking(move || supervise(&options))
+        .await
+        .map_err(|error| EmbeddedError::Start(error.to_string()))?
+}
+
+/// Starts a supervisor. It ends at once where there is another one. Blocks.
+pub(super) fn supervise(options: &Options) -> Result<Child, EmbeddedError> {
+    let data_dir = &options.data_dir;
+    let program = match &options.mongod {
+        Some(path) => path.canonicalize().map_err(|source| unusable(path, source))?,
+        None => download::find()?,
+    };
+    let log = open_log(data_dir).map_err(|source| unusable(data_dir, source))?;
+    let mut command = Command::new(&options.supervisor);
+    command.arg("supervise-mongod").arg("--data-dir").arg(data_dir).arg("--mongod").arg(program);
+    if options.ephemeral {
+        command.arg("--ephemeral");
+    }
+    command.arg("--").args(&options.arguments);
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command
+        .current_dir(data_dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .map_err(EmbeddedError::Supervisor)
+}
+
+/// Several may write at once: a mongod, its supervisor, and one that comes too late.
+fn open_log(data_dir: &Path) -> io::Result<File> {
+    let log = OpenOptions::new().append(true).create(true).open(data_dir.join(supervisor::SUPERVISOR_LOG))?;
+    if log.metadata()?.len() > LONG_LOG {
+        log.set_len(0)?;
+    }
+    Ok(log)
+}
+
+fn unusable(path: &Path, source: io::Error) -> EmbeddedError {
+    EmbeddedError::DataDir { path: path.to_owned(), source }
+}
+
+/// Whether somebody looks after the mongod of this folder (or is about to).
+///
+/// # Errors
+/// A process that has no descriptor left cannot tell.
+pub(super) fn has_supervisor(data_dir: &Path) -> io::Result<bool> {
+    let lock = match File::open(data_dir.join(supervisor::SUPERVISOR)) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    // Shared: two who look at once do not see each other.
+    match lock.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// The folder holds passwords' hashes and the secret: it is for its owner only.
+///
+/// # Errors
+/// The file system's.
+pub fn create_private(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}

