@@ -1,12 +1,19 @@
-# Not tried with a container engine yet: written and read, not run.
-#
 #   docker build -t movie-bag .
 #
-# The image holds no mongod: name a MongoDB by MOVIE_BAG_MONGODB__URI, and set MOVIE_BAG_JWT__SECRET (see compose.yaml).
+# The image contains no mongod: name a MongoDB by MOVIE_BAG_MONGODB__URI, and set MOVIE_BAG_JWT__SECRET (see compose.yaml).
+# `.ci/containers` builds it and runs it; docs/CONTAINERS.md says with what.
 
-# The oldest Rust that Cargo.toml allows: a newer one works too.
-FROM rust:1.91-bookworm AS build
+# Cargo.toml says which Rust is the oldest that works; Cargo.lock fixes everything else.
+FROM rust:1-bookworm AS dependencies
 WORKDIR /src
+COPY Cargo.toml Cargo.lock ./
+# Builds the crates we depend on, for an empty program: this layer stays until one of these two files changes.
+# Cargo compares times of files, so nothing of the empty program may remain.
+RUN mkdir src && touch src/lib.rs && echo 'fn main() {}' > src/main.rs \
+    && cargo build --release --locked \
+    && cargo clean --release --locked --package movie-bag && rm -r src
+
+FROM dependencies AS build
 # .dockerignore says what this is.
 COPY . .
 RUN cargo build --release --locked

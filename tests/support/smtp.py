@@ -20,6 +20,7 @@ arguments.add_argument("--certificate", help="with --key: STARTTLS, and nothing 
 arguments.add_argument("--key")
 arguments.add_argument("--smtps", action="store_true", help="TLS from the first byte")
 arguments.add_argument("--login", help="user:password, required")
+arguments.add_argument("--address", default="127.0.0.1", help="where to listen")
 options = arguments.parse_args()
 
 
@@ -81,7 +82,7 @@ async def main():
         )
 
     server = await asyncio.get_running_loop().create_server(
-        connection, "127.0.0.1", 0, ssl=context if options.smtps else None
+        connection, options.address, 0, ssl=context if options.smtps else None
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     # Ends with the test: its end of this pipe closes.
