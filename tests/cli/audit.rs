@@ -119,7 +119,7 @@ fn a_deletion_that_a_sweep_finishes_has_its_line() {
     let ann = server.sign_up("ann");
     let id = server.get("/api/users/me", Some(&ann)).1["id"].as_str().unwrap().to_owned();
     // As a server leaves it that dies after the first step.
-    in_database(folder.mongod_port(), "movie_bag", async |database| {
+    in_database(&folder.mongod_uri(), "movie_bag", async |database| {
         let leaving = bson::oid::ObjectId::parse_str(&id).unwrap();
         let update = bson::doc! { "$push": { "leaving": leaving } };
         let roles = database.collection::<bson::Document>("roles");

@@ -202,6 +202,13 @@ impl Server {
         self.log.lock().unwrap().clone()
     }
 
+    /// Waits for the end; its exit code, and everything that it has written to standard error.
+    pub fn log_to_its_end(mut self) -> (Option<i32>, String) {
+        let code = self.wait_for_end();
+        self.reader.take().unwrap().join().unwrap();
+        (code, self.log())
+    }
+
     /// Stops it; everything that it has written.
     pub fn log_to_the_end(mut self) -> String {
         let (log, reader) = (Arc::clone(&self.log), self.reader.take().unwrap());
