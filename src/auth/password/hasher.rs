@@ -11,6 +11,7 @@ use std::{
         mpsc::{Receiver, Sender, channel},
     },
     thread,
+    time::{Duration, Instant},
 };
 
 use prometheus::{IntCounterVec, IntGauge, core::Collector};
@@ -23,7 +24,7 @@ use crate::{
     problem::{Code, Problem},
 };
 use meter::{Meter, work};
-use places::Places;
+use places::{LONGEST_WAIT, Places};
 
 mod meter;
 mod places;
@@ -42,6 +43,7 @@ type Job = Box<dyn FnOnce() + Send>;
 pub struct Hasher {
     jobs: Sender<Job>,
     places: Arc<Places>,
+    longest_wait: Duration,
     cost: u32,
     /// The highest cost of a hash that is stored, as far as is known, or today's.
     highest: Arc<AtomicU32>,
@@ -126,10 +128,10 @@ impl Hasher {
     /// # Errors
     /// The operating system's, if it refuses a thread.
     pub fn start(cost: u32) -> std::io::Result<Self> {
-        Self::measured_by(Meter::start(cost), cost)
+        Self::bounded_by(Meter::start(cost), LONGEST_WAIT, cost)
     }
 
-    fn measured_by(meter: Meter, cost: u32) -> std::io::Result<Self> {
+    fn bounded_by(meter: Meter, longest_wait: Duration, cost: u32) -> std::io::Result<Self> {
         let (jobs, queue) = channel();
         let queue = Arc::new(Mutex::new(queue));
         let threads = thread::available_parallelism().map_or(1, NonZero::get);
@@ -140,6 +142,7 @@ impl Hasher {
         Ok(Self {
             jobs,
             places: Arc::new(Places::new(threads, meter)),
+            longest_wait,
             cost,
             highest: Arc::new(AtomicU32::new(cost)),
             metrics: HasherMetrics::new(),
@@ -235,7 +238,7 @@ impl Hasher {
         let taken = self.places.take(who, work).await;
         let mut place = taken.inspect_err(|_| self.metrics.ended("refused"))?;
         let (answer, result) = oneshot::channel();
-        let metrics = self.metrics.clone();
+        let (metrics, longest_wait, queued) = (self.metrics.clone(), self.longest_wait, Instant::now());
         let job: Job = Box::new(move || {
             place.begin();
             metrics.waiting.dec();
@@ -244,10 +247,13 @@ impl Hasher {
             // The request may have run out of time in the meantime.
             if answer.is_closed() {
                 metrics.ended("abandoned");
+            } else if queued.elapsed() > longest_wait {
+                metrics.ended("refused");
+                let _ = answer.send(Err(Problem::Overloaded));
             } else {
                 let result = job();
                 metrics.ended("done");
-                let _ = answer.send(result);
+                let _ = answer.send(Ok(result));
             }
         });
         // Before the job can begin, which takes it off again.
@@ -256,7 +262,7 @@ impl Hasher {
             self.metrics.waiting.dec();
             Problem::Internal("the bcrypt threads are gone".into())
         })?;
-        result.await.map_err(|_| Problem::Internal("a bcrypt job panicked".into()))
+        result.await.map_err(|_| Problem::Internal("a bcrypt job panicked".into()))?
     }
 }
 

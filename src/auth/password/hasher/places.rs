@@ -18,6 +18,9 @@ use crate::{auth::network::Network, problem::Problem, users::EmailAddress};
 
 /// How long the last one in the queue should wait for its turn.
 pub(super) const LONGEST_QUEUE: Duration = Duration::from_secs(5);
+/// What has waited for so long is refused when its turn comes: the machine has become slower since, and
+/// the callers after it must not wait for what nobody waits for any more.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// The share of the queue that one network may take: one of so many.
 const NETWORKS: u64 = 4;
 /// Passwords of one account that are hashed or wait for it.

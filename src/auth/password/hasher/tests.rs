@@ -66,8 +66,16 @@ async fn a_cost_that_was_lowered_does_not_tell_the_accounts_of_before() {
 }
 
 #[tokio::test]
+async fn what_has_waited_too_long_is_refused_when_its_turn_comes() {
+    let hasher = Hasher::bounded_by(Meter::start(4), Duration::ZERO, 4).unwrap();
+    let late = hasher.verify(&ClaimedPassword::new("yak-gnu-emu"), None, &who(1)).await;
+    assert!(matches!(late, Err(Problem::Overloaded)));
+    assert_eq!(hasher.metrics.ended.with_label_values(&["refused"]).get(), 1);
+}
+
+#[tokio::test]
 async fn what_waits_runs_ends_and_is_refused_is_counted() {
-    let hasher = Hasher::measured_by(Meter::fixed(12, Duration::from_millis(250)), 4).unwrap();
+    let hasher = Hasher::bounded_by(Meter::fixed(12, Duration::from_millis(250)), Duration::MAX, 4).unwrap();
     let ended = |result: &str| hasher.metrics.ended.with_label_values(&[result]).get();
     let (open, gate) = std::sync::mpsc::channel::<()>();
     let gate = Arc::new(Mutex::new(gate));
