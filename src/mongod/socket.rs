@@ -80,14 +80,15 @@ pub(super) fn uri_for_others(data_dir: &Path) -> String {
 }
 
 fn uri(path: &str) -> String {
-    let mut host = String::new();
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            host.push(byte.into());
-        } else {
-            host.push_str(&format!("%{byte:02X}"));
-        }
-    }
+    let host: String = path
+        .bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            byte => format!("%{byte:02X}"),
+        })
+        .collect();
     format!("mongodb://{host}/?directConnection=true")
 }
 

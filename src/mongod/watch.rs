@@ -32,14 +32,14 @@ pub(super) fn keep(options: &Options, ends: &Receiver<()>) {
         match &looked {
             // It says nothing of mongod: a server with too many connections has no descriptors left.
             Err(error) if sees => {
-                tracing::warn!(%error, "the embedded mongod cannot be looked after for now")
+                tracing::warn!(%error, "the embedded mongod cannot be looked after for now");
             }
             Ok(_) if !sees => tracing::warn!("the embedded mongod is looked after again"),
             _ => {}
         }
         sees = looked.is_ok();
-        let served = std::mem::replace(&mut serves, supervisor::serves(data_dir));
-        match (served, serves) {
+        let before = std::mem::replace(&mut serves, supervisor::serves(data_dir));
+        match (before, serves) {
             (false, true) => tracing::warn!("the embedded mongod serves again"),
             (true, false) => {
                 let reason = ending::disk_is_full(data_dir);

@@ -51,13 +51,13 @@ impl Folder {
     /// A program that does `first`, then becomes the real mongod, with `arguments` after its own.
     pub fn mongod_script(&self, first: &str, arguments: &str) -> PathBuf {
         let real = movie_bag::mongod::program(&movie_bag::mongod::find().unwrap());
-        let mut text = format!("#!/bin/sh\n{first}\n");
-        for (name, value) in real.get_envs() {
-            let value = value.unwrap_or_default();
-            text.push_str(&format!("export {}='{}'\n", name.display(), value.display()));
-        }
-        text.push_str(&format!("exec '{}' \"$@\" {arguments}\n", real.get_program().display()));
-        let script = self.write("mongod", text);
+        let variables = real.get_envs().map(|(name, value)| {
+            format!("export {}='{}'", name.display(), value.unwrap_or_default().display())
+        });
+        let mut lines = vec!["#!/bin/sh".to_owned(), first.to_owned()];
+        lines.extend(variables);
+        lines.push(format!("exec '{}' \"$@\" {arguments}\n", real.get_program().display()));
+        let script = self.write("mongod", lines.join("\n"));
         std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         script
     }
