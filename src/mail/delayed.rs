@@ -62,13 +62,13 @@ impl Delayed {
         {
             let _ = letter.lost.send(DISPLACED);
         }
-        let (lose, lost) = oneshot::channel();
+        let (sender, lost) = oneshot::channel();
         let number = waiting.next;
         waiting.next += 1;
         if waiting.is_closed {
-            let _ = lose.send(STOPPED);
+            let _ = sender.send(STOPPED);
         } else {
-            waiting.letters.push_back(Letter { number, domain: domain.to_owned(), lost: lose });
+            waiting.letters.push_back(Letter { number, domain: domain.to_owned(), lost: sender });
         }
         Place { delayed: self.clone(), number, lost }
     }

@@ -245,7 +245,7 @@ async fn a_listener_too_many_is_refused_until_another_one_leaves() {
     let ann = app.user("ann").await;
     let first = Listener::start(&app.anyone()).await;
     let mut second = Listener::start(&app.anyone()).await;
-    let refused = app.anyone().get(EVENTS).await;
+    let refused = timeout(LONG, app.anyone().get(EVENTS)).await.expect("no stream without an end");
     assert!(refused.header("Retry-After").is_some());
     refused.assert_problem(503, "overloaded");
     // Those who listen are not touched, and neither is anybody else.

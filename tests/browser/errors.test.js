@@ -167,3 +167,14 @@ story("a forgotten password is changed by a link that works once", { expected: [
   await choose("fig-jam-at-three");
   await page.getByText("This link is used already, or too old.").waitFor();
 });
+
+// What stands beside the movies in the API is not asked for as if it were one.
+story("an address that can be no movie's is a page of ours", {}, async (newcomer) => {
+  const page = await newcomer();
+  for (const path of ["facets", "suggest", "events", "batch", "facets/edit", "0"]) {
+    await page.goto(`${base}/#/`);
+    await heading(page, "All movies");
+    await page.goto(`${base}/#/movie/${path}`);
+    await heading(page, "Nothing here");
+  }
+});

@@ -26,8 +26,6 @@ async function tour(page, look) {
   await visit("#/forgot", "Forgotten password");
   await visit("#/reset?token=x", "New password");
   await visit("#/nowhere", "Nothing here");
-  // Addresses of the API that are no movie's.
-  for (const name of ["facets", "suggest", "events", "batch"]) await visit(`#/movie/${name}`, "Nothing here");
   await visit("#/movie/000000000000000000000000", "Not found");
   await page.goto(`${base}/#/signup`);
   await page.getByRole("button", { name: "Sign up" }).click();
