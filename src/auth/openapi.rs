@@ -2,15 +2,15 @@
 
 use serde_json::json;
 use utoipa::{
-    OpenApi, PartialSchema, ToSchema,
+    PartialSchema, ToSchema,
     openapi::{Object, RefOr, Schema},
 };
 
 use super::{
     CurrentUser,
     password::Hasher,
-    reset::{self, Forgot, Reset},
-    routes::{self, Login, Signup, TokenView},
+    reset::{Forgot, Reset},
+    routes::{Login, Signup, TokenView},
     throttle::Throttle,
 };
 use crate::{
@@ -20,14 +20,6 @@ use crate::{
     problem::Code,
     users::UserView,
 };
-
-/// The routes of this feature.
-#[derive(OpenApi)]
-#[openapi(
-    paths(routes::signup, routes::login, routes::logout, routes::logout_all, reset::forgot, reset::reset,),
-    components(schemas(Signup, Login, TokenView, Forgot, Reset))
-)]
-pub struct Documented;
 
 /// Of a route that takes a body from anyone, and may be called only so often.
 fn throttled() -> Answers {

@@ -5,17 +5,16 @@ use std::borrow::Cow;
 
 use serde_json::json;
 use utoipa::{
-    OpenApi, PartialSchema, ToSchema,
+    PartialSchema, ToSchema,
     openapi::{ArrayBuilder, Object, ObjectBuilder, Ref, RefOr, Schema, Type, schema::AnyOfBuilder},
 };
 
 use super::{
     catalogue::Suggestion,
-    events,
     facets::Facets,
     model::{FIELDS, MovieInput, MoviePatch, WEB_ADDRESS},
     rate::Writer,
-    routes::{self, MAX_SUGGESTIONS},
+    routes::MAX_SUGGESTIONS,
     view::MovieView,
 };
 use crate::{
@@ -28,34 +27,6 @@ use crate::{
     problem::Code,
     timestamp::Timestamp,
 };
-
-/// The routes of this feature; a new one is added here and gets its own line in [`answers!`].
-#[derive(OpenApi)]
-#[openapi(
-    paths(
-        routes::list,
-        routes::create,
-        routes::suggest,
-        routes::facets,
-        events::follow,
-        routes::get,
-        routes::replace,
-        routes::patch,
-        routes::delete,
-        routes::my_movies,
-    ),
-    components(schemas(
-        MovieView,
-        MovieSelection,
-        MoviePage,
-        MovieInput,
-        MoviePatch,
-        Suggestion,
-        Suggestions,
-        Facets
-    ))
-)]
-pub struct Documented;
 
 /// What may become of a write to a movie that has an owner.
 const OWNED: &[Code] = &[Code::MovieNotFound, Code::NotOwner, Code::PreconditionFailed];

@@ -63,9 +63,9 @@ pub fn document() -> openapi::OpenApi {
     let mut document = Frame::openapi();
     // Each feature's part; a new feature adds its own.
     for part in [
-        auth::openapi::Documented::openapi(),
-        users::openapi::Documented::openapi(),
-        movies::openapi::Documented::openapi(),
+        auth::Documented::openapi(),
+        users::Documented::openapi(),
+        movies::Documented::openapi(),
         health::Documented::openapi(),
         routes::Documented::openapi(),
     ] {

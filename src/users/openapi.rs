@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use utoipa::{
-    IntoParams, OpenApi, PartialSchema, ToSchema,
+    IntoParams, PartialSchema, ToSchema,
     openapi::{
         ObjectBuilder, Ref, RefOr, Schema, Type,
         path::{Parameter, ParameterIn},
@@ -10,10 +10,9 @@ use utoipa::{
 };
 
 use super::{
-    Role, UserView,
-    account::{self, AccountPatch},
-    admin::{self, Counts, RoleChange, UserQuery},
-    routes,
+    UserView,
+    account::AccountPatch,
+    admin::{Counts, RoleChange, UserQuery},
 };
 use crate::{
     auth::{Admin, CurrentUser, password::Hasher, throttle::Throttle},
@@ -29,23 +28,6 @@ use crate::{
     page::{self, Paging},
     problem::Code,
 };
-
-/// The routes of this feature.
-#[derive(OpenApi)]
-#[openapi(
-    paths(
-        routes::me,
-        account::change_me,
-        routes::delete_me,
-        admin::counts,
-        admin::list,
-        admin::get,
-        admin::change_role,
-        admin::delete,
-    ),
-    components(schemas(UserView, UserPage, Role, AccountPatch, RoleChange, Counts))
-)]
-pub struct Documented;
 
 fn for_admins() -> Answers {
     Answers::with_database().problems(CurrentUser::REFUSALS).problems(Admin::REFUSALS)

@@ -1,0 +1,95 @@
+//! How the service takes in the catalogue: its routes, its state, and what runs beside the requests.
+
+use rocket::{fairing::AdHoc, routes};
+use utoipa::OpenApi;
+
+use super::{
+    Movies,
+    catalogue::Suggestion,
+    events,
+    facets::{FacetCounter, Facets},
+    model::{MovieInput, MoviePatch},
+    openapi::{MoviePage, MovieSelection, Suggestions},
+    rate, routes,
+    view::MovieView,
+};
+use crate::{deadline::limited, metrics};
+
+/// The routes of this feature; a new one is added here and to the list in [`stage`], and says what it answers in `openapi.rs`.
+#[derive(OpenApi)]
+#[openapi(
+    paths(
+        routes::list,
+        routes::create,
+        routes::suggest,
+        routes::facets,
+        events::follow,
+        routes::get,
+        routes::replace,
+        routes::patch,
+        routes::delete,
+        routes::my_movies,
+    ),
+    components(schemas(
+        MovieView,
+        MovieSelection,
+        MoviePage,
+        MovieInput,
+        MoviePatch,
+        Suggestion,
+        Suggestions,
+        Facets
+    ))
+)]
+pub struct Documented;
+
+/// What clients may use of this feature.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How many may listen to the events at once.
+    pub listeners: u32,
+    /// How many movies an account may add and change in a minute; 0: as many as it likes.
+    pub writes_per_minute: u32,
+}
+
+/// Mounts the routes.
+#[must_use]
+pub fn stage(movies: Movies, limits: Limits) -> AdHoc {
+    AdHoc::on_ignite("movies", move |rocket| async move {
+        let catalogue = routes![
+            routes::list,
+            routes::create,
+            routes::suggest,
+            routes::facets,
+            routes::get,
+            routes::replace,
+            routes::patch,
+            routes::delete
+        ];
+        let events = events::Events::new(movies.clone(), limits.listeners);
+        let cached = movies.clone();
+        metrics::register(&rocket, events.collectors());
+        metrics::register(&rocket, movies.collectors());
+        rocket
+            .manage(events.clone())
+            .manage(FacetCounter::new(movies.clone()))
+            .manage(movies)
+            .manage(rate::WriteRate::new(limits.writes_per_minute))
+            .mount("/api/movies", limited(catalogue))
+            // Without the limit of time: a stream of events has no end.
+            .mount("/api/movies", crate::refusal::guarded(routes![events::follow]))
+            .mount("/api/users", limited(routes![routes::my_movies]))
+            .attach(AdHoc::on_liftoff("events", |rocket| {
+                let shutdown = rocket.shutdown();
+                Box::pin(async move {
+                    tokio::spawn(async move { events.follow(shutdown).await });
+                })
+            }))
+            .attach(AdHoc::on_liftoff("cache", |rocket| {
+                let shutdown = rocket.shutdown();
+                Box::pin(async move {
+                    tokio::spawn(async move { cached.keep_cache_true(shutdown).await });
+                })
+            }))
+    })
+}

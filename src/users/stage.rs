@@ -1,0 +1,55 @@
+//! How the service takes in accounts: their routes, their state, and the sweep after deleted ones.
+
+use rocket::{fairing::AdHoc, routes};
+use utoipa::OpenApi;
+
+use super::{
+    Cascade, Role, UserView, Users,
+    account::{self, AccountPatch},
+    admin::{self, Counts, RoleChange},
+    admins::Admins,
+    openapi::UserPage,
+    routes,
+};
+use crate::{deadline::limited, metrics};
+
+/// The routes of this feature.
+#[derive(OpenApi)]
+#[openapi(
+    paths(
+        routes::me,
+        account::change_me,
+        routes::delete_me,
+        admin::counts,
+        admin::list,
+        admin::get,
+        admin::change_role,
+        admin::delete,
+    ),
+    components(schemas(UserView, UserPage, Role, AccountPatch, RoleChange, Counts))
+)]
+pub struct Documented;
+
+/// Mounts the routes and keeps the cascade going.
+#[must_use]
+pub fn stage(users: Users, admins: Admins, cascade: Cascade) -> AdHoc {
+    AdHoc::on_ignite("users", |rocket| async move {
+        metrics::register(&rocket, cascade.collectors());
+        metrics::register(&rocket, users.collectors());
+        rocket
+            .manage(users)
+            .manage(admins)
+            .manage(cascade.clone())
+            .mount("/api/users", limited(routes![routes::me, account::change_me, routes::delete_me]))
+            .mount(
+                "/api/admin",
+                limited(routes![admin::counts, admin::list, admin::get, admin::change_role, admin::delete]),
+            )
+            .attach(AdHoc::on_liftoff("cascade", |rocket| {
+                let shutdown = rocket.shutdown();
+                Box::pin(async move {
+                    tokio::spawn(async move { cascade.keep_sweeping(shutdown).await });
+                })
+            }))
+    })
+}
