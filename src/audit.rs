@@ -2,14 +2,14 @@
 //! was refused (ASVS 5.0, chapter 16). Structured lines with the message `audit`, under a target of their
 //! own, so that they are written at any level of the log. Never a secret, never a whole email.
 
-use std::net::IpAddr;
+use std::{fmt::Display, net::IpAddr};
 
 use rocket::{
     Request,
     request::{FromRequest, Outcome},
 };
 
-use crate::{ids::UserId, request_id::RequestId, users::EmailAddress};
+use crate::{ids::UserId, request_id::RequestId};
 
 /// The lines of this log.
 pub const TARGET: &str = "movie_bag::audit";
@@ -85,15 +85,15 @@ impl Audit {
         tracing::info!(target: TARGET, event, request_id, address, %user, %by, "audit");
     }
 
-    /// An attempt that has to wait.
-    pub fn throttled(&self, attempted: &str, claimed: &EmailAddress) {
-        let (request_id, address, account) = (&self.request_id, self.address(), masked(claimed));
+    /// An attempt that has to wait. `account` is the masked email.
+    pub fn throttled(&self, attempted: &str, account: impl Display) {
+        let (request_id, address, account) = (&self.request_id, self.address(), account.to_string());
         tracing::warn!(target: TARGET, event = "throttled", attempted, request_id, address, account, "audit");
     }
 
-    /// A login that failed; `user` if there is such an account.
-    pub fn login_failed(&self, claimed: &EmailAddress, user: Option<UserId>) {
-        let (request_id, address, account) = (&self.request_id, self.address(), masked(claimed));
+    /// A login that failed; `user` if there is such an account. `account` is the masked email.
+    pub fn login_failed(&self, account: impl Display, user: Option<UserId>) {
+        let (request_id, address, account) = (&self.request_id, self.address(), account.to_string());
         let user = user.map(|user| user.to_string()).unwrap_or_default();
         tracing::warn!(target: TARGET, event = "login-failed", request_id, address, account, user, "audit");
     }
@@ -139,28 +139,4 @@ pub fn refused(request: &Request<'_>, code: &'static str) {
         path = request.uri().path().as_str(),
         "audit"
     );
-}
-
-/// Enough for the owner of an email to know it again. Somebody may type a password where the email
-/// belongs: what is no email is not shown at all.
-fn masked(email: &EmailAddress) -> String {
-    match (email.as_str().chars().next(), email.as_str().rsplit_once('@')) {
-        (Some(first), Some((_, domain))) if email.is_valid() => format!("{first}***@{domain}"),
-        _ => "***".to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_email_is_masked_and_what_is_none_is_not_shown() {
-        let masked = |text| masked(&EmailAddress::claimed(text));
-        assert_eq!(masked("Ann.Lee@example.com"), "a***@example.com");
-        assert_eq!(masked("élan@example.com"), "é***@example.com");
-        for no_email in ["my secret p@ssword", "p@ssword", "correct horse", ""] {
-            assert_eq!(masked(no_email), "***");
-        }
-    }
 }

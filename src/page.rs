@@ -5,7 +5,7 @@
 //! signed, together with the filters and the sort that it was made for: with others it is no cursor.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use bson::{DateTime, Document, doc, oid::ObjectId};
+use bson::oid::ObjectId;
 use hmac::{Hmac, Mac};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -15,6 +15,7 @@ use utoipa::openapi::{
 };
 
 use crate::{
+    mongo::keyset::Position,
     openapi::parameters,
     problem::Problem,
     query::{Query, invalid, number},
@@ -34,38 +35,6 @@ const ENDING: usize = MAX_CURSOR + 64;
 const MAX_LINK: usize = 2_048;
 /// Bytes of the signature: 128 bits are plenty against guessing, and short.
 const SIGNATURE: usize = 16;
-
-/// Where an item stands in its order: the sort key, and the id to break ties.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Position {
-    pub key: Value,
-    pub id: ObjectId,
-}
-
-impl Position {
-    /// The place of an item in the order "newest first".
-    #[must_use]
-    pub fn newest_first(created_at: DateTime, id: ObjectId) -> Self {
-        Self { key: created_at.timestamp_millis().into(), id }
-    }
-}
-
-/// The order "newest first".
-#[must_use]
-pub fn newest_first() -> Document {
-    doc! { "created_at": -1, "_id": -1 }
-}
-
-/// What comes after a position in that order.
-#[must_use]
-pub fn older_than(position: &Position) -> Document {
-    let time = DateTime::from_millis(position.key.as_i64().unwrap_or_default());
-    doc! {
-        // Alone, the `$or` below would be planned as two scans; this bound makes it one.
-        "created_at": { "$lte": time },
-        "$or": [{ "created_at": { "$lt": time } }, { "_id": { "$lt": position.id } }],
-    }
-}
 
 /// Seals and opens cursors. The key is derived from the JWT secret: all instances share it.
 #[derive(Clone)]

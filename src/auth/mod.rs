@@ -14,10 +14,6 @@
 //! | a forgotten password | [`mod@reset`], [`reset_token`] |
 //! | how the service takes all this in | [`mod@stage`] |
 
-use rocket::{fairing::AdHoc, routes};
-
-use crate::{metrics, users::Users};
-
 pub mod guard;
 pub mod hs256;
 pub mod network;

@@ -133,7 +133,7 @@ pub(super) async fn login(
         let problem = if let Some(too_early) = too_early {
             throttle.refuse(Action::Login, &email, &audit, too_early.wait)
         } else {
-            audit.login_failed(&email, user);
+            audit.login_failed(email.masked(), user);
             Problem::BadCredentials
         };
         attempt.count().await?;

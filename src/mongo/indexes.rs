@@ -10,7 +10,7 @@ use mongodb::{
     options::{Collation, CollationStrength, IndexOptions},
 };
 
-use super::{BATCH, StoreError, error, within};
+use super::{BATCH, StoreError, error, keyset::newest_first, within};
 
 pub const USERS: &str = "users";
 pub const MOVIES: &str = "movies";
@@ -74,10 +74,6 @@ impl Index {
             .build();
         IndexModel::builder().keys(self.keys).options(options).build()
     }
-}
-
-fn newest_first() -> Document {
-    doc! { "created_at": -1, "_id": -1 }
 }
 
 /// Movies with one value of a field, newest first.

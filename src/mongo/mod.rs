@@ -23,6 +23,7 @@ pub mod batches;
 pub mod by_id;
 pub mod error;
 pub mod indexes;
+pub mod keyset;
 pub mod pool;
 pub mod schema;
 mod sightings;

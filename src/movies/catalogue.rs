@@ -19,8 +19,7 @@ use super::{
 };
 use crate::{
     ids::MovieId,
-    mongo::{COMMAND, StoreError, batches::Command, within},
-    page::Position,
+    mongo::{COMMAND, StoreError, batches::Command, keyset::Position, within},
 };
 
 /// A movie, and its place in the order that was asked for.

@@ -9,7 +9,7 @@ use mongodb::options::Collation;
 use serde_json::Value;
 
 use super::model::MovieDocument;
-use crate::{mongo::indexes::name_collation, page::Position};
+use crate::mongo::{indexes::name_collation, keyset::Position};
 
 /// How many movies a search by relevance shows, over all its pages.
 pub const RELEVANCE_DEPTH: u64 = 1_000;

@@ -43,6 +43,16 @@ impl EmailAddress {
         let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
         !self.0.starts_with('"') && email_address::EmailAddress::parse_with_options(&self.0, options).is_ok()
     }
+
+    /// Enough for the owner of an email to know it again. Somebody may type a password where the email
+    /// belongs: what is no email is not shown at all.
+    #[must_use]
+    pub fn masked(&self) -> String {
+        match (self.0.chars().next(), self.0.rsplit_once('@')) {
+            (Some(first), Some((_, domain))) if self.is_valid() => format!("{first}***@{domain}"),
+            _ => "***".to_owned(),
+        }
+    }
 }
 
 impl fmt::Display for EmailAddress {
@@ -223,5 +233,15 @@ mod tests {
             assert_eq!(parse(wrong), Err("invalid-email"), "{wrong:?}");
         }
         assert_eq!(parse(&format!("ann@{}example.com", "abcdefghi.".repeat(24))), Err("too-long"));
+    }
+
+    #[test]
+    fn an_email_is_masked_and_what_is_none_is_not_shown() {
+        let masked = |text| EmailAddress::claimed(text).masked();
+        assert_eq!(masked("Ann.Lee@example.com"), "a***@example.com");
+        assert_eq!(masked("élan@example.com"), "é***@example.com");
+        for no_email in ["my secret p@ssword", "p@ssword", "correct horse", ""] {
+            assert_eq!(masked(no_email), "***");
+        }
     }
 }

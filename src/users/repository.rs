@@ -19,9 +19,10 @@ use crate::{
         BATCH, COMMAND, StoreError,
         batches::Batches,
         by_id::{ById, Identified},
-        indexes, within,
+        indexes,
+        keyset::{Position, newest_first, older_than},
+        within,
     },
-    page::{Position, newest_first, older_than},
 };
 
 /// How long a mark stays: longer than any insert may be stalled on its way.

@@ -173,7 +173,7 @@ impl Throttle {
     }
 
     fn refuse_as(&self, attempted: &str, account: &EmailAddress, audit: &Audit, wait: Duration) -> Problem {
-        audit.throttled(attempted, account);
+        audit.throttled(attempted, account.masked());
         self.refused.with_label_values(&[attempted]).inc();
         Problem::TooManyRequests(wait)
     }
