@@ -5,14 +5,17 @@ use std::{fmt::Display, io::Write, path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand, error::ErrorKind};
 use figment::Figment;
 use movie_bag::{
-    admin_command::{self, RoleCommand},
+    commands::{
+        admin,
+        admin::RoleCommand,
+        export, import,
+        serve::{self, ServeError},
+    },
     config::{self, LogFormat, LogLevel, Settings},
-    export, import,
-    log::{self, Log},
     mongo::{ConnectError, Connection},
     mongod::supervisor,
-    openapi,
-    serve::{self, ServeError},
+    server::openapi,
+    telemetry::log::{self, Log},
 };
 
 #[global_allocator]
@@ -190,7 +193,7 @@ async fn with(command: Command, connection: &Connection) -> Result<(), Failure> 
         }
         Command::Export { file } => export::run(file, connection).await.map_err(failed),
         Command::Admin { command } => {
-            let said = admin_command::run(command, connection).await.map_err(failed)?;
+            let said = admin::run(command, connection).await.map_err(failed)?;
             say(format_args!("{said}\n"));
             Ok(())
         }

@@ -7,11 +7,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use indicatif::ProgressBar;
 use mongodb::{Collection, Database};
 use movie_bag::{
-    fields::Fields,
-    ids::UserId,
+    accounts::{EmailAddress, Users},
+    http::{fields::Fields, ids::UserId},
     mongo::indexes,
     movies::model::{MovieDocument, MovieInput},
-    users::{EmailAddress, Users},
 };
 
 use crate::{Outcome, films::Films};

@@ -9,7 +9,7 @@ use std::{
 
 use flate2::read::GzDecoder;
 use movie_bag::{
-    fields::Fields,
+    http::fields::Fields,
     movies::{folding, model::MovieInput},
 };
 use serde_json::Value;

@@ -8,9 +8,9 @@ use std::{error::Error, path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 use movie_bag::{
     config::{self, LogLevel, Settings},
-    log,
     mongo::Connection,
     mongod::supervisor,
+    telemetry::log,
 };
 
 mod client;

@@ -16,9 +16,9 @@ use serde::{Deserialize, Deserializer};
 mod mail;
 mod sources;
 
-pub use mail::{MailSettings, Smtp};
-use sources::readable;
-pub use sources::{defaults, figment};
+pub use self::mail::{MailSettings, Smtp};
+use self::sources::readable;
+pub use self::sources::{defaults, figment};
 
 /// RFC 7518, section 3.2: an HS256 key has at least the size of the hash.
 pub const SECRET_BYTES: usize = 32;
@@ -232,7 +232,8 @@ fn is_origin(text: &str) -> bool {
 mod tests {
     use figment::providers::{Format, Toml};
 
-    use super::{sources::layered, *};
+    use super::*;
+    use crate::config::sources::layered;
 
     fn figment(variables: &[(&str, &str)]) -> Result<Figment, SettingsError> {
         let variables =
@@ -391,3 +392,4 @@ mod tests {
         }
     }
 }
+pub mod secret;

@@ -21,14 +21,13 @@ use tokio::{
 };
 
 mod delayed;
-mod letters;
 
-pub use letters::Letter;
+pub use crate::accounts::letters::Letter;
 
 use self::delayed::Delayed;
 use crate::{
     config::{MailSettings, SettingsError, Smtp},
-    metrics::{self, counters},
+    telemetry::metrics::{self, counters},
 };
 
 /// Letters that may be on their way; the next one is given up.
@@ -306,7 +305,7 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
-    use crate::users::EmailAddress;
+    use crate::accounts::EmailAddress;
 
     fn mailer(server: &TcpListener) -> Mailer {
         let settings = MailSettings {

@@ -15,7 +15,7 @@ use mongodb::{
 };
 use prometheus::{Histogram, IntCounter, IntGauge, core::Collector};
 
-use crate::metrics::{counter, gauge, latency};
+use crate::telemetry::metrics::{counter, gauge, latency};
 
 /// What the pools of a client do: one for each server of the replica set, taken together.
 #[derive(Clone)]

@@ -15,6 +15,6 @@ pub mod supervisor;
 mod watch;
 mod wheel;
 
-pub use command_line::program;
-pub use download::find;
-pub use launch::{Embedded, EmbeddedError, Options, create_private};
+pub use self::command_line::program;
+pub use self::download::find;
+pub use self::launch::{Embedded, EmbeddedError, Options, create_private};

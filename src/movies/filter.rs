@@ -13,7 +13,7 @@ use super::{
     selection::Selection,
     sort::{Direction, Sort},
 };
-use crate::{
+use crate::http::{
     fields::{has_control, normalized},
     ids::UserId,
     page::Paging,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use utoipa::openapi::{ObjectBuilder, Schema, Type};
 
 use super::folding;
-use crate::{
+use crate::http::{
     fields::{Change, Fields, FromFields, Integer, List, Rule, Text, Wrong},
     ids::{MovieId, UserId},
 };

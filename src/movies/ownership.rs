@@ -6,7 +6,7 @@
 use bson::{Document, doc};
 use serde::Deserialize;
 
-use crate::{
+use crate::http::{
     conditional::IfMatch,
     ids::{MovieId, UserId},
 };

@@ -9,7 +9,7 @@ use super::{
     model::FIELDS,
     view::{MovieView, ReadMovie},
 };
-use crate::{
+use crate::http::{
     problem::Problem,
     query::{Query, invalid},
     reply::Json,

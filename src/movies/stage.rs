@@ -4,16 +4,19 @@ use rocket::{fairing::AdHoc, routes};
 use utoipa::OpenApi;
 
 use super::{
-    Movies,
-    catalogue::Suggestion,
-    events,
-    facets::{FacetCounter, Facets},
+    Movies, events,
     model::{MovieInput, MoviePatch},
-    openapi::{MoviePage, MovieSelection, Suggestions},
-    rate, routes,
+    routes::{
+        described::{MoviePage, MovieSelection, Suggestions},
+        movies as routes, rate,
+    },
+    store::{
+        catalogue::Suggestion,
+        facets::{FacetCounter, Facets},
+    },
     view::MovieView,
 };
-use crate::{deadline::limited, metrics};
+use crate::{http::deadline::limited, telemetry::metrics};
 
 /// The routes of this feature; a new one is added here and to the list in [`stage`], and says what it answers in `openapi.rs`.
 #[derive(OpenApi)]
@@ -77,7 +80,7 @@ pub fn stage(movies: Movies, limits: Limits) -> AdHoc {
             .manage(rate::WriteRate::new(limits.writes_per_minute))
             .mount("/api/movies", limited(catalogue))
             // Without the limit of time: a stream of events has no end.
-            .mount("/api/movies", crate::refusal::guarded(routes![events::follow]))
+            .mount("/api/movies", crate::http::refusal::guarded(routes![events::follow]))
             .mount("/api/users", limited(routes![routes::my_movies]))
             .attach(AdHoc::on_liftoff("events", |rocket| {
                 let shutdown = rocket.shutdown();

@@ -5,7 +5,7 @@ use std::{ops::Deref, sync::OnceLock};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 
 use super::model::MovieDocument;
-use crate::{
+use crate::http::{
     ids::{MovieId, UserId},
     problem::Problem,
     reply::no_json,

@@ -172,7 +172,7 @@ async fn no_parameter_is_a_500_up_to_the_longest_address() {
     admin.add("Heat").await;
     // The client of these tests counts the server's name too.
     let longest = LONGEST_ADDRESS - app.base.len();
-    let document = serde_json::to_value(movie_bag::openapi::document()).unwrap();
+    let document = serde_json::to_value(movie_bag::server::openapi::document()).unwrap();
     let mut count = 0;
     for (path, item) in document["paths"].as_object().unwrap() {
         let parameters = item["get"]["parameters"].as_array().into_iter().flatten();

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use bson::doc;
 use movie_bag::{
-    ids::UserId,
+    accounts::{Cascade, Users, deletion::Removal, store::admin_list::Admins},
+    http::ids::UserId,
     movies::Movies,
-    users::{Cascade, Users, admins::Admins, cascade::Removal},
 };
 use serde_json::json;
 

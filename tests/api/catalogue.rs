@@ -7,8 +7,7 @@ use icu_collator::{
     options::{CollatorOptions, Strength},
 };
 use movie_bag::{
-    fields::Fields,
-    ids::UserId,
+    http::{fields::Fields, ids::UserId},
     movies::{Movies, model::MovieInput},
 };
 use proptest::{

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use movie_bag::{config, ids::UserId, methods};
+use movie_bag::{config, http::ids::UserId, server::methods};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -207,7 +207,7 @@ pub async fn mounted() -> BTreeSet<(String, String)> {
     let figment = config::defaults();
     let settings = config::Settings::extract(&figment).unwrap();
     let secret = SecretString::from(SECRET);
-    let rocket = movie_bag::rocket(&figment, &settings, &secret, &client.database("none")).unwrap();
+    let rocket = movie_bag::server::rocket(&figment, &settings, &secret, &client.database("none")).unwrap();
     let rocket = rocket.ignite().await.unwrap();
     rocket
         .routes()

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use bson::doc;
 use futures::future::join_all;
 use movie_bag::{
-    ids::UserId,
+    accounts::{Cascade, Users, store::admin_list::Admins},
+    http::ids::UserId,
     movies::Movies,
-    users::{Cascade, Users, admins::Admins},
 };
 use serde_json::json;
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use movie_bag::{openapi, problem::Code};
+use movie_bag::{http::problem::Code, server::openapi};
 use serde_json::Value;
 
 use crate::{

@@ -146,7 +146,8 @@ async fn there_is_always_an_admin_whatever_races() {
             // Each loses the role by the other, or by itself.
             let tasks = vec![loss(&app, first, &a, &a_id, &b), loss(&app, second, &b, &b_id, &a)];
             let replies = at_once(tasks).await;
-            let admins = movie_bag::users::admins::Admins::new(&app.database).members().await.unwrap();
+            let admins =
+                movie_bag::accounts::store::admin_list::Admins::new(&app.database).members().await.unwrap();
             assert_eq!(admins.len(), 1, "{first:?} against {second:?}: {:?}", statuses(&replies));
             let alive =
                 app.count("users", bson::doc! { "_id": admins[0], "email": { "$exists": true } }).await;
@@ -170,7 +171,7 @@ fn loss(
 ) -> std::pin::Pin<Box<dyn Future<Output = Reply> + Send>> {
     let path = format!("/api/admin/users/{victim_id}");
     let (victim, actor, database) = (victim.clone(), actor.clone(), app.database.clone());
-    let id = movie_bag::ids::UserId::parse(victim_id).unwrap();
+    let id = movie_bag::http::ids::UserId::parse(victim_id).unwrap();
     Box::pin(async move {
         match kind {
             Loss::Demotion => actor.patch(&path, &json!({ "role": "user" })).await,
@@ -178,7 +179,8 @@ fn loss(
             Loss::DeletionByAdmin => actor.delete(&path).await,
             Loss::Revoke => {
                 // What the command line does.
-                let _ = movie_bag::users::admins::Admins::new(&database).revoke(id).await.unwrap();
+                let _ =
+                    movie_bag::accounts::store::admin_list::Admins::new(&database).revoke(id).await.unwrap();
                 victim.get("/health/live").await
             }
         }
@@ -200,7 +202,8 @@ async fn a_grant_against_the_deletion_of_its_user_makes_no_ghost() {
             Box::pin(async move { stepper.patch(&own, &json!({ "role": "user" })).await }),
         ];
         let replies = at_once(tasks).await;
-        let admins = movie_bag::users::admins::Admins::new(&app.database).members().await.unwrap();
+        let admins =
+            movie_bag::accounts::store::admin_list::Admins::new(&app.database).members().await.unwrap();
         assert!(!admins.is_empty(), "{:?}", statuses(&replies));
         for admin in &admins {
             let alive = app.count("users", bson::doc! { "_id": *admin, "email": { "$exists": true } }).await;

@@ -4,9 +4,9 @@ use std::{fs, path::Path};
 
 use crate::support::{Reply, TestApp};
 
-/// The files of `src/web`, but for what is said of them.
+/// The files of `web`, but for what is said of them.
 fn files() -> Vec<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/web");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("web");
     let names = fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
     names.filter(|name| name != "README.md").collect()
 }

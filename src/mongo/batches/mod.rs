@@ -29,11 +29,13 @@ use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 mod metrics;
 mod queue;
 
-use self::{
-    metrics::BatchMetrics,
-    queue::{Batch, Queue},
+use super::{
+    StoreError,
+    batches::{
+        metrics::BatchMetrics,
+        queue::{Batch, Queue},
+    },
 };
-use super::StoreError;
 
 /// From here on a command no longer counts as one of [`Command::RUNS`]. Longer than a good command takes
 /// in a busy hour, shorter than a person notices.

@@ -4,11 +4,11 @@ use bson::Document;
 use mongodb::change_stream::event::{ChangeStreamEvent, OperationType};
 use serde_json::json;
 
-use super::{
-    super::{model::MovieDocument, view::MovieView},
-    token::Token,
+use super::token::Token;
+use crate::{
+    http::ids::MovieId,
+    movies::{model::MovieDocument, view::MovieView},
 };
-use crate::ids::MovieId;
 
 /// A larger movie is left out: a change of a few bytes must not send it to everyone who listens.
 pub const MAX_MOVIE_BYTES: usize = 16 << 10;

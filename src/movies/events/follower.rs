@@ -22,16 +22,16 @@ use tokio::{
 };
 
 use super::{
-    super::repository::Movies,
     change::{Change, MAX_MOVIE_BYTES},
     journal::{Journal, MAX_BYTES},
     listener::{Listener, Place, Places},
     token::Token,
 };
 use crate::{
-    metrics::{counter, gauge, read_gauge},
+    http::problem::Problem,
     mongo::{COMMAND, StoreError, error},
-    problem::Problem,
+    movies::store::movies::Movies,
+    telemetry::metrics::{counter, gauge, read_gauge},
 };
 
 /// How many events a listener may be behind: as many as the journal may hold of the largest.

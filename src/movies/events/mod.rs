@@ -25,11 +25,10 @@ mod journal;
 mod listener;
 mod token;
 
-pub use follower::Events;
-use token::Token;
+pub use super::events::follower::Events;
 
-use super::openapi as answers;
-use crate::{openapi::parameters::header, problem::Problem, query::NoQuery};
+use super::{events::token::Token, routes::described as answers};
+use crate::http::{openapi::parameters::header, problem::Problem, query::NoQuery};
 
 /// The header of the request, if it is there.
 pub struct LastEventId(Option<Token>);

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use figment::Figment;
 use mongodb::{Client, Database};
 use movie_bag::{
-    auth::throttle::{Clock, Throttle},
+    accounts::{
+        store::admin_list::Admins,
+        throttle::{Clock, Throttle},
+    },
     config::{self, Settings},
-    metrics,
     mongo::{self, indexes, pool::PoolMetrics},
-    users::admins::Admins,
+    telemetry::metrics,
 };
 use rocket::{Shutdown, fairing::AdHoc};
 use secrecy::SecretString;
@@ -101,7 +103,7 @@ impl TestApp {
             Box::pin(async move { tell.lock().await.take().unwrap().send(port).unwrap() })
         });
         let secret = SecretString::from(SECRET);
-        let rocket = movie_bag::rocket(&figment, &settings, &secret, &database).unwrap();
+        let rocket = movie_bag::server::rocket(&figment, &settings, &secret, &database).unwrap();
         let rocket = rocket.attach(metrics::registering("driver pool", pool.collectors()));
         let rocket = rocket.attach(liftoff).ignite().await.unwrap();
         let shutdown = rocket.shutdown();
@@ -144,8 +146,8 @@ impl TestApp {
 
     /// Makes a user admin, as the command line does.
     pub async fn grant(&self, id: &str) {
-        let users = movie_bag::users::Users::new(&self.database);
-        let id = movie_bag::ids::UserId::parse(id).unwrap();
+        let users = movie_bag::accounts::Users::new(&self.database);
+        let id = movie_bag::http::ids::UserId::parse(id).unwrap();
         Admins::new(&self.database).grant(&users, id).await.unwrap().unwrap();
     }
 

@@ -33,7 +33,7 @@ pub fn objection(method: &str, path: &str, answer: &Answer) -> Option<String> {
 
 impl Contract {
     fn read() -> Self {
-        let mut document = serde_json::to_value(movie_bag::openapi::document()).unwrap();
+        let mut document = serde_json::to_value(movie_bag::server::openapi::document()).unwrap();
         document["components"]["schemas"].as_object_mut().unwrap().values_mut().for_each(close);
         Self { document, validators: Mutex::default() }
     }

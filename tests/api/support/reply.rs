@@ -1,6 +1,6 @@
 //! An answer, and what can be asserted of it.
 
-use movie_bag::problem::Code;
+use movie_bag::http::problem::Code;
 use reqwest::{RequestBuilder, header::HeaderMap};
 use serde_json::Value;
 

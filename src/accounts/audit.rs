@@ -1,0 +1,142 @@
+//! The audit log: who signed up, logged in, failed to, changed a password, a role or an email, and what
+//! was refused (ASVS 5.0, chapter 16). Structured lines with the message `audit`, under a target of their
+//! own, so that they are written at any level of the log. Never a secret, never a whole email.
+
+use std::{fmt::Display, net::IpAddr};
+
+use rocket::{
+    Request,
+    request::{FromRequest, Outcome},
+};
+
+use crate::http::{ids::UserId, request_id::RequestId};
+
+/// The lines of this log.
+pub const TARGET: &str = "movie_bag::audit";
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    Signup,
+    Login,
+    Logout,
+    LogoutAll,
+    EmailChanged,
+    PasswordChanged,
+    ResetRequested,
+    PasswordReset,
+    RoleGranted,
+    RoleRevoked,
+    AccountDeleted,
+}
+
+impl Event {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Signup => "signup",
+            Self::Login => "login",
+            Self::Logout => "logout",
+            Self::LogoutAll => "logout-all",
+            Self::EmailChanged => "email-changed",
+            Self::PasswordChanged => "password-changed",
+            Self::ResetRequested => "reset-requested",
+            Self::PasswordReset => "password-reset",
+            Self::RoleGranted => "role-granted",
+            Self::RoleRevoked => "role-revoked",
+            Self::AccountDeleted => "account-deleted",
+        }
+    }
+}
+
+/// Something was done to the account of `user` on the command line, by whoever runs the server.
+pub fn record_command(event: Event, user: UserId) {
+    tracing::info!(target: TARGET, event = event.name(), %user, by = "command line", "audit");
+}
+
+/// A sweep has finished a deletion whose server died, or lost the database, before it had marked the
+/// account. Two sweeps, or a sweep and a slow deletion, may both write this line: twice is better than never.
+pub fn record_swept(user: UserId) {
+    let event = Event::AccountDeleted.name();
+    tracing::info!(target: TARGET, event, %user, by = "sweep", "audit");
+}
+
+/// The request guard that writes: it knows the request's id, where it came from, and who sent it.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    request_id: String,
+    /// Of the client; of the proxy, unless Rocket's `ip_header` names the header to trust.
+    pub address: Option<IpAddr>,
+}
+
+impl Audit {
+    fn address(&self) -> String {
+        self.address.map(|address| address.to_string()).unwrap_or_default()
+    }
+
+    /// Something was done to the account of `user`.
+    pub fn record(&self, event: Event, user: UserId) {
+        let (event, request_id, address) = (event.name(), &self.request_id, self.address());
+        tracing::info!(target: TARGET, event, request_id, address, %user, "audit");
+    }
+
+    /// Something was done to the account of `user` by another, an admin.
+    pub fn record_by(&self, event: Event, user: UserId, by: UserId) {
+        let (event, request_id, address) = (event.name(), &self.request_id, self.address());
+        tracing::info!(target: TARGET, event, request_id, address, %user, %by, "audit");
+    }
+
+    /// An attempt that has to wait. `account` is the masked email.
+    pub fn throttled(&self, attempted: &str, account: impl Display) {
+        let (request_id, address, account) = (&self.request_id, self.address(), account.to_string());
+        tracing::warn!(target: TARGET, event = "throttled", attempted, request_id, address, account, "audit");
+    }
+
+    /// A login that failed; `user` if there is such an account. `account` is the masked email.
+    pub fn login_failed(&self, account: impl Display, user: Option<UserId>) {
+        let (request_id, address, account) = (&self.request_id, self.address(), account.to_string());
+        let user = user.map(|user| user.to_string()).unwrap_or_default();
+        tracing::warn!(target: TARGET, event = "login-failed", request_id, address, account, user, "audit");
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Audit {
+    type Error = std::convert::Infallible;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
+        let request_id = RequestId::of(request).as_str().to_owned();
+        Outcome::Success(Self { request_id, address: request.client_ip() })
+    }
+}
+
+struct Identified(Option<UserId>);
+
+/// Remembers, with the request, whose token came with it.
+pub fn identified(request: &Request<'_>, user: UserId) {
+    request.local_cache(|| Identified(Some(user)));
+}
+
+/// Who sent the request, where a guard has found out; empty if none did.
+pub fn user_of(request: &Request<'_>) -> String {
+    request.local_cache(|| Identified(None)).0.map(|user| user.to_string()).unwrap_or_default()
+}
+
+/// Where the request came from: see [`Audit::address`].
+pub fn address_of(request: &Request<'_>) -> String {
+    request.client_ip().map(|address| address.to_string()).unwrap_or_default()
+}
+
+/// A request that was refused for who sent it.
+pub fn refused(request: &Request<'_>, code: &'static str) {
+    tracing::warn!(
+        target: TARGET,
+        event = "refused",
+        code,
+        request_id = RequestId::of(request).as_str(),
+        address = address_of(request),
+        user = user_of(request),
+        method = %request.method(),
+        path = request.uri().path().as_str(),
+        "audit"
+    );
+}

@@ -1,0 +1,276 @@
+//! What happens when an account goes, so that nothing of it is left.
+//!
+//! The only file that touches two repositories. The order of a deletion, each step safe to do again:
+//!
+//! 1. the role goes, unless this is the last admin ([`super::store::admin_list`]);
+//! 2. the account is marked: every token of it is refused, its email is free, and the audit log gets its line;
+//! 3. its movies are deleted, in batches.
+//!
+//! A server may die in between, and an insert may have been under way. So the mark stays for a day,
+//! and each instance looks after the marked at its start and every minute. And every insert, once it
+//! is done, looks whether its owner still stands, and is taken back if not ([`Cascade::confirm`]).
+//! Either the insert's look sees the mark, or the mark came after it, and then the deletion that
+//! follows the mark sees the movie.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use prometheus::{IntCounter, IntGauge, core::Collector};
+use rocket::Shutdown;
+use tokio::{
+    task::JoinHandle,
+    time::{interval, timeout},
+};
+
+use super::{
+    audit,
+    store::{
+        admin_list::{Admins, LastAdmin},
+        users::Users,
+    },
+};
+use crate::{
+    http::ids::UserId,
+    mongo::{StoreError, patiently},
+    movies::{Movies, Unconfirmed},
+    telemetry::metrics::{counter, gauge},
+};
+
+/// How long a caller waits for the movies to go.
+const PATIENCE: Duration = Duration::from_secs(20);
+const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
+/// How many accounts one command of a sweep asks about.
+const SWEEP_CHUNK: usize = 500;
+
+/// Deletes accounts with all that is theirs.
+#[derive(Clone)]
+pub struct Cascade {
+    users: Users,
+    admins: Admins,
+    movies: Movies,
+    progress: Progress,
+}
+
+/// What is known here of deletions that are not complete: refreshed by deleting, and at each sweep.
+#[derive(Clone)]
+struct Progress {
+    /// Deleted accounts whose movies have not all gone yet.
+    unfinished: Arc<Mutex<HashSet<UserId>>>,
+    backlog: IntGauge,
+    marks: IntGauge,
+    removed: IntCounter,
+    failed: IntCounter,
+    swept: IntGauge,
+}
+
+/// How far a deletion came while the caller waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    Complete,
+    /// The account is gone; its movies are going.
+    GoesOn,
+}
+
+/// The owner of an insert is deleted; what was inserted has been taken back.
+#[derive(Debug)]
+pub struct OwnerGone;
+
+impl Cascade {
+    #[must_use]
+    pub fn new(users: Users, admins: Admins, movies: Movies) -> Self {
+        Self { users, admins, movies, progress: Progress::new() }
+    }
+
+    #[must_use]
+    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        let Progress { backlog, marks, removed, failed, swept, .. } = self.progress.clone();
+        vec![Box::new(backlog), Box::new(marks), Box::new(removed), Box::new(failed), Box::new(swept)]
+    }
+
+    /// Deletes an account. The deletion continues when the caller no longer waits. `record` runs once the
+    /// account is marked; if the database fails before, a sweep records the deletion that it finishes.
+    ///
+    /// # Errors
+    /// When the database fails before the account is marked; inside, when this is the last admin.
+    pub async fn remove_account(
+        &self,
+        id: UserId,
+        record: impl FnOnce() + Send + 'static,
+    ) -> Result<Result<Removal, LastAdmin>, StoreError> {
+        let own = self.clone();
+        // A task: whether the caller stays connected must not matter.
+        let marked = tokio::spawn(async move {
+            match own.admins.begin_leaving(id).await? {
+                Ok(()) => Ok(Ok(own.finish(id, record).await?)),
+                Err(LastAdmin) => Ok(Err(LastAdmin)),
+            }
+        });
+        let movies = match marked.await.map_err(|error| StoreError::Unavailable(error.to_string()))? {
+            Ok(Ok(movies)) => movies,
+            Ok(Err(LastAdmin)) => return Ok(Err(LastAdmin)),
+            Err(error) => return Err(error),
+        };
+        Ok(Ok(match timeout(PATIENCE, movies).await {
+            Ok(Ok(Ok(()))) => Removal::Complete,
+            Err(_) => Removal::GoesOn,
+            Ok(failed) => {
+                tracing::warn!(user = %id, ?failed, "the next sweep will complete the deletion of an account");
+                Removal::GoesOn
+            }
+        }))
+    }
+
+    /// Everything after the first step. What comes after the mark is a task of its own: the account is gone, so a
+    /// failure there only leaves work for the next sweep.
+    async fn finish(
+        &self,
+        id: UserId,
+        record: impl FnOnce(),
+    ) -> Result<JoinHandle<Result<(), StoreError>>, StoreError> {
+        self.users.mark(id).await?;
+        record();
+        let own = self.clone();
+        own.progress.begin(&[id]);
+        Ok(tokio::spawn(async move {
+            let left = own.admins.end_leaving(id).await;
+            own.remove_movies(&[id]).await.and(left)
+        }))
+    }
+
+    async fn remove_movies(&self, owners: &[UserId]) -> Result<(), StoreError> {
+        loop {
+            // What could not be asked may still be there.
+            let removed =
+                self.movies.remove_batch_of(owners).await.inspect_err(|_| self.progress.begin(owners))?;
+            if removed.is_empty() {
+                self.progress.end(owners);
+                return Ok(());
+            }
+            self.progress.begin(&removed);
+            self.progress.removed.inc_by(removed.len().try_into().unwrap_or(0));
+        }
+    }
+
+    /// Looks, at the primary and after the insert, whether the owner still stands.
+    ///
+    /// # Errors
+    /// When the database fails: then the movies stay, and if the owner is marked, the sweep takes
+    /// them. Inside, when the owner is gone: then so are the movies.
+    pub async fn confirm<T>(&self, inserted: Unconfirmed<T>) -> Result<Result<T, OwnerGone>, StoreError> {
+        if self.users.is_alive(inserted.owner()).await? {
+            return Ok(Ok(inserted.confirmed()));
+        }
+        self.movies.take_back(&inserted).await?;
+        Ok(Err(OwnerGone))
+    }
+
+    /// The same for a run of many inserts, which waits for a database that is away. When the owner is
+    /// gone, everything that the owner had goes, and with it what the run put in before.
+    ///
+    /// # Errors
+    /// When the database fails for good.
+    pub async fn confirm_run<T>(&self, inserted: Unconfirmed<T>) -> Result<Result<T, OwnerGone>, StoreError> {
+        let owner = inserted.owner();
+        if patiently(|| self.users.is_alive(owner)).await? {
+            return Ok(Ok(inserted.confirmed()));
+        }
+        let owners = [owner];
+        patiently(|| self.remove_movies(&owners)).await?;
+        Ok(Err(OwnerGone))
+    }
+
+    /// Finishes what others have begun: at the start, and every minute until `shutdown`.
+    pub async fn keep_sweeping(&self, shutdown: Shutdown) {
+        let mut ticks = interval(SWEEP_INTERVAL);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = shutdown.clone() => return,
+            }
+            if let Err(error) = self.sweep().await {
+                self.progress.failed.inc();
+                tracing::warn!(%error, "the sweep after deleted accounts failed; the next one will do it");
+            }
+        }
+    }
+
+    /// One account that fails does not hold up the others.
+    ///
+    /// # Errors
+    /// The first failure. What is left is for the next sweep.
+    pub async fn sweep(&self) -> Result<(), StoreError> {
+        let mut outcome = Ok(());
+        for id in self.admins.leaving().await? {
+            outcome = outcome.and(self.finish_leaving(id).await);
+        }
+        let marked = self.users.marked().await?;
+        self.progress.marks.set(marked.len().try_into().unwrap_or(i64::MAX));
+        for chunk in marked.chunks(SWEEP_CHUNK) {
+            match self.sweep_marked(chunk).await {
+                Err(StoreError::Other(error)) if chunk.len() > 1 => {
+                    tracing::warn!(%error, "a sweep of many deleted accounts failed; now one at a time");
+                    for id in chunk {
+                        outcome = outcome.and(self.sweep_marked(&[*id]).await);
+                    }
+                }
+                result => outcome = outcome.and(result),
+            }
+        }
+        outcome.inspect(|()| self.progress.swept())
+    }
+
+    /// Begun by a server that died, or just being done by one that lives: both are fine.
+    async fn finish_leaving(&self, id: UserId) -> Result<(), StoreError> {
+        self.users.mark(id).await?;
+        // Before the list forgets the account: otherwise a server that dies in between leaves no line.
+        audit::record_swept(id);
+        self.admins.end_leaving(id).await
+    }
+
+    async fn sweep_marked(&self, ids: &[UserId]) -> Result<(), StoreError> {
+        self.remove_movies(ids).await?;
+        self.users.forget_old_marks(ids).await
+    }
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self {
+            unfinished: Arc::default(),
+            backlog: gauge(
+                "movie_bag_cascade_backlog",
+                "Deleted accounts whose movies have not all gone, as far as this server knows.",
+            ),
+            marks: gauge(
+                "movie_bag_cascade_marks",
+                "Accounts deleted in the last day, at the last sweep; their movies are looked for again.",
+            ),
+            removed: counter("movie_bag_cascade_movies_removed_total", "Movies removed with their accounts."),
+            failed: counter("movie_bag_cascade_sweep_failures_total", "Sweeps that failed."),
+            swept: gauge(
+                "movie_bag_cascade_last_sweep_timestamp_seconds",
+                "When a sweep was last completed, in Unix time; 0 before the first one.",
+            ),
+        }
+    }
+
+    fn begin(&self, ids: &[UserId]) {
+        let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
+        unfinished.extend(ids);
+        self.backlog.set(unfinished.len().try_into().unwrap_or(i64::MAX));
+    }
+
+    fn end(&self, ids: &[UserId]) {
+        let mut unfinished = self.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
+        unfinished.retain(|id| !ids.contains(id));
+        self.backlog.set(unfinished.len().try_into().unwrap_or(i64::MAX));
+    }
+
+    fn swept(&self) {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.swept.set(now.as_secs().try_into().unwrap_or(i64::MAX));
+    }
+}

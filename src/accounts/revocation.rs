@@ -1,0 +1,85 @@
+//! Tokens that were logged out, one document each, until they would have expired anyway.
+//!
+//! What revokes *all* tokens of a user is the generation in the user's document
+//! ([`crate::accounts::store::credentials`]); this is for one of them.
+
+use std::time::Duration;
+
+use bson::{DateTime, Document, doc};
+use mongodb::{Collection, Database};
+
+use prometheus::core::Collector;
+use serde::Deserialize;
+
+use super::token::VerifiedToken;
+use crate::mongo::{
+    COMMAND, StoreError,
+    batches::Batches,
+    by_id::{ById, Identified},
+    indexes, within,
+};
+
+/// A document stays longer than its token by this much: the database's clock, which forgets it, and the
+/// server's, which reads the token's expiry, need not agree.
+const SLACK: Duration = Duration::from_hours(24);
+
+/// The collection `revoked_tokens`.
+#[derive(Clone)]
+pub struct RevokedTokens {
+    tokens: Collection<Document>,
+    by_id: Batches<ById<RevokedToken>>,
+}
+
+/// That it is there says everything.
+#[derive(Deserialize)]
+struct RevokedToken {
+    #[serde(rename = "_id")]
+    jti: String,
+}
+
+impl Identified for RevokedToken {
+    const PLURAL: &'static str = "find_revoked_tokens";
+
+    type Id = String;
+
+    fn id(&self) -> String {
+        self.jti.clone()
+    }
+}
+
+impl RevokedTokens {
+    #[must_use]
+    pub fn new(database: &Database) -> Self {
+        let tokens = database.collection(indexes::REVOKED_TOKENS);
+        let by_id = ById::new(tokens.clone_with_type(), Document::new(), doc! { "_id": 1 });
+        Self { tokens, by_id: Batches::new(by_id) }
+    }
+
+    #[must_use]
+    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        self.by_id.collectors()
+    }
+
+    /// Revokes this token. Safe to do again.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert(&self, token: &VerifiedToken) -> Result<(), StoreError> {
+        let forgotten_at = token.expires_at.saturating_add_unsigned(SLACK.as_secs()).saturating_mul(1000);
+        let document = doc! {
+            "_id": &token.jti,
+            "user": token.user,
+            "forgotten_at": DateTime::from_millis(forgotten_at),
+        };
+        match within(COMMAND, self.tokens.insert_one(document)).await {
+            Ok(_) | Err(StoreError::Duplicate) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// # Errors
+    /// When the database fails.
+    pub async fn contains(&self, jti: &str) -> Result<bool, StoreError> {
+        self.by_id.find(jti.to_owned()).await.map(|found| found.is_some())
+    }
+}

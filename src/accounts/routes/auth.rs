@@ -1,0 +1,208 @@
+//! Signing up, logging in and out.
+
+use rocket::{State, post};
+
+use super::described::auth as answers;
+use crate::{
+    accounts::{
+        CurrentUser, EmailAddress, EmailRule, Role, UserView, Users,
+        audit::{Audit, Event},
+        password::{ClaimedPassword, Hasher, NewPassword, NewPasswordRule, Requester},
+        revocation::RevokedTokens,
+        store::credentials::Credentials,
+        throttle::{Action, Throttle},
+        token::Tokens,
+    },
+    http::{
+        body::JsonBody,
+        fields::{AnyString, Fields, FromFields},
+        problem::Problem,
+        query::NoQuery,
+        reply::Reply,
+    },
+    mongo::StoreError,
+};
+
+/// What signup takes: no role, and nothing else that the server decides.
+pub struct Signup {
+    email: EmailAddress,
+    password: NewPassword,
+}
+
+impl FromFields for Signup {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        let email = fields.required("email", &EmailRule);
+        let password = fields.required("password", &NewPasswordRule);
+        Some(Self { email: email?, password: password? })
+    }
+}
+
+/// What login takes: any two strings.
+pub struct Login {
+    email: String,
+    password: ClaimedPassword,
+}
+
+impl FromFields for Login {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        let email = fields.required("email", &AnyString);
+        let password = fields.required("password", &AnyString);
+        Some(Self { email: email?, password: ClaimedPassword::new(&password?) })
+    }
+}
+
+/// An access token, as RFC 6749, section 5.1, names its fields (but for `token`).
+#[derive(serde::Serialize, utoipa::ToSchema)]
+#[schema(as = Token)]
+pub struct TokenView {
+    /// For the `Authorization` header, after `Bearer`.
+    token: String,
+    #[schema(value_type = String, example = "Bearer")]
+    token_type: &'static str,
+    /// For how many seconds from now it is good.
+    #[schema(minimum = 1, example = 604_800)]
+    expires_in: u64,
+}
+
+/// Makes an account. Its 409 tells that an email is taken; no other route does.
+#[utoipa::path(
+    context_path = "/api/auth",
+    tag = "auth",
+    operation_id = "sign_up",
+    request_body = Signup,
+    responses(answers::SignedUp),
+)]
+#[post("/signup", data = "<body>")]
+pub(in crate::accounts) async fn signup(
+    audit: Audit,
+    _query: NoQuery,
+    users: &State<Users>,
+    hasher: &State<Hasher>,
+    throttle: &State<Throttle>,
+    body: JsonBody<Signup>,
+) -> Result<Reply, Problem> {
+    let Signup { email, password } = body.0;
+    let attempt = throttle.admit(Action::Signup, &email, &audit).await?;
+    let asked = throttle.admit_email(&email, None, &audit).await?;
+    let hash = hasher.hash(password, &Requester::new(audit.address, &email)).await?;
+    // Never looked up first: the unique index decides, also between two at once.
+    let account = match users.insert(email, &hash).await {
+        Ok(account) => account,
+        Err(StoreError::Duplicate) => {
+            asked.count().await?;
+            attempt.count().await?;
+            return Err(Problem::EmailTaken);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    audit.record(Event::Signup, account.id);
+    asked.forgive().await;
+    attempt.forgive().await;
+    let view = UserView::new(&account, Role::User).with_movie_count(0);
+    Ok(Reply::created(&view)?.location("/api/users/me".to_owned()))
+}
+
+/// Issues a token. An unknown email and a wrong password get the same answer in the same time.
+#[utoipa::path(
+    context_path = "/api/auth",
+    tag = "auth",
+    operation_id = "log_in",
+    request_body = Login,
+    responses(answers::LoggedIn),
+)]
+#[post("/login", data = "<body>")]
+pub(in crate::accounts) async fn login(
+    audit: Audit,
+    _query: NoQuery,
+    users: &State<Users>,
+    hasher: &State<Hasher>,
+    throttle: &State<Throttle>,
+    tokens: &State<Tokens>,
+    body: JsonBody<Login>,
+) -> Result<Reply, Problem> {
+    let Login { email, password } = body.0;
+    let email = EmailAddress::claimed(&email);
+    let attempt = throttle.admit(Action::Login, &email, &audit).await?;
+    let too_early = attempt.too_early();
+    let who = Requester::new(audit.address, &email);
+    // From anywhere, and as often as they like: that must not take the owner's places.
+    let who = if too_early.is_some() { who.network_alone() } else { who };
+    let credentials = users.find_credentials(&email).await?;
+    let hash = credentials.as_ref().map(|found| &found.password_hash);
+    let hash = hash.filter(|_| too_early.is_none_or(|too_early| too_early.may_succeed));
+    let known = hasher.verify(&password, hash, &who).await?;
+    let user = credentials.as_ref().map(|found| found.id);
+    let Some(credentials) = credentials.filter(|_| known) else {
+        let problem = if let Some(too_early) = too_early {
+            throttle.refuse(Action::Login, &email, &audit, too_early.wait)
+        } else {
+            audit.login_failed(email.masked(), user);
+            Problem::BadCredentials
+        };
+        attempt.count().await?;
+        return Err(problem);
+    };
+    let token = tokens.issue(credentials.id, credentials.generation)?;
+    audit.record(Event::Login, credentials.id);
+    attempt.forgive().await;
+    let address = throttle.digest_of(audit.address);
+    if let Err(problem) = afterwards(users, hasher, &credentials, password, &who, &address).await {
+        tracing::warn!(code = problem.code().kind().code, "a login that succeeded was not followed up");
+    }
+    let expires_in = tokens.lifetime().as_secs();
+    Reply::ok(&TokenView { token, token_type: "Bearer", expires_in })
+}
+
+/// What a login leaves behind. The password was right: if this fails, the next login will do it.
+async fn afterwards(
+    users: &Users,
+    hasher: &Hasher,
+    verified: &Credentials,
+    password: ClaimedPassword,
+    who: &Requester,
+    address: &str,
+) -> Result<(), Problem> {
+    users.remember_address(verified.id, address).await?;
+    if let Some(renewed) = hasher.renew(password, &verified.password_hash, who).await? {
+        users.renew_hash(verified, &renewed).await?;
+    }
+    Ok(())
+}
+
+/// Revokes the token that came with the request.
+#[utoipa::path(
+    context_path = "/api/auth",
+    tag = "auth",
+    operation_id = "log_out",
+    responses(answers::LoggedOut)
+)]
+#[post("/logout")]
+pub(in crate::accounts) async fn logout(
+    user: CurrentUser,
+    audit: Audit,
+    _query: NoQuery,
+    revoked: &State<RevokedTokens>,
+) -> Result<Reply, Problem> {
+    revoked.insert(&user.token).await?;
+    audit.record(Event::Logout, user.id());
+    Ok(Reply::no_content())
+}
+
+/// Revokes every token of the user.
+#[utoipa::path(
+    context_path = "/api/auth",
+    tag = "auth",
+    operation_id = "log_out_everywhere",
+    responses(answers::LoggedOutEverywhere)
+)]
+#[post("/logout-all")]
+pub(in crate::accounts) async fn logout_all(
+    user: CurrentUser,
+    audit: Audit,
+    _query: NoQuery,
+    users: &State<Users>,
+) -> Result<Reply, Problem> {
+    users.revoke_generation(user.id(), user.token.generation).await?;
+    audit.record(Event::LogoutAll, user.id());
+    Ok(Reply::no_content())
+}

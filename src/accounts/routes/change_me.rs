@@ -1,0 +1,152 @@
+//! `PATCH /api/users/me`: a new email, a new password, or both, for whoever knows the password.
+
+use rocket::{State, patch};
+
+use super::{described::users as answers, me};
+use crate::{
+    accounts::{
+        CurrentUser, Users,
+        audit::{Audit, Event},
+        letters::Letter,
+        model::{Account, EmailAddress, EmailRule},
+        password::{ClaimedPassword, Hasher, NewPassword, NewPasswordRule, Requester},
+        store::{
+            admin_list::Admins,
+            credentials::{AccountChange, Credentials},
+        },
+        throttle::{Action, Throttle},
+    },
+    http::{
+        body::MergePatchBody,
+        fields::{AnyString, Fields, FromFields, Wrong},
+        problem::Problem,
+        query::NoQuery,
+        reply::Reply,
+    },
+    mail::Mailer,
+    mongo::StoreError,
+    movies::Movies,
+};
+
+/// How often a change is tried again because the hash was renewed in between: that happens once at most.
+const TRIES: usize = 3;
+
+pub struct AccountPatch {
+    current_password: ClaimedPassword,
+    email: Option<EmailAddress>,
+    password: Option<NewPassword>,
+}
+
+impl FromFields for AccountPatch {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        let current = fields.required("current_password", &AnyString);
+        let email = fields.change("email", &EmailRule, true);
+        let password = fields.change("password", &NewPasswordRule, true);
+        let (email, password) = (email?.given(), password?.given());
+        if email.is_none() && password.is_none() {
+            fields.refuse("", Wrong::new("required", "needs an email or a password to change"));
+        }
+        Some(Self { current_password: ClaimedPassword::new(&current?), email, password })
+    }
+}
+
+/// Changes the caller's account. A new password revokes every token, the one that was sent included.
+#[utoipa::path(
+    context_path = "/api/users",
+    tag = "users",
+    operation_id = "change_me",
+    request_body(content((AccountPatch = "application/json"), (AccountPatch = "application/merge-patch+json"))),
+    responses(answers::Changed),
+)]
+#[patch("/me", data = "<body>")]
+pub(in crate::accounts) async fn change_me(
+    user: CurrentUser,
+    audit: Audit,
+    _query: NoQuery,
+    users: &State<Users>,
+    admins: &State<Admins>,
+    movies: &State<Movies>,
+    hasher: &State<Hasher>,
+    throttle: &State<Throttle>,
+    mailer: &State<Mailer>,
+    body: MergePatchBody<AccountPatch>,
+) -> Result<Reply, Problem> {
+    let AccountPatch { current_password, email, password } = body.0;
+    let old_email = EmailAddress::claimed(&user.account.email);
+    let who = Requester::new(audit.address, &old_email);
+    let attempt = throttle.admit(Action::Change, &old_email, &audit).await?;
+    let mut verified = match verify(&user, users, hasher, &current_password, &who).await {
+        Err(Problem::WrongPassword) => {
+            attempt.count().await?;
+            return Err(Problem::WrongPassword);
+        }
+        verified => verified?,
+    };
+    attempt.forgive().await;
+    let asked = match &email {
+        Some(email) => Some(throttle.admit_email(email, Some(user.id()), &audit).await?),
+        None => None,
+    };
+    let password_hash = match password {
+        Some(password) => Some(hasher.hash(password, &who).await?),
+        None => None,
+    };
+    let change = AccountChange { email, password_hash };
+    let mut tries = 1;
+    let account = loop {
+        match users.change(&verified, &change).await {
+            Ok(Some(account)) => break account,
+            // A login has renewed the hash, or the password has changed: the second look tells.
+            Ok(None) if tries < TRIES => {
+                tries += 1;
+                verified = verify(&user, users, hasher, &current_password, &who).await?;
+            }
+            Ok(None) => return Err(Problem::RevokedToken),
+            Err(StoreError::Duplicate) => {
+                // It tells that somebody has this email: not as often as one likes, whatever else succeeds.
+                if let Some(asked) = asked {
+                    asked.count().await?;
+                }
+                return Err(Problem::EmailTaken);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    };
+    if let Some(asked) = asked {
+        asked.forgive().await;
+    }
+    announce(&audit, mailer, &verified, &account, change.password_hash.is_some());
+    Reply::ok(&me::whole(&account, admins, movies).await?)
+}
+
+/// What is stored now, if the password is right and the token of the request still good.
+async fn verify(
+    user: &CurrentUser,
+    users: &Users,
+    hasher: &Hasher,
+    password: &ClaimedPassword,
+    who: &Requester,
+) -> Result<Credentials, Problem> {
+    let credentials = users.credentials_of(user.id()).await?.ok_or(Problem::RevokedToken)?;
+    if credentials.generation != user.token.generation {
+        return Err(Problem::RevokedToken);
+    }
+    if hasher.verify(password, Some(&credentials.password_hash), who).await? {
+        Ok(credentials)
+    } else {
+        Err(Problem::WrongPassword)
+    }
+}
+
+/// Tells the audit log, and the old address.
+fn announce(audit: &Audit, mailer: &Mailer, before: &Credentials, after: &Account, new_password: bool) {
+    let old_email = EmailAddress::claimed(&before.email);
+    if new_password {
+        audit.record(Event::PasswordChanged, after.id);
+        mailer.send(Letter::password_changed(old_email.clone()));
+    }
+    if before.email != after.email {
+        audit.record(Event::EmailChanged, after.id);
+        mailer.send(Letter::email_changed(old_email));
+    }
+}

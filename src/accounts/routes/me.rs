@@ -1,0 +1,70 @@
+//! `/api/users/me`: the caller's own account.
+
+use rocket::{State, delete, get};
+
+use super::described::users as answers;
+use crate::{
+    accounts::{
+        Cascade, CurrentUser, Role, UserView,
+        audit::{Audit, Event},
+        deletion::Removal,
+        model::Account,
+        store::admin_list::{Admins, LastAdmin},
+    },
+    http::{ids::UserId, problem::Problem, query::NoQuery, reply::Reply},
+    movies::Movies,
+};
+
+/// The caller's account.
+#[utoipa::path(context_path = "/api/users", tag = "users", operation_id = "get_me", responses(answers::Me))]
+#[get("/me")]
+pub(in crate::accounts) async fn me(
+    user: CurrentUser,
+    _query: NoQuery,
+    admins: &State<Admins>,
+    movies: &State<Movies>,
+) -> Result<Reply, Problem> {
+    Reply::ok(&whole(&user.account, admins, movies).await?)
+}
+
+/// Deletes the caller's account with all its movies.
+#[utoipa::path(
+    context_path = "/api/users",
+    tag = "users",
+    operation_id = "delete_me",
+    responses(answers::Deleted)
+)]
+#[delete("/me")]
+pub(in crate::accounts) async fn delete_me(
+    user: CurrentUser,
+    audit: Audit,
+    _query: NoQuery,
+    cascade: &State<Cascade>,
+) -> Result<Reply, Problem> {
+    let id = user.id();
+    remove(cascade, id, move || audit.record(Event::AccountDeleted, id)).await
+}
+
+/// One user with everything that is shown where one user is shown.
+pub(in crate::accounts) async fn whole(
+    account: &Account,
+    admins: &Admins,
+    movies: &Movies,
+) -> Result<UserView, Problem> {
+    let role = if admins.contains(account.id).await? { Role::Admin } else { Role::User };
+    let movie_count = movies.count_of(account.id).await?;
+    Ok(UserView::new(account, role).with_movie_count(movie_count))
+}
+
+/// 204, or 202 while the movies are still being deleted. `record` writes the line of the audit log.
+pub(in crate::accounts) async fn remove(
+    cascade: &Cascade,
+    id: UserId,
+    record: impl FnOnce() + Send + 'static,
+) -> Result<Reply, Problem> {
+    match cascade.remove_account(id, record).await? {
+        Ok(Removal::Complete) => Ok(Reply::no_content()),
+        Ok(Removal::GoesOn) => Ok(Reply::accepted()),
+        Err(LastAdmin) => Err(Problem::LastAdmin),
+    }
+}

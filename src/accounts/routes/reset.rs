@@ -1,0 +1,131 @@
+//! A forgotten password: the link that is mailed, and the new password that it gives.
+
+use mongodb::Database;
+use rocket::{State, post};
+
+use super::described::auth as answers;
+use crate::{
+    accounts::{
+        EmailAddress, Users,
+        audit::{Audit, Event},
+        letters::Letter,
+        password::{Hasher, NewPassword, NewPasswordRule, Requester},
+        reset_token::ResetToken,
+        throttle::{Action, Throttle},
+    },
+    http::{
+        body::JsonBody,
+        fields::{AnyString, Fields, FromFields},
+        problem::Problem,
+        query::NoQuery,
+        reply::Reply,
+    },
+    mail::Mailer,
+    mongo::{self, COMMAND},
+};
+
+/// Any string: what is no email belongs to nobody.
+pub struct Forgot {
+    email: EmailAddress,
+}
+
+impl FromFields for Forgot {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        let email = fields.required("email", &AnyString)?;
+        Some(Self { email: EmailAddress::claimed(&email) })
+    }
+}
+
+pub struct Reset {
+    token: ResetToken,
+    password: NewPassword,
+}
+
+impl FromFields for Reset {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        let token = fields.required("reset_token", &AnyString);
+        let password = fields.required("password", &NewPasswordRule);
+        Some(Self { token: ResetToken::claimed(token?), password: password? })
+    }
+}
+
+/// Mails a link if the account exists. The answer does not wait to learn whether it does.
+#[utoipa::path(
+    context_path = "/api/auth",
+    tag = "auth",
+    operation_id = "forgot_password",
+    request_body = Forgot,
+    responses(answers::Asked),
+)]
+#[post("/forgot", data = "<body>")]
+pub(in crate::accounts) async fn forgot(
+    audit: Audit,
+    _query: NoQuery,
+    database: &State<Database>,
+    users: &State<Users>,
+    throttle: &State<Throttle>,
+    mailer: &State<Mailer>,
+    body: JsonBody<Forgot>,
+) -> Result<Reply, Problem> {
+    let Forgot { email } = body.0;
+    // Each counts: there is no success to forgive.
+    throttle.admit(Action::Forgot, &email, &audit).await?.count().await?;
+    // Asks the database something that does not depend on the email: is it there at all?
+    mongo::ping(database, COMMAND).await?;
+    let (users, mailer) = (Users::clone(users), Mailer::clone(mailer));
+    tokio::spawn(async move {
+        if let Err(problem) = send_link(&users, &mailer, &audit, email).await {
+            tracing::warn!(reason = problem.to_string(), "a reset link was not sent");
+        }
+    });
+    Ok(Reply::accepted())
+}
+
+async fn send_link(
+    users: &Users,
+    mailer: &Mailer,
+    audit: &Audit,
+    email: EmailAddress,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let token = ResetToken::random()?;
+    if let Some(user) = users.add_reset(&email, &token.digest()).await? {
+        audit.record(Event::ResetRequested, user);
+        mailer.send(Letter::reset(email, mailer.link_base(), &token));
+    }
+    Ok(())
+}
+
+/// Sets a new password with the token of a link.
+#[utoipa::path(
+    context_path = "/api/auth",
+    tag = "auth",
+    operation_id = "reset_password",
+    request_body = Reset,
+    responses(answers::PasswordSet),
+)]
+#[post("/reset", data = "<body>")]
+pub(in crate::accounts) async fn reset(
+    audit: Audit,
+    _query: NoQuery,
+    users: &State<Users>,
+    hasher: &State<Hasher>,
+    throttle: &State<Throttle>,
+    mailer: &State<Mailer>,
+    body: JsonBody<Reset>,
+) -> Result<Reply, Problem> {
+    let Reset { token, password } = body.0;
+    let digest = token.digest();
+    // A token names no account: what is counted is the address.
+    let attempt = throttle.admit(Action::Reset, &EmailAddress::claimed(""), &audit).await?;
+    // Hashing is expensive: not for a token that was made up.
+    let Some(owner) = users.owner_of_reset(&digest).await? else {
+        attempt.count().await?;
+        return Err(Problem::InvalidResetToken);
+    };
+    let hash = hasher.hash(password, &Requester::new(audit.address, &owner)).await?;
+    let account = users.reset(&digest, &hash).await?.ok_or(Problem::InvalidResetToken)?;
+    attempt.forgive().await;
+    audit.record(Event::PasswordReset, account.id);
+    mailer.send(Letter::password_changed(EmailAddress::claimed(&account.email)));
+    Ok(Reply::no_content())
+}

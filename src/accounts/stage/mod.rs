@@ -1,0 +1,4 @@
+//! How the service takes in accounts.
+
+pub mod auth;
+pub mod users;

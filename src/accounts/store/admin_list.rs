@@ -1,0 +1,151 @@
+//! Who is admin, and why there always is one once there was one.
+//!
+//! One document lists the admins, and every change of it is one conditional update, so any two
+//! changes come one after the other: revoking a role, deleting an account (one's own, or by an
+//! admin), granting.
+//!
+//! Deleting an account touches a second document, the user's mark. Between the two a grant could
+//! make an admin of a user who is going, and the list would count a ghost. So a deletion first
+//! enters the user under `leaving` and raises `revision`; a grant reads the revision, looks whether
+//! the user is there, and writes only at that revision. Whoever comes second sees the other.
+
+use bson::{Document, doc};
+use mongodb::{Collection, Database};
+use serde::Deserialize;
+
+use super::users::Users;
+use crate::{
+    http::ids::UserId,
+    mongo::{COMMAND, StoreError, indexes, within},
+};
+
+const ID: &str = "admin";
+/// A grant is tried again when a deletion came between: this many times.
+const ATTEMPTS: usize = 32;
+
+/// The list of admins.
+#[derive(Clone)]
+pub struct Admins {
+    roles: Collection<Document>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct List {
+    members: Vec<UserId>,
+    leaving: Vec<UserId>,
+    revision: i64,
+}
+
+/// Nobody would be admin any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastAdmin;
+
+/// There is no such user (any more).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoSuchUser;
+
+impl Admins {
+    #[must_use]
+    pub fn new(database: &Database) -> Self {
+        Self { roles: database.collection(indexes::ROLES) }
+    }
+
+    /// Makes the list if there is none: at the start, so that no request has to.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn ensure(&self) -> Result<(), StoreError> {
+        let empty = doc! { "_id": ID, "members": [], "leaving": [], "revision": 0_i64 };
+        match within(COMMAND, self.roles.insert_one(empty)).await {
+            Ok(_) | Err(StoreError::Duplicate) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn list(&self) -> Result<List, StoreError> {
+        let lists = self.roles.clone_with_type::<List>();
+        Ok(within(COMMAND, lists.find_one(doc! { "_id": ID })).await?.unwrap_or_default())
+    }
+
+    /// # Errors
+    /// When the database fails.
+    pub async fn contains(&self, id: UserId) -> Result<bool, StoreError> {
+        Ok(self.list().await?.members.contains(&id))
+    }
+
+    /// All admins: few.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn members(&self) -> Result<Vec<UserId>, StoreError> {
+        Ok(self.list().await?.members)
+    }
+
+    /// Accounts whose deletion has begun and is not finished.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn leaving(&self) -> Result<Vec<UserId>, StoreError> {
+        Ok(self.list().await?.leaving)
+    }
+
+    /// Makes a user admin.
+    ///
+    /// # Errors
+    /// When the database fails; inside, when the user is gone or going.
+    pub async fn grant(&self, users: &Users, id: UserId) -> Result<Result<(), NoSuchUser>, StoreError> {
+        for _ in 0..ATTEMPTS {
+            let list = self.list().await?;
+            if list.leaving.contains(&id) || !users.is_alive(id).await? {
+                return Ok(Err(NoSuchUser));
+            }
+            let filter = doc! { "_id": ID, "revision": list.revision };
+            let update = doc! { "$addToSet": { "members": id } };
+            if self.update(filter, update).await? {
+                return Ok(Ok(()));
+            }
+        }
+        Err(StoreError::Unavailable("the list of admins changes too often".to_owned()))
+    }
+
+    /// Takes the role from a user, who need not have it.
+    ///
+    /// # Errors
+    /// When the database fails; inside, when this is the last admin.
+    pub async fn revoke(&self, id: UserId) -> Result<Result<(), LastAdmin>, StoreError> {
+        let update = doc! { "$pull": { "members": id } };
+        self.unless_last(id, update).await
+    }
+
+    /// The first step of a deletion: takes the role, and keeps it from being granted.
+    ///
+    /// # Errors
+    /// When the database fails; inside, when this is the last admin.
+    pub async fn begin_leaving(&self, id: UserId) -> Result<Result<(), LastAdmin>, StoreError> {
+        let update = doc! {
+            "$pull": { "members": id },
+            "$addToSet": { "leaving": id },
+            "$inc": { "revision": 1_i64 },
+        };
+        self.unless_last(id, update).await
+    }
+
+    /// The step after the mark: from here on the mark itself keeps the role away.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn end_leaving(&self, id: UserId) -> Result<(), StoreError> {
+        self.update(doc! { "_id": ID }, doc! { "$pull": { "leaving": id } }).await.map(drop)
+    }
+
+    /// The condition is the update's own filter: nothing can come between.
+    async fn unless_last(&self, id: UserId, update: Document) -> Result<Result<(), LastAdmin>, StoreError> {
+        let not_the_last =
+            doc! { "_id": ID, "$or": [{ "members": { "$ne": id } }, { "members.1": { "$exists": true } }] };
+        Ok(if self.update(not_the_last, update).await? { Ok(()) } else { Err(LastAdmin) })
+    }
+
+    async fn update(&self, filter: Document, update: Document) -> Result<bool, StoreError> {
+        Ok(within(COMMAND, self.roles.update_one(filter, update)).await?.matched_count > 0)
+    }
+}

@@ -1,0 +1,7 @@
+//! How accounts are stored: the collection itself, what proves who somebody is, and who is admin.
+
+pub mod admin_list;
+pub mod credentials;
+pub mod users;
+
+pub use users::Users;

@@ -1,0 +1,202 @@
+//! The collection `users`. What proves who somebody is has a file of its own: [`super::credentials`].
+//!
+//! An account that is deleted is *marked*: everything goes from its document but the id and the
+//! time. Every filter here looks past the marked; only the cascade asks for them.
+
+use std::{sync::Arc, time::Duration};
+
+use bson::{DateTime, Document, doc};
+use futures::TryStreamExt;
+use mongodb::{Collection, Database};
+use prometheus::core::Collector;
+use serde::Deserialize;
+
+use crate::{
+    accounts::{
+        model::{Account, EmailAddress},
+        password::PasswordHash,
+    },
+    http::ids::UserId,
+    mongo::{
+        BATCH, COMMAND, StoreError,
+        batches::Batches,
+        by_id::{ById, Identified},
+        indexes,
+        keyset::{Position, newest_first, older_than},
+        within,
+    },
+};
+
+/// How long a mark stays: longer than any insert may be stalled on its way.
+const MARK_LIFETIME: Duration = Duration::from_hours(24);
+
+/// The accounts. Clones share what they ask of the database.
+#[derive(Clone)]
+pub struct Users {
+    users: Collection<Document>,
+    by_id: Batches<ById<Account>>,
+}
+
+impl Identified for Account {
+    const PLURAL: &'static str = "find_users";
+
+    type Id = UserId;
+
+    fn id(&self) -> UserId {
+        self.id
+    }
+}
+
+/// Which accounts to list.
+#[derive(Debug)]
+pub struct UserFilter {
+    /// The beginning of the email, in lower case.
+    pub email_prefix: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Id {
+    #[serde(rename = "_id")]
+    id: UserId,
+}
+
+/// Neither marked nor missing.
+pub(super) fn alive(id: UserId) -> Document {
+    doc! { "_id": id, "deleted_at": { "$exists": false } }
+}
+
+/// What is read of an account: nothing that proves who somebody is.
+pub(super) fn account_fields() -> Document {
+    doc! { "email": 1, "created_at": 1, "gen": 1 }
+}
+
+impl Users {
+    #[must_use]
+    pub fn new(database: &Database) -> Self {
+        let unmarked = doc! { "deleted_at": { "$exists": false } };
+        let by_id = ById::new(database.collection(indexes::USERS), unmarked, account_fields());
+        Self { users: database.collection(indexes::USERS), by_id: Batches::new(by_id) }
+    }
+
+    #[must_use]
+    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        self.by_id.collectors()
+    }
+
+    pub(super) fn collection(&self) -> &Collection<Document> {
+        &self.users
+    }
+
+    /// # Errors
+    /// [`StoreError::Duplicate`] if the email is taken.
+    pub async fn insert(&self, email: EmailAddress, hash: &PasswordHash) -> Result<Account, StoreError> {
+        let account = Account {
+            id: UserId::new(),
+            email: email.to_string(),
+            created_at: DateTime::now(),
+            generation: 0,
+        };
+        let document = doc! {
+            "_id": account.id,
+            "email": &account.email,
+            "password_hash": hash.as_stored(),
+            "gen": account.generation,
+            "created_at": account.created_at,
+        };
+        within(COMMAND, self.users.insert_one(document)).await?;
+        Ok(account)
+    }
+
+    /// # Errors
+    /// Only when the database fails: not there is `None`.
+    pub async fn find(&self, id: UserId) -> Result<Option<Arc<Account>>, StoreError> {
+        self.by_id.find(id).await
+    }
+
+    /// # Errors
+    /// Only when the database fails: not there is `None`.
+    pub async fn find_by_email(&self, email: &EmailAddress) -> Result<Option<Account>, StoreError> {
+        let accounts = self.users.clone_with_type::<Account>();
+        let filter = doc! { "email": email.as_str() };
+        within(COMMAND, accounts.find_one(filter).projection(account_fields())).await
+    }
+
+    /// One more than `limit`, newest first, if there are as many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn list(
+        &self,
+        filter: &UserFilter,
+        after: Option<&Position>,
+        limit: u32,
+    ) -> Result<Vec<Account>, StoreError> {
+        let mut condition = doc! { "email": { "$exists": true } };
+        if let Some(prefix) = &filter.email_prefix {
+            let end = format!("{prefix}{}", char::MAX);
+            condition.insert("email", doc! { "$gte": prefix, "$lt": end });
+        }
+        if let Some(after) = after {
+            condition.extend(older_than(after));
+        }
+        let accounts = self.users.clone_with_type::<Account>();
+        let find = accounts
+            .find(condition)
+            .projection(account_fields())
+            .sort(newest_first())
+            .limit(i64::from(limit) + 1)
+            .max_time(COMMAND);
+        within(COMMAND, async { find.await?.try_collect().await }).await
+    }
+
+    /// How many accounts there are.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn count(&self) -> Result<u64, StoreError> {
+        within(COMMAND, self.users.count_documents(doc! { "email": { "$exists": true } })).await
+    }
+
+    /// Whether the account is neither marked nor missing, asked of the primary.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn is_alive(&self, id: UserId) -> Result<bool, StoreError> {
+        self.find(id).await.map(|found| found.is_some())
+    }
+
+    /// Marks the account: nothing personal stays, every token is refused from here on, and the email
+    /// is free. Safe to do again.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn mark(&self, id: UserId) -> Result<(), StoreError> {
+        // The whole document is replaced, so that a field added one day goes too.
+        let mark = vec![doc! { "$replaceWith": { "_id": "$_id", "deleted_at": "$$NOW" } }];
+        within(COMMAND, self.users.update_one(alive(id), mark)).await.map(drop)
+    }
+
+    /// The marked accounts.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn marked(&self) -> Result<Vec<UserId>, StoreError> {
+        let ids = self.users.clone_with_type::<Id>();
+        let find = ids.find(doc! { "deleted_at": { "$exists": true } }).projection(doc! { "_id": 1 });
+        within(BATCH, async { find.await?.map_ok(|found| found.id).try_collect().await }).await
+    }
+
+    /// Forgets those of the marks that are older than [`MARK_LIFETIME`] by the database's clock.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_old_marks(&self, ids: &[UserId]) -> Result<(), StoreError> {
+        let lifetime = i64::try_from(MARK_LIFETIME.as_millis()).unwrap_or(i64::MAX);
+        let filter = doc! {
+            "_id": { "$in": ids },
+            "deleted_at": { "$exists": true },
+            "$expr": { "$lt": ["$deleted_at", { "$subtract": ["$$NOW", lifetime] }] },
+        };
+        within(BATCH, self.users.delete_many(filter)).await.map(drop)
+    }
+}

@@ -1,0 +1,115 @@
+//! The bearer token: a JWT (RFC 7519), signed with HS256, and what is in it.
+//!
+//! A token says who the caller is and nothing else. Whether that user still exists, and with which
+//! role, is read from the database at every request ([`super::guard`]).
+
+use std::time::Duration;
+
+use chrono::Utc;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use super::hs256;
+use crate::http::{ids::UserId, problem::Problem};
+
+const ISSUER: &str = "movie-bag";
+const AUDIENCE: &str = "access";
+
+/// The claims, all of them required. Times are seconds since 1970.
+#[derive(Debug, Serialize, Deserialize)]
+struct Claims {
+    sub: String,
+    iat: i64,
+    exp: i64,
+    jti: String,
+    iss: String,
+    aud: String,
+    /// The user's token generation: the token dies when it is raised.
+    r#gen: i64,
+}
+
+/// A token that was verified: signed by us, for us, not expired.
+#[derive(Debug, Clone)]
+pub struct VerifiedToken {
+    pub user: UserId,
+    pub generation: i64,
+    /// The token's own id, by which it is revoked.
+    pub jti: String,
+    /// Seconds since 1970.
+    pub expires_at: i64,
+}
+
+/// Issues and verifies tokens.
+#[derive(Clone)]
+pub struct Tokens {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+    validation: Validation,
+    lifetime: Duration,
+}
+
+impl Tokens {
+    #[must_use]
+    pub fn new(secret: &SecretString, lifetime: Duration) -> Self {
+        hs256::install();
+        let key = secret.expose_secret().as_bytes();
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_issuer(&[ISSUER]);
+        validation.set_audience(&[AUDIENCE]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        // Checked below, last of all: only a token that is ours is "expired".
+        validation.validate_exp = false;
+        Self {
+            encoding: EncodingKey::from_secret(key),
+            decoding: DecodingKey::from_secret(key),
+            validation,
+            lifetime,
+        }
+    }
+
+    /// How long a token lives.
+    #[must_use]
+    pub fn lifetime(&self) -> Duration {
+        self.lifetime
+    }
+
+    /// Issues a token for the generation that was read together with the verified password.
+    ///
+    /// # Errors
+    /// 500, if signing fails.
+    pub fn issue(&self, user: UserId, generation: i64) -> Result<String, Problem> {
+        let now = Utc::now().timestamp();
+        let claims = Claims {
+            sub: user.to_string(),
+            iat: now,
+            exp: now + i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX / 2),
+            jti: ulid::Ulid::new().to_string(),
+            iss: ISSUER.to_owned(),
+            aud: AUDIENCE.to_owned(),
+            r#gen: generation,
+        };
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
+            .map_err(|error| Problem::Internal(format!("signing a token: {error}").into()))
+    }
+
+    /// Verifies form, algorithm, signature, issuer, audience, subject, and then the expiry, without
+    /// leeway: at `exp` it is over (RFC 7519, section 4.1.4).
+    ///
+    /// # Errors
+    /// 401: `invalid-token` or `expired-token`.
+    pub fn verify(&self, token: &str) -> Result<VerifiedToken, Problem> {
+        let decoded = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation)
+            .map_err(|_| Problem::InvalidToken)?;
+        // RFC 7515, section 4.1.11: an extension that must be understood, and is not.
+        if decoded.header.crit.is_some() {
+            return Err(Problem::InvalidToken);
+        }
+        let claims = decoded.claims;
+        let user = UserId::parse(&claims.sub).ok_or(Problem::InvalidToken)?;
+        if claims.exp <= Utc::now().timestamp() {
+            return Err(Problem::ExpiredToken);
+        }
+        Ok(VerifiedToken { user, generation: claims.r#gen, jti: claims.jti, expires_at: claims.exp })
+    }
+}

@@ -1,0 +1,176 @@
+//! `movie-bag serve`: from the settings to a server that listens, and to its clean end.
+
+use std::{
+    fs::{File, TryLockError},
+    io::Write,
+    path::Path,
+};
+
+use figment::Figment;
+use rocket::{error::ErrorKind, fairing::AdHoc};
+use rustix::process::{Resource, getrlimit, setrlimit};
+use secrecy::SecretString;
+
+use crate::{
+    accounts::store::admin_list::Admins,
+    config::{Settings, secret},
+    mail::Mailer,
+    mongo::{ConnectError, Connection, versions},
+    mongod,
+    server::stop::{self, Signals},
+    telemetry::{log::Log, metrics},
+};
+
+/// Held by the server of a data folder: there is one.
+const LOCK: &str = "serve.lock";
+
+/// Why the server does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A setting: exit code 2.
+    #[error("{0}")]
+    Setting(String),
+    /// Anything else: exit code 1.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Serves until it is told to stop.
+///
+/// # Errors
+/// See [`ServeError`].
+pub async fn run(figment: &Figment, settings: &Settings, log: &Log) -> Result<(), ServeError> {
+    if settings.mongodb.uri.is_some() && settings.jwt.secret.is_none() {
+        return Err(secret_is_required());
+    }
+    raise_file_limit();
+    // Kept to the end of this function, or of the process.
+    let _only_one = match settings.mongodb.uri {
+        None => Some(lock(&settings.data_dir)?),
+        Some(_) => None,
+    };
+    if settings.mongodb.uri.is_none() {
+        secret::warn_of_loose(&settings.data_dir);
+    }
+    // First of all: as the first process of a container this one gets no signal that it has not asked for.
+    let mut signals = Signals::listen().map_err(failed)?;
+    let opened = tokio::select! {
+        opened = Connection::open(settings) => opened,
+        () = signals.next() => {
+            tracing::info!("stopped before it had begun to serve");
+            return Ok(());
+        }
+    };
+    let connection = opened.map_err(|error| match error {
+        ConnectError::Uri(_) => ServeError::Setting(error.to_string()),
+        error => failed(error),
+    })?;
+    let result = launch(figment, settings, log, &connection, signals).await;
+    // Not before: until here requests were under way.
+    connection.close().await;
+    if result.is_ok() {
+        tracing::info!("stopped");
+    }
+    result
+}
+
+async fn launch(
+    figment: &Figment,
+    settings: &Settings,
+    log: &Log,
+    connection: &Connection,
+    signals: Signals,
+) -> Result<(), ServeError> {
+    Admins::new(&connection.database).ensure().await.map_err(failed)?;
+    let secret = jwt_secret(settings, connection)?;
+    warn_of_vulnerable_version(&connection.database).await?;
+    let database = connection.name().into_owned();
+    let rocket = crate::server::rocket(figment, settings, &secret, &connection.database)
+        .map_err(failed)?
+        .attach(metrics::registering("log", log.collectors()))
+        .attach(metrics::registering("driver pool", connection.pool.collectors()))
+        .attach(AdHoc::on_liftoff("welcome", |rocket| {
+            let (address, port) = (rocket.config().address, rocket.config().port);
+            let mail = rocket.state::<Mailer>().map_or("", Mailer::describe);
+            Box::pin(async move {
+                let address = format!("http://{}", std::net::SocketAddr::from((address, port)));
+                welcome(&address, &database, mail);
+            })
+        }));
+    #[cfg(feature = "otlp")]
+    let rocket = match crate::server::traces::Traces::start().map_err(ServeError::Setting)? {
+        Some(traces) => rocket.attach(traces),
+        None => rocket,
+    };
+    stop::serve(rocket, signals).await.map_err(|error| {
+        ServeError::Failed(match error.kind() {
+            ErrorKind::Bind(error) => {
+                let config = figment.extract::<rocket::Config>().unwrap_or_default();
+                format!("cannot listen on {}:{}: {error}", config.address, config.port)
+            }
+            kind => kind.to_string(),
+        })
+    })
+}
+
+/// Also where the operator chose the MongoDB: nobody reads its version again once it runs.
+async fn warn_of_vulnerable_version(database: &mongodb::Database) -> Result<(), ServeError> {
+    if let Some(version) = versions::vulnerable(database).await.map_err(failed)? {
+        tracing::warn!(version, "this MongoDB has known security holes: update it (see SECURITY.md)");
+    }
+    Ok(())
+}
+
+/// Each connection is an open file, and each who listens to events a connection: as many as the system
+/// lets us have, instead of the usual 1,024.
+fn raise_file_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}
+
+fn lock(data_dir: &Path) -> Result<File, ServeError> {
+    let unusable =
+        |error| ServeError::Failed(format!("the data folder {} cannot be used: {error}", data_dir.display()));
+    mongod::create_private(data_dir).map_err(unusable)?;
+    let file = File::create(data_dir.join(LOCK)).map_err(unusable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(ServeError::Failed(format!(
+            "another server runs on the data folder {}: stop it, or set data_dir (MOVIE_BAG_DATA_DIR)",
+            data_dir.display()
+        ))),
+        Err(TryLockError::Error(error)) => Err(unusable(error)),
+    }
+}
+
+fn jwt_secret(settings: &Settings, connection: &Connection) -> Result<SecretString, ServeError> {
+    match (&settings.jwt.secret, connection.data_dir()) {
+        (Some(secret), _) => Ok(secret.clone()),
+        (None, Some(data_dir)) => {
+            secret::kept_in(data_dir).map_err(|error| ServeError::Failed(format!("the JWT secret: {error}")))
+        }
+        (None, None) => Err(secret_is_required()),
+    }
+}
+
+fn secret_is_required() -> ServeError {
+    let text = "jwt.secret: is required with mongodb.uri: 32 bytes at least (try: openssl rand -base64 48)";
+    ServeError::Setting(text.to_owned())
+}
+
+fn failed(error: impl std::fmt::Display) -> ServeError {
+    ServeError::Failed(error.to_string())
+}
+
+fn welcome(address: &str, database: &str, mail: &str) {
+    // Whoever does not want to read it may have closed it.
+    let _ = writeln!(
+        std::io::stdout(),
+        "Movie Bag listens on {address}\nDatabase: {database}\nMail: {mail}\n\
+         Try first:\n  curl {address}/api/movies\n  curl {address}/api/auth/signup -H 'Content-Type: application/json' \
+         -d '{{\"email\":\"you@example.com\",\"password\":\"choose a good one\"}}'"
+    );
+}

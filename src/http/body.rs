@@ -1,0 +1,112 @@
+//! The data guard of every body: 408, 413, 415, 400, 422, in this order.
+
+use std::{ops::Deref, time::Duration};
+
+use rocket::{
+    Request,
+    data::{Data, FromData, Outcome, ToByteUnit},
+    http::ContentType,
+};
+use tokio::{io::AsyncReadExt, time::timeout};
+
+use super::{
+    fields::{Fields, FromFields},
+    problem::{Code, Problem},
+};
+
+/// The largest body, in KiB; the detail of `payload-too-large` says so too.
+const LIMIT_KIB: u64 = 256;
+/// How long a client may take to send it: Rocket has no limit of its own.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a client may be told of its body.
+pub const REFUSALS: &[Code] = &[
+    Code::BadRequest,
+    Code::InvalidJson,
+    Code::RequestTimeout,
+    Code::PayloadTooLarge,
+    Code::UnsupportedMediaType,
+    Code::ValidationFailed,
+];
+
+/// A JSON body that passed the rules of `T`.
+pub struct JsonBody<T>(pub T);
+
+impl<T> Deref for JsonBody<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// Like [`JsonBody`], for PATCH: `application/merge-patch+json` (RFC 7396) is welcome too.
+pub struct MergePatchBody<T>(pub T);
+
+#[rocket::async_trait]
+impl<'r, T: FromFields> FromData<'r> for JsonBody<T> {
+    type Error = Problem;
+
+    async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r, Self> {
+        match read(request, data, is_json).await {
+            Ok(value) => Outcome::Success(Self(value)),
+            Err(problem) => Outcome::Error(problem.refuse(request)),
+        }
+    }
+}
+
+#[rocket::async_trait]
+impl<'r, T: FromFields> FromData<'r> for MergePatchBody<T> {
+    type Error = Problem;
+
+    async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r, Self> {
+        let is_patch = |found: &ContentType| {
+            is_json(found) || (found.top() == "application" && found.sub() == "merge-patch+json")
+        };
+        match read(request, data, is_patch).await {
+            Ok(value) => Outcome::Success(Self(value)),
+            Err(problem) => Outcome::Error(problem.refuse(request)),
+        }
+    }
+}
+
+fn is_json(found: &ContentType) -> bool {
+    found.top() == "application" && found.sub() == "json"
+}
+
+/// Reads the body of a request that is refused, up to the limit, and keeps nothing of it.
+pub async fn discard(data: Data<'_>) {
+    let stream = data.open(LIMIT_KIB.kibibytes());
+    // However this ends: the refusal is answered next.
+    let _ = timeout(PATIENCE, stream.stream_to(tokio::io::sink())).await;
+}
+
+async fn read<T: FromFields>(
+    request: &Request<'_>,
+    data: Data<'_>,
+    accepts: impl Fn(&ContentType) -> bool,
+) -> Result<T, Problem> {
+    let limit = LIMIT_KIB.kibibytes();
+    let announced = request.headers().get_one("Content-Length").and_then(|length| length.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > limit.as_u64()) {
+        return Err(Problem::PayloadTooLarge);
+    }
+    let mut bytes = Vec::new();
+    // One byte more than allowed tells a full body from one that is too large.
+    let mut stream = data.open(limit + 1.bytes());
+    match timeout(PATIENCE, stream.read_to_end(&mut bytes)).await {
+        Err(_) => return Err(Problem::RequestTimeout),
+        Ok(Err(_)) => return Err(Problem::BadRequest),
+        Ok(Ok(_)) if bytes.len() as u64 > limit.as_u64() => return Err(Problem::PayloadTooLarge),
+        Ok(Ok(_)) => {}
+    }
+    let charset_is_utf8 = |found: &ContentType| {
+        found.params().all(|(name, value)| name != "charset" || value.eq_ignore_ascii_case("utf-8"))
+    };
+    if !request.content_type().is_some_and(|found| accepts(found) && charset_is_utf8(found)) {
+        return Err(Problem::UnsupportedMediaType);
+    }
+    let value = serde_json::from_slice(&bytes)
+        .map_err(|error| Problem::InvalidJson(format!("The body is not JSON: {error}.")))?;
+    Fields::read(value).map_err(Problem::ValidationFailed)
+}

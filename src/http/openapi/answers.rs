@@ -1,0 +1,167 @@
+//! How a route says what it answers: a status and a body, headers, and the codes of its problems.
+//!
+//! Each guard has a list of its refusals; a route names those of the guards in its signature.
+
+use std::collections::BTreeMap;
+
+use utoipa::{
+    ToSchema,
+    openapi::{
+        AllOfBuilder, Content, ContentBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Schema,
+        Type,
+    },
+};
+
+use crate::http::problem::{Code, ProblemBody};
+
+/// Headers, by the names of their components.
+pub const ETAG: &str = "ETag";
+pub const LINK: &str = "Link";
+pub const LOCATION: &str = "Location";
+pub const REQUEST_ID: &str = "X-Request-Id";
+pub const RETRY_AFTER: &str = "Retry-After";
+pub const WWW_AUTHENTICATE: &str = "WWW-Authenticate";
+
+/// What every route may answer.
+const ALWAYS: &[Code] = &[Code::InvalidQuery, Code::Internal];
+
+/// What one route answers, while it is put together.
+pub struct Answers {
+    successes: BTreeMap<u16, ResponseBuilder>,
+    problems: BTreeMap<u16, Vec<Code>>,
+}
+
+impl Answers {
+    /// For a route that asks the database.
+    #[must_use]
+    pub fn with_database() -> Self {
+        Self::without_database().problems(&[Code::DatabaseUnavailable, Code::Overloaded])
+    }
+
+    /// For a route that does not.
+    #[must_use]
+    pub fn without_database() -> Self {
+        Self::always().problems(&[Code::DeadlineExceeded])
+    }
+
+    fn always() -> Self {
+        Self { successes: BTreeMap::new(), problems: BTreeMap::new() }.problems(ALWAYS)
+    }
+
+    /// A success with a JSON body.
+    #[must_use]
+    pub fn json<T: ToSchema>(self, status: u16, description: &str, headers: &[&str]) -> Self {
+        let schema = Ref::from_schema_name(T::name());
+        self.success(status, description, headers, Some(("application/json", Content::new(Some(schema)))))
+    }
+
+    /// For a stream of server-sent events: it goes on until the client leaves, so it has no limit of time.
+    #[must_use]
+    pub fn events(description: &str) -> Self {
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        let content = Content::new(Some(text));
+        let answers = Self::always().problems(&[Code::DatabaseUnavailable, Code::Overloaded]);
+        answers.success(200, description, &[], Some(("text/event-stream", content)))
+    }
+
+    /// A success with nothing in its body.
+    #[must_use]
+    pub fn empty(self, status: u16, description: &str, headers: &[&str]) -> Self {
+        self.success(status, description, headers, None)
+    }
+
+    fn success(
+        mut self,
+        status: u16,
+        description: &str,
+        headers: &[&str],
+        content: Option<(&str, Content)>,
+    ) -> Self {
+        let mut answer = with_headers(ResponseBuilder::new().description(description), headers);
+        if let Some((media_type, content)) = content {
+            answer = answer.content(media_type, content);
+        }
+        self.successes.insert(status, answer);
+        self
+    }
+
+    /// What may go wrong besides.
+    #[must_use]
+    pub fn problems(mut self, codes: &[Code]) -> Self {
+        for code in codes {
+            let listed = self.problems.entry(code.kind().status.code).or_default();
+            if !listed.contains(code) {
+                listed.push(*code);
+            }
+        }
+        self
+    }
+}
+
+impl From<Answers> for BTreeMap<String, RefOr<Response>> {
+    fn from(answers: Answers) -> Self {
+        let successes = answers.successes.into_iter().map(|(status, answer)| (status, answer.build()));
+        let problems = answers.problems.into_iter().map(|(status, codes)| (status, problem(status, &codes)));
+        successes.chain(problems).map(|(status, answer)| (status.to_string(), answer.into())).collect()
+    }
+}
+
+fn with_headers(answer: ResponseBuilder, headers: &[&str]) -> ResponseBuilder {
+    let component = |name: &str| Ref::new(format!("#/components/headers/{name}"));
+    let all = headers.iter().chain(&[REQUEST_ID]);
+    all.fold(answer, |answer, name| answer.header_ref(*name, component(name)))
+}
+
+/// All problems of one status: the description says what each means, and an example shows each.
+fn problem(status: u16, codes: &[Code]) -> Response {
+    let lines = codes.iter().map(|code| {
+        let kind = code.kind();
+        format!("- `{}`: {}", kind.code, kind.detail)
+    });
+    let description = lines.collect::<Vec<_>>().join("\n");
+    let examples = codes.iter().map(|code| {
+        let name = code.kind().code;
+        (name, RefOr::Ref(Ref::new(format!("#/components/examples/{name}"))))
+    });
+    let content =
+        ContentBuilder::new().schema(Some(RefOr::T(one_of(codes)))).examples_from_iter(examples).build();
+    let headers: &[&str] = match status {
+        401 => &[WWW_AUTHENTICATE],
+        429 | 503 => &[RETRY_AFTER],
+        _ => &[],
+    };
+    with_headers(ResponseBuilder::new().description(description), headers)
+        .content("application/problem+json", content)
+        .build()
+}
+
+/// A problem with one of these codes.
+fn one_of(codes: &[Code]) -> Schema {
+    let names = codes.iter().map(|code| code.kind().code);
+    let code = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).build();
+    AllOfBuilder::new()
+        .item(Ref::from_schema_name(ProblemBody::name()))
+        .item(ObjectBuilder::new().property("code", Schema::from(code)).required("code"))
+        .build()
+        .into()
+}
+
+/// Names what the routes of a feature answer, for `#[utoipa::path(responses(…))]`.
+macro_rules! answers {
+    ($($(#[$doc:meta])* $name:ident => $answers:expr;)*) => {
+        $(
+            $(#[$doc])*
+            pub enum $name {}
+
+            impl utoipa::IntoResponses for $name {
+                fn responses() -> std::collections::BTreeMap<
+                    String,
+                    utoipa::openapi::RefOr<utoipa::openapi::Response>,
+                > {
+                    $answers.into()
+                }
+            }
+        )*
+    };
+}
+pub(crate) use answers;

@@ -1,0 +1,60 @@
+//! How a route says what it can be asked: the parameters of its query.
+
+use utoipa::{
+    Number,
+    openapi::{
+        ObjectBuilder, RefOr, Required, Schema, Type,
+        path::{Parameter, ParameterBuilder, ParameterIn},
+    },
+};
+
+use crate::http::fields::rules::NO_CONTROL;
+
+/// A parameter that may be left out.
+#[must_use]
+pub fn optional(name: &str, description: &str, schema: impl Into<RefOr<Schema>>) -> Parameter {
+    parameter(ParameterIn::Query, name, description, schema).required(Required::False).build()
+}
+
+/// A parameter that must be there.
+#[must_use]
+pub fn required(name: &str, description: &str, schema: impl Into<RefOr<Schema>>) -> Parameter {
+    parameter(ParameterIn::Query, name, description, schema).required(Required::True).build()
+}
+
+/// A header of the request.
+#[must_use]
+pub fn header(name: &str, description: &str) -> Parameter {
+    parameter(ParameterIn::Header, name, description, ObjectBuilder::new().schema_type(Type::String))
+        .required(Required::False)
+        .build()
+}
+
+fn parameter(
+    place: ParameterIn,
+    name: &str,
+    description: &str,
+    schema: impl Into<RefOr<Schema>>,
+) -> ParameterBuilder {
+    ParameterBuilder::new().name(name).parameter_in(place).description(Some(description)).schema(Some(schema))
+}
+
+/// A whole number within limits.
+#[must_use]
+pub fn integer(min: impl Into<Number>, max: impl Into<Number>) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(min)).maximum(Some(max))
+}
+
+/// A text that is not white space alone and holds no control character; of any length, if that is not said.
+/// Unlike a body's it may be invisible: Swagger UI reads the pattern of a parameter in a dialect that has no
+/// characters beyond U+FFFF.
+#[must_use]
+pub fn text(max: Option<usize>) -> Schema {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(max)
+        .pattern(Some(format!(r"^{NO_CONTROL}*[^\s\x00-\x1f\x7f-\x9f]{NO_CONTROL}*$")))
+        .build()
+        .into()
+}

@@ -1,0 +1,248 @@
+//! Pages: a limit, and a cursor that says where the next page begins.
+//!
+//! A cursor holds the sort key and the id of the last item seen (keyset paging), so a page costs the
+//! same however deep it is, and items that come or go meanwhile shift nothing. It is opaque and
+//! signed, together with the filters and the sort that it was made for: with others it is no cursor.
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use bson::oid::ObjectId;
+use hmac::{Hmac, Mac};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use sha2::Sha256;
+use utoipa::openapi::{
+    ArrayBuilder, ObjectBuilder, RefOr, Schema, Type, path::Parameter, schema::SchemaType,
+};
+
+use super::{
+    openapi::parameters,
+    problem::Problem,
+    query::{Query, invalid, number},
+    reply::{Json, Reply},
+};
+use crate::{config::secret, mongo::keyset::Position};
+
+const DEFAULT_LIMIT: u32 = 20;
+const MAX_LIMIT: u32 = 100;
+/// The contract's limit on a cursor, in characters.
+const MAX_CURSOR: usize = 2_048;
+/// The contract's limit on a page, in bytes: what a client that does not read can make the server keep.
+const MAX_PAGE: usize = 1 << 20;
+/// Room for what follows the items: the cursor, the total, and their names.
+const ENDING: usize = MAX_CURSOR + 64;
+/// The contract's limit on `Link`, in bytes. A proxy keeps the whole head of an answer in one buffer.
+const MAX_LINK: usize = 2_048;
+/// Bytes of the signature: 128 bits are plenty against guessing, and short.
+const SIGNATURE: usize = 16;
+
+/// Seals and opens cursors. The key is derived from the JWT secret: all instances share it.
+#[derive(Clone)]
+pub struct Cursors {
+    mac: Hmac<Sha256>,
+}
+
+impl Cursors {
+    #[must_use]
+    pub fn new(secret: &SecretString) -> Self {
+        Self { mac: secret::derived(secret, "movie-bag cursor 2") }
+    }
+
+    fn signed(&self, binding: &str, body: &[u8]) -> Hmac<Sha256> {
+        // The length keeps binding and body apart.
+        self.mac.clone().chain_update(binding.len().to_be_bytes()).chain_update(binding).chain_update(body)
+    }
+
+    fn seal(&self, binding: &str, position: &Position) -> String {
+        let body = json!([position.key, position.id.to_hex()]).to_string().into_bytes();
+        let signature = self.signed(binding, &body).finalize().into_bytes();
+        BASE64_URL_SAFE_NO_PAD.encode([&signature[..SIGNATURE], &body].concat())
+    }
+
+    fn open(&self, binding: &str, cursor: &str) -> Option<Position> {
+        if cursor.len() > MAX_CURSOR {
+            return None;
+        }
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        let (signature, body) = bytes.split_at_checked(SIGNATURE)?;
+        self.signed(binding, body).verify_truncated_left(signature).ok()?;
+        let (key, id): (Value, String) = serde_json::from_slice(body).ok()?;
+        Some(Position { key, id: ObjectId::parse_str(id).ok()? })
+    }
+}
+
+/// `limit` and `after` of a request. The cursor is bound to a text that the caller makes of the
+/// resource, its filters and its sort: the same text for the same list.
+#[derive(Debug)]
+pub struct Paging {
+    pub limit: u32,
+    after: Option<String>,
+    /// The address of this list without `after`: where `Link` leads.
+    link: String,
+}
+
+impl Paging {
+    /// `parameters` are those of the list itself, as they were understood: `Link` repeats them in this form, so
+    /// a request cannot make it longer than it has to be.
+    ///
+    /// # Errors
+    /// 400 for a limit that is not a number from 1 to 100.
+    pub fn read(query: &mut Query<'_>, mut parameters: Vec<(&str, String)>) -> Result<Self, Problem> {
+        let rule = "must be a number from 1 to 100";
+        let in_range = |limit: &u32| (1..=MAX_LIMIT).contains(limit);
+        let limit = query.parsed("limit", rule, |text| number(text).filter(in_range))?;
+        let after = query.one("after")?.map(str::to_owned);
+        parameters.extend(limit.map(|limit| ("limit", limit.to_string())));
+        Ok(Self { limit: limit.unwrap_or(DEFAULT_LIMIT), after, link: query.address_with(&parameters) })
+    }
+
+    /// What the OpenAPI document says of the two.
+    #[must_use]
+    pub fn parameters() -> [Parameter; 2] {
+        let limit = parameters::integer(1, MAX_LIMIT).default(Some(DEFAULT_LIMIT.into()));
+        let after = ObjectBuilder::new().schema_type(Type::String).max_length(Some(MAX_CURSOR));
+        [
+            parameters::optional("limit", "How many to answer at most.", limit),
+            parameters::optional(
+                "after",
+                "The `next` of the page before, with the same filters and the same sort.",
+                after,
+            ),
+        ]
+    }
+
+    /// Where the page begins; `None` for the first.
+    ///
+    /// # Errors
+    /// 400 for a cursor that is not ours, or of another list.
+    pub fn after(&self, cursors: &Cursors, binding: &str) -> Result<Option<Position>, Problem> {
+        let open = |cursor| {
+            cursors.open(binding, cursor).ok_or_else(|| {
+                invalid("after", "is not a cursor of this list: it must be the 'next' of the page before, with the same filters and sort")
+            })
+        };
+        self.after.as_deref().map(open).transpose()
+    }
+}
+
+/// Some items of a list, and how to go on.
+pub struct Page<'a, T, P> {
+    /// One more than the limit, if there are as many.
+    found: &'a [T],
+    paging: &'a Paging,
+    cursors: &'a Cursors,
+    binding: &'a str,
+    position: P,
+    total: Option<u64>,
+}
+
+/// What the OpenAPI document says of a page.
+#[must_use]
+pub fn schema(item: impl Into<RefOr<Schema>>) -> ObjectBuilder {
+    let next = ObjectBuilder::new()
+        .schema_type(SchemaType::Array(vec![Type::String, Type::Null]))
+        .max_length(Some(MAX_CURSOR))
+        .description(Some("The `after` of the next page; `null` on the last one."));
+    let items = ArrayBuilder::new().items(item.into()).max_items(Some(MAX_LIMIT as usize));
+    ObjectBuilder::new().property("items", items).required("items").property("next", next).required("next")
+}
+
+impl<'a, T, P: Fn(&T) -> Position> Page<'a, T, P> {
+    /// `found` holds one item more than the limit if there is a next page.
+    pub fn new(
+        found: &'a [T],
+        paging: &'a Paging,
+        cursors: &'a Cursors,
+        binding: &'a str,
+        position: P,
+    ) -> Self {
+        Self { found, paging, cursors, binding, position, total: None }
+    }
+
+    /// With the number of all items of the list, this page's or not.
+    #[must_use]
+    pub fn with_total(self, total: Option<u64>) -> Self {
+        Self { total, ..self }
+    }
+
+    /// 200 with the page, and its `Link` (RFC 8288) if it has a next one.
+    ///
+    /// # Errors
+    /// 500 if an item has no JSON form.
+    pub fn reply(
+        &self,
+        mut write: impl FnMut(&'a T, &mut Json) -> Result<(), Problem>,
+    ) -> Result<Reply, Problem> {
+        let mut json = Json::default();
+        json.text("{\"items\":[");
+        let mut written = 0;
+        for item in self.found.iter().take(self.paging.limit as usize) {
+            let before = json.size();
+            json.text(if written == 0 { "" } else { "," });
+            write(item, &mut json)?;
+            // The first one is on the page whatever its size: each page must lead further.
+            if written > 0 && json.size() + ENDING > MAX_PAGE {
+                json.cut(before);
+                break;
+            }
+            written += 1;
+        }
+        let last = self.found[..written].last().filter(|_| self.found.len() > written);
+        let next = last.map(|last| self.cursors.seal(self.binding, &(self.position)(last)));
+        // `null` on the last page: always there.
+        json.text("],\"next\":");
+        json.view(&next)?;
+        if let Some(total) = self.total {
+            json.text(",\"total\":");
+            json.view(&total)?;
+        }
+        json.text("}");
+        let reply = Reply::ok_with(json);
+        // The cursor's alphabet needs no escaping.
+        let link = next.map(|next| format!("<{}after={next}>; rel=\"next\"", self.paging.link));
+        Ok(match link.filter(|link| link.len() <= MAX_LINK) {
+            Some(link) => reply.header("Link", link),
+            None => reply,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cursors() -> Cursors {
+        Cursors::new(&SecretString::from("0123456789abcdef0123456789abcdef"))
+    }
+
+    #[test]
+    fn a_cursor_opens_for_its_own_list_only() {
+        let position = Position { key: json!(1_234), id: ObjectId::new() };
+        let cursor = cursors().seal("movies sort=-created_at", &position);
+        assert_eq!(cursors().open("movies sort=-created_at", &cursor), Some(position));
+        assert_eq!(cursors().open("movies sort=created_at", &cursor), None);
+        let other = Cursors::new(&SecretString::from("another secret of thirty-two byte"));
+        assert_eq!(other.open("movies sort=-created_at", &cursor), None);
+    }
+
+    #[test]
+    fn a_cursor_that_was_touched_is_none() {
+        let cursor = cursors().seal("x", &Position { key: Value::Null, id: ObjectId::new() });
+        for at in 0..cursor.len() {
+            let mut touched = cursor.clone().into_bytes();
+            touched[at] = if touched[at] == b'A' { b'B' } else { b'A' };
+            assert_eq!(cursors().open("x", &String::from_utf8(touched).unwrap()), None, "at {at}");
+        }
+        for wrong in ["", "A", "é", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", &cursor[1..], &format!("{cursor}=")]
+        {
+            assert_eq!(cursors().open("x", wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_stays_short_for_the_longest_name() {
+        for longest in ["電".repeat(300), "🎬".repeat(300), "\\\"".repeat(150)] {
+            let cursor = cursors().seal("x", &Position { key: json!(longest), id: ObjectId::new() });
+            assert!(cursor.len() <= MAX_CURSOR, "{}", cursor.len());
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Every successful answer: a status, a JSON body or none, and the headers that go with them.
+
+use std::io::Cursor;
+
+use rocket::{
+    Request, Response,
+    http::{ContentType, Header, Status},
+    response::{self, Responder},
+};
+use serde::Serialize;
+
+use super::{conditional::EntityTag, problem::Problem};
+
+/// JSON under construction.
+#[derive(Default)]
+pub struct Json(Vec<u8>);
+
+impl Json {
+    /// What is JSON already.
+    pub fn text(&mut self, json: &str) {
+        self.0.extend_from_slice(json.as_bytes());
+    }
+
+    /// How much is written, in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Takes back what was written after the first so many bytes.
+    pub fn cut(&mut self, size: usize) {
+        self.0.truncate(size);
+    }
+
+    /// # Errors
+    /// 500 if the view has no JSON form.
+    pub fn view(&mut self, view: &impl Serialize) -> Result<(), Problem> {
+        serde_json::to_writer(&mut self.0, view).map_err(|error| no_json(&error))
+    }
+}
+
+/// Never seen: all views have a JSON form.
+pub fn no_json(error: &serde_json::Error) -> Problem {
+    Problem::Internal(format!("a view cannot be serialised: {error}").into())
+}
+
+/// An answer under construction.
+pub struct Reply {
+    status: Status,
+    body: Option<Vec<u8>>,
+    headers: Vec<Header<'static>>,
+}
+
+impl Reply {
+    fn empty(status: Status) -> Self {
+        Self { status, body: None, headers: Vec::new() }
+    }
+
+    fn json<T: Serialize>(status: Status, view: &T) -> Result<Self, Problem> {
+        let mut json = Json::default();
+        json.view(view)?;
+        Ok(Self { status, ..Self::ok_with(json) })
+    }
+
+    /// 200 with a body that is written already.
+    #[must_use]
+    pub fn ok_with(json: Json) -> Self {
+        Self { status: Status::Ok, body: Some(json.0), headers: Vec::new() }
+    }
+
+    /// 200 with a body.
+    ///
+    /// # Errors
+    /// 500 if the view has no JSON form.
+    pub fn ok<T: Serialize>(view: &T) -> Result<Self, Problem> {
+        Self::json(Status::Ok, view)
+    }
+
+    /// 201 with a body.
+    ///
+    /// # Errors
+    /// 500 if the view has no JSON form.
+    pub fn created<T: Serialize>(view: &T) -> Result<Self, Problem> {
+        Self::json(Status::Created, view)
+    }
+
+    /// 202: accepted, and not done yet.
+    #[must_use]
+    pub fn accepted() -> Self {
+        Self::empty(Status::Accepted)
+    }
+
+    #[must_use]
+    pub fn no_content() -> Self {
+        Self::empty(Status::NoContent)
+    }
+
+    #[must_use]
+    pub fn not_modified() -> Self {
+        Self::empty(Status::NotModified)
+    }
+
+    #[must_use]
+    pub fn location(self, path: String) -> Self {
+        self.header("Location", path)
+    }
+
+    #[must_use]
+    pub fn etag(self, tag: EntityTag) -> Self {
+        self.header("ETag", tag.to_string())
+    }
+
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: String) -> Self {
+        self.headers.push(Header::new(name, value));
+        self
+    }
+}
+
+impl<'r> Responder<'r, 'static> for Reply {
+    fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
+        let mut response = Response::new();
+        response.set_status(self.status);
+        for header in self.headers {
+            response.set_header(header);
+        }
+        if let Some(body) = self.body {
+            response.set_header(ContentType::JSON);
+            // In one piece: Rocket would cut it into many small ones.
+            response.set_max_chunk_size(body.len().max(1));
+            response.set_sized_body(body.len(), Cursor::new(body));
+        }
+        Ok(response)
+    }
+}

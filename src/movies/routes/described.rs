@@ -1,0 +1,205 @@
+//! What the OpenAPI document says of movies: the shapes, and what each route answers. What they can be
+//! asked is in `parameters.rs`.
+
+use std::borrow::Cow;
+
+use serde_json::json;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ArrayBuilder, Object, ObjectBuilder, Ref, RefOr, Schema, Type, schema::AnyOfBuilder},
+};
+
+use super::{movies::MAX_SUGGESTIONS, rate::Writer};
+use crate::{
+    accounts::CurrentUser,
+    http::{
+        body,
+        fields::schema::{Need, body_of, describe, fields_of},
+        ids::{MovieId, UserId},
+        openapi::answers::{Answers, ETAG, LINK, LOCATION, answers},
+        page,
+        problem::Code,
+        timestamp::Timestamp,
+    },
+    movies::{
+        model::{FIELDS, MovieInput, MoviePatch, WEB_ADDRESS},
+        store::{catalogue::Suggestion, facets::Facets},
+        view::MovieView,
+    },
+};
+
+/// What may become of a write to a movie that has an owner.
+const OWNED: &[Code] = &[Code::MovieNotFound, Code::NotOwner, Code::PreconditionFailed];
+
+answers! {
+    List => Answers::with_database().json::<MoviePage>(200, "A page of movies.", &[LINK]);
+    Mine => Answers::with_database()
+        .json::<MoviePage>(200, "A page of the caller's movies.", &[LINK])
+        .problems(CurrentUser::REFUSALS);
+    Suggested => Answers::with_database().json::<Suggestions>(200, "Names that fit, the best first.", &[]);
+    Counted => Answers::with_database().json::<Facets>(200, "The counts, the most frequent value first.", &[]);
+    Followed => Answers::events(
+        "Server-sent events: `created`, `updated` and `deleted`, each with data `{ \"id\", \"version\"?, \"movie\"? }` \
+         (`movie` where it still stands and has 16 KB at most), and an `id` to resume after. `reset`, where too much was \
+         missed: read the catalogue anew.",
+    )
+        .problems(&[Code::BadRequest, Code::NoEvents]);
+    Created => Answers::with_database()
+        .json::<MovieView<'_>>(201, "The movie as it was added.", &[LOCATION, ETAG])
+        .problems(CurrentUser::REFUSALS)
+        .problems(Writer::REFUSALS)
+        .problems(body::REFUSALS)
+        .problems(&[Code::DuplicateMovie]);
+    Found => Answers::with_database()
+        .json::<MovieSelection>(200, "The movie.", &[ETAG])
+        .empty(304, "The version that `If-None-Match` names is the current one.", &[ETAG])
+        .problems(&[Code::MovieNotFound]);
+    Changed => Answers::with_database()
+        .json::<MovieView<'_>>(200, "The movie as it is now.", &[ETAG])
+        .problems(CurrentUser::REFUSALS)
+        .problems(Writer::REFUSALS)
+        .problems(body::REFUSALS)
+        .problems(OWNED)
+        .problems(&[Code::DuplicateMovie]);
+    Deleted => Answers::with_database()
+        .empty(204, "The movie is gone.", &[])
+        .problems(CurrentUser::REFUSALS)
+        .problems(OWNED);
+}
+
+/// The rules of a value, without what a client may send in its place.
+fn client_fields(object: ObjectBuilder) -> ObjectBuilder {
+    fields_of::<MovieInput>()
+        .into_iter()
+        .fold(object, |object, field| object.property(field.name, RefOr::T(field.schema)))
+}
+
+/// Every field of an answer; which of them are always there is said by the caller.
+fn answered() -> Object {
+    let version = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(1))
+        .description(Some("Grows by one with each change; the ETag is the same number in quotes."));
+    let object = client_fields(ObjectBuilder::new().property("id", MovieId::schema()))
+        .property("added_by", UserId::schema())
+        .property("created_at", Timestamp::schema())
+        .property("updated_at", Timestamp::schema())
+        .property("version", version);
+    let mut object = explained(object.build());
+    // More is accepted than what the document promises: so more may be answered.
+    if let Some(RefOr::T(Schema::Object(url))) = object.properties.get_mut("poster_url") {
+        url.pattern = Some(WEB_ADDRESS.to_owned());
+    }
+    object
+}
+
+/// With words and an example for each field.
+fn explained(object: Object) -> Object {
+    [
+        ("name", "Unique together with the year.", json!("Heat")),
+        ("casts", "The actors.", json!(["Al Pacino", "Robert De Niro"])),
+        ("genres", "One at least.", json!(["Crime", "Thriller"])),
+        ("year", "Of the release.", json!(1995)),
+        ("runtime", "In minutes.", json!(170)),
+        ("directors", "Who directed it.", json!(["Michael Mann"])),
+        ("countries", "Where it was made.", json!(["United States"])),
+        ("languages", "Which are spoken in it.", json!(["English"])),
+        ("plot", "What happens.", json!("A thief and a detective admire each other.")),
+        (
+            "poster_url",
+            "An http or https URL without user name and password; the server never fetches it.",
+            json!("https://example.com/heat.jpg"),
+        ),
+    ]
+    .into_iter()
+    .fold(object, |object, (name, words, example)| describe(object, name, words, example))
+}
+
+impl PartialSchema for MovieInput {
+    fn schema() -> RefOr<Schema> {
+        explained(body_of::<Self>()).into()
+    }
+}
+
+impl ToSchema for MovieInput {}
+
+impl PartialSchema for MoviePatch {
+    fn schema() -> RefOr<Schema> {
+        let mut object = explained(body_of::<Self>());
+        object.description = Some(
+            "A merge patch (RFC 7396): what is not named stays; `null` unsets an optional field or empties an \
+             optional list."
+                .to_owned(),
+        );
+        object.into()
+    }
+}
+
+impl ToSchema for MoviePatch {}
+
+impl PartialSchema for MovieView<'_> {
+    fn schema() -> RefOr<Schema> {
+        // An optional list is there in any case.
+        let left_out: Vec<String> = fields_of::<MovieInput>()
+            .into_iter()
+            .filter(|field| field.need != Need::Required && matches!(field.schema, Schema::Object(_)))
+            .map(|field| field.name)
+            .collect();
+        let mut object = answered();
+        let always = FIELDS.iter().filter(|name| !left_out.iter().any(|left_out| left_out == *name));
+        object.required = always.map(|name| (*name).to_owned()).collect();
+        object.into()
+    }
+}
+
+impl ToSchema for MovieView<'_> {
+    fn name() -> Cow<'static, str> {
+        "Movie".into()
+    }
+}
+
+/// A movie, or what `fields` has chosen of it.
+pub struct MovieSelection;
+
+impl PartialSchema for MovieSelection {
+    fn schema() -> RefOr<Schema> {
+        let mut chosen = answered();
+        chosen.required = vec!["id".to_owned()];
+        chosen.description = Some("What the parameter `fields` has chosen.".to_owned());
+        AnyOfBuilder::new()
+            .item(Ref::from_schema_name(MovieView::name()))
+            .item(chosen)
+            .description(Some(
+                "A whole movie. With the parameter `fields`: its `id` and the fields that were chosen.",
+            ))
+            .into()
+    }
+}
+
+impl ToSchema for MovieSelection {}
+
+/// A page of movies.
+pub struct MoviePage;
+
+impl PartialSchema for MoviePage {
+    fn schema() -> RefOr<Schema> {
+        let total = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
+        page::schema(Ref::from_schema_name(MovieSelection::name()))
+            .property("total", total.description(Some("How many movies match; with `count=true` only.")))
+            .into()
+    }
+}
+
+impl ToSchema for MoviePage {}
+
+/// A list of [`Suggestion`].
+pub struct Suggestions;
+
+impl PartialSchema for Suggestions {
+    fn schema() -> RefOr<Schema> {
+        let most = Some(MAX_SUGGESTIONS as usize);
+        ArrayBuilder::new().items(Ref::from_schema_name(Suggestion::name())).max_items(most).into()
+    }
+}
+
+impl ToSchema for Suggestions {}

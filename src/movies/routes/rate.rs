@@ -1,0 +1,168 @@
+//! How many movies an account may add and change in a minute, if the operator has set a limit.
+//!
+//! A heavy write costs the database as much as dozens of light ones, and everybody waits for it. The count
+//! is in the memory of each server: to keep it in the database would make every write two.
+//!
+//! It is a token bucket (GCRA): an account may write a minute's worth at once, then one at a time as the
+//! minute goes by.
+
+use std::{
+    collections::HashMap,
+    num::NonZero,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use rocket::{
+    Request, State,
+    request::{FromRequest, Outcome},
+};
+use tokio::time::Instant;
+
+use crate::{
+    accounts::CurrentUser,
+    http::{
+        ids::UserId,
+        problem::{Code, Problem},
+    },
+};
+
+const MINUTE: Duration = Duration::from_mins(1);
+/// So many accounts are remembered before anybody looks which may be forgotten.
+const ACCOUNTS: usize = 1_024;
+
+/// Counts what accounts write.
+pub(in crate::movies) struct WriteRate {
+    /// After this time one write more may be made. Without it there is no limit.
+    interval: Option<Duration>,
+    accounts: Mutex<Accounts>,
+}
+
+struct Accounts {
+    /// Until when an account has used up its writes; it may be a minute ahead.
+    used_until: HashMap<UserId, Instant>,
+    /// How many there may be until those whose time is over are forgotten.
+    room: usize,
+}
+
+impl WriteRate {
+    pub fn new(per_minute: u32) -> Self {
+        Self {
+            interval: NonZero::new(per_minute).map(|writes| MINUTE / writes.get()),
+            accounts: Mutex::new(Accounts { used_until: HashMap::new(), room: ACCOUNTS }),
+        }
+    }
+
+    /// Counts a write.
+    ///
+    /// # Errors
+    /// How long to wait; then it does not count.
+    fn admit(&self, account: UserId) -> Result<(), Duration> {
+        let Some(interval) = self.interval else { return Ok(()) };
+        let now = Instant::now();
+        // Nothing in here panics half-way.
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let used_until = accounts.used_until.get(&account).map_or(now, |until| now.max(*until));
+        let wait = (used_until + interval).duration_since(now).saturating_sub(MINUTE);
+        if !wait.is_zero() {
+            return Err(wait);
+        }
+        accounts.used_until.insert(account, used_until + interval);
+        accounts.forget_the_idle(now);
+        Ok(())
+    }
+}
+
+impl Accounts {
+    /// Whose time is over is as good as unknown. So there are never more than twice as many as have
+    /// written within a minute.
+    fn forget_the_idle(&mut self, now: Instant) {
+        if self.used_until.len() > self.room {
+            self.used_until.retain(|_, until| *until > now);
+            self.room = ACCOUNTS.max(2 * self.used_until.len());
+            self.used_until.shrink_to(self.room);
+        }
+    }
+}
+
+/// A user who may add or change a movie now. The write is counted before the body is read, so an attempt
+/// that fails counts too.
+pub struct Writer(CurrentUser);
+
+impl Writer {
+    /// What a caller may be told in place of an answer, besides what a [`CurrentUser`] may be told.
+    pub const REFUSALS: &[Code] = &[Code::TooManyRequests];
+
+    #[must_use]
+    pub fn id(&self) -> UserId {
+        self.0.id()
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Writer {
+    type Error = Problem;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
+        let user = rocket::outcome::try_outcome!(request.guard::<CurrentUser>().await);
+        let admitted = match request.guard::<&State<WriteRate>>().await {
+            Outcome::Success(rate) => rate.admit(user.id()).map_err(Problem::TooManyRequests),
+            _ => Err(Problem::Internal("BUG: the rate of writes is not managed".into())),
+        };
+        match admitted {
+            Ok(()) => Outcome::Success(Self(user)),
+            Err(problem) => Outcome::Error(problem.refuse(request)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account() -> UserId {
+        UserId(bson::oid::ObjectId::new())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_minutes_worth_at_once_and_then_one_at_a_time() {
+        let rate = WriteRate::new(6);
+        let (ann, bob) = (account(), account());
+        for _ in 0..6 {
+            rate.admit(ann).unwrap();
+        }
+        assert_eq!(rate.admit(ann), Err(Duration::from_secs(10)));
+        rate.admit(bob).unwrap();
+        tokio::time::advance(Duration::from_secs(4)).await;
+        assert_eq!(rate.admit(ann), Err(Duration::from_secs(6)), "a refusal does not count");
+        tokio::time::advance(Duration::from_secs(6)).await;
+        rate.admit(ann).unwrap();
+        assert_eq!(rate.admit(ann), Err(Duration::from_secs(10)));
+        tokio::time::advance(MINUTE).await;
+        for _ in 0..6 {
+            rate.admit(ann).unwrap();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn accounts_that_do_not_write_are_forgotten() {
+        let rate = WriteRate::new(1);
+        for _ in 0..3 {
+            for _ in 0..ACCOUNTS {
+                rate.admit(account()).unwrap();
+            }
+            tokio::time::advance(MINUTE).await;
+        }
+        let known = rate.accounts.lock().unwrap().used_until.len();
+        assert!(known <= 2 * ACCOUNTS, "{known}");
+    }
+
+    #[test]
+    fn without_a_limit_nothing_is_counted() {
+        let (rate, ann) = (WriteRate::new(0), account());
+        for _ in 0..1_000 {
+            rate.admit(ann).unwrap();
+        }
+        assert!(rate.accounts.lock().unwrap().used_until.is_empty());
+    }
+}

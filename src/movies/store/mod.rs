@@ -1,0 +1,13 @@
+//! How movies are stored: the collection itself, how they get in, how lists are read and counted, and what
+//! is kept in memory.
+
+mod cache;
+pub mod catalogue;
+pub mod facets;
+pub mod insertion;
+pub mod movies;
+mod plan;
+
+pub use insertion::Unconfirmed;
+pub use movies::Movies;
+pub mod counting;

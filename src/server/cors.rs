@@ -1,0 +1,133 @@
+//! Cross-origin resource sharing (<https://fetch.spec.whatwg.org/#http-cors-protocol>): which web pages
+//! of other origins may call from a browser. Tokens travel in a header that a page sets itself, so there
+//! are no credentials to allow, and no cookie that a stranger's page could use.
+
+use rocket::{
+    Request, Response,
+    fairing::{Fairing, Info, Kind},
+    http::{Header, Method, Status},
+};
+
+use crate::http::query::number;
+
+/// What a page may send.
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
+const REQUEST_HEADERS: &str =
+    "Authorization, Content-Type, If-Match, If-None-Match, Last-Event-ID, X-Request-Id";
+/// What a page may read, besides what it always may.
+const RESPONSE_HEADERS: &str = "ETag, Link, Location, Retry-After, X-Request-Id";
+/// How long a browser may remember the answer to its question, in seconds.
+const MAX_AGE: &str = "7200";
+
+/// The origins of the settings, and the headers that they get, on errors too.
+pub struct Cors {
+    origins: Vec<Allowed>,
+}
+
+enum Allowed {
+    Any,
+    Exactly(String),
+    /// `http://localhost`, with any port or none.
+    AnyPort(String),
+}
+
+impl Allowed {
+    fn parse(text: &str) -> Self {
+        match text.strip_suffix(":*") {
+            _ if text == "*" => Self::Any,
+            Some(host) => Self::AnyPort(host.to_owned()),
+            None => Self::Exactly(text.to_owned()),
+        }
+    }
+
+    fn matches(&self, origin: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exactly(allowed) => allowed == origin,
+            Self::AnyPort(host) => origin.strip_prefix(host.as_str()).is_some_and(|rest| {
+                let port = rest.strip_prefix(':');
+                rest.is_empty() || port.and_then(number::<u16>).is_some()
+            }),
+        }
+    }
+}
+
+impl Cors {
+    /// `origins` as the settings have them, checked.
+    #[must_use]
+    pub fn new(origins: &[String]) -> Self {
+        Self { origins: origins.iter().map(|origin| Allowed::parse(origin)).collect() }
+    }
+
+    /// What is said to this origin: itself or `*`; nothing if it may not.
+    fn allowed(&self, request: &Request<'_>) -> Option<String> {
+        let mut sent = request.headers().get("Origin");
+        let (Some(origin), None) = (sent.next(), sent.next()) else { return None };
+        let allowed = self.origins.iter().find(|allowed| allowed.matches(origin))?;
+        Some(if matches!(allowed, Allowed::Any) { "*" } else { origin }.to_owned())
+    }
+}
+
+#[rocket::async_trait]
+impl Fairing for Cors {
+    fn info(&self) -> Info {
+        Info { name: "CORS", kind: Kind::Response }
+    }
+
+    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
+        if self.origins.is_empty() {
+            return;
+        }
+        // Also on what no other origin asked for: a cache must keep the two apart.
+        response.adjoin_header(Header::new("Vary", "Origin"));
+        let Some(origin) = self.allowed(request) else { return };
+        response.set_header(Header::new("Access-Control-Allow-Origin", origin));
+        let is_preflight = request.method() == Method::Options
+            && request.headers().contains("Access-Control-Request-Method");
+        if !is_preflight {
+            response.set_header(Header::new("Access-Control-Expose-Headers", RESPONSE_HEADERS));
+            return;
+        }
+        // Whatever was answered is replaced: a browser asks without a token, and wants a success.
+        response.set_status(Status::NoContent);
+        response.set_sized_body(0, std::io::Cursor::new([]));
+        response.remove_header("Content-Type");
+        response.remove_header("Allow");
+        response.set_header(Header::new("Access-Control-Allow-Methods", METHODS));
+        response.set_header(Header::new("Access-Control-Allow-Headers", REQUEST_HEADERS));
+        response.set_header(Header::new("Access-Control-Max-Age", MAX_AGE));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_matches_as_a_whole_and_any_port_means_digits() {
+        let matches = |allowed, origin| Allowed::parse(allowed).matches(origin);
+        for (allowed, origin) in [
+            ("*", "https://anything.example"),
+            ("https://a.example", "https://a.example"),
+            ("http://localhost:*", "http://localhost"),
+            ("http://localhost:*", "http://localhost:5173"),
+        ] {
+            assert!(matches(allowed, origin), "{allowed} {origin}");
+        }
+        for (allowed, origin) in [
+            ("https://a.example", "https://a.example.evil.test"),
+            ("https://a.example", "https://evil.test/https://a.example"),
+            ("https://a.example", "http://a.example"),
+            ("https://a.example", "https://a.example:8443"),
+            ("https://a.example", "null"),
+            ("http://localhost:*", "http://localhost.evil.test"),
+            ("http://localhost:*", "http://localhost:5173.evil.test"),
+            ("http://localhost:*", "http://localhost:99999"),
+            ("http://localhost:*", "http://localhost:"),
+            ("http://localhost:*", "http://localhost:+80"),
+            ("http://localhost:*", "https://localhost:5173"),
+        ] {
+            assert!(!matches(allowed, origin), "{allowed} {origin}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What happens to every request and every answer, whatever the route.
+
+use std::time::{Duration, Instant};
+
+use rocket::{
+    Data, Orbit, Request, Response, Rocket,
+    fairing::{Fairing, Info, Kind},
+    form::Form,
+    http::{ContentType, Header, Method, Status},
+};
+
+use super::methods;
+use crate::{
+    accounts::audit,
+    http::request_id::RequestId,
+    telemetry::{
+        log,
+        metrics::{
+            RequestMetrics,
+            requests::{Active, OTHER, UNMATCHED},
+        },
+    },
+};
+
+/// Answers below these paths hold personal data or tokens.
+const PERSONAL: [&str; 3] = ["/api/users", "/api/auth", "/api/admin"];
+
+/// Every answer has these, unless its route has said otherwise: OWASP's "HTTP Security Response Headers".
+const SECURITY: [(&str, &str); 4] = [
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "SAMEORIGIN"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Permissions-Policy", "interest-cohort=()"),
+];
+
+/// Headers of every answer, and for each one line in the log and one more in the metrics.
+pub struct Envelope {
+    metrics: RequestMetrics,
+}
+
+/// A request that is under way: kept with it.
+struct Underway {
+    since: Instant,
+    /// As it was sent: Rocket answers HEAD by making a GET of it.
+    method: Method,
+    active: Active,
+}
+
+impl Envelope {
+    #[must_use]
+    pub fn new(metrics: RequestMetrics) -> Self {
+        Self { metrics }
+    }
+
+    fn begin(&self, method: Method) -> Underway {
+        Underway { since: Instant::now(), method, active: self.metrics.begin() }
+    }
+}
+
+#[rocket::async_trait]
+impl Fairing for Envelope {
+    fn info(&self) -> Info {
+        Info { name: "envelope", kind: Kind::Liftoff | Kind::Request | Kind::Response }
+    }
+
+    async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
+        self.metrics.learn(rocket.routes());
+    }
+
+    async fn on_request(&self, request: &mut Request<'_>, data: &mut Data<'_>) {
+        let mut underway = self.begin(request.method());
+        if let Some(chosen) = method_of_a_form(request, data).await
+            && chosen == request.method()
+        {
+            request.set_method(Method::Post);
+            underway.method = Method::Post;
+        }
+        request.local_cache(|| Some(underway));
+    }
+
+    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
+        let id = RequestId::of(request).as_str();
+        response.set_header(Header::new(RequestId::HEADER, id.to_owned()));
+        for (name, value) in SECURITY {
+            if !response.headers().contains(name) {
+                response.set_header(Header::new(name, value));
+            }
+        }
+        // The route's own path: the one that was sent may be spelt in several ways.
+        let route = request.route().filter(|route| route.name.as_deref() != Some(methods::NO_ROUTE));
+        let route = route.map(|route| route.uri.path());
+        if route.is_some_and(|route| PERSONAL.iter().any(|personal| route.starts_with(personal))) {
+            response.set_header(Header::new("Cache-Control", "no-store"));
+        }
+        // `None` only where no fairing has run on the request, and then none comes here.
+        let Some(underway) = request.local_cache(|| Some(self.begin(request.method()))) else { return };
+        let (took, status) = (underway.since.elapsed(), response.status());
+        self.metrics.answered(Some(underway.method), route, status.code, took);
+        if response.content_type() == Some(ContentType::EventStream) {
+            underway.active.let_go();
+        }
+        write_line(request, underway.method.as_str(), route, status, took);
+    }
+}
+
+/// The line of a request in the log.
+fn write_line(request: &Request<'_>, method: &str, route: Option<&str>, status: Status, took: Duration) {
+    // Of the path only: a query may hold an email.
+    tracing::info!(
+        target: log::REQUESTS,
+        request_id = RequestId::of(request).as_str(),
+        method,
+        route = route.unwrap_or(UNMATCHED),
+        path = request.uri().path().as_str(),
+        status = status.code,
+        milliseconds = (took.as_secs_f64() * 1e6).round() / 1e3,
+        user = audit::user_of(request),
+        address = audit::address_of(request),
+        "request"
+    );
+}
+
+/// Counts and logs what Rocket refuses before any fairing runs: a method that it does not know, or a
+/// request that it cannot read. It takes no time to speak of.
+pub fn note_unrouted(request: &Request<'_>, status: Status) {
+    if request.local_cache(|| None::<Underway>).is_none() {
+        if let Some(metrics) = request.rocket().state::<RequestMetrics>() {
+            metrics.answered(None, None, status.code, Duration::ZERO);
+        }
+        write_line(request, OTHER, None, status, Duration::ZERO);
+    }
+}
+
+/// Rocket lets the first field of a posted form choose another method. This reads the form as Rocket
+/// has read it, so that the choice can be undone: a POST must stay a POST.
+async fn method_of_a_form(request: &Request<'_>, data: &mut Data<'_>) -> Option<Method> {
+    if !request.content_type().is_some_and(|found| found.is_form()) {
+        return None;
+    }
+    let beginning = data.peek("_method=delete".len()).await;
+    let first = Form::values(std::str::from_utf8(beginning).ok()?).next()?;
+    if first.name == "_method" { first.value.parse().ok() } else { None }
+}

@@ -1,0 +1,59 @@
+//! Whether the process serves, and whether its database answers.
+
+use std::time::Duration;
+
+use mongodb::Database;
+use rocket::{State, fairing::AdHoc, get, routes};
+use serde::Serialize;
+
+use crate::{
+    http::{
+        openapi::answers::{Answers, answers},
+        problem::Problem,
+        query::NoQuery,
+        reply::Reply,
+    },
+    mongo,
+};
+
+const PING_LIMIT: Duration = Duration::from_secs(1);
+
+/// The routes of this feature.
+#[derive(utoipa::OpenApi)]
+#[openapi(paths(live, ready), components(schemas(Health)))]
+pub struct Documented;
+
+answers! {
+    Live => Answers::without_database().json::<Health>(200, "The process serves.", &[]);
+    Ready => Answers::with_database().json::<Health>(200, "The database answers.", &[]);
+}
+
+/// What is well.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Health {
+    #[schema(value_type = String, example = "ready")]
+    status: &'static str,
+}
+
+/// 200 while the process serves.
+#[utoipa::path(context_path = "/health", tag = "service", operation_id = "is_live", responses(Live))]
+#[get("/live")]
+fn live(_query: NoQuery) -> Result<Reply, Problem> {
+    Reply::ok(&Health { status: "live" })
+}
+
+/// 200 when the database answers, else 503.
+#[utoipa::path(context_path = "/health", tag = "service", operation_id = "is_ready", responses(Ready))]
+#[get("/ready")]
+async fn ready(_query: NoQuery, database: &State<Database>) -> Result<Reply, Problem> {
+    mongo::ping(database, PING_LIMIT).await?;
+    Reply::ok(&Health { status: "ready" })
+}
+
+/// Mounts the routes.
+#[must_use]
+pub fn stage(database: Database) -> AdHoc {
+    AdHoc::on_ignite("health", |rocket| async move {
+        rocket.manage(database).mount("/health", crate::http::deadline::limited(routes![live, ready]))
+    })
+}

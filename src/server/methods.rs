@@ -1,0 +1,104 @@
+//! A wrong method is 405 with `Allow`, not Rocket's 404.
+//!
+//! Once every route is mounted, each path gets a fallback for each method that it lacks, and each method one
+//! for all other paths: that is 404 like Rocket's own, but after the body was read ([`crate::http::refusal`]).
+//! HEAD has none: Rocket answers it by way of GET.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rocket::{
+    Data, Request, Route,
+    fairing::AdHoc,
+    http::Method,
+    route::{Handler, Outcome},
+};
+
+use super::loopback::hidden;
+use crate::{
+    http::{problem::Problem, refusal},
+    telemetry::metrics,
+};
+
+const METHODS: [Method; 8] = [
+    Method::Get,
+    Method::Put,
+    Method::Post,
+    Method::Delete,
+    Method::Options,
+    Method::Trace,
+    Method::Connect,
+    Method::Patch,
+];
+
+/// Names below `/api/movies/` that are no ids, whether something is mounted there yet or not.
+const NO_IDS: [&str; 3] = ["/api/movies/suggest", "/api/movies/facets", "/api/movies/events"];
+
+/// The names of the routes made here, which tell them from the others.
+pub const WRONG_METHOD: &str = "method_not_allowed";
+pub const NO_ROUTE: &str = "not_found";
+
+/// After every other route.
+const LAST: isize = isize::MAX;
+
+#[derive(Clone)]
+struct Fallback(Problem);
+
+#[rocket::async_trait]
+impl Handler for Fallback {
+    async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
+        let (status, _) = self.0.clone().refuse(request);
+        Outcome::Forward((data, status))
+    }
+}
+
+/// Whether this is a route of the service, and not one of those made here.
+#[must_use]
+pub fn is_real(route: &Route) -> bool {
+    !matches!(route.name.as_deref(), Some(WRONG_METHOD | NO_ROUTE))
+}
+
+/// To be attached last.
+#[must_use]
+pub fn stage() -> AdHoc {
+    AdHoc::on_ignite("405 with Allow", |rocket| async {
+        let mut paths: BTreeMap<String, BTreeSet<&'static str>> = BTreeMap::new();
+        for route in rocket.routes() {
+            paths.entry(route.uri.path().to_owned()).or_default().insert(route.method.as_str());
+        }
+        for path in NO_IDS {
+            paths.entry(path.to_owned()).or_default().insert("GET");
+        }
+        let fallbacks: Vec<Route> =
+            paths.iter().flat_map(|(path, methods)| fallbacks(path, methods)).collect();
+        let elsewhere = METHODS.map(|method| {
+            let mut route = Route::ranked(LAST, method, "/<_..>", Fallback(Problem::NotFound));
+            route.name = Some(NO_ROUTE.into());
+            route
+        });
+        rocket.mount("/", fallbacks).mount("/", refusal::guarded(elsewhere.into()))
+    })
+}
+
+/// For whom a route is not there, its fallbacks are not there either.
+fn fallbacks(path: &str, methods: &BTreeSet<&'static str>) -> Vec<Route> {
+    let fallbacks = refusal::guarded(refusing(path, methods));
+    if path == metrics::PATH { hidden(fallbacks) } else { fallbacks }
+}
+
+fn refusing(path: &str, methods: &BTreeSet<&'static str>) -> Vec<Route> {
+    let mut allow: Vec<&str> = methods.iter().copied().collect();
+    if methods.contains("GET") {
+        allow.push("HEAD");
+    }
+    let allow = allow.join(", ");
+    METHODS
+        .into_iter()
+        .filter(|method| !methods.contains(method.as_str()))
+        .map(|method| {
+            let refusal = Problem::MethodNotAllowed(allow.clone());
+            let mut route = Route::new(method, path, Fallback(refusal));
+            route.name = Some(WRONG_METHOD.into());
+            route
+        })
+        .collect()
+}

@@ -1,0 +1,115 @@
+//! The service put together: [`rocket`] lists every stage, in order. Beside it stands what holds for every
+//! answer, whatever the route.
+//!
+//! May import everything but `commands`.
+//!
+//! | question | file |
+//! | --- | --- |
+//! | headers of every answer, the line of a request in the log | [`envelope`] |
+//! | what Rocket itself refuses | [`catchers`]; a wrong method: [`methods`] |
+//! | who may call from another origin | [`cors`] |
+//! | how the server stops | [`stop`] |
+//! | `/health`, `/metrics` | [`health`], [`mod@metrics`]; who may read them: [`loopback`] |
+//! | the OpenAPI document, Swagger UI | [`openapi`], [`swagger_ui`] |
+//! | `/problems/<code>` | [`problem_pages`] |
+//! | the web client and what its page is allowed | [`web_client`] |
+
+pub mod catchers;
+pub mod cors;
+pub mod envelope;
+pub mod health;
+pub mod loopback;
+pub mod methods;
+pub mod metrics;
+pub mod openapi;
+pub mod problem_pages;
+pub mod stop;
+pub mod swagger_ui;
+#[cfg(feature = "otlp")]
+pub mod traces;
+pub mod web_client;
+
+use figment::Figment;
+use mongodb::Database;
+use rocket::{Build, Rocket, shield::Shield};
+use secrecy::SecretString;
+
+use self::cors::Cors;
+use crate::{
+    accounts::{
+        self, Cascade, Users, password::Hasher, revocation::RevokedTokens, store::admin_list::Admins,
+        throttle::Throttle, token::Tokens,
+    },
+    config::{Settings, SettingsError},
+    http::page::Cursors,
+    mail::{self, Mailer},
+    movies::{self, Movies},
+    telemetry::metrics::RequestMetrics,
+};
+
+/// Why the service cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    #[error("no threads to hash passwords: {0}")]
+    Threads(#[from] std::io::Error),
+    #[error(transparent)]
+    Setting(#[from] SettingsError),
+}
+
+/// The whole service, as a list of stages.
+///
+/// # Errors
+/// See [`SetupError`].
+pub fn rocket(
+    figment: &Figment,
+    settings: &Settings,
+    secret: &SecretString,
+    database: &Database,
+) -> Result<Rocket<Build>, SetupError> {
+    let (users, admins, movies) = (
+        Users::new(database),
+        Admins::new(database),
+        Movies::new(database).with_cache(settings.cache.movies),
+    );
+    let cascade = Cascade::new(users.clone(), admins.clone(), movies.clone());
+    let auth = accounts::stage::auth::Parts {
+        tokens: Tokens::new(secret, settings.jwt.lifetime),
+        revoked: RevokedTokens::new(database),
+        hasher: Hasher::start(settings.password.bcrypt_cost)?,
+        throttle: Throttle::new(database, users.clone(), secret, settings.throttle.enabled),
+    };
+    let listens: rocket::Config = figment.extract().unwrap_or_default();
+    let listens = std::net::SocketAddr::from((listens.address, listens.port));
+    // Where the embedded database is, there is one person, who reads the log.
+    let alone = settings.mongodb.uri.is_none();
+    let mailer = Mailer::new(&settings.mail, alone, &format!("http://{listens}"))?;
+    let requests = RequestMetrics::new();
+    Ok(rocket::custom(figment)
+        // First: all that count hand their counters to it.
+        .attach(metrics::stage(settings.metrics.public, &requests))
+        // Rocket attaches its own, which makes each header anew, if there is none.
+        .attach(Shield::new())
+        // Before the envelope, whose line in the log says what was answered in the end.
+        .attach(Cors::new(&settings.cors.origins))
+        .attach(envelope::Envelope::new(requests.clone()))
+        .manage(requests)
+        .attach(crate::http::unread::stage(crate::http::unread::PATIENCE))
+        .register("/", catchers::all())
+        .manage(Cursors::new(secret))
+        .attach(mail::stage(mailer))
+        .attach(accounts::stage::auth::stage(auth))
+        .attach(accounts::stage::users::stage(users, admins, cascade))
+        .attach(movies::stage(
+            movies,
+            crate::movies::Limits {
+                listeners: settings.events.listeners,
+                writes_per_minute: settings.throttle.writes_per_minute,
+            },
+        ))
+        .attach(health::stage(database.clone()))
+        .attach(web_client::stage())
+        .attach(openapi::stage())
+        .attach(swagger_ui::stage())
+        .attach(problem_pages::stage())
+        .attach(methods::stage()))
+}

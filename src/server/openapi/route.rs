@@ -1,0 +1,61 @@
+//! `/api/openapi.json`.
+
+use std::borrow::Cow;
+
+use rocket::{State, fairing::AdHoc, get, routes};
+use serde_json::Value;
+use utoipa::{
+    OpenApi, PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
+
+use crate::http::{
+    openapi::answers::{Answers, answers},
+    problem::Problem,
+    query::NoQuery,
+    reply::Reply,
+};
+
+/// The routes of this feature.
+#[derive(OpenApi)]
+#[openapi(paths(json), components(schemas(Document)))]
+pub(super) struct Documented;
+
+/// The document, made once.
+pub struct Document(Value);
+
+impl PartialSchema for Document {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::Object).description(Some("An OpenAPI document.")).into()
+    }
+}
+
+impl ToSchema for Document {
+    fn name() -> Cow<'static, str> {
+        "OpenApi".into()
+    }
+}
+
+answers! {
+    Described => Answers::without_database().json::<Document>(200, "OpenAPI 3.1.", &[]);
+}
+
+/// This document.
+#[utoipa::path(context_path = "/api", tag = "service", operation_id = "openapi", responses(Described))]
+#[get("/openapi.json")]
+fn json(_query: NoQuery, document: &State<Document>) -> Result<Reply, Problem> {
+    Reply::ok(&document.0)
+}
+
+/// Mounts the routes.
+#[must_use]
+pub fn stage() -> AdHoc {
+    AdHoc::try_on_ignite("openapi", |rocket| async {
+        match serde_json::to_value(super::document()) {
+            Ok(document) => Ok(rocket
+                .manage(Document(document))
+                .mount("/api", crate::http::deadline::limited(routes![json]))),
+            Err(_) => Err(rocket),
+        }
+    })
+}

@@ -1,0 +1,64 @@
+//! `/problems/<code>`: what a code means, for a person. The texts are in the table of codes.
+
+use std::fmt::Write;
+
+use rocket::{fairing::AdHoc, get, routes};
+
+use crate::http::{
+    html::{Page, escaped},
+    problem::{Code, Problem},
+};
+
+const STYLE: &str = "
+:root { color-scheme: light dark; }
+body { font: 1.05rem/1.6 system-ui, sans-serif; max-width: 42rem; margin: 0 auto; padding: 1.5rem 1rem; overflow-wrap: anywhere; }
+h1 { line-height: 1.2; margin: 0 0 .25rem; }
+h2 { font-size: 1.1rem; margin: 1.75rem 0 .25rem; }
+p { margin: .25rem 0; }
+code { font: .95em ui-monospace, monospace; }
+dt { margin-top: .75rem; }
+dd { margin: 0; }
+nav { margin-top: 2rem; }
+";
+
+/// One code. An unknown one is 404 like any other address that leads nowhere.
+#[get("/<code>")]
+fn page(code: &str) -> Result<Page, Problem> {
+    let known = Code::ALL.iter().map(|known| known.kind()).find(|kind| kind.code == code);
+    let kind = known.ok_or(Problem::NotFound)?;
+    let [title, meaning, remedy] = [kind.title, kind.meaning, kind.remedy].map(escaped);
+    let body = format!(
+        "<main>\n<h1>{title}</h1>\n<p><code>{code}</code>, status {status}</p>\n\
+         <h2>What it means</h2>\n<p>{meaning}</p>\n<h2>What to do</h2>\n<p>{remedy}</p>\n</main>\n\
+         <nav><a href=\"/problems\">All problems</a></nav>\n",
+        status = kind.status.code,
+    );
+    Ok(Page::of_text(&format!("{} – Movie Bag", kind.title), STYLE, &body))
+}
+
+/// All of them.
+#[get("/")]
+fn list() -> Page {
+    let mut body =
+        String::from("<main>\n<h1>Problems</h1>\n<p>What an error of this API can be.</p>\n<dl>\n");
+    for kind in Code::ALL.iter().map(|code| code.kind()) {
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            body,
+            "<dt><a href=\"/problems/{code}\"><code>{code}</code></a>, status {status}</dt>\n<dd>{detail}</dd>",
+            code = kind.code,
+            status = kind.status.code,
+            detail = escaped(kind.detail),
+        );
+    }
+    body.push_str("</dl>\n</main>\n<nav><a href=\"/api/docs\">API documentation</a></nav>\n");
+    Page::of_text("Problems – Movie Bag", STYLE, &body)
+}
+
+/// Mounts the pages.
+#[must_use]
+pub fn stage() -> AdHoc {
+    AdHoc::on_ignite("problem pages", |rocket| async {
+        rocket.mount("/problems", crate::http::deadline::limited(routes![list, page]))
+    })
+}
