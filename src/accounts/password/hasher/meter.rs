@@ -48,7 +48,14 @@ impl Meter {
     /// One that was told, where a test needs to know the bounds.
     #[cfg(test)]
     pub fn fixed(cost: u32, hash: Duration) -> Self {
+        let meter = Self { nanoseconds: AtomicU64::new(0) };
+        meter.set(cost, hash);
+        meter
+    }
+
+    #[cfg(test)]
+    pub fn set(&self, cost: u32, hash: Duration) {
         let nanoseconds = u64::try_from(hash.as_nanos()).unwrap() / work(cost);
-        Self { nanoseconds: AtomicU64::new(nanoseconds) }
+        self.nanoseconds.store(nanoseconds, Ordering::Relaxed);
     }
 }

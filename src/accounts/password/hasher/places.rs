@@ -61,8 +61,7 @@ pub(super) struct Places {
 
 #[derive(Default)]
 struct Taken {
-    /// Work that waits: of all, and of each network that has some.
-    waiting: u64,
+    /// Work that waits, of each network that has some.
     by_network: HashMap<Network, u64>,
     /// Jobs that wait or run.
     by_account: HashMap<String, usize>,
@@ -112,7 +111,10 @@ impl Places {
 
     pub fn try_take(self: &Arc<Self>, requester: &Requester, work: u64) -> Result<Place, Full> {
         let queue = self.meter.work_in(LONGEST_QUEUE).saturating_mul(self.threads);
+        let share = (queue / NETWORKS).max(work);
         let mut taken = self.taken();
+        // A network that has more than its share, since hashes have become slower, takes no more from others.
+        let waiting: u64 = taken.by_network.values().map(|waiting| share.min(*waiting)).sum();
         let of_network = taken.by_network.get(&requester.network).copied().unwrap_or_default();
         let of_account = taken.by_account.get(&requester.account).copied().unwrap_or_default();
         // One may always wait, however long a hash takes here.
@@ -120,10 +122,9 @@ impl Places {
         if of_account >= OF_ONE_ACCOUNT {
             return Err(Full::Account);
         }
-        if !fits(taken.waiting, queue) || !fits(of_network, queue / NETWORKS) {
+        if !fits(waiting, queue) || !fits(of_network, share) {
             return Err(Full::Queue);
         }
-        taken.waiting += work;
         taken.by_network.insert(requester.network.clone(), of_network + work);
         taken.by_account.insert(requester.account.clone(), of_account + 1);
         Ok(Place { places: Arc::clone(self), requester: requester.clone(), work })
@@ -135,7 +136,6 @@ impl Place {
     pub fn begin(&mut self) {
         let work = std::mem::take(&mut self.work);
         let mut taken = self.places.taken();
-        taken.waiting -= work;
         if let Some(of_network) = taken.by_network.get_mut(&self.requester.network) {
             *of_network -= work;
             if *of_network == 0 {
@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(take(6).err(), Some(Full::Queue));
         drop((waiting, last));
         let taken = places.taken();
-        assert_eq!((taken.waiting, taken.by_network.len(), taken.by_account.len()), (0, 0, 0));
+        assert_eq!((taken.by_network.len(), taken.by_account.len()), (0, 0));
     }
 
     #[test]
@@ -210,7 +210,13 @@ mod tests {
         let own: Vec<Place> = (0..10).map(|account| take(1, account).unwrap()).collect();
         assert_eq!(take(1, 99).err(), Some(Full::Queue));
         assert!(take(2, 99).is_ok());
-        drop(own);
+        // When each hash takes four times as long, ten may wait, of which its own are a quarter.
+        places.meter.set(12, Duration::from_secs(1));
+        let others: Vec<Place> =
+            (2..9).map(|network| take(network, 99 + usize::from(network)).unwrap()).collect();
+        assert_eq!(take(1, 99).err(), Some(Full::Queue));
+        assert_eq!(take(9, 99).err(), Some(Full::Queue));
+        drop((own, others));
         assert!(take(1, 99).is_ok());
     }
 
