@@ -172,16 +172,30 @@ async fn a_refused_body_is_read_to_its_end_and_the_connection_stays() {
         ("POST /problems", "", 405),
         ("PUT /api/movies", &*token, 405),
     ] {
-        let next = "GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
         let head = format!("{request} HTTP/1.1\r\nHost: x\r\n{header}");
         let length = format!("Content-Length: {}\r\n\r\n{body}", body.len());
         for sent in [length, format!("Transfer-Encoding: chunked\r\n\r\n{chunked}")] {
-            let answers = raw(&app, &format!("{head}{sent}{next}")).await;
+            let answers = raw(&app, &format!("{head}{sent}{NEXT}")).await;
             let starts = answers.starts_with(&format!("HTTP/1.1 {status} "));
             assert!(starts && answers.contains("HTTP/1.1 200 "), "{request}, {status}: {answers}");
         }
     }
     assert_eq!(app.count("movies", bson::doc! {}).await, 0);
+}
+
+/// A second request on the same connection, which says that this one is still there.
+const NEXT: &str = "GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+
+#[tokio::test]
+async fn the_body_of_a_write_too_many_is_read_to_its_end_too() {
+    let app = TestApp::set(|settings| settings.throttle.writes_per_minute = 1).await;
+    let ann = app.user("ann").await;
+    ann.add("Heat").await;
+    let (token, body) = (ann.token.clone().unwrap(), "x".repeat(250_000));
+    let head = format!("POST /api/movies HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n");
+    let sent = format!("{head}Content-Length: {}\r\n\r\n{body}{NEXT}", body.len());
+    let answers = raw(&app, &sent).await;
+    assert!(answers.starts_with("HTTP/1.1 429 ") && answers.contains("HTTP/1.1 200 "), "{answers}");
 }
 
 #[tokio::test]

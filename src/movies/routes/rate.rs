@@ -111,7 +111,7 @@ impl<'r> FromRequest<'r> for Writer {
         };
         match admitted {
             Ok(()) => Outcome::Success(Self(user)),
-            Err(problem) => Outcome::Error(problem.refuse(request)),
+            Err(problem) => problem.forward(request),
         }
     }
 }

@@ -78,20 +78,7 @@ pub fn document() -> openapi::OpenApi {
 /// # Errors
 /// If it has no JSON form.
 pub fn pretty() -> serde_json::Result<String> {
-    document().to_pretty_json().map(|text| visible(&text) + "\n")
-}
-
-/// With the invisible characters beyond U+FFFF, which some patterns name, as JSON escapes them.
-fn visible(json: &str) -> String {
-    let mut written = String::with_capacity(json.len());
-    for c in json.chars() {
-        if c > '\u{ffff}' {
-            written.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
-        } else {
-            written.push(c);
-        }
-    }
-    written
+    document().to_pretty_json().map(|text| text + "\n")
 }
 
 fn complete(document: &mut openapi::OpenApi) {
