@@ -146,7 +146,9 @@ fn the_pattern_of_a_parameter_names_no_character_beyond_the_first_plane() {
         let text = operation["parameters"].to_string();
         assert!(text.chars().all(|c| c <= '\u{ffff}'), "{text}");
     }
-    assert!(openapi::pretty().unwrap().chars().all(|c| c <= '\u{ffff}'), "they are escaped");
+    // Where a body's pattern names one, it is written as it is: YAML, as which the document is read too, knows
+    // no surrogates.
+    assert!(!openapi::pretty().unwrap().contains(r"\ud"), "a surrogate");
 }
 
 #[tokio::test]
