@@ -9,7 +9,7 @@ use crate::http::problem::Problem;
 #[catch(default)]
 fn default(status: Status, request: &Request<'_>) -> Problem {
     let problem = problem(status, request);
-    envelope::note_unrouted(request, problem.code().kind().status);
+    envelope::note_unrouted(request, &problem);
     problem
 }
 

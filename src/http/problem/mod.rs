@@ -5,8 +5,8 @@
 //! | which codes there are, and what is said of each | [`codes`] |
 //! | `/problems/<code>` | [`mod@pages`] |
 //!
-//! The form is RFC 9457. What the log says of an error is another text: it is written here too, once,
-//! with the request's id.
+//! The form is RFC 9457. What the log says of an error is another text. It is not written here: an answer
+//! leaves its problem with the request, and `server/envelope.rs` writes both lines.
 
 use std::{
     borrow::Cow,
@@ -29,7 +29,7 @@ pub mod codes;
 pub use super::problem::codes::{Code, Kind};
 
 use super::{fields::FieldError, request_id::RequestId};
-use crate::{accounts::audit, mongo::StoreError};
+use crate::mongo::StoreError;
 
 /// How long a client should wait, in seconds, until a database is back or a queue is shorter.
 const RETRY_AFTER: u64 = 2;
@@ -172,24 +172,6 @@ impl Problem {
             _ => None,
         }
     }
-
-    fn log(&self, request: &Request<'_>) {
-        let request_id = RequestId::of(request).as_str();
-        match self {
-            Self::Internal(reason) => tracing::error!(request_id, %reason, "internal error"),
-            Self::DatabaseUnavailable(reason) => tracing::warn!(request_id, %reason, "database unavailable"),
-            Self::InvalidToken
-            | Self::ExpiredToken
-            | Self::RevokedToken
-            | Self::AdminsOnly
-            | Self::NotOwner
-            | Self::WrongPassword
-            | Self::LastAdmin
-            | Self::EmailTaken
-            | Self::InvalidResetToken => audit::refused(request, self.kind().code),
-            _ => {}
-        }
-    }
 }
 
 /// Rounded up: who comes back after this time is not too early.
@@ -239,7 +221,7 @@ impl<'r> Responder<'r, 'static> for Problem {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let Kind { status, code, title, .. } = self.kind();
         let request_id = RequestId::of(request);
-        self.log(request);
+        request.local_cache(|| Answered(Some(self.clone())));
         let body = ProblemBody {
             r#type: format!("/problems/{code}"),
             title,
@@ -275,13 +257,17 @@ impl<'r> Responder<'r, 'static> for Problem {
 /// Where a guard leaves its problem for the catcher: Rocket does not hand over a guard's error. The first
 /// one is kept.
 #[derive(Default)]
-struct Refusal(OnceLock<Problem>);
+struct GuardProblem(OnceLock<Problem>);
+
+/// What was answered, for the log. It need not be what a guard has left: the time may be up while a refused
+/// body is read.
+struct Answered(Option<Problem>);
 
 impl Problem {
     /// A data guard's refusal.
     #[must_use]
     pub fn refuse(self, request: &Request<'_>) -> (Status, Self) {
-        request.local_cache(Refusal::default).0.get_or_init(|| self.clone());
+        request.local_cache(GuardProblem::default).0.get_or_init(|| self.clone());
         (self.kind().status, self)
     }
 
@@ -294,6 +280,12 @@ impl Problem {
     /// What a guard has left, if one has.
     #[must_use]
     pub fn refused(request: &Request<'_>) -> Option<Self> {
-        request.local_cache(Refusal::default).0.get().cloned()
+        request.local_cache(GuardProblem::default).0.get().cloned()
+    }
+
+    /// The problem that a request was answered with, if it was one.
+    #[must_use]
+    pub fn answered<'r>(request: &'r Request<'_>) -> Option<&'r Self> {
+        request.local_cache(|| Answered(None)).0.as_ref()
     }
 }
