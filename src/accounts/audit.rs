@@ -109,16 +109,16 @@ impl<'r> FromRequest<'r> for Audit {
     }
 }
 
-struct Identified(Option<UserId>);
+struct RequestUser(Option<UserId>);
 
 /// Remembers, with the request, whose token came with it.
 pub fn identified(request: &Request<'_>, user: UserId) {
-    request.local_cache(|| Identified(Some(user)));
+    request.local_cache(|| RequestUser(Some(user)));
 }
 
 /// Who sent the request, where a guard has found out; empty if none did.
 pub fn user_of(request: &Request<'_>) -> String {
-    request.local_cache(|| Identified(None)).0.map(|user| user.to_string()).unwrap_or_default()
+    request.local_cache(|| RequestUser(None)).0.map(|user| user.to_string()).unwrap_or_default()
 }
 
 /// Where the request came from: see [`Audit::address`].
