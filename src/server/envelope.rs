@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rocket::{
-    Data, Orbit, Request, Response, Rocket,
+    Data, Request, Response,
     fairing::{Fairing, Info, Kind},
     form::Form,
     http::{ContentType, Header, Method, Status},
@@ -61,11 +61,7 @@ impl Envelope {
 #[rocket::async_trait]
 impl Fairing for Envelope {
     fn info(&self) -> Info {
-        Info { name: "envelope", kind: Kind::Liftoff | Kind::Request | Kind::Response }
-    }
-
-    async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
-        self.metrics.learn(rocket.routes());
+        Info { name: "envelope", kind: Kind::Request | Kind::Response }
     }
 
     async fn on_request(&self, request: &mut Request<'_>, data: &mut Data<'_>) {
