@@ -9,10 +9,10 @@ use rocket::{
     request::{FromRequest, Outcome},
 };
 
-use crate::http::{ids::UserId, request_id::RequestId};
-
-/// The lines of this log.
-pub const TARGET: &str = "movie_bag::audit";
+use crate::{
+    http::{ids::UserId, request_id::RequestId},
+    telemetry::log::AUDIT,
+};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,14 +50,14 @@ impl Event {
 
 /// Something was done to the account of `user` on the command line, by whoever runs the server.
 pub fn record_command(event: Event, user: UserId) {
-    tracing::info!(target: TARGET, event = event.name(), %user, by = "command line", "audit");
+    tracing::info!(target: AUDIT, event = event.name(), %user, by = "command line", "audit");
 }
 
 /// A sweep has finished a deletion whose server died, or lost the database, before it had marked the
 /// account. Two sweeps, or a sweep and a slow deletion, may both write this line: twice is better than never.
 pub fn record_swept(user: UserId) {
     let event = Event::AccountDeleted.name();
-    tracing::info!(target: TARGET, event, %user, by = "sweep", "audit");
+    tracing::info!(target: AUDIT, event, %user, by = "sweep", "audit");
 }
 
 /// The request guard that writes: it knows the request's id, where it came from, and who sent it.
@@ -76,26 +76,26 @@ impl Audit {
     /// Something was done to the account of `user`.
     pub fn record(&self, event: Event, user: UserId) {
         let (event, request_id, address) = (event.name(), &self.request_id, self.address());
-        tracing::info!(target: TARGET, event, request_id, address, %user, "audit");
+        tracing::info!(target: AUDIT, event, request_id, address, %user, "audit");
     }
 
     /// Something was done to the account of `user` by another, an admin.
     pub fn record_by(&self, event: Event, user: UserId, by: UserId) {
         let (event, request_id, address) = (event.name(), &self.request_id, self.address());
-        tracing::info!(target: TARGET, event, request_id, address, %user, %by, "audit");
+        tracing::info!(target: AUDIT, event, request_id, address, %user, %by, "audit");
     }
 
     /// An attempt that has to wait. `account` is the masked email.
     pub fn throttled(&self, attempted: &str, account: impl Display) {
         let (request_id, address, account) = (&self.request_id, self.address(), account.to_string());
-        tracing::warn!(target: TARGET, event = "throttled", attempted, request_id, address, account, "audit");
+        tracing::warn!(target: AUDIT, event = "throttled", attempted, request_id, address, account, "audit");
     }
 
     /// A login that failed; `user` if there is such an account. `account` is the masked email.
     pub fn login_failed(&self, account: impl Display, user: Option<UserId>) {
         let (request_id, address, account) = (&self.request_id, self.address(), account.to_string());
         let user = user.map(|user| user.to_string()).unwrap_or_default();
-        tracing::warn!(target: TARGET, event = "login-failed", request_id, address, account, user, "audit");
+        tracing::warn!(target: AUDIT, event = "login-failed", request_id, address, account, user, "audit");
     }
 }
 
@@ -109,16 +109,16 @@ impl<'r> FromRequest<'r> for Audit {
     }
 }
 
-struct Identified(Option<UserId>);
+struct RequestUser(Option<UserId>);
 
 /// Remembers, with the request, whose token came with it.
 pub fn identified(request: &Request<'_>, user: UserId) {
-    request.local_cache(|| Identified(Some(user)));
+    request.local_cache(|| RequestUser(Some(user)));
 }
 
 /// Who sent the request, where a guard has found out; empty if none did.
 pub fn user_of(request: &Request<'_>) -> String {
-    request.local_cache(|| Identified(None)).0.map(|user| user.to_string()).unwrap_or_default()
+    request.local_cache(|| RequestUser(None)).0.map(|user| user.to_string()).unwrap_or_default()
 }
 
 /// Where the request came from: see [`Audit::address`].
@@ -129,7 +129,7 @@ pub fn address_of(request: &Request<'_>) -> String {
 /// A request that was refused for who sent it.
 pub fn refused(request: &Request<'_>, code: &'static str) {
     tracing::warn!(
-        target: TARGET,
+        target: AUDIT,
         event = "refused",
         code,
         request_id = RequestId::of(request).as_str(),

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use rocket::{
     Data, Request, Route,
-    response::Responder,
     route::{Handler, Outcome},
 };
 use tokio::time::timeout;
@@ -23,10 +22,7 @@ impl Handler for Limited {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
         match timeout(DEADLINE, self.0.handle(request, data)).await {
             Ok(outcome) => outcome,
-            Err(_) => match Problem::DeadlineExceeded.respond_to(request) {
-                Ok(response) => Outcome::Success(response),
-                Err(status) => Outcome::Error(status),
-            },
+            Err(_) => Outcome::from(request, Problem::DeadlineExceeded),
         }
     }
 }

@@ -14,12 +14,12 @@ use sha2::{Digest, Sha256};
 const NEVER: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// A whole page.
-pub struct Page {
+pub struct HtmlPage {
     html: String,
     policy: String,
 }
 
-impl Page {
+impl HtmlPage {
     /// `policy` says what is allowed besides nothing.
     #[must_use]
     pub fn new(html: String, policy: &str) -> Self {
@@ -47,7 +47,7 @@ pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-impl<'r> Responder<'r, 'static> for Page {
+impl<'r> Responder<'r, 'static> for HtmlPage {
     fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
         Response::build()
             .status(Status::Ok)

@@ -1,6 +1,6 @@
 //! What can go wrong when the database is asked, sorted by what the caller can do about it.
 //!
-//! No HTTP here: `http/problem/mod.rs` says what a client reads.
+//! No HTTP here: `http/problem` says what a client reads.
 
 use std::{future::IntoFuture, time::Duration};
 

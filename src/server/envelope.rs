@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rocket::{
-    Data, Orbit, Request, Response, Rocket,
+    Data, Request, Response,
     fairing::{Fairing, Info, Kind},
     form::Form,
     http::{ContentType, Header, Method, Status},
@@ -12,7 +12,7 @@ use rocket::{
 use super::methods;
 use crate::{
     accounts::audit,
-    http::request_id::RequestId,
+    http::{problem::Problem, request_id::RequestId},
     telemetry::{
         log,
         metrics::{
@@ -33,7 +33,8 @@ const SECURITY: [(&str, &str); 4] = [
     ("Permissions-Policy", "interest-cohort=()"),
 ];
 
-/// Headers of every answer, and for each one line in the log and one more in the metrics.
+/// Headers of every answer, and for each a line in the log, one of its problem if it has one, and
+/// one more in the metrics.
 pub struct Envelope {
     metrics: RequestMetrics,
 }
@@ -60,11 +61,7 @@ impl Envelope {
 #[rocket::async_trait]
 impl Fairing for Envelope {
     fn info(&self) -> Info {
-        Info { name: "envelope", kind: Kind::Liftoff | Kind::Request | Kind::Response }
-    }
-
-    async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
-        self.metrics.learn(rocket.routes());
+        Info { name: "envelope", kind: Kind::Request | Kind::Response }
     }
 
     async fn on_request(&self, request: &mut Request<'_>, data: &mut Data<'_>) {
@@ -99,7 +96,30 @@ impl Fairing for Envelope {
         if response.content_type() == Some(ContentType::EventStream) {
             underway.active.let_go();
         }
+        if let Some(problem) = Problem::answered(request) {
+            write_problem(request, problem);
+        }
         write_line(request, underway.method.as_str(), route, status, took);
+    }
+}
+
+/// What the log says of a problem beside the request's own line: the reason of a defect, which no client
+/// reads, and who was refused.
+fn write_problem(request: &Request<'_>, problem: &Problem) {
+    let request_id = RequestId::of(request).as_str();
+    match problem {
+        Problem::Internal(reason) => tracing::error!(request_id, %reason, "internal error"),
+        Problem::DatabaseUnavailable(reason) => tracing::warn!(request_id, %reason, "database unavailable"),
+        Problem::InvalidToken
+        | Problem::ExpiredToken
+        | Problem::RevokedToken
+        | Problem::AdminsOnly
+        | Problem::NotOwner
+        | Problem::WrongPassword
+        | Problem::LastAdmin
+        | Problem::EmailTaken
+        | Problem::InvalidResetToken => audit::refused(request, problem.code().kind().code),
+        _ => {}
     }
 }
 
@@ -122,11 +142,13 @@ fn write_line(request: &Request<'_>, method: &str, route: Option<&str>, status: 
 
 /// Counts and logs what Rocket refuses before any fairing runs: a method that it does not know, or a
 /// request that it cannot read. It takes no time to speak of.
-pub fn note_unrouted(request: &Request<'_>, status: Status) {
+pub fn note_unrouted(request: &Request<'_>, problem: &Problem) {
+    let status = problem.code().kind().status;
     if request.local_cache(|| None::<Underway>).is_none() {
         if let Some(metrics) = request.rocket().state::<RequestMetrics>() {
             metrics.answered(None, None, status.code, Duration::ZERO);
         }
+        write_problem(request, problem);
         write_line(request, OTHER, None, status, Duration::ZERO);
     }
 }

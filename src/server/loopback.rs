@@ -24,7 +24,7 @@ struct Hidden(Box<dyn Handler>);
 #[rocket::async_trait]
 impl Handler for Hidden {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
-        let public = request.rocket().state::<Metrics>().is_some_and(|metrics| metrics.public);
+        let public = request.rocket().state::<Metrics>().is_some_and(Metrics::is_public);
         if public || is_local(request) {
             self.0.handle(request, data).await
         } else {

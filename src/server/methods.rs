@@ -13,11 +13,8 @@ use rocket::{
     route::{Handler, Outcome},
 };
 
-use super::loopback::hidden;
-use crate::{
-    http::{problem::Problem, refusal},
-    telemetry::metrics,
-};
+use super::{loopback::hidden, metrics};
+use crate::http::{problem::Problem, refusal};
 
 const METHODS: [Method; 8] = [
     Method::Get,

@@ -1,6 +1,6 @@
 //! `GET /metrics`.
 
-use prometheus::{IntGauge, Opts, Registry, TextEncoder, core::Collector};
+use prometheus::{TextEncoder, core::Collector};
 use rocket::{
     Request, State,
     fairing::AdHoc,
@@ -13,8 +13,11 @@ use rocket::{
 use super::loopback::hidden;
 use crate::{
     http::{problem::Problem, query::NoQuery},
-    telemetry::metrics::{Metrics, PATH, RequestMetrics, WIRING, register},
+    telemetry::metrics::{Metrics, RequestMetrics, info, register},
 };
+
+/// Where the metrics are.
+pub const PATH: &str = "/metrics";
 
 /// What a scrape reads.
 struct Exposition(String);
@@ -33,7 +36,7 @@ impl<'r> Responder<'r, 'static> for Exposition {
 /// The metrics, in Prometheus' text format.
 #[get("/")]
 fn scrape(_query: NoQuery, metrics: &State<Metrics>) -> Result<Exposition, Problem> {
-    let text = TextEncoder::new().encode_to_string(&metrics.registry.gather());
+    let text = TextEncoder::new().encode_to_string(&metrics.gather());
     text.map(Exposition).map_err(|error| Problem::Internal(error.to_string().into()))
 }
 
@@ -42,7 +45,7 @@ fn scrape(_query: NoQuery, metrics: &State<Metrics>) -> Result<Exposition, Probl
 pub fn stage(public: bool, requests: &RequestMetrics) -> AdHoc {
     let collectors = requests.collectors();
     AdHoc::on_ignite("metrics", move |rocket| async move {
-        let rocket = rocket.manage(Metrics { registry: Registry::new(), public });
+        let rocket = rocket.manage(Metrics::new(public));
         register(&rocket, collectors);
         register(&rocket, process());
         rocket.mount(PATH, hidden(crate::http::deadline::limited(routes![scrape])))
@@ -51,10 +54,8 @@ pub fn stage(public: bool, requests: &RequestMetrics) -> AdHoc {
 
 /// This binary and this process.
 fn process() -> Vec<Box<dyn Collector>> {
-    let opts = Opts::new("movie_bag_build_info", "1, with the version of the server.")
-        .const_label("version", env!("CARGO_PKG_VERSION"));
-    let build = IntGauge::with_opts(opts).expect(WIRING);
-    build.set(1);
+    let help = "1, with the version of the server.";
+    let build = info("movie_bag_build_info", help, "version", env!("CARGO_PKG_VERSION"));
     vec![
         Box::new(build),
         #[cfg(target_os = "linux")]

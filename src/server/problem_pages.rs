@@ -5,7 +5,7 @@ use std::fmt::Write;
 use rocket::{fairing::AdHoc, get, routes};
 
 use crate::http::{
-    html::{Page, escaped},
+    html::{HtmlPage, escaped},
     problem::{Code, Problem},
 };
 
@@ -23,7 +23,7 @@ nav { margin-top: 2rem; }
 
 /// One code. An unknown one is 404 like any other address that leads nowhere.
 #[get("/<code>")]
-fn page(code: &str) -> Result<Page, Problem> {
+fn page(code: &str) -> Result<HtmlPage, Problem> {
     let known = Code::ALL.iter().map(|known| known.kind()).find(|kind| kind.code == code);
     let kind = known.ok_or(Problem::NotFound)?;
     let [title, meaning, remedy] = [kind.title, kind.meaning, kind.remedy].map(escaped);
@@ -33,12 +33,12 @@ fn page(code: &str) -> Result<Page, Problem> {
          <nav><a href=\"/problems\">All problems</a></nav>\n",
         status = kind.status.code,
     );
-    Ok(Page::of_text(&format!("{} – Movie Bag", kind.title), STYLE, &body))
+    Ok(HtmlPage::of_text(&format!("{} – Movie Bag", kind.title), STYLE, &body))
 }
 
 /// All of them.
 #[get("/")]
-fn list() -> Page {
+fn list() -> HtmlPage {
     let mut body =
         String::from("<main>\n<h1>Problems</h1>\n<p>What an error of this API can be.</p>\n<dl>\n");
     for kind in Code::ALL.iter().map(|code| code.kind()) {
@@ -52,7 +52,7 @@ fn list() -> Page {
         );
     }
     body.push_str("</dl>\n</main>\n<nav><a href=\"/api/docs\">API documentation</a></nav>\n");
-    Page::of_text("Problems – Movie Bag", STYLE, &body)
+    HtmlPage::of_text("Problems – Movie Bag", STYLE, &body)
 }
 
 /// Mounts the pages.

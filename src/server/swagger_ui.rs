@@ -13,7 +13,7 @@ use rocket::{
 };
 use utoipa_swagger_ui::{Config, SwaggerFile};
 
-use crate::http::{html::Page, problem::Problem};
+use crate::http::{html::HtmlPage, problem::Problem};
 
 /// What the page loads; of what else there is in the crate, nothing is served.
 const FILES: [&str; 6] = [
@@ -54,8 +54,8 @@ const POLICY: &str = "script-src 'self'; \
 struct Setup(Arc<Config<'static>>);
 
 #[get("/")]
-fn page() -> Page {
-    Page::new(HTML.to_owned(), POLICY)
+fn page() -> HtmlPage {
+    HtmlPage::new(HTML.to_owned(), POLICY)
 }
 
 #[get("/<name>")]

@@ -7,7 +7,7 @@ use crate::{
     accounts::{
         CurrentUser, Users,
         audit::{Audit, Event},
-        letters::Letter,
+        letters,
         model::{Account, EmailAddress, EmailRule},
         password::{ClaimedPassword, Hasher, NewPassword, NewPasswordRule, Requester},
         store::{
@@ -143,10 +143,10 @@ fn announce(audit: &Audit, mailer: &Mailer, before: &Credentials, after: &Accoun
     let old_email = EmailAddress::claimed(&before.email);
     if new_password {
         audit.record(Event::PasswordChanged, after.id);
-        mailer.send(Letter::password_changed(old_email.clone()));
+        mailer.send(letters::password_changed(&old_email));
     }
     if before.email != after.email {
         audit.record(Event::EmailChanged, after.id);
-        mailer.send(Letter::email_changed(old_email));
+        mailer.send(letters::email_changed(&old_email));
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     accounts::{
         EmailAddress, Users,
         audit::{Audit, Event},
-        letters::Letter,
+        letters,
         password::{Hasher, NewPassword, NewPasswordRule, Requester},
         reset_token::ResetToken,
         throttle::{Action, Throttle},
@@ -90,7 +90,7 @@ async fn send_link(
     let token = ResetToken::random()?;
     if let Some(user) = users.add_reset(&email, &token.digest()).await? {
         audit.record(Event::ResetRequested, user);
-        mailer.send(Letter::reset(email, mailer.link_base(), &token));
+        mailer.send(letters::reset(&email, mailer.link_base(), &token));
     }
     Ok(())
 }
@@ -126,6 +126,6 @@ pub(in crate::accounts) async fn reset(
     let account = users.reset(&digest, &hash).await?.ok_or(Problem::InvalidResetToken)?;
     attempt.forgive().await;
     audit.record(Event::PasswordReset, account.id);
-    mailer.send(Letter::password_changed(EmailAddress::claimed(&account.email)));
+    mailer.send(letters::password_changed(&EmailAddress::claimed(&account.email)));
     Ok(Reply::no_content())
 }

@@ -61,7 +61,7 @@ pub enum ImportError {
 
 /// A line of the report.
 #[derive(Debug, Serialize)]
-struct Refusal {
+struct RejectedRecord {
     line: u64,
     code: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -69,7 +69,7 @@ struct Refusal {
 }
 
 /// A record after its check.
-type Checked = (u64, Result<MovieInput, Refusal>);
+type Checked = (u64, Result<MovieInput, RejectedRecord>);
 
 struct Run {
     owner: UserId,
@@ -231,8 +231,8 @@ impl Run {
     }
 }
 
-fn duplicate(line: u64) -> Refusal {
-    Refusal { line, code: DUPLICATE, errors: Vec::new() }
+fn duplicate(line: u64) -> RejectedRecord {
+    RejectedRecord { line, code: DUPLICATE, errors: Vec::new() }
 }
 
 /// A short stand-in for a name and a year: a rehearsal remembers one for each line of the file.
@@ -256,8 +256,8 @@ fn read(path: &Path, bar: &ProgressBar, batches: &mpsc::Sender<Vec<Checked>>) ->
         let line = record.line;
         let checked = match record.value.map(Fields::read) {
             Ok(Ok(movie)) => Ok(movie),
-            Ok(Err(errors)) => Err(Refusal { line, code: "validation-failed", errors }),
-            Err(code) => Err(Refusal { line, code, errors: Vec::new() }),
+            Ok(Err(errors)) => Err(RejectedRecord { line, code: "validation-failed", errors }),
+            Err(code) => Err(RejectedRecord { line, code, errors: Vec::new() }),
         };
         batch.push((line, checked));
         if batch.len() == BATCH

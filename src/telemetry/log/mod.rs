@@ -26,13 +26,12 @@ use super::{
     },
     metrics::read_counter,
 };
-use crate::{
-    accounts::audit,
-    config::{LogFormat, LogLevel},
-};
+use crate::config::{LogFormat, LogLevel};
 
 /// The target of the lines of requests.
 pub const REQUESTS: &str = "movie_bag::requests";
+/// The target of the audit log, which is written at any level.
+pub const AUDIT: &str = "movie_bag::audit";
 
 /// The log that was started. What waits is written when it is dropped.
 pub struct Log {
@@ -64,7 +63,7 @@ pub fn start(format: LogFormat, level: LogLevel) -> io::Result<Log> {
         // Rocket warns of what is as it should be: that it has launched, for one.
         .with_target("rocket", LevelFilter::ERROR)
         .with_target(env!("CARGO_CRATE_NAME"), level)
-        .with_target(audit::TARGET, LevelFilter::INFO);
+        .with_target(AUDIT, LevelFilter::INFO);
     // Rocket's generated code says of each refusal that a guard failed: the request's own line does.
     let ours = filter_fn(|metadata| !metadata.target().ends_with("::_"));
     let (requests, writer) = Gathering::start(io::stderr())?;
@@ -98,54 +97,4 @@ pub fn start(format: LogFormat, level: LogLevel) -> io::Result<Log> {
         }
     }));
     Ok(Log { requests, _writer: writer })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::process::Command;
-
-    use rocket::{get, local::asynchronous::Client, routes};
-
-    use super::*;
-
-    #[get("/panic")]
-    fn panics() -> &'static str {
-        panic!("BUG: for the test \u{2028}\u{202e}")
-    }
-
-    /// The log of a process can be started once, so this one is a process of its own.
-    #[tokio::test]
-    #[ignore = "run as a process by the test below"]
-    async fn a_process_with_a_handler_that_panics() {
-        let _log = start(LogFormat::Json, LogLevel::Info).unwrap();
-        let figment = crate::config::defaults().merge(("log_level", "debug"));
-        let metrics = crate::telemetry::metrics::RequestMetrics::new();
-        let rocket =
-            rocket::custom(figment).register("/", crate::server::catchers::all()).mount("/", routes![panics]);
-        let client =
-            Client::untracked(rocket.attach(crate::server::envelope::Envelope::new(metrics))).await.unwrap();
-        assert_eq!(client.get("/panic").dispatch().await.status().code, 500);
-    }
-
-    #[test]
-    fn a_panic_is_a_line_like_any_other_and_belongs_to_a_request() {
-        let name = "telemetry::log::tests::a_process_with_a_handler_that_panics";
-        let process = Command::new(std::env::current_exe().unwrap())
-            .args([name, "--exact", "--ignored", "--nocapture"])
-            .env_remove("RUST_BACKTRACE")
-            .output()
-            .unwrap();
-        assert!(process.status.success(), "{process:?}");
-        let log = String::from_utf8(process.stderr).unwrap();
-        let lines: Vec<serde_json::Value> =
-            log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
-        let of = |message: &str| {
-            lines.iter().find(|line| line["message"] == message).unwrap_or_else(|| panic!("{message}: {log}"))
-        };
-        assert_eq!(of("panic")["reason"], "BUG: for the test \u{2028}\u{202e}");
-        assert!(!log.contains(['\u{2028}', '\u{202e}']), "{log}");
-        assert!(of("panic")["place"].as_str().unwrap().starts_with("src/telemetry/log/mod.rs:"), "{log}");
-        assert_eq!(of("request")["status"], 500);
-        assert_eq!(of("internal error")["request_id"], of("request")["request_id"]);
-    }
 }

@@ -1,0 +1,121 @@
+//! How a problem is answered: the body of RFC 9457, and the headers that belong to it.
+
+use std::{borrow::Cow, io::Cursor, time::Duration};
+
+use rocket::{
+    Request, Response,
+    http::{ContentType, Header, Status},
+    response::{self, Responder},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{codes::Kind, left, variants::Problem};
+use crate::http::{fields::FieldError, request_id::RequestId};
+
+/// How long a client should wait, in seconds, until a database is back or a queue is shorter.
+const RETRY_AFTER: u64 = 2;
+
+impl Problem {
+    /// What happened this time, if there is more to say than the code does.
+    fn detail(&self) -> Cow<'static, str> {
+        match self {
+            Self::InvalidJson(detail) | Self::InvalidQuery(detail) => Cow::Owned(detail.clone()),
+            Self::TooManyRequests(wait) => {
+                Cow::Owned(format!("Too many attempts. Try again in {} s.", whole_seconds(*wait)))
+            }
+            _ => Cow::Borrowed(self.kind().detail),
+        }
+    }
+
+    /// RFC 6750, section 3: what is wrong with a token that was sent; nothing of one that was not.
+    fn challenge(&self) -> Option<String> {
+        let realm = r#"Bearer realm="movie-bag""#;
+        match self {
+            Self::MissingToken | Self::BadCredentials => Some(realm.to_owned()),
+            Self::InvalidToken | Self::ExpiredToken | Self::RevokedToken => {
+                let description = self.kind().detail;
+                Some(format!(r#"{realm}, error="invalid_token", error_description="{description}""#))
+            }
+            _ => None,
+        }
+    }
+
+    /// What a client should wait, in seconds, before it tries again.
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::TooManyRequests(wait) => Some(whole_seconds(*wait)),
+            _ if self.kind().status == Status::ServiceUnavailable => Some(RETRY_AFTER),
+            _ => None,
+        }
+    }
+}
+
+/// Rounded up: a client that comes back after this time is not too early.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1)
+}
+
+/// Problem details (RFC 9457). What a program should look at is `code`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody<'a> {
+    /// A page that explains the code to a person; relative to this server.
+    #[schema(format = "uri-reference")]
+    r#type: String,
+    #[schema(value_type = String)]
+    title: &'static str,
+    /// The status of the answer, once more.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    #[schema(value_type = String)]
+    code: &'static str,
+    /// What happened, for a person.
+    detail: &'a str,
+    /// The path of the request.
+    #[schema(value_type = String)]
+    instance: Cow<'a, str>,
+    /// Under which the log has more.
+    request_id: &'a str,
+    /// Every broken field; with `validation-failed` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<FieldError>>, nullable = false)]
+    errors: Option<&'a [FieldError]>,
+}
+
+impl<'r> Responder<'r, 'static> for Problem {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let Kind { status, code, title, .. } = self.kind();
+        let request_id = RequestId::of(request);
+        left::leave_answered(request, &self);
+        let body = ProblemBody {
+            r#type: format!("/problems/{code}"),
+            title,
+            status: status.code,
+            code,
+            detail: &self.detail(),
+            instance: request.uri().path().as_str().into(),
+            request_id: request_id.as_str(),
+            errors: if let Self::ValidationFailed(errors) = &self { Some(errors) } else { None },
+        };
+        let body = serde_json::to_vec(&body).map_err(|_| Status::InternalServerError)?;
+        let mut response = Response::build()
+            .status(status)
+            .header(ContentType::new("application", "problem+json"))
+            // These also where no fairing runs: a request that is refused before it is routed.
+            .header(Header::new("X-Content-Type-Options", "nosniff"))
+            .header(Header::new(RequestId::HEADER, request_id.as_str().to_owned()))
+            .sized_body(body.len(), Cursor::new(body))
+            .finalize();
+        if let Some(challenge) = self.challenge() {
+            response.set_header(Header::new("WWW-Authenticate", challenge));
+        }
+        if let Self::MethodNotAllowed(allow) = &self {
+            response.set_header(Header::new("Allow", allow.clone()));
+        }
+        if let Some(seconds) = self.retry_after() {
+            response.set_header(Header::new("Retry-After", seconds.to_string()));
+        }
+        Ok(response)
+    }
+}

@@ -1,0 +1,124 @@
+//! The one error type of the API.
+
+use std::{sync::Arc, time::Duration};
+
+use super::codes::{Code, Kind};
+use crate::{http::fields::FieldError, mongo::StoreError};
+
+/// An error as the client reads it. Each variant's doc begins with its status.
+#[derive(Debug, Clone)]
+pub enum Problem {
+    /// 400: what Rocket itself refuses.
+    BadRequest,
+    /// 400: the body is not JSON.
+    InvalidJson(String),
+    /// 400: a query parameter is unknown, repeated or malformed.
+    InvalidQuery(String),
+    /// 401: no `Authorization` header.
+    MissingToken,
+    /// 401: not a bearer token of ours.
+    InvalidToken,
+    /// 401: past its `exp`.
+    ExpiredToken,
+    /// 401: its cause is gone (logged out, a newer password, a deleted user).
+    RevokedToken,
+    /// 401: login only; does not tell an unknown email from a wrong password.
+    BadCredentials,
+    /// 403: the route needs the role `admin`.
+    AdminsOnly,
+    /// 403: the movie is another user's.
+    NotOwner,
+    /// 403: `current_password` is not the password.
+    WrongPassword,
+    /// 404: no such route.
+    NotFound,
+    /// 404: no such movie, or a malformed id.
+    MovieNotFound,
+    /// 404: no such user, or a malformed id.
+    UserNotFound,
+    /// 405: the route exists, with the methods named here.
+    MethodNotAllowed(String),
+    /// 408: the body came too slowly.
+    RequestTimeout,
+    /// 409: an account has this email.
+    EmailTaken,
+    /// 409: a movie has this name in this year.
+    DuplicateMovie,
+    /// 409: nobody would be admin any more.
+    LastAdmin,
+    /// 412: `If-Match` does not match.
+    PreconditionFailed,
+    /// 413: over the body limit.
+    PayloadTooLarge,
+    /// 415: the body's content type.
+    UnsupportedMediaType,
+    /// 422: the body's fields, every broken one.
+    ValidationFailed(Vec<FieldError>),
+    /// 422: a reset token that is unknown, used or too old.
+    InvalidResetToken,
+    /// 429: too many attempts; the next one may be made after this time.
+    TooManyRequests(Duration),
+    /// 500: a defect; the client learns nothing of it.
+    Internal(Arc<str>),
+    /// 501: the database has no change streams.
+    NoEvents,
+    /// 503: the database is away; the reason is for the log.
+    DatabaseUnavailable(Arc<str>),
+    /// 503: the request took too long.
+    DeadlineExceeded,
+    /// 503: too many wait already, to have a password hashed or for the database.
+    Overloaded,
+}
+
+impl Problem {
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::BadRequest => Code::BadRequest,
+            Self::InvalidJson(_) => Code::InvalidJson,
+            Self::InvalidQuery(_) => Code::InvalidQuery,
+            Self::MissingToken => Code::MissingToken,
+            Self::InvalidToken => Code::InvalidToken,
+            Self::ExpiredToken => Code::ExpiredToken,
+            Self::RevokedToken => Code::RevokedToken,
+            Self::BadCredentials => Code::BadCredentials,
+            Self::AdminsOnly => Code::AdminsOnly,
+            Self::NotOwner => Code::NotOwner,
+            Self::WrongPassword => Code::WrongPassword,
+            Self::NotFound => Code::NotFound,
+            Self::MovieNotFound => Code::MovieNotFound,
+            Self::UserNotFound => Code::UserNotFound,
+            Self::MethodNotAllowed(_) => Code::MethodNotAllowed,
+            Self::RequestTimeout => Code::RequestTimeout,
+            Self::EmailTaken => Code::EmailTaken,
+            Self::DuplicateMovie => Code::DuplicateMovie,
+            Self::LastAdmin => Code::LastAdmin,
+            Self::PreconditionFailed => Code::PreconditionFailed,
+            Self::PayloadTooLarge => Code::PayloadTooLarge,
+            Self::UnsupportedMediaType => Code::UnsupportedMediaType,
+            Self::ValidationFailed(_) => Code::ValidationFailed,
+            Self::InvalidResetToken => Code::InvalidResetToken,
+            Self::TooManyRequests(_) => Code::TooManyRequests,
+            Self::Internal(_) => Code::Internal,
+            Self::NoEvents => Code::NoEvents,
+            Self::DatabaseUnavailable(_) => Code::DatabaseUnavailable,
+            Self::DeadlineExceeded => Code::DeadlineExceeded,
+            Self::Overloaded => Code::Overloaded,
+        }
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        self.code().kind()
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(reason) => Self::DatabaseUnavailable(reason.into()),
+            // Where a unique rule can refuse, the caller has taken this out before.
+            StoreError::Overloaded => Self::Overloaded,
+            StoreError::Duplicate | StoreError::Other(_) => Self::Internal(error.to_string().into()),
+        }
+    }
+}
