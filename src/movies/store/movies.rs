@@ -1,40 +1,30 @@
-//! The collection `movies`: what writes it, and what looks at one movie. [`super::catalogue`] reads lists.
+//! The collection `movies`, and what looks at one movie. [`super::insertion`] adds movies, [`super::changes`]
+//! changes them, [`super::catalogue`] reads lists.
 
 use std::{num::NonZero, sync::Arc};
 
 use bson::{Document, doc};
 use futures::TryStreamExt;
-use mongodb::{
-    Collection, Database,
-    options::{Hint, ReturnDocument},
-};
-
+use mongodb::{Collection, Database, options::Hint};
 use prometheus::core::Collector;
 use rocket::Shutdown;
 use serde::Deserialize;
 
 use super::{
     cache::{Cache, Look},
-    catalogue::Pages,
     counting::Counting,
     insertion::Insert,
+    pages::Pages,
 };
 use crate::{
-    http::{
-        conditional::IfMatch,
-        ids::{MovieId, UserId},
-    },
+    http::ids::{MovieId, UserId},
     mongo::{
         BATCH, COMMAND, StoreError,
         batches::Batches,
         by_id::{ById, HasId},
         indexes, within,
     },
-    movies::{
-        model::{MovieDocument, MovieInput, MoviePatch},
-        ownership::{self, Owned, Refusal},
-        view::ReadMovie,
-    },
+    movies::{model::MovieDocument, view::ReadMovie},
 };
 
 /// How many movies go in one step of a cascade: some ten milliseconds' work.
@@ -143,75 +133,6 @@ impl Movies {
             reading.keep(movie);
         }
         Ok(found)
-    }
-
-    /// Replaces or patches a movie of the caller's.
-    ///
-    /// # Errors
-    /// [`StoreError::Duplicate`] if another movie has the new name in that year; inside, why the caller
-    /// may not.
-    async fn update(
-        &self,
-        id: MovieId,
-        caller: UserId,
-        precondition: &IfMatch,
-        update: Document,
-    ) -> Result<Result<MovieDocument, Refusal>, StoreError> {
-        let _invalidation = self.invalidate_after(&[id]);
-        let filter = ownership::owned(id, caller, precondition);
-        let command =
-            self.documents.find_one_and_update(filter, update).return_document(ReturnDocument::After);
-        match within(COMMAND, command).await? {
-            Some(movie) => Ok(Ok(movie)),
-            None => self.why_not(id, caller).await.map(Err),
-        }
-    }
-
-    /// # Errors
-    /// See [`Movies::update`].
-    pub async fn replace(
-        &self,
-        id: MovieId,
-        caller: UserId,
-        precondition: &IfMatch,
-        movie: MovieInput,
-    ) -> Result<Result<MovieDocument, Refusal>, StoreError> {
-        self.update(id, caller, precondition, movie.into_update()).await
-    }
-
-    /// # Errors
-    /// See [`Movies::update`].
-    pub async fn patch(
-        &self,
-        id: MovieId,
-        caller: UserId,
-        precondition: &IfMatch,
-        patch: MoviePatch,
-    ) -> Result<Result<MovieDocument, Refusal>, StoreError> {
-        self.update(id, caller, precondition, patch.into_update()).await
-    }
-
-    /// Deletes a movie of the caller's.
-    ///
-    /// # Errors
-    /// When the database fails; inside, why the caller may not.
-    pub async fn remove(
-        &self,
-        id: MovieId,
-        caller: UserId,
-        precondition: &IfMatch,
-    ) -> Result<Result<(), Refusal>, StoreError> {
-        let _invalidation = self.invalidate_after(&[id]);
-        let filter = ownership::owned(id, caller, precondition);
-        let deleted = within(COMMAND, self.documents.delete_one(filter)).await?;
-        if deleted.deleted_count == 1 { Ok(Ok(())) } else { self.why_not(id, caller).await.map(Err) }
-    }
-
-    /// The second look, after a write that matched nothing.
-    async fn why_not(&self, id: MovieId, caller: UserId) -> Result<Refusal, StoreError> {
-        let owned = self.documents.clone_with_type::<Owned>();
-        let find = owned.find_one(doc! { "_id": id }).projection(doc! { "added_by": 1 });
-        Ok(ownership::refusal(within(COMMAND, find).await?.as_ref(), caller))
     }
 
     /// How many movies there are.

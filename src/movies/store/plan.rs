@@ -14,7 +14,7 @@ use mongodb::{
     options::Hint,
 };
 
-use super::catalogue::Pages;
+use super::pages::Pages;
 use crate::{
     mongo::{COMMAND, StoreError, within},
     movies::{
