@@ -1,16 +1,15 @@
-//! What happens when an account goes, so that nothing of it is left.
+//! What happens when an account is deleted, so that nothing of it is left.
 //!
-//! The only file that touches two repositories. The order of a deletion, each step safe to do again:
+//! The order of a deletion, each step safe to do again:
 //!
-//! 1. the role goes, unless this is the last admin ([`super::store::admin_list`]);
+//! 1. the account loses the role, unless this is the last admin ([`super::store::admin_list`]);
 //! 2. the account is marked: every token of it is refused, its email is free, and the audit log gets its line;
-//! 3. its movies are deleted, in batches.
+//! 3. its belongings are deleted, in batches ([`super::belongings`]).
 //!
-//! A server may die in between, and an insert may have been under way. So the mark stays for a day,
-//! and each instance looks after the marked at its start and every minute. And every insert, once it
-//! is done, looks whether its owner still stands, and is taken back if not ([`Cascade::confirm`]).
-//! Either the insert's look sees the mark, or the mark came after it, and then the deletion that
-//! follows the mark sees the movie.
+//! A server may die in between, and an insert may be in flight. So the mark stays for a day, and each server looks
+//! for marks at its start and every minute, and deletes what is left. And every insert, once it is done, asks the
+//! primary whether its owner still exists ([`Users::is_alive`]), and is taken back if not. Either the insert sees the
+//! mark, or the mark was written later, and then the deletion that follows it sees what was inserted.
 
 use std::{
     collections::HashSet,
@@ -27,6 +26,7 @@ use tokio::{
 
 use super::{
     audit,
+    belongings::Belongings,
     store::{
         admin_list::{Admins, LastAdmin},
         users::Users,
@@ -34,8 +34,7 @@ use super::{
 };
 use crate::{
     http::ids::UserId,
-    mongo::{StoreError, patiently},
-    movies::{Movies, Unconfirmed},
+    mongo::StoreError,
     telemetry::metrics::{counter, gauge},
 };
 
@@ -50,7 +49,7 @@ const SWEEP_CHUNK: usize = 500;
 pub struct Cascade {
     users: Users,
     admins: Admins,
-    movies: Movies,
+    belongings: Arc<dyn Belongings>,
     progress: Progress,
 }
 
@@ -74,14 +73,10 @@ pub enum Removal {
     GoesOn,
 }
 
-/// The owner of an insert is deleted; what was inserted has been taken back.
-#[derive(Debug)]
-pub struct OwnerGone;
-
 impl Cascade {
     #[must_use]
-    pub fn new(users: Users, admins: Admins, movies: Movies) -> Self {
-        Self { users, admins, movies, progress: Progress::new() }
+    pub fn new(users: Users, admins: Admins, belongings: Arc<dyn Belongings>) -> Self {
+        Self { users, admins, belongings, progress: Progress::new() }
     }
 
     #[must_use]
@@ -136,15 +131,15 @@ impl Cascade {
         own.progress.begin(&[id]);
         Ok(tokio::spawn(async move {
             let left = own.admins.end_leaving(id).await;
-            own.remove_movies(&[id]).await.and(left)
+            own.remove_belongings(&[id]).await.and(left)
         }))
     }
 
-    async fn remove_movies(&self, owners: &[UserId]) -> Result<(), StoreError> {
+    async fn remove_belongings(&self, owners: &[UserId]) -> Result<(), StoreError> {
         loop {
             // What could not be asked may still be there.
             let removed =
-                self.movies.remove_batch_of(owners).await.inspect_err(|_| self.progress.begin(owners))?;
+                self.belongings.remove_batch_of(owners).await.inspect_err(|_| self.progress.begin(owners))?;
             if removed.is_empty() {
                 self.progress.end(owners);
                 return Ok(());
@@ -152,34 +147,6 @@ impl Cascade {
             self.progress.begin(&removed);
             self.progress.removed.inc_by(removed.len().try_into().unwrap_or(0));
         }
-    }
-
-    /// Looks, at the primary and after the insert, whether the owner still stands.
-    ///
-    /// # Errors
-    /// When the database fails: then the movies stay, and if the owner is marked, the sweep takes
-    /// them. Inside, when the owner is gone: then so are the movies.
-    pub async fn confirm<T>(&self, inserted: Unconfirmed<T>) -> Result<Result<T, OwnerGone>, StoreError> {
-        if self.users.is_alive(inserted.owner()).await? {
-            return Ok(Ok(inserted.confirmed()));
-        }
-        self.movies.take_back(&inserted).await?;
-        Ok(Err(OwnerGone))
-    }
-
-    /// The same for a run of many inserts, which waits for a database that is away. When the owner is
-    /// gone, everything that the owner had goes, and with it what the run put in before.
-    ///
-    /// # Errors
-    /// When the database fails for good.
-    pub async fn confirm_run<T>(&self, inserted: Unconfirmed<T>) -> Result<Result<T, OwnerGone>, StoreError> {
-        let owner = inserted.owner();
-        if patiently(|| self.users.is_alive(owner)).await? {
-            return Ok(Ok(inserted.confirmed()));
-        }
-        let owners = [owner];
-        patiently(|| self.remove_movies(&owners)).await?;
-        Ok(Err(OwnerGone))
     }
 
     /// Finishes what others have begun: at the start, and every minute until `shutdown`.
@@ -231,7 +198,7 @@ impl Cascade {
     }
 
     async fn sweep_marked(&self, ids: &[UserId]) -> Result<(), StoreError> {
-        self.remove_movies(ids).await?;
+        self.remove_belongings(ids).await?;
         self.users.forget_old_marks(ids).await
     }
 }

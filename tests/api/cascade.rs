@@ -1,6 +1,9 @@
 //! What is left of an account that goes, when something comes between: held by fail points.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bson::doc;
 use movie_bag::{
@@ -13,7 +16,7 @@ use serde_json::json;
 use crate::support::{TestApp, mongod::OwnMongod};
 
 fn cascade(app: &TestApp) -> Cascade {
-    Cascade::new(Users::new(&app.database), Admins::new(&app.database), Movies::new(&app.database))
+    Cascade::new(Users::new(&app.database), Admins::new(&app.database), Arc::new(Movies::new(&app.database)))
 }
 
 /// Movies put there directly, many at a time.

@@ -7,7 +7,7 @@ use rocket::{
 
 use super::{described as answers, rate::Writer};
 use crate::{
-    accounts::{Cascade, CurrentUser, deletion::OwnerGone},
+    accounts::{CurrentUser, Users},
     http::{
         body::{JsonBody, MergePatchBody},
         conditional::{EntityTag, IfMatch, IfNoneMatch},
@@ -25,7 +25,7 @@ use crate::{
         model::{MovieDocument, MovieInput, MoviePatch},
         ownership::Refusal,
         selection::SelectionQuery,
-        store::{catalogue::Placed, facets::FacetCounter},
+        store::{catalogue::Placed, facets::FacetCounter, insertion::OwnerGone},
         view::MovieView,
     },
 };
@@ -154,11 +154,11 @@ pub(in crate::movies) async fn create(
     writer: Writer,
     _query: NoQuery,
     movies: &State<Movies>,
-    cascade: &State<Cascade>,
+    users: &State<Users>,
     body: JsonBody<MovieInput>,
 ) -> Result<Reply, Problem> {
     let inserted = movies.insert(writer.id(), body.0).await.map_err(taken)?;
-    let movie = cascade.confirm(inserted).await?.map_err(|OwnerGone| Problem::RevokedToken)?;
+    let movie = movies.confirm(users, inserted).await?.map_err(|OwnerGone| Problem::RevokedToken)?;
     let location = format!("/api/movies/{}", movie.id);
     Ok(Reply::created(&MovieView::from(&*movie))?.location(location).etag(EntityTag(movie.version)))
 }

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::movies::Movies;
 use crate::{
+    accounts::Belongings,
     http::ids::MovieId,
     mongo::{COMMAND, StoreError, batches::Command, keyset::Position, within},
     movies::{

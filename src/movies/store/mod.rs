@@ -1,6 +1,7 @@
 //! How movies are stored: the collection itself, how they get in, how lists are read and counted, and what
 //! is kept in memory.
 
+mod belongings;
 mod cache;
 pub mod catalogue;
 pub mod facets;
@@ -8,6 +9,5 @@ pub mod insertion;
 pub mod movies;
 mod plan;
 
-pub use insertion::Unconfirmed;
 pub use movies::Movies;
 pub mod counting;
