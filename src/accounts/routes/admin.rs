@@ -194,6 +194,5 @@ pub(in crate::accounts) async fn delete(
 }
 
 async fn find(users: &Users, id: PathId<UserId>) -> Result<Arc<Account>, Problem> {
-    let id = id.0.ok_or(Problem::UserNotFound)?;
-    users.find(id).await?.ok_or(Problem::UserNotFound)
+    users.find(id.or_not_found()?).await?.ok_or(Problem::UserNotFound)
 }

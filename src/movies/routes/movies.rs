@@ -178,7 +178,7 @@ pub(in crate::movies) async fn get(
     id: PathId<MovieId>,
     movies: &State<Movies>,
 ) -> Result<Reply, Problem> {
-    let id = id.0.ok_or(Problem::MovieNotFound)?;
+    let id = id.or_not_found()?;
     let movie = movies.find(id).await?.ok_or(Problem::MovieNotFound)?;
     let reply = if condition.has(movie.version) {
         Reply::not_modified()
@@ -208,7 +208,7 @@ pub(in crate::movies) async fn replace(
     movies: &State<Movies>,
     body: JsonBody<MovieInput>,
 ) -> Result<Reply, Problem> {
-    let id = id.0.ok_or(Problem::MovieNotFound)?;
+    let id = id.or_not_found()?;
     changed(movies.replace(id, writer.id(), &precondition, body.0).await)
 }
 
@@ -230,7 +230,7 @@ pub(in crate::movies) async fn patch(
     movies: &State<Movies>,
     body: MergePatchBody<MoviePatch>,
 ) -> Result<Reply, Problem> {
-    let id = id.0.ok_or(Problem::MovieNotFound)?;
+    let id = id.or_not_found()?;
     changed(movies.patch(id, writer.id(), &precondition, body.0).await)
 }
 
@@ -271,7 +271,7 @@ pub(in crate::movies) async fn delete(
     id: PathId<MovieId>,
     movies: &State<Movies>,
 ) -> Result<Reply, Problem> {
-    let id = id.0.ok_or(Problem::MovieNotFound)?;
+    let id = id.or_not_found()?;
     movies.remove(id, user.id(), &precondition).await?.map_err(refused)?;
     Ok(Reply::no_content())
 }
