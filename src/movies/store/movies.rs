@@ -22,7 +22,7 @@ use crate::{
     mongo::{
         COMMAND, StoreError,
         batches::Batches,
-        by_id::{ById, Identified},
+        by_id::{ById, HasId},
         indexes, within,
     },
     movies::{
@@ -43,7 +43,7 @@ pub struct Movies {
     cache: Option<Cache>,
 }
 
-impl Identified for ReadMovie {
+impl HasId for ReadMovie {
     const PLURAL: &'static str = "find_movies";
 
     type Id = MovieId;
