@@ -13,7 +13,7 @@ use super::{
     within,
 };
 
-/// What is stored under an id.
+/// A document, as it is read, that knows its id.
 pub trait HasId: DeserializeOwned + Send + Sync + 'static {
     /// What the metrics call the command.
     const PLURAL: &'static str;
@@ -60,7 +60,7 @@ impl<T: HasId> ById<T> {
 
 impl<T: HasId> Command for ById<T> {
     type Key = T::Id;
-    /// A document that cannot be read is the misfortune of those who asked for it, and of nobody else.
+    /// A document that cannot be read fails only those who asked for it.
     type Value = Result<Arc<T>, StoreError>;
 
     const NAME: &'static str = T::PLURAL;

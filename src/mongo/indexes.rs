@@ -93,7 +93,7 @@ pub fn name_collation() -> Collation {
 fn all() -> Vec<Index> {
     let alive = || Some(doc! { "email": { "$exists": true } });
     vec![
-        // An email belongs to one account. A marked account has none: its email is free again.
+        // An email belongs to one account. A tombstone has none: its email is free again.
         Index {
             name: "email_unique",
             keys: doc! { "email": 1 },
@@ -102,7 +102,7 @@ fn all() -> Vec<Index> {
             ..Index::of_users()
         },
         Index { name: "newest_first", keys: newest_first(), only: alive(), ..Index::of_users() },
-        // What the cascade has still to look after.
+        // The tombstones, for the sweep. A database has the index under this name.
         Index {
             name: "marked",
             keys: doc! { "deleted_at": 1 },

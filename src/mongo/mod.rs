@@ -21,7 +21,7 @@ pub mod keyset;
 pub mod pool;
 pub mod schema;
 mod sightings;
-pub mod versions;
 
 pub use connection::{BATCH, COMMAND, ConnectError, Connection, parse, ping};
 pub use error::{StoreError, patiently, within};
+pub mod versions;

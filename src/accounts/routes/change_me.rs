@@ -1,11 +1,13 @@
 //! `PATCH /api/users/me`: a new email, a new password, or both, for whoever knows the password.
 
+use std::sync::Arc;
+
 use rocket::{State, patch};
 
 use super::{described::users as answers, me};
 use crate::{
     accounts::{
-        CurrentUser, Users,
+        Belongings, CurrentUser, Users,
         audit::{Audit, Event},
         letters::Letter,
         model::{Account, EmailAddress, EmailRule},
@@ -25,7 +27,6 @@ use crate::{
     },
     mail::Mailer,
     mongo::StoreError,
-    movies::Movies,
 };
 
 /// How often a change is tried again because the hash was renewed in between: that happens once at most.
@@ -65,7 +66,7 @@ pub(in crate::accounts) async fn change_me(
     _query: NoQuery,
     users: &State<Users>,
     admins: &State<Admins>,
-    movies: &State<Movies>,
+    belongings: &State<Arc<dyn Belongings>>,
     hasher: &State<Hasher>,
     throttle: &State<Throttle>,
     mailer: &State<Mailer>,
@@ -116,7 +117,7 @@ pub(in crate::accounts) async fn change_me(
         asked.forgive().await;
     }
     announce(&audit, mailer, &verified, &account, change.password_hash.is_some());
-    Reply::ok(&me::whole(&account, admins, movies).await?)
+    Reply::ok(&me::whole(&account, admins, belongings).await?)
 }
 
 /// What is stored now, if the password is right and the token of the request still good.

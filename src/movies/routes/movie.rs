@@ -5,7 +5,7 @@ use rocket::{State, delete, get, patch, post, put};
 
 use super::{described::MovieSelection, rate::Writer};
 use crate::{
-    accounts::{Cascade, CurrentUser, deletion::OwnerGone},
+    accounts::{CurrentUser, Users},
     http::{
         body::{self, JsonBody, MergePatchBody},
         conditional::{EntityTag, IfMatch, IfNoneMatch},
@@ -21,6 +21,7 @@ use crate::{
         model::{MovieDocument, MovieInput, MoviePatch},
         ownership::{Precondition, Refusal},
         selection::SelectionQuery,
+        store::insertion::OwnerGone,
         view::MovieView,
     },
 };
@@ -74,11 +75,11 @@ pub(in crate::movies) async fn create(
     writer: Writer,
     _query: NoQuery,
     movies: &State<Movies>,
-    cascade: &State<Cascade>,
+    users: &State<Users>,
     body: JsonBody<MovieInput>,
 ) -> Result<Reply, Problem> {
     let inserted = movies.insert(writer.id(), body.0).await.map_err(taken)?;
-    let movie = cascade.confirm(inserted).await?.map_err(|OwnerGone| Problem::RevokedToken)?;
+    let movie = movies.confirm(users, inserted).await?.map_err(|OwnerGone| Problem::RevokedToken)?;
     let location = format!("/api/movies/{}", movie.id);
     Ok(Reply::created(&MovieView::from(&*movie))?.location(location).etag(EntityTag(movie.version)))
 }
@@ -98,7 +99,7 @@ pub(in crate::movies) async fn get(
     id: PathId<MovieId>,
     movies: &State<Movies>,
 ) -> Result<Reply, Problem> {
-    let id = id.0.ok_or(Problem::MovieNotFound)?;
+    let id = id.or_not_found()?;
     let movie = movies.find(id).await?.ok_or(Problem::MovieNotFound)?;
     let reply = if condition.has(movie.version) {
         Reply::not_modified()
@@ -128,7 +129,7 @@ pub(in crate::movies) async fn replace(
     movies: &State<Movies>,
     body: JsonBody<MovieInput>,
 ) -> Result<Reply, Problem> {
-    let id = id.0.ok_or(Problem::MovieNotFound)?;
+    let id = id.or_not_found()?;
     changed(movies.replace(id, writer.id(), &precondition.into(), body.0).await)
 }
 
@@ -150,7 +151,7 @@ pub(in crate::movies) async fn patch(
     movies: &State<Movies>,
     body: MergePatchBody<MoviePatch>,
 ) -> Result<Reply, Problem> {
-    let id = id.0.ok_or(Problem::MovieNotFound)?;
+    let id = id.or_not_found()?;
     changed(movies.patch(id, writer.id(), &precondition.into(), body.0).await)
 }
 
@@ -191,7 +192,7 @@ pub(in crate::movies) async fn delete(
     id: PathId<MovieId>,
     movies: &State<Movies>,
 ) -> Result<Reply, Problem> {
-    let id = id.0.ok_or(Problem::MovieNotFound)?;
+    let id = id.or_not_found()?;
     movies.remove(id, user.id(), &precondition.into()).await?.map_err(refused)?;
     Ok(Reply::no_content())
 }

@@ -10,6 +10,7 @@ use super::{
     pages::{PageKey, Placed},
 };
 use crate::{
+    accounts::Belongings,
     mongo::{COMMAND, StoreError, keyset::Position, within},
     movies::{filter::MovieFilter, model::MovieDocument, sort::Sort},
 };

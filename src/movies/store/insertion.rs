@@ -21,6 +21,7 @@ use mongodb::{
 
 use super::movies::Movies;
 use crate::{
+    accounts::{Belongings, Users},
     http::ids::{MovieId, UserId},
     mongo::{BATCH, COMMAND, StoreError, batches::Command, patiently, within},
     movies::model::{MovieDocument, MovieInput},
@@ -143,8 +144,7 @@ impl Command for Insert {
     }
 }
 
-/// What was inserted and may not be answered before its owner is known to stand
-/// ([`crate::accounts::Cascade::confirm`]).
+/// What was inserted and may not be answered before its owner is known to exist ([`Movies::confirm`]).
 #[derive(Debug)]
 #[must_use = "an insert counts only once its owner is confirmed"]
 pub struct Unconfirmed<T> {
@@ -153,17 +153,9 @@ pub struct Unconfirmed<T> {
     inserted: T,
 }
 
-impl<T> Unconfirmed<T> {
-    /// Who added them.
-    pub fn owner(&self) -> UserId {
-        self.owner
-    }
-
-    /// For the cascade only, once it has looked.
-    pub(crate) fn confirmed(self) -> T {
-        self.inserted
-    }
-}
+/// The owner of an insert is deleted; what was inserted has been taken back.
+#[derive(Debug)]
+pub struct OwnerGone;
 
 impl Movies {
     /// # Errors
@@ -250,11 +242,43 @@ impl Movies {
         .await
     }
 
-    /// Takes back what was inserted for an owner who is gone.
+    /// Looks, at the primary and after the insert, whether the owner still exists. `accounts::deletion` says why.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn take_back<T>(&self, inserted: &Unconfirmed<T>) -> Result<(), StoreError> {
+    /// When the database fails: then the movies stay, and if the owner is deleted, the sweep deletes them too.
+    /// Inside, when the owner is deleted: then so are the movies.
+    pub async fn confirm<T>(
+        &self,
+        users: &Users,
+        inserted: Unconfirmed<T>,
+    ) -> Result<Result<T, OwnerGone>, StoreError> {
+        if users.is_alive(inserted.owner).await? {
+            return Ok(Ok(inserted.inserted));
+        }
+        self.take_back(&inserted).await?;
+        Ok(Err(OwnerGone))
+    }
+
+    /// The same for a run of many inserts, which waits for a database that is away. If the owner is deleted,
+    /// everything that the owner had is deleted, and with it what the run inserted before.
+    ///
+    /// # Errors
+    /// When the database fails for good.
+    pub async fn confirm_run<T>(
+        &self,
+        users: &Users,
+        inserted: Unconfirmed<T>,
+    ) -> Result<Result<T, OwnerGone>, StoreError> {
+        let owner = inserted.owner;
+        if patiently(|| users.is_alive(owner)).await? {
+            return Ok(Ok(inserted.inserted));
+        }
+        let owners = [owner];
+        while !patiently(|| self.remove_batch_of(&owners)).await?.is_empty() {}
+        Ok(Err(OwnerGone))
+    }
+
+    async fn take_back<T>(&self, inserted: &Unconfirmed<T>) -> Result<(), StoreError> {
         let _invalidation = self.invalidate_after(&inserted.ids);
         let filter = doc! { "_id": { "$in": &inserted.ids }, "added_by": inserted.owner };
         within(BATCH, self.collection().delete_many(filter)).await.map(drop)

@@ -1,6 +1,7 @@
 //! How movies are stored.
 //!
-//! May import `mongo`, and of `http` only the ids: a store knows no request and no answer.
+//! May import `mongo`, `accounts` for who owns a movie, and of `http` only the ids: a store knows no request
+//! and no answer.
 //!
 //! | question | file |
 //! | --- | --- |
@@ -11,7 +12,9 @@
 //! | names while somebody types | [`suggestions`] |
 //! | what is counted, and how many may count | [`facets`], [`counting`] |
 //! | what is kept in memory | [`cache`] |
+//! | what a user owns of it | [`belongings`] |
 
+mod belongings;
 mod cache;
 pub mod catalogue;
 mod changes;
@@ -23,5 +26,4 @@ pub mod pages;
 mod plan;
 pub mod suggestions;
 
-pub use insertion::Unconfirmed;
 pub use movies::Movies;

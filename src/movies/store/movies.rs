@@ -3,12 +3,10 @@
 
 use std::{num::NonZero, sync::Arc};
 
-use bson::{Document, doc};
-use futures::TryStreamExt;
-use mongodb::{Collection, Database, options::Hint};
+use bson::Document;
+use mongodb::{Collection, Database};
 use prometheus::core::Collector;
 use rocket::Shutdown;
-use serde::Deserialize;
 
 use super::{
     cache::{Cache, Look},
@@ -17,18 +15,15 @@ use super::{
     pages::Pages,
 };
 use crate::{
-    http::ids::{MovieId, UserId},
+    http::ids::MovieId,
     mongo::{
-        BATCH, COMMAND, StoreError,
+        StoreError,
         batches::Batches,
         by_id::{ById, HasId},
-        indexes, within,
+        indexes,
     },
     movies::{model::MovieDocument, view::ReadMovie},
 };
-
-/// How many movies go in one step of a cascade: some ten milliseconds' work.
-const CASCADE_BATCH: i64 = 1_000;
 
 /// The movies. Clones share what they ask of the database.
 #[derive(Clone)]
@@ -49,15 +44,6 @@ impl HasId for ReadMovie {
     fn id(&self) -> MovieId {
         MovieId(self.id)
     }
-}
-
-/// What a cascade reads of a movie.
-#[derive(Deserialize)]
-struct OwnedId {
-    #[serde(rename = "_id")]
-    id: MovieId,
-    #[serde(rename = "added_by")]
-    owner: UserId,
 }
 
 struct Invalidation {
@@ -133,42 +119,5 @@ impl Movies {
             reading.keep(movie);
         }
         Ok(found)
-    }
-
-    /// How many movies there are.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn count(&self) -> Result<u64, StoreError> {
-        // By the keys of an index, of which any would do: to read the movies takes four times as long.
-        let hint = Hint::Name("newest_first".to_owned());
-        within(COMMAND, self.documents.count_documents(doc! {}).hint(hint)).await
-    }
-
-    /// How many movies a user has added.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn count_of(&self, owner: UserId) -> Result<u64, StoreError> {
-        within(COMMAND, self.documents.count_documents(doc! { "added_by": owner })).await
-    }
-
-    /// Deletes some of these users' movies; returns the owner of each, so nothing when no movie is left.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn remove_batch_of(&self, owners: &[UserId]) -> Result<Vec<UserId>, StoreError> {
-        let theirs = doc! { "added_by": { "$in": owners } };
-        let found = self.documents.clone_with_type::<OwnedId>();
-        let find = found.find(theirs.clone()).projection(doc! { "added_by": 1 }).limit(CASCADE_BATCH);
-        let found: Vec<OwnedId> = within(BATCH, async { find.await?.try_collect().await }).await?;
-        let ids: Vec<MovieId> = found.iter().map(|movie| movie.id).collect();
-        if !ids.is_empty() {
-            let _invalidation = self.invalidate_after(&ids);
-            let mut filter = theirs;
-            filter.insert("_id", doc! { "$in": &ids });
-            within(BATCH, self.documents.delete_many(filter)).await?;
-        }
-        Ok(found.into_iter().map(|movie| movie.owner).collect())
     }
 }
