@@ -16,7 +16,7 @@ use crate::mongo::{
     COMMAND, StoreError,
     batches::Batches,
     by_id::{ById, HasId},
-    indexes, within,
+    indexes, inserting,
 };
 
 /// A document stays longer than its token by this much: the database's clock, which forgets it, and the
@@ -71,8 +71,8 @@ impl RevokedTokens {
             "user": token.user,
             "forgotten_at": DateTime::from_millis(forgotten_at),
         };
-        match within(COMMAND, self.tokens.insert_one(document)).await {
-            Ok(_) | Err(StoreError::Duplicate) => Ok(()),
+        match inserting(COMMAND, indexes::ID, self.tokens.insert_one(document)).await {
+            Ok(_) | Err(StoreError::Duplicate(indexes::ID)) => Ok(()),
             Err(error) => Err(error),
         }
     }

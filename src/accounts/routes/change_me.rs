@@ -26,7 +26,7 @@ use crate::{
         reply::Reply,
     },
     mail::Mailer,
-    mongo::StoreError,
+    mongo::{StoreError, indexes},
 };
 
 /// How often a change is tried again because the hash was renewed in between: that happens once at most.
@@ -103,7 +103,7 @@ pub(in crate::accounts) async fn change_me(
                 verified = verify(&user, users, hasher, &current_password, &who).await?;
             }
             Ok(None) => return Err(Problem::RevokedToken),
-            Err(StoreError::Duplicate) => {
+            Err(StoreError::Duplicate(indexes::EMAIL_UNIQUE)) => {
                 // It tells that somebody has this email: not as often as one likes, whatever else succeeds.
                 if let Some(asked) = asked {
                     asked.count().await?;

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use super::users::Users;
 use crate::{
     http::ids::UserId,
-    mongo::{COMMAND, StoreError, indexes, within},
+    mongo::{COMMAND, StoreError, indexes, inserting, within},
 };
 
 const ID: &str = "admin";
@@ -56,8 +56,8 @@ impl Admins {
     /// When the database fails.
     pub async fn ensure(&self) -> Result<(), StoreError> {
         let empty = doc! { "_id": ID, "members": [], "leaving": [], "revision": 0_i64 };
-        match within(COMMAND, self.roles.insert_one(empty)).await {
-            Ok(_) | Err(StoreError::Duplicate) => Ok(()),
+        match inserting(COMMAND, indexes::ID, self.roles.insert_one(empty)).await {
+            Ok(_) | Err(StoreError::Duplicate(indexes::ID)) => Ok(()),
             Err(error) => Err(error),
         }
     }

@@ -21,7 +21,7 @@ use crate::{
         BATCH, COMMAND, StoreError,
         batches::Batches,
         by_id::{ById, HasId},
-        indexes,
+        indexes, inserting,
         keyset::{Position, newest_first, older_than},
         within,
     },
@@ -103,7 +103,7 @@ impl Users {
             "gen": account.generation,
             "created_at": account.created_at,
         };
-        within(COMMAND, self.users.insert_one(document)).await?;
+        inserting(COMMAND, indexes::EMAIL_UNIQUE, self.users.insert_one(document)).await?;
         Ok(account)
     }
 

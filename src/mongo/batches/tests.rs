@@ -59,7 +59,7 @@ impl Command for Double {
         drop(in_flight);
         assert!(!keys.contains(&99), "a command that panics");
         if keys.contains(&13) {
-            return Err(StoreError::Duplicate);
+            return Err(StoreError::Duplicate("by_number"));
         }
         Ok(keys.into_iter().filter(|key| key % 2 == 0).map(|key| (key, key * 2)).collect())
     }
@@ -164,7 +164,7 @@ async fn a_failure_is_of_those_whom_the_command_carried() {
     test.sent().await;
     let succeeds = test.ask(8).await;
     test.let_go(2);
-    assert!(matches!(fails.await.unwrap(), Err(StoreError::Duplicate)));
+    assert!(matches!(fails.await.unwrap(), Err(StoreError::Duplicate("by_number"))));
     assert_eq!(succeeds.await.unwrap().unwrap(), Some(16));
 }
 

@@ -187,7 +187,7 @@ fn refused(error: Error) -> Result<Option<Found>, Problem> {
         _ => match StoreError::from(error) {
             StoreError::Unavailable(reason) => Err(Problem::DatabaseUnavailable(reason.into())),
             StoreError::Overloaded => Err(Problem::Overloaded),
-            StoreError::Duplicate | StoreError::Other(_) => Err(Problem::BadRequest),
+            StoreError::Duplicate(_) | StoreError::Other(_) => Err(Problem::BadRequest),
         },
     }
 }

@@ -15,7 +15,7 @@ use crate::{
         query::NoQuery,
         reply::{Json, Reply},
     },
-    mongo::StoreError,
+    mongo::{StoreError, indexes},
     movies::{
         Movies,
         model::{MovieDocument, MovieInput, MoviePatch},
@@ -163,7 +163,7 @@ fn changed(outcome: Result<Result<MovieDocument, Refusal>, StoreError>) -> Resul
 /// A write may break the rule that a name is taken once per year.
 fn taken(error: StoreError) -> Problem {
     match error {
-        StoreError::Duplicate => Problem::DuplicateMovie,
+        StoreError::Duplicate(indexes::NAME_YEAR_UNIQUE) => Problem::DuplicateMovie,
         error => error.into(),
     }
 }
