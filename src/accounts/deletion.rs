@@ -1,16 +1,15 @@
-//! What happens when an account goes, so that nothing of it is left.
+//! What happens when an account is deleted, so that nothing of it is left.
 //!
-//! The only file that touches two repositories. The order of a deletion, each step safe to do again:
+//! The order of a deletion, each step safe to do again:
 //!
-//! 1. the role goes, unless this is the last admin ([`super::store::admin_list`]);
-//! 2. the account is marked: every token of it is refused, its email is free, and the audit log gets its line;
-//! 3. its movies are deleted, in batches.
+//! 1. the account loses the role, unless this is the last admin ([`super::store::admin_list`]);
+//! 2. a tombstone replaces the account: every token of it is refused, its email is free, and the audit log gets its line;
+//! 3. its belongings are deleted, in batches ([`super::belongings`]).
 //!
-//! A server may die in between, and an insert may have been under way. So the mark stays for a day,
-//! and each instance looks after the marked at its start and every minute. And every insert, once it
-//! is done, looks whether its owner still stands, and is taken back if not ([`Cascade::confirm`]).
-//! Either the insert's look sees the mark, or the mark came after it, and then the deletion that
-//! follows the mark sees the movie.
+//! A server may die in between, and an insert may be in flight. So the tombstone stays for a day, and each server
+//! looks for tombstones at its start and every minute, and deletes what is left. And every insert, once it is done, asks the
+//! primary whether its owner still exists ([`Users::is_alive`]), and is taken back if not. Either the insert sees the
+//! tombstone, or the tombstone was written later, and then the deletion that follows it sees what was inserted.
 
 use std::{
     collections::HashSet,
@@ -27,6 +26,7 @@ use tokio::{
 
 use super::{
     audit,
+    belongings::Belongings,
     store::{
         admin_list::{Admins, LastAdmin},
         users::Users,
@@ -34,12 +34,11 @@ use super::{
 };
 use crate::{
     http::ids::UserId,
-    mongo::{StoreError, patiently},
-    movies::{Movies, Unconfirmed},
+    mongo::StoreError,
     telemetry::metrics::{counter, gauge},
 };
 
-/// How long a caller waits for the movies to go.
+/// How long a caller waits until all is deleted.
 const PATIENCE: Duration = Duration::from_secs(20);
 const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 /// How many accounts one command of a sweep asks about.
@@ -50,17 +49,17 @@ const SWEEP_CHUNK: usize = 500;
 pub struct Cascade {
     users: Users,
     admins: Admins,
-    movies: Movies,
+    belongings: Arc<dyn Belongings>,
     progress: Progress,
 }
 
 /// What is known here of deletions that are not complete: refreshed by deleting, and at each sweep.
 #[derive(Clone)]
 struct Progress {
-    /// Deleted accounts whose movies have not all gone yet.
+    /// Deleted accounts that may still have belongings.
     unfinished: Arc<Mutex<HashSet<UserId>>>,
     backlog: IntGauge,
-    marks: IntGauge,
+    tombstones: IntGauge,
     removed: IntCounter,
     failed: IntCounter,
     swept: IntGauge,
@@ -70,31 +69,27 @@ struct Progress {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removal {
     Complete,
-    /// The account is gone; its movies are going.
+    /// The account is deleted; its belongings are being deleted.
     GoesOn,
 }
 
-/// The owner of an insert is deleted; what was inserted has been taken back.
-#[derive(Debug)]
-pub struct OwnerGone;
-
 impl Cascade {
     #[must_use]
-    pub fn new(users: Users, admins: Admins, movies: Movies) -> Self {
-        Self { users, admins, movies, progress: Progress::new() }
+    pub fn new(users: Users, admins: Admins, belongings: Arc<dyn Belongings>) -> Self {
+        Self { users, admins, belongings, progress: Progress::new() }
     }
 
     #[must_use]
     pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
-        let Progress { backlog, marks, removed, failed, swept, .. } = self.progress.clone();
-        vec![Box::new(backlog), Box::new(marks), Box::new(removed), Box::new(failed), Box::new(swept)]
+        let Progress { backlog, tombstones, removed, failed, swept, .. } = self.progress.clone();
+        vec![Box::new(backlog), Box::new(tombstones), Box::new(removed), Box::new(failed), Box::new(swept)]
     }
 
     /// Deletes an account. The deletion continues when the caller no longer waits. `record` runs once the
-    /// account is marked; if the database fails before, a sweep records the deletion that it finishes.
+    /// account is a tombstone; if the database fails before, a sweep records the deletion that it finishes.
     ///
     /// # Errors
-    /// When the database fails before the account is marked; inside, when this is the last admin.
+    /// When the database fails before the account is a tombstone; inside, when this is the last admin.
     pub async fn remove_account(
         &self,
         id: UserId,
@@ -102,13 +97,13 @@ impl Cascade {
     ) -> Result<Result<Removal, LastAdmin>, StoreError> {
         let own = self.clone();
         // A task: whether the caller stays connected must not matter.
-        let marked = tokio::spawn(async move {
+        let buried = tokio::spawn(async move {
             match own.admins.begin_leaving(id).await? {
                 Ok(()) => Ok(Ok(own.finish(id, record).await?)),
                 Err(LastAdmin) => Ok(Err(LastAdmin)),
             }
         });
-        let movies = match marked.await.map_err(|error| StoreError::Unavailable(error.to_string()))? {
+        let movies = match buried.await.map_err(|error| StoreError::Unavailable(error.to_string()))? {
             Ok(Ok(movies)) => movies,
             Ok(Err(LastAdmin)) => return Ok(Err(LastAdmin)),
             Err(error) => return Err(error),
@@ -123,28 +118,28 @@ impl Cascade {
         }))
     }
 
-    /// Everything after the first step. What comes after the mark is a task of its own: the account is gone, so a
+    /// Everything after the first step. What comes after the tombstone is a task of its own: the account is deleted, so a
     /// failure there only leaves work for the next sweep.
     async fn finish(
         &self,
         id: UserId,
         record: impl FnOnce(),
     ) -> Result<JoinHandle<Result<(), StoreError>>, StoreError> {
-        self.users.mark(id).await?;
+        self.users.bury(id).await?;
         record();
         let own = self.clone();
         own.progress.begin(&[id]);
         Ok(tokio::spawn(async move {
             let left = own.admins.end_leaving(id).await;
-            own.remove_movies(&[id]).await.and(left)
+            own.remove_belongings(&[id]).await.and(left)
         }))
     }
 
-    async fn remove_movies(&self, owners: &[UserId]) -> Result<(), StoreError> {
+    async fn remove_belongings(&self, owners: &[UserId]) -> Result<(), StoreError> {
         loop {
             // What could not be asked may still be there.
             let removed =
-                self.movies.remove_batch_of(owners).await.inspect_err(|_| self.progress.begin(owners))?;
+                self.belongings.remove_batch_of(owners).await.inspect_err(|_| self.progress.begin(owners))?;
             if removed.is_empty() {
                 self.progress.end(owners);
                 return Ok(());
@@ -152,34 +147,6 @@ impl Cascade {
             self.progress.begin(&removed);
             self.progress.removed.inc_by(removed.len().try_into().unwrap_or(0));
         }
-    }
-
-    /// Looks, at the primary and after the insert, whether the owner still stands.
-    ///
-    /// # Errors
-    /// When the database fails: then the movies stay, and if the owner is marked, the sweep takes
-    /// them. Inside, when the owner is gone: then so are the movies.
-    pub async fn confirm<T>(&self, inserted: Unconfirmed<T>) -> Result<Result<T, OwnerGone>, StoreError> {
-        if self.users.is_alive(inserted.owner()).await? {
-            return Ok(Ok(inserted.confirmed()));
-        }
-        self.movies.take_back(&inserted).await?;
-        Ok(Err(OwnerGone))
-    }
-
-    /// The same for a run of many inserts, which waits for a database that is away. When the owner is
-    /// gone, everything that the owner had goes, and with it what the run put in before.
-    ///
-    /// # Errors
-    /// When the database fails for good.
-    pub async fn confirm_run<T>(&self, inserted: Unconfirmed<T>) -> Result<Result<T, OwnerGone>, StoreError> {
-        let owner = inserted.owner();
-        if patiently(|| self.users.is_alive(owner)).await? {
-            return Ok(Ok(inserted.confirmed()));
-        }
-        let owners = [owner];
-        patiently(|| self.remove_movies(&owners)).await?;
-        Ok(Err(OwnerGone))
     }
 
     /// Finishes what others have begun: at the start, and every minute until `shutdown`.
@@ -206,14 +173,14 @@ impl Cascade {
         for id in self.admins.leaving().await? {
             outcome = outcome.and(self.finish_leaving(id).await);
         }
-        let marked = self.users.marked().await?;
-        self.progress.marks.set(marked.len().try_into().unwrap_or(i64::MAX));
-        for chunk in marked.chunks(SWEEP_CHUNK) {
-            match self.sweep_marked(chunk).await {
+        let tombstones = self.users.tombstones().await?;
+        self.progress.tombstones.set(tombstones.len().try_into().unwrap_or(i64::MAX));
+        for chunk in tombstones.chunks(SWEEP_CHUNK) {
+            match self.sweep_tombstones(chunk).await {
                 Err(StoreError::Other(error)) if chunk.len() > 1 => {
                     tracing::warn!(%error, "a sweep of many deleted accounts failed; now one at a time");
                     for id in chunk {
-                        outcome = outcome.and(self.sweep_marked(&[*id]).await);
+                        outcome = outcome.and(self.sweep_tombstones(&[*id]).await);
                     }
                 }
                 result => outcome = outcome.and(result),
@@ -224,15 +191,15 @@ impl Cascade {
 
     /// Begun by a server that died, or just being done by one that lives: both are fine.
     async fn finish_leaving(&self, id: UserId) -> Result<(), StoreError> {
-        self.users.mark(id).await?;
+        self.users.bury(id).await?;
         // Before the list forgets the account: otherwise a server that dies in between leaves no line.
         audit::record_swept(id);
         self.admins.end_leaving(id).await
     }
 
-    async fn sweep_marked(&self, ids: &[UserId]) -> Result<(), StoreError> {
-        self.remove_movies(ids).await?;
-        self.users.forget_old_marks(ids).await
+    async fn sweep_tombstones(&self, ids: &[UserId]) -> Result<(), StoreError> {
+        self.remove_belongings(ids).await?;
+        self.users.remove_old_tombstones(ids).await
     }
 }
 
@@ -244,7 +211,7 @@ impl Progress {
                 "movie_bag_cascade_backlog",
                 "Deleted accounts whose movies have not all gone, as far as this server knows.",
             ),
-            marks: gauge(
+            tombstones: gauge(
                 "movie_bag_cascade_marks",
                 "Accounts deleted in the last day, at the last sweep; their movies are looked for again.",
             ),

@@ -55,7 +55,7 @@ impl CurrentUser {
             Some(account) if account.generation == token.generation && !is_revoked => {
                 Ok(Self { account, token })
             }
-            // Deleted, marked, of another generation, or logged out.
+            // Deleted, of another generation, or logged out.
             _ => Err(Problem::RevokedToken),
         }
     }

@@ -14,11 +14,12 @@
 //! | what is mailed | [`letters`] |
 //! | what is in the audit log | [`audit`] |
 //! | how accounts are stored, who is admin | [`store`] |
-//! | what happens when an account is deleted | [`deletion`] |
+//! | what happens when an account is deleted | [`deletion`]; what is deleted with it: [`belongings`] |
 //! | `/api/auth`, `/api/users/me`, `/api/admin` | [`routes`] |
 //! | how the service takes all this in | [`mod@stage`] |
 
 pub mod audit;
+pub mod belongings;
 pub mod deletion;
 pub mod guard;
 pub mod letters;
@@ -32,6 +33,7 @@ pub mod store;
 pub mod throttle;
 pub mod token;
 
+pub use belongings::Belongings;
 pub use deletion::Cascade;
 pub use guard::{Admin, CurrentUser};
 pub use model::{Account, EmailAddress, EmailRule, Role, UserView};

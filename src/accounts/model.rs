@@ -122,7 +122,7 @@ impl Rule for RoleRule {
     }
 }
 
-/// An account that is not marked as deleted.
+/// An account that is not deleted.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Account {
     #[serde(rename = "_id")]

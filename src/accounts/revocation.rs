@@ -15,8 +15,8 @@ use super::token::VerifiedToken;
 use crate::mongo::{
     COMMAND, StoreError,
     batches::Batches,
-    by_id::{ById, Identified},
-    indexes, within,
+    by_id::{ById, HasId},
+    indexes, inserting,
 };
 
 /// A document stays longer than its token by this much: the database's clock, which forgets it, and the
@@ -37,7 +37,7 @@ struct RevokedToken {
     jti: String,
 }
 
-impl Identified for RevokedToken {
+impl HasId for RevokedToken {
     const PLURAL: &'static str = "find_revoked_tokens";
 
     type Id = String;
@@ -71,8 +71,8 @@ impl RevokedTokens {
             "user": token.user,
             "forgotten_at": DateTime::from_millis(forgotten_at),
         };
-        match within(COMMAND, self.tokens.insert_one(document)).await {
-            Ok(_) | Err(StoreError::Duplicate) => Ok(()),
+        match inserting(COMMAND, indexes::ID, self.tokens.insert_one(document)).await {
+            Ok(_) | Err(StoreError::Duplicate(indexes::ID)) => Ok(()),
             Err(error) => Err(error),
         }
     }

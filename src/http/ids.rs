@@ -13,6 +13,8 @@ use utoipa::{
     },
 };
 
+use super::problem::Problem;
+
 /// The form of every id that a client reads and sends.
 fn parse(text: &str) -> Option<ObjectId> {
     let lower_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
@@ -83,10 +85,32 @@ macro_rules! id {
     };
 }
 
-/// An id in a path. A malformed one is answered like an unknown one, but only after everything that is
-/// checked before the document: so it is `None`, and no reason to pass the route over.
+/// An id in a path. Malformed or unknown, the answer is the same 404. The handler asks for the id after its guards,
+/// so a malformed one is no reason for Rocket to pass the route over.
 #[derive(Debug, Clone, Copy)]
-pub struct PathId<T>(pub Option<T>);
+pub struct PathId<T>(Option<T>);
+
+/// An id that a path can have.
+pub trait InPath: Sized {
+    /// The answer when the path has no such id.
+    const NOT_FOUND: Problem;
+}
+
+impl<T: InPath> PathId<T> {
+    /// # Errors
+    /// 404 for what cannot be an id.
+    pub fn or_not_found(self) -> Result<T, Problem> {
+        self.0.ok_or(T::NOT_FOUND)
+    }
+}
+
+impl InPath for UserId {
+    const NOT_FOUND: Problem = Problem::UserNotFound;
+}
+
+impl InPath for MovieId {
+    const NOT_FOUND: Problem = Problem::MovieNotFound;
+}
 
 impl<T: PartialSchema> IntoParams for PathId<T> {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {

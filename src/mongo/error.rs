@@ -4,14 +4,17 @@
 
 use std::{future::IntoFuture, time::Duration};
 
+use bson::Document;
 use mongodb::error::{CommandError, Error, ErrorKind, IndexedWriteError, WriteFailure};
+
+use super::indexes;
 
 /// A failed command. Several callers may have shared it: each gets a clone.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// A unique index refused the document.
-    #[error("a unique index refused the document")]
-    Duplicate,
+    /// The unique index of this name refused the document.
+    #[error("the unique index {0} refused the document")]
+    Duplicate(&'static str),
     /// The database is away, or changing its primary: later it will work. A write may have been done.
     #[error("the database is away: {0}")]
     Unavailable(String),
@@ -37,7 +40,7 @@ const PASSING: &[i32] =
 impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
         if is_duplicate(&error) {
-            Self::Duplicate
+            Self::Duplicate(refusing_index(&error))
         } else if is_passing(&error) {
             Self::Unavailable(reason(&error))
         } else {
@@ -50,7 +53,7 @@ impl From<Error> for StoreError {
 impl From<&IndexedWriteError> for StoreError {
     fn from(refused: &IndexedWriteError) -> Self {
         match refused.code {
-            DUPLICATE_KEY => Self::Duplicate,
+            DUPLICATE_KEY => Self::Duplicate(indexes::UNNAMED),
             code if PASSING.contains(&code) => Self::Unavailable(refused.message.clone()),
             code => Self::Other(Box::new(Error::custom(format!("{} ({code})", refused.message)))),
         }
@@ -71,6 +74,15 @@ pub(crate) fn code(error: &Error) -> Option<i32> {
         ErrorKind::Command(error) => Some(error.code),
         _ => None,
     }
+}
+
+/// Which index it was. `findAndModify` has the keys of the index in its answer; of an insert, the driver keeps
+/// a code and a text alone, so there the caller names the index ([`inserting`]).
+fn refusing_index(error: &Error) -> &'static str {
+    let keys = error.server_response().and_then(|answer| answer.get_document("keyPattern").ok());
+    keys.and_then(|keys| Document::try_from(keys).ok())
+        .and_then(|keys| indexes::unique_by(&keys))
+        .unwrap_or(indexes::UNNAMED)
 }
 
 fn is_duplicate(error: &Error) -> bool {
@@ -111,6 +123,21 @@ pub async fn within<T>(
         Ok(result) => Ok(result?),
         Err(_) => Err(StoreError::Unavailable(format!("no answer in {} ms", limit.as_millis()))),
     }
+}
+
+/// Runs an insert that this unique index alone can refuse: whatever else must be unique is new.
+///
+/// # Errors
+/// [`StoreError::Duplicate`] with that index, and those of [`within`].
+pub async fn inserting<T>(
+    limit: Duration,
+    index: &'static str,
+    insert: impl IntoFuture<Output = mongodb::error::Result<T>>,
+) -> Result<T, StoreError> {
+    within(limit, insert).await.map_err(|error| match error {
+        StoreError::Duplicate(_) => StoreError::Duplicate(index),
+        error => error,
+    })
 }
 
 /// Asks again while the database is away, with half a minute of pauses in all: for a command line,

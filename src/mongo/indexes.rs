@@ -18,6 +18,13 @@ pub const ROLES: &str = "roles";
 pub const REVOKED_TOKENS: &str = "revoked_tokens";
 pub const THROTTLE: &str = "throttle";
 
+/// The unique indexes, by the names that [`super::StoreError::Duplicate`] carries.
+pub const ID: &str = "_id_";
+pub const EMAIL_UNIQUE: &str = "email_unique";
+pub const NAME_YEAR_UNIQUE: &str = "name_year_unique";
+/// For an answer that does not say which.
+pub const UNNAMED: &str = "without a name";
+
 /// How long the making of a collection's indexes may take: some minutes for each million movies.
 const BUILD: Duration = Duration::from_hours(4);
 /// The server's reply when a collection is not there.
@@ -90,19 +97,27 @@ pub fn name_collation() -> Collation {
     Collation::builder().locale("en").strength(CollationStrength::Tertiary).build()
 }
 
+/// The unique index over these keys.
+pub(super) fn unique_by(keys: &Document) -> Option<&'static str> {
+    if keys.keys().eq(["_id"]) {
+        return Some(ID);
+    }
+    all().into_iter().find(|index| index.unique && index.keys.keys().eq(keys.keys())).map(|index| index.name)
+}
+
 fn all() -> Vec<Index> {
     let alive = || Some(doc! { "email": { "$exists": true } });
     vec![
-        // An email belongs to one account. A marked account has none: its email is free again.
+        // An email belongs to one account. A tombstone has none: its email is free again.
         Index {
-            name: "email_unique",
+            name: EMAIL_UNIQUE,
             keys: doc! { "email": 1 },
             unique: true,
             only: alive(),
             ..Index::of_users()
         },
         Index { name: "newest_first", keys: newest_first(), only: alive(), ..Index::of_users() },
-        // What the cascade has still to look after.
+        // The tombstones, for the sweep. A database has the index under this name.
         Index {
             name: "marked",
             keys: doc! { "deleted_at": 1 },
@@ -125,7 +140,7 @@ fn all() -> Vec<Index> {
         Index { name: "expires_at", keys: doc! { "expires_at": 1 }, forgets: true, ..Index::of(THROTTLE) },
         // A name is taken once per year; no year counts as a year of its own.
         Index {
-            name: "name_year_unique",
+            name: NAME_YEAR_UNIQUE,
             keys: doc! { "name": 1, "year": 1 },
             unique: true,
             ..Index::of_movies()

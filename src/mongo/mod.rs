@@ -23,5 +23,5 @@ pub mod schema;
 mod sightings;
 
 pub use connection::{BATCH, COMMAND, ConnectError, Connection, parse, ping};
-pub use error::{StoreError, patiently, within};
+pub use error::{StoreError, inserting, patiently, within};
 pub mod versions;

@@ -7,7 +7,7 @@
 use bson::{Document, doc};
 use mongodb::Database;
 
-use super::{BATCH, StoreError, within};
+use super::{BATCH, StoreError, indexes, inserting, within};
 
 pub const SCHEMA: &str = "schema";
 /// The one document of the collection.
@@ -38,14 +38,18 @@ pub async fn ensure(database: &Database) -> Result<(), SchemaError> {
     let schema = database.collection::<Document>(SCHEMA);
     let found = match within(BATCH, schema.find_one(doc! { "_id": ID })).await? {
         Some(found) => found,
-        None => match within(BATCH, schema.insert_one(doc! { "_id": ID, "version": VERSION })).await {
-            Ok(_) => return Ok(()),
-            // Another one who starts now was faster; it may be a newer one.
-            Err(StoreError::Duplicate) => {
-                within(BATCH, schema.find_one(doc! { "_id": ID })).await?.unwrap_or_default()
+        None => {
+            match inserting(BATCH, indexes::ID, schema.insert_one(doc! { "_id": ID, "version": VERSION }))
+                .await
+            {
+                Ok(_) => return Ok(()),
+                // Another one who starts now was faster; it may be a newer one.
+                Err(StoreError::Duplicate(indexes::ID)) => {
+                    within(BATCH, schema.find_one(doc! { "_id": ID })).await?.unwrap_or_default()
+                }
+                Err(error) => return Err(error.into()),
             }
-            Err(error) => return Err(error.into()),
-        },
+        }
     };
     let database = database.name().to_owned();
     let version = match found.get("version") {

@@ -1,25 +1,16 @@
 //! What a list of movies can be asked for: typed and listed, never an operator from the wire.
 
-use std::sync::Arc;
-
-use bson::{Bson, Document, doc};
-use rocket::{
-    Request,
-    request::{FromRequest, Outcome},
-};
-
 use super::{
     model::{CASTS, GENRES, OTHERS, YEAR},
-    selection::Selection,
-    sort::{Direction, Sort},
+    sort::Sort,
 };
 use crate::http::{
     fields::{has_control, normalized},
     ids::UserId,
-    page::Paging,
     problem::Problem,
-    query::{Query, flag, invalid},
+    query::{Query, invalid},
 };
+use bson::{Bson, Document, doc};
 
 /// The longest search text, in characters.
 pub(super) const MAX_SEARCH: usize = 200;
@@ -63,7 +54,7 @@ pub(super) struct Part {
 }
 
 impl MovieFilter {
-    fn read(query: &mut Query<'_>) -> Result<Self, Problem> {
+    pub(super) fn read(query: &mut Query<'_>) -> Result<Self, Problem> {
         let mut exact = Vec::new();
         for Exact { parameter, field, length } in EXACT {
             let given = query.all(parameter);
@@ -151,7 +142,7 @@ impl MovieFilter {
     }
 
     /// The parameters that read as this filter.
-    fn parameters(&self) -> Vec<(&'static str, String)> {
+    pub(super) fn parameters(&self) -> Vec<(&'static str, String)> {
         let mut all: Vec<_> = self.search.iter().map(|search| ("q", search.clone())).collect();
         for exact in EXACT {
             let values =
@@ -230,82 +221,4 @@ fn search(value: &str) -> Result<String, Problem> {
     let value = text("q", value, MAX_SEARCH)?;
     let words: Vec<&str> = value.split(|c: char| c.is_whitespace() || matches!(c, '"' | '-')).collect();
     Ok(words.join(" ").trim().to_owned())
-}
-
-/// The query of a list of movies.
-pub struct MovieQuery {
-    pub filter: Arc<MovieFilter>,
-    pub sort: Sort,
-    pub selection: Selection,
-    pub paging: Paging,
-    /// Whether to count all that match.
-    pub count: bool,
-}
-
-/// The query of the caller's own movies: the same without `added_by`.
-pub struct MyMovieQuery(pub MovieQuery);
-
-/// The query of the facets: the filters alone.
-pub struct FacetQuery(pub MovieFilter);
-
-impl MovieQuery {
-    fn read(query: &mut Query<'_>) -> Result<Self, Problem> {
-        let filter = MovieFilter::read(query)?;
-        let rule = "must be created_at, name or year, each also with '-', or, with q, relevance";
-        let usable = |sort: &Sort| filter.search.is_some() || *sort != Sort::Relevance;
-        let sort = query.parsed("sort", rule, |text| Sort::parse(text).filter(usable))?;
-        let default =
-            if filter.search.is_some() { Sort::Relevance } else { Sort::CreatedAt(Direction::Descending) };
-        let selection = Selection::read(query)?;
-        let count = query.parsed("count", "must be true or false", flag)?;
-        let mut parameters = filter.parameters();
-        parameters.extend(sort.map(|sort| ("sort", sort.parameter())));
-        parameters.extend(selection.parameter().map(|fields| ("fields", fields)));
-        parameters.extend(count.map(|count| ("count", count.to_string())));
-        Ok(Self {
-            sort: sort.unwrap_or(default),
-            selection,
-            paging: Paging::read(query, parameters)?,
-            count: count.unwrap_or(false),
-            filter: Arc::new(filter),
-        })
-    }
-
-    /// What a cursor of this list is bound to.
-    #[must_use]
-    pub fn binding(&self) -> String {
-        format!("movies {} {:?}", self.filter.condition(), self.sort)
-    }
-}
-
-#[rocket::async_trait]
-impl<'r> FromRequest<'r> for MovieQuery {
-    type Error = Problem;
-
-    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
-        Query::guard(request, Self::read)
-    }
-}
-
-#[rocket::async_trait]
-impl<'r> FromRequest<'r> for MyMovieQuery {
-    type Error = Problem;
-
-    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
-        Query::guard(request, |query| {
-            if query.one("added_by")?.is_some() {
-                return Err(invalid("added_by", "is not a parameter of this route"));
-            }
-            MovieQuery::read(query).map(Self)
-        })
-    }
-}
-
-#[rocket::async_trait]
-impl<'r> FromRequest<'r> for FacetQuery {
-    type Error = Problem;
-
-    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
-        Query::guard(request, |query| MovieFilter::read(query).map(Self))
-    }
 }

@@ -29,4 +29,4 @@ pub mod view;
 
 pub use stage::Limits;
 pub use stage::{Documented, stage};
-pub use store::{Movies, Unconfirmed};
+pub use store::Movies;

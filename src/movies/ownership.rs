@@ -6,16 +6,21 @@
 use bson::{Document, doc};
 use serde::Deserialize;
 
-use crate::http::{
-    conditional::IfMatch,
-    ids::{MovieId, UserId},
-};
+use crate::http::ids::{MovieId, UserId};
+
+/// Which versions of a movie a write is meant for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Precondition {
+    AnyVersion,
+    /// One of these; an empty list is met by none.
+    OneOf(Vec<i64>),
+}
 
 /// The filter of every write to a movie that exists.
 #[must_use]
-pub fn owned(id: MovieId, owner: UserId, precondition: &IfMatch) -> Document {
+pub fn owned(id: MovieId, owner: UserId, precondition: &Precondition) -> Document {
     let mut filter = doc! { "_id": id, "added_by": owner };
-    if let IfMatch::Versions(versions) = precondition {
+    if let Precondition::OneOf(versions) = precondition {
         filter.insert("version", doc! { "$in": versions });
     }
     filter

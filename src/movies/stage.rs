@@ -8,30 +8,30 @@ use super::{
     model::{MovieInput, MoviePatch},
     routes::{
         described::{MoviePage, MovieSelection, Suggestions},
-        movies as routes, rate,
+        facets, lists, movie, rate, suggest,
     },
     store::{
-        catalogue::Suggestion,
         facets::{FacetCounter, Facets},
+        suggestions::Suggestion,
     },
     view::MovieView,
 };
 use crate::{http::deadline::limited, telemetry::metrics};
 
-/// The routes of this feature; a new one is added here and to the list in [`stage`], and says what it answers in `openapi.rs`.
+/// The routes of this feature; a new one is added here and to the list in [`stage`], and says beside itself what it answers.
 #[derive(OpenApi)]
 #[openapi(
     paths(
-        routes::list,
-        routes::create,
-        routes::suggest,
-        routes::facets,
-        events::follow,
-        routes::get,
-        routes::replace,
-        routes::patch,
-        routes::delete,
-        routes::my_movies,
+        lists::list,
+        movie::create,
+        suggest::suggest,
+        facets::facets,
+        events::route::follow,
+        movie::get,
+        movie::replace,
+        movie::patch,
+        movie::delete,
+        lists::my_movies,
     ),
     components(schemas(
         MovieView,
@@ -60,14 +60,14 @@ pub struct Limits {
 pub fn stage(movies: Movies, limits: Limits) -> AdHoc {
     AdHoc::on_ignite("movies", move |rocket| async move {
         let catalogue = routes![
-            routes::list,
-            routes::create,
-            routes::suggest,
-            routes::facets,
-            routes::get,
-            routes::replace,
-            routes::patch,
-            routes::delete
+            lists::list,
+            movie::create,
+            suggest::suggest,
+            facets::facets,
+            movie::get,
+            movie::replace,
+            movie::patch,
+            movie::delete
         ];
         let events = events::Events::new(movies.clone(), limits.listeners);
         let cached = movies.clone();
@@ -80,8 +80,8 @@ pub fn stage(movies: Movies, limits: Limits) -> AdHoc {
             .manage(rate::WriteRate::new(limits.writes_per_minute))
             .mount("/api/movies", limited(catalogue))
             // Without the limit of time: a stream of events has no end.
-            .mount("/api/movies", crate::http::refusal::guarded(routes![events::follow]))
-            .mount("/api/users", limited(routes![routes::my_movies]))
+            .mount("/api/movies", crate::http::refusal::guarded(routes![events::route::follow]))
+            .mount("/api/users", limited(routes![lists::my_movies]))
             .attach(AdHoc::on_liftoff("events", |rocket| {
                 let shutdown = rocket.shutdown();
                 Box::pin(async move {

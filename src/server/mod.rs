@@ -29,6 +29,8 @@ pub mod swagger_ui;
 pub mod traces;
 pub mod web_client;
 
+use std::sync::Arc;
+
 use figment::Figment;
 use mongodb::Database;
 use rocket::{Build, Rocket, shield::Shield};
@@ -37,8 +39,8 @@ use secrecy::SecretString;
 use self::cors::Cors;
 use crate::{
     accounts::{
-        self, Cascade, Users, password::Hasher, revocation::RevokedTokens, store::admin_list::Admins,
-        throttle::Throttle, token::Tokens,
+        self, Belongings, Cascade, Users, password::Hasher, revocation::RevokedTokens,
+        store::admin_list::Admins, throttle::Throttle, token::Tokens,
     },
     config::{Settings, SettingsError},
     http::page::Cursors,
@@ -71,7 +73,9 @@ pub fn rocket(
         Admins::new(database),
         Movies::new(database).with_cache(settings.cache.movies),
     );
-    let cascade = Cascade::new(users.clone(), admins.clone(), movies.clone());
+    // What is deleted with its owner.
+    let belongings: Arc<dyn Belongings> = Arc::new(movies.clone());
+    let cascade = Cascade::new(users.clone(), admins.clone(), Arc::clone(&belongings));
     let auth = accounts::stage::auth::Parts {
         tokens: Tokens::new(secret, settings.jwt.lifetime),
         revoked: RevokedTokens::new(database),
@@ -98,7 +102,7 @@ pub fn rocket(
         .manage(Cursors::new(secret))
         .attach(mail::stage(mailer))
         .attach(accounts::stage::auth::stage(auth))
-        .attach(accounts::stage::users::stage(users, admins, cascade))
+        .attach(accounts::stage::users::stage(users, admins, belongings, cascade))
         .attach(movies::stage(
             movies,
             crate::movies::Limits {

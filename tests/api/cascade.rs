@@ -1,6 +1,9 @@
 //! What is left of an account that goes, when something comes between: held by fail points.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bson::doc;
 use movie_bag::{
@@ -13,7 +16,7 @@ use serde_json::json;
 use crate::support::{TestApp, mongod::OwnMongod};
 
 fn cascade(app: &TestApp) -> Cascade {
-    Cascade::new(Users::new(&app.database), Admins::new(&app.database), Movies::new(&app.database))
+    Cascade::new(Users::new(&app.database), Admins::new(&app.database), Arc::new(Movies::new(&app.database)))
 }
 
 /// Movies put there directly, many at a time.
@@ -58,11 +61,11 @@ async fn an_insert_whose_look_fails_is_swept_up() {
     give_movies(&app, &id, 3).await;
     cascade(&app).sweep().await.unwrap();
     assert_eq!(app.count("movies", doc! {}).await, 0);
-    assert_eq!(app.count("users", doc! {}).await, 1, "the mark stays for a day");
+    assert_eq!(app.count("users", doc! {}).await, 1, "the tombstone stays for a day");
 }
 
 #[tokio::test]
-async fn a_mark_goes_after_a_day_and_what_it_left_goes_with_it() {
+async fn a_tombstone_is_deleted_after_a_day_and_what_it_left_with_it() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let id = ann.id().await;
@@ -135,14 +138,14 @@ async fn fail(mongod: &OwnMongod, command: &str, namespace: String, mode: impl I
 }
 
 #[tokio::test]
-async fn after_the_mark_nothing_is_an_error_and_the_deletion_is_recorded() {
+async fn after_the_tombstone_nothing_is_an_error_and_the_deletion_is_recorded() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let (ann, bob) = (app.user("ann").await, app.user("bob").await);
     let movie = ann.add("Heat").await;
     let bob_id = UserId::parse(&bob.id().await).unwrap();
     let roles = format!("{}.roles", app.database.name());
-    // The first step is done, the one after the mark fails.
+    // The first step is done, the one after the tombstone fails.
     fail(&mongod, "update", roles.clone(), doc! { "skip": 1 }).await;
     ann.delete("/api/users/me").await.assert_status(202);
     fail(&mongod, "update", roles.clone(), doc! { "skip": 1 }).await;
@@ -178,7 +181,7 @@ async fn one_account_that_fails_does_not_hold_up_the_sweep() {
     cascade(&app).sweep().await.unwrap_err();
     assert_eq!(app.count("movies", doc! {}).await, 1);
     fail(&mongod, "delete", movies, "off").await;
-    // Nor does one whose deletion was begun, and cannot be marked.
+    // Nor does one whose deletion was begun, and cannot become a tombstone.
     for name in ["dan", "eve"] {
         let id = UserId::parse(&app.user(name).await.id().await).unwrap();
         Admins::new(&app.database).begin_leaving(id).await.unwrap().unwrap();
@@ -194,8 +197,8 @@ async fn a_sweep_of_many_accounts_asks_for_many_at_a_time() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let now = bson::DateTime::now();
-    let marks = (0..1_200).map(|_| doc! { "_id": bson::oid::ObjectId::new(), "deleted_at": now });
-    app.database.collection("users").insert_many(marks).await.unwrap();
+    let tombstones = (0..1_200).map(|_| doc! { "_id": bson::oid::ObjectId::new(), "deleted_at": now });
+    app.database.collection("users").insert_many(tombstones).await.unwrap();
     let asked = async || {
         let status = mongod.admin.run_command(doc! { "serverStatus": 1 }).await.unwrap();
         let commands = status.get_document("metrics").unwrap().get_document("commands").unwrap();

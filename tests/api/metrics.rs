@@ -1,6 +1,9 @@
 //! `/metrics`: what moves what, who may read it, and that nobody can make it grow.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use bson::doc;
 use futures::future::join_all;
@@ -216,7 +219,8 @@ async fn a_deletion_that_cannot_go_on_is_a_backlog_until_a_sweep_has_done_it() {
     ann.add("Heat").await;
     let id = UserId::parse(&ann.id().await).unwrap();
     let users = Users::new(&app.database);
-    let cascade = Cascade::new(users.clone(), Admins::new(&app.database), Movies::new(&app.database));
+    let cascade =
+        Cascade::new(users.clone(), Admins::new(&app.database), Arc::new(Movies::new(&app.database)));
     let backlog = || {
         let families =
             cascade.collectors().iter().flat_map(|collector| collector.collect()).collect::<Vec<_>>();

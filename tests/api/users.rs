@@ -45,11 +45,11 @@ async fn a_deleted_account_leaves_nothing() {
     ann.get("/api/users/me").await.assert_problem(401, "revoked-token");
     app.anyone().get(&hers).await.assert_problem(404, "movie-not-found");
     app.anyone().get(&his).await.assert_status(200);
-    // Nothing personal stays: the mark is an id and a time.
+    // Nothing personal stays: the tombstone is an id and a time.
     let users = app.database.collection::<bson::Document>("users");
     let id = bson::oid::ObjectId::parse_str(id).unwrap();
-    let mark = users.find_one(bson::doc! { "_id": id }).await.unwrap().unwrap();
-    assert_eq!(mark.keys().collect::<Vec<_>>(), ["_id", "deleted_at"]);
+    let tombstone = users.find_one(bson::doc! { "_id": id }).await.unwrap().unwrap();
+    assert_eq!(tombstone.keys().collect::<Vec<_>>(), ["_id", "deleted_at"]);
     // The email is free, and the name is.
     let again = app.user("ann").await;
     assert_eq!(again.get("/api/users/me").await.json()["movie_count"], 0);

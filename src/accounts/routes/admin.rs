@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{described::users as answers, me};
 use crate::{
     accounts::{
-        Admin, Cascade, Role, UserView, Users,
+        Admin, Belongings, Cascade, Role, UserView, Users,
         audit::{Audit, Event},
         model::{Account, EmailAddress, RoleRule},
         store::{
@@ -29,7 +29,6 @@ use crate::{
         reply::Reply,
     },
     mongo::keyset::Position,
-    movies::Movies,
 };
 
 /// What an admin may change of a user.
@@ -88,9 +87,9 @@ pub(in crate::accounts) async fn counts(
     _admin: Admin,
     _query: NoQuery,
     users: &State<Users>,
-    movies: &State<Movies>,
+    belongings: &State<Arc<dyn Belongings>>,
 ) -> Result<Reply, Problem> {
-    Reply::ok(&Counts { users: users.count().await?, movies: movies.count().await? })
+    Reply::ok(&Counts { users: users.count().await?, movies: belongings.count().await? })
 }
 
 /// A page of users, newest first.
@@ -137,10 +136,10 @@ pub(in crate::accounts) async fn get(
     id: PathId<UserId>,
     users: &State<Users>,
     admins: &State<Admins>,
-    movies: &State<Movies>,
+    belongings: &State<Arc<dyn Belongings>>,
 ) -> Result<Reply, Problem> {
     let account = find(users, id).await?;
-    Reply::ok(&me::whole(&account, admins, movies).await?)
+    Reply::ok(&me::whole(&account, admins, belongings).await?)
 }
 
 /// Gives or takes the role `admin`.
@@ -159,7 +158,7 @@ pub(in crate::accounts) async fn change_role(
     id: PathId<UserId>,
     users: &State<Users>,
     admins: &State<Admins>,
-    movies: &State<Movies>,
+    belongings: &State<Arc<dyn Belongings>>,
     body: MergePatchBody<RoleChange>,
 ) -> Result<Reply, Problem> {
     let account = find(users, id).await?;
@@ -171,7 +170,7 @@ pub(in crate::accounts) async fn change_role(
     }
     let event = if body.0.role == Role::Admin { Event::RoleGranted } else { Event::RoleRevoked };
     audit.record_by(event, account.id, admin.0);
-    Reply::ok(&me::whole(&account, admins, movies).await?)
+    Reply::ok(&me::whole(&account, admins, belongings).await?)
 }
 
 /// Deletes a user with all their movies.
@@ -195,6 +194,5 @@ pub(in crate::accounts) async fn delete(
 }
 
 async fn find(users: &Users, id: PathId<UserId>) -> Result<Arc<Account>, Problem> {
-    let id = id.0.ok_or(Problem::UserNotFound)?;
-    users.find(id).await?.ok_or(Problem::UserNotFound)
+    users.find(id.or_not_found()?).await?.ok_or(Problem::UserNotFound)
 }

@@ -20,7 +20,7 @@ use crate::{
         query::NoQuery,
         reply::Reply,
     },
-    mongo::StoreError,
+    mongo::{StoreError, indexes},
 };
 
 /// What signup takes: no role, and nothing else that the server decides.
@@ -88,7 +88,7 @@ pub(in crate::accounts) async fn signup(
     // Never looked up first: the unique index decides, also between two at once.
     let account = match users.insert(email, &hash).await {
         Ok(account) => account,
-        Err(StoreError::Duplicate) => {
+        Err(StoreError::Duplicate(indexes::EMAIL_UNIQUE)) => {
             asked.count().await?;
             attempt.count().await?;
             return Err(Problem::EmailTaken);

@@ -1,11 +1,13 @@
 //! `PATCH /api/users/me`: a new email, a new password, or both, for whoever knows the password.
 
+use std::sync::Arc;
+
 use rocket::{State, patch};
 
 use super::{described::users as answers, me};
 use crate::{
     accounts::{
-        CurrentUser, Users,
+        Belongings, CurrentUser, Users,
         audit::{Audit, Event},
         letters,
         model::{Account, EmailAddress, EmailRule},
@@ -24,8 +26,7 @@ use crate::{
         reply::Reply,
     },
     mail::Mailer,
-    mongo::StoreError,
-    movies::Movies,
+    mongo::{StoreError, indexes},
 };
 
 /// How often a change is tried again because the hash was renewed in between: that happens once at most.
@@ -65,7 +66,7 @@ pub(in crate::accounts) async fn change_me(
     _query: NoQuery,
     users: &State<Users>,
     admins: &State<Admins>,
-    movies: &State<Movies>,
+    belongings: &State<Arc<dyn Belongings>>,
     hasher: &State<Hasher>,
     throttle: &State<Throttle>,
     mailer: &State<Mailer>,
@@ -102,7 +103,7 @@ pub(in crate::accounts) async fn change_me(
                 verified = verify(&user, users, hasher, &current_password, &who).await?;
             }
             Ok(None) => return Err(Problem::RevokedToken),
-            Err(StoreError::Duplicate) => {
+            Err(StoreError::Duplicate(indexes::EMAIL_UNIQUE)) => {
                 // It tells that somebody has this email: not as often as one likes, whatever else succeeds.
                 if let Some(asked) = asked {
                     asked.count().await?;
@@ -116,7 +117,7 @@ pub(in crate::accounts) async fn change_me(
         asked.forgive().await;
     }
     announce(&audit, mailer, &verified, &account, change.password_hash.is_some());
-    Reply::ok(&me::whole(&account, admins, movies).await?)
+    Reply::ok(&me::whole(&account, admins, belongings).await?)
 }
 
 /// What is stored now, if the password is right and the token of the request still good.

@@ -1,18 +1,19 @@
 //! `/api/users/me`: the caller's own account.
 
+use std::sync::Arc;
+
 use rocket::{State, delete, get};
 
 use super::described::users as answers;
 use crate::{
     accounts::{
-        Cascade, CurrentUser, Role, UserView,
+        Belongings, Cascade, CurrentUser, Role, UserView,
         audit::{Audit, Event},
         deletion::Removal,
         model::Account,
         store::admin_list::{Admins, LastAdmin},
     },
     http::{ids::UserId, problem::Problem, query::NoQuery, reply::Reply},
-    movies::Movies,
 };
 
 /// The caller's account.
@@ -22,9 +23,9 @@ pub(in crate::accounts) async fn me(
     user: CurrentUser,
     _query: NoQuery,
     admins: &State<Admins>,
-    movies: &State<Movies>,
+    belongings: &State<Arc<dyn Belongings>>,
 ) -> Result<Reply, Problem> {
-    Reply::ok(&whole(&user.account, admins, movies).await?)
+    Reply::ok(&whole(&user.account, admins, belongings).await?)
 }
 
 /// Deletes the caller's account with all its movies.
@@ -49,10 +50,10 @@ pub(in crate::accounts) async fn delete_me(
 pub(in crate::accounts) async fn whole(
     account: &Account,
     admins: &Admins,
-    movies: &Movies,
+    belongings: &Arc<dyn Belongings>,
 ) -> Result<UserView, Problem> {
     let role = if admins.contains(account.id).await? { Role::Admin } else { Role::User };
-    let movie_count = movies.count_of(account.id).await?;
+    let movie_count = belongings.count_of(account.id).await?;
     Ok(UserView::new(account, role).with_movie_count(movie_count))
 }
 

@@ -1,11 +1,13 @@
 //! How the service takes in accounts: their routes, their state, and the sweep after deleted ones.
 
+use std::sync::Arc;
+
 use rocket::{fairing::AdHoc, routes};
 use utoipa::OpenApi;
 
 use crate::{
     accounts::{
-        Cascade, Role, UserView, Users,
+        Belongings, Cascade, Role, UserView, Users,
         routes::{
             admin::{self, Counts, RoleChange},
             change_me,
@@ -38,13 +40,14 @@ pub struct Documented;
 
 /// Mounts the routes and keeps the cascade going.
 #[must_use]
-pub fn stage(users: Users, admins: Admins, cascade: Cascade) -> AdHoc {
+pub fn stage(users: Users, admins: Admins, belongings: Arc<dyn Belongings>, cascade: Cascade) -> AdHoc {
     AdHoc::on_ignite("users", |rocket| async move {
         metrics::register(&rocket, cascade.collectors());
         metrics::register(&rocket, users.collectors());
         rocket
             .manage(users)
             .manage(admins)
+            .manage(belongings)
             .manage(cascade.clone())
             .mount("/api/users", limited(routes![me::me, change_me::change_me, me::delete_me]))
             .mount(

@@ -4,8 +4,8 @@
 //! changes come one after the other: revoking a role, deleting an account (one's own, or by an
 //! admin), granting.
 //!
-//! Deleting an account touches a second document, the user's mark. Between the two a grant could
-//! make an admin of a user who is going, and the list would count a ghost. So a deletion first
+//! Deleting an account touches a second document, the user's tombstone. Between the two a grant could
+//! make an admin of a user who is being deleted, and the list would count a ghost. So a deletion first
 //! enters the user under `leaving` and raises `revision`; a grant reads the revision, looks whether
 //! the user is there, and writes only at that revision. Whoever comes second sees the other.
 
@@ -16,7 +16,7 @@ use serde::Deserialize;
 use super::users::Users;
 use crate::{
     http::ids::UserId,
-    mongo::{COMMAND, StoreError, indexes, within},
+    mongo::{COMMAND, StoreError, indexes, inserting, within},
 };
 
 const ID: &str = "admin";
@@ -56,8 +56,8 @@ impl Admins {
     /// When the database fails.
     pub async fn ensure(&self) -> Result<(), StoreError> {
         let empty = doc! { "_id": ID, "members": [], "leaving": [], "revision": 0_i64 };
-        match within(COMMAND, self.roles.insert_one(empty)).await {
-            Ok(_) | Err(StoreError::Duplicate) => Ok(()),
+        match inserting(COMMAND, indexes::ID, self.roles.insert_one(empty)).await {
+            Ok(_) | Err(StoreError::Duplicate(indexes::ID)) => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -92,7 +92,7 @@ impl Admins {
     /// Makes a user admin.
     ///
     /// # Errors
-    /// When the database fails; inside, when the user is gone or going.
+    /// When the database fails; inside, when the user is deleted or being deleted.
     pub async fn grant(&self, users: &Users, id: UserId) -> Result<Result<(), NoSuchUser>, StoreError> {
         for _ in 0..ATTEMPTS {
             let list = self.list().await?;
@@ -130,7 +130,7 @@ impl Admins {
         self.unless_last(id, update).await
     }
 
-    /// The step after the mark: from here on the mark itself keeps the role away.
+    /// The step after the tombstone: from here on the tombstone itself keeps the role away.
     ///
     /// # Errors
     /// When the database fails.

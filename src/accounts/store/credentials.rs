@@ -52,7 +52,7 @@ pub struct AccountChange {
 }
 
 /// The filter of every write that follows from a verified password: nothing that was verified has
-/// changed since, and the account is not marked.
+/// changed since, and the account is no tombstone.
 fn unchanged(verified: &Credentials) -> Document {
     let mut filter = alive(verified.id);
     filter.insert("password_hash", verified.password_hash.as_stored());
@@ -112,7 +112,7 @@ impl Users {
         within(BATCH, find).await.map(|found| found.map(|found| found.password_hash))
     }
 
-    /// Stores the same password's dearer hash, unless the password has changed since it was verified.
+    /// Stores a more expensive hash of the same password, unless the password has changed since it was verified.
     ///
     /// # Errors
     /// When the database fails.

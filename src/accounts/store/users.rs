@@ -1,7 +1,7 @@
 //! The collection `users`. What proves who somebody is has a file of its own: [`super::credentials`].
 //!
-//! An account that is deleted is *marked*: everything goes from its document but the id and the
-//! time. Every filter here looks past the marked; only the cascade asks for them.
+//! A deleted account leaves a *tombstone*: a document with its id and the time, and nothing personal. Every filter
+//! here looks past tombstones; only [`crate::accounts::deletion`] asks for them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,15 +20,15 @@ use crate::{
     mongo::{
         BATCH, COMMAND, StoreError,
         batches::Batches,
-        by_id::{ById, Identified},
-        indexes,
+        by_id::{ById, HasId},
+        indexes, inserting,
         keyset::{Position, newest_first, older_than},
         within,
     },
 };
 
-/// How long a mark stays: longer than any insert may be stalled on its way.
-const MARK_LIFETIME: Duration = Duration::from_hours(24);
+/// How long a tombstone stays: longer than any insert can be in flight.
+const TOMBSTONE_LIFETIME: Duration = Duration::from_hours(24);
 
 /// The accounts. Clones share what they ask of the database.
 #[derive(Clone)]
@@ -37,7 +37,7 @@ pub struct Users {
     by_id: Batches<ById<Account>>,
 }
 
-impl Identified for Account {
+impl HasId for Account {
     const PLURAL: &'static str = "find_users";
 
     type Id = UserId;
@@ -60,7 +60,7 @@ struct Id {
     id: UserId,
 }
 
-/// Neither marked nor missing.
+/// Neither missing nor a tombstone.
 pub(super) fn alive(id: UserId) -> Document {
     doc! { "_id": id, "deleted_at": { "$exists": false } }
 }
@@ -73,8 +73,8 @@ pub(super) fn account_fields() -> Document {
 impl Users {
     #[must_use]
     pub fn new(database: &Database) -> Self {
-        let unmarked = doc! { "deleted_at": { "$exists": false } };
-        let by_id = ById::new(database.collection(indexes::USERS), unmarked, account_fields());
+        let no_tombstone = doc! { "deleted_at": { "$exists": false } };
+        let by_id = ById::new(database.collection(indexes::USERS), no_tombstone, account_fields());
         Self { users: database.collection(indexes::USERS), by_id: Batches::new(by_id) }
     }
 
@@ -103,7 +103,7 @@ impl Users {
             "gen": account.generation,
             "created_at": account.created_at,
         };
-        within(COMMAND, self.users.insert_one(document)).await?;
+        inserting(COMMAND, indexes::EMAIL_UNIQUE, self.users.insert_one(document)).await?;
         Ok(account)
     }
 
@@ -157,7 +157,7 @@ impl Users {
         within(COMMAND, self.users.count_documents(doc! { "email": { "$exists": true } })).await
     }
 
-    /// Whether the account is neither marked nor missing, asked of the primary.
+    /// Whether the account is neither missing nor a tombstone, asked of the primary.
     ///
     /// # Errors
     /// When the database fails.
@@ -165,33 +165,33 @@ impl Users {
         self.find(id).await.map(|found| found.is_some())
     }
 
-    /// Marks the account: nothing personal stays, every token is refused from here on, and the email
-    /// is free. Safe to do again.
+    /// Replaces the account by its tombstone: nothing personal stays, every token is refused from here on, and the
+    /// email is free. Safe to do again.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn mark(&self, id: UserId) -> Result<(), StoreError> {
-        // The whole document is replaced, so that a field added one day goes too.
-        let mark = vec![doc! { "$replaceWith": { "_id": "$_id", "deleted_at": "$$NOW" } }];
-        within(COMMAND, self.users.update_one(alive(id), mark)).await.map(drop)
+    pub async fn bury(&self, id: UserId) -> Result<(), StoreError> {
+        // The whole document is replaced, so that a field added one day is deleted too.
+        let tombstone = vec![doc! { "$replaceWith": { "_id": "$_id", "deleted_at": "$$NOW" } }];
+        within(COMMAND, self.users.update_one(alive(id), tombstone)).await.map(drop)
     }
 
-    /// The marked accounts.
+    /// The ids of the accounts that are tombstones.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn marked(&self) -> Result<Vec<UserId>, StoreError> {
+    pub async fn tombstones(&self) -> Result<Vec<UserId>, StoreError> {
         let ids = self.users.clone_with_type::<Id>();
         let find = ids.find(doc! { "deleted_at": { "$exists": true } }).projection(doc! { "_id": 1 });
         within(BATCH, async { find.await?.map_ok(|found| found.id).try_collect().await }).await
     }
 
-    /// Forgets those of the marks that are older than [`MARK_LIFETIME`] by the database's clock.
+    /// Deletes those of the tombstones that are older than [`TOMBSTONE_LIFETIME`] by the database's clock.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn forget_old_marks(&self, ids: &[UserId]) -> Result<(), StoreError> {
-        let lifetime = i64::try_from(MARK_LIFETIME.as_millis()).unwrap_or(i64::MAX);
+    pub async fn remove_old_tombstones(&self, ids: &[UserId]) -> Result<(), StoreError> {
+        let lifetime = i64::try_from(TOMBSTONE_LIFETIME.as_millis()).unwrap_or(i64::MAX);
         let filter = doc! {
             "_id": { "$in": ids },
             "deleted_at": { "$exists": true },

@@ -102,7 +102,7 @@ impl Counts {
                 .upsert(true)
                 .return_document(ReturnDocument::After);
             match within(COMMAND, update).await {
-                Err(StoreError::Duplicate) if tries < TRIES => tries += 1,
+                Err(StoreError::Duplicate(indexes::ID)) if tries < TRIES => tries += 1,
                 result => break result?,
             }
         };

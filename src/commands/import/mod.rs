@@ -17,13 +17,17 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use crate::{
-    accounts::{Cascade, EmailAddress, Users, deletion::OwnerGone, store::admin_list::Admins},
+    accounts::{EmailAddress, Users},
     http::{
         fields::{FieldError, Fields},
         ids::UserId,
     },
     mongo::{Connection, StoreError, patiently},
-    movies::{Movies, model::MovieInput, store::insertion::Inserted},
+    movies::{
+        Movies,
+        model::MovieInput,
+        store::insertion::{Inserted, OwnerGone},
+    },
 };
 
 mod records;
@@ -74,7 +78,7 @@ type Checked = (u64, Result<MovieInput, RejectedRecord>);
 struct Run {
     owner: UserId,
     movies: Movies,
-    cascade: Cascade,
+    users: Users,
     /// In a rehearsal: the digests of the keys that earlier lines would have taken.
     rehearsal: Option<HashSet<[u8; 16]>>,
     report: Option<BufWriter<File>>,
@@ -120,8 +124,8 @@ pub async fn run(options: &Options, connection: &Connection) -> Result<(), Impor
     };
     let mut run = Run {
         owner: account.id,
-        movies: movies.clone(),
-        cascade: Cascade::new(users, Admins::new(&connection.database), movies),
+        movies,
+        users,
         rehearsal: options.dry_run.then(HashSet::new),
         report,
         imported: 0,
@@ -188,7 +192,7 @@ impl Run {
             self.rehearse(&movies).await?
         } else {
             let inserted = self.movies.insert_batch(self.owner, movies).await?;
-            let confirmed = self.cascade.confirm_run(inserted).await?;
+            let confirmed = self.movies.confirm_run(&self.users, inserted).await?;
             confirmed.map_err(|OwnerGone| ImportError::OwnerGone)?
         };
         for (line, inserted) in lines.into_iter().zip(outcome) {

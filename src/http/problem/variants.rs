@@ -118,7 +118,7 @@ impl From<StoreError> for Problem {
             StoreError::Unavailable(reason) => Self::DatabaseUnavailable(reason.into()),
             // Where a unique rule can refuse, the caller has taken this out before.
             StoreError::Overloaded => Self::Overloaded,
-            StoreError::Duplicate | StoreError::Other(_) => Self::Internal(error.to_string().into()),
+            StoreError::Duplicate(_) | StoreError::Other(_) => Self::Internal(error.to_string().into()),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What the OpenAPI document says of movies: the shapes, and what each route answers. What they can be
-//! asked is in `parameters.rs`.
+//! What the OpenAPI document says of movies: the schemas. What a route answers is beside the route, and
+//! what it can be asked in `parameters.rs`.
 
 use std::borrow::Cow;
 
@@ -9,63 +9,20 @@ use utoipa::{
     openapi::{ArrayBuilder, Object, ObjectBuilder, Ref, RefOr, Schema, Type, schema::AnyOfBuilder},
 };
 
-use super::{movies::MAX_SUGGESTIONS, rate::Writer};
+use super::suggest::MAX_SUGGESTIONS;
 use crate::{
-    accounts::CurrentUser,
     http::{
-        body,
         fields::schema::{Need, body_of, describe, fields_of},
         ids::{MovieId, UserId},
-        openapi::answers::{Answers, ETAG, LINK, LOCATION, answers},
         page,
-        problem::Code,
         timestamp::Timestamp,
     },
     movies::{
         model::{FIELDS, MovieInput, MoviePatch, WEB_ADDRESS},
-        store::{catalogue::Suggestion, facets::Facets},
+        store::suggestions::Suggestion,
         view::MovieView,
     },
 };
-
-/// What may become of a write to a movie that has an owner.
-const OWNED: &[Code] = &[Code::MovieNotFound, Code::NotOwner, Code::PreconditionFailed];
-
-answers! {
-    List => Answers::with_database().json::<MoviePage>(200, "A page of movies.", &[LINK]);
-    Mine => Answers::with_database()
-        .json::<MoviePage>(200, "A page of the caller's movies.", &[LINK])
-        .problems(CurrentUser::REFUSALS);
-    Suggested => Answers::with_database().json::<Suggestions>(200, "Names that fit, the best first.", &[]);
-    Counted => Answers::with_database().json::<Facets>(200, "The counts, the most frequent value first.", &[]);
-    Followed => Answers::events(
-        "Server-sent events: `created`, `updated` and `deleted`, each with data `{ \"id\", \"version\"?, \"movie\"? }` \
-         (`movie` where it still stands and has 16 KB at most), and an `id` to resume after. `reset`, where too much was \
-         missed: read the catalogue anew.",
-    )
-        .problems(&[Code::BadRequest, Code::NoEvents]);
-    Created => Answers::with_database()
-        .json::<MovieView<'_>>(201, "The movie as it was added.", &[LOCATION, ETAG])
-        .problems(CurrentUser::REFUSALS)
-        .problems(Writer::REFUSALS)
-        .problems(body::REFUSALS)
-        .problems(&[Code::DuplicateMovie]);
-    Found => Answers::with_database()
-        .json::<MovieSelection>(200, "The movie.", &[ETAG])
-        .empty(304, "The version that `If-None-Match` names is the current one.", &[ETAG])
-        .problems(&[Code::MovieNotFound]);
-    Changed => Answers::with_database()
-        .json::<MovieView<'_>>(200, "The movie as it is now.", &[ETAG])
-        .problems(CurrentUser::REFUSALS)
-        .problems(Writer::REFUSALS)
-        .problems(body::REFUSALS)
-        .problems(OWNED)
-        .problems(&[Code::DuplicateMovie]);
-    Deleted => Answers::with_database()
-        .empty(204, "The movie is gone.", &[])
-        .problems(CurrentUser::REFUSALS)
-        .problems(OWNED);
-}
 
 /// The rules of a value, without what a client may send in its place.
 fn client_fields(object: ObjectBuilder) -> ObjectBuilder {

@@ -1,7 +1,20 @@
-//! The routes of the catalogue, and what the OpenAPI document says of them: what they answer, in
-//! [`described`], and what they can be asked, in [`parameters`].
+//! The routes of the catalogue, each with what it answers beside it.
+//!
+//! | question | file |
+//! | --- | --- |
+//! | a page of movies | [`lists`] |
+//! | one movie: read, add, change, delete | [`movie`] |
+//! | names while somebody types | [`suggest`] |
+//! | counts by genre, decade and language | [`facets`] |
+//! | what a list can be asked | [`queries`], and [`parameters`] for the OpenAPI document |
+//! | the schemas of the OpenAPI document | [`described`] |
+//! | how often an account may write | [`rate`] |
 
 pub mod described;
-pub mod movies;
+pub mod facets;
+pub mod lists;
+pub mod movie;
 pub mod parameters;
+pub mod queries;
 pub mod rate;
+pub mod suggest;

@@ -8,7 +8,10 @@ use utoipa::{
     },
 };
 
-use super::movies::{MAX_SUGGESTIONS, SUGGESTIONS, SuggestQuery};
+use super::{
+    queries::{FacetQuery, MovieQuery, MyMovieQuery},
+    suggest::{MAX_SUGGESTIONS, SUGGESTIONS, SuggestQuery},
+};
 use crate::{
     http::{
         ids::UserId,
@@ -16,7 +19,7 @@ use crate::{
         page::Paging,
     },
     movies::{
-        filter::{EXACT, Exact, FacetQuery, MAX_SEARCH, MAX_VALUES, MovieQuery, MyMovieQuery},
+        filter::{EXACT, Exact, MAX_SEARCH, MAX_VALUES},
         model::FIELDS,
         selection::SelectionQuery,
         sort::SORTS,

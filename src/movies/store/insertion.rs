@@ -21,8 +21,9 @@ use mongodb::{
 
 use super::movies::Movies;
 use crate::{
+    accounts::{Belongings, Users},
     http::ids::{MovieId, UserId},
-    mongo::{BATCH, COMMAND, StoreError, batches::Command, patiently, within},
+    mongo::{BATCH, COMMAND, StoreError, batches::Command, indexes, patiently, within},
     movies::model::{MovieDocument, MovieInput},
 };
 
@@ -72,16 +73,10 @@ async fn insert_each(
 
 fn outcome_of(refused: &IndexedWriteError) -> Outcome {
     match StoreError::from(refused) {
-        StoreError::Duplicate if is_own_id(&refused.message) => Ok(Inserted::Yes),
-        StoreError::Duplicate => Ok(Inserted::Duplicate),
+        // Its id is new: only its name can be there already.
+        StoreError::Duplicate(_) => Ok(Inserted::Duplicate),
         error => Err(error),
     }
-}
-
-/// Whether what is there already is the document itself: an earlier try that was thought lost has
-/// arrived. The text before the key is the server's alone.
-fn is_own_id(message: &str) -> bool {
-    message.split(" dup key:").next().is_some_and(|before| before.contains("index: _id_"))
 }
 
 /// A movie that waits to be inserted. No two are equal.
@@ -123,7 +118,7 @@ impl Command for Insert {
     const KEYS: usize = 100;
     /// Who adds a small movie waits for the large ones of others no longer than these take.
     const BYTES: usize = 1024 * 1024;
-    /// While one waits for the journal, the next is on its way.
+    /// While one waits for the journal, the next is in flight.
     const RUNS: usize = 2;
     const MOST_RUNS: usize = 4;
     /// Fewer than of those who read: each of these holds a body.
@@ -143,8 +138,7 @@ impl Command for Insert {
     }
 }
 
-/// What was inserted and may not be answered before its owner is known to stand
-/// ([`crate::accounts::Cascade::confirm`]).
+/// What was inserted and may not be answered before its owner is known to exist ([`Movies::confirm`]).
 #[derive(Debug)]
 #[must_use = "an insert counts only once its owner is confirmed"]
 pub struct Unconfirmed<T> {
@@ -153,17 +147,9 @@ pub struct Unconfirmed<T> {
     inserted: T,
 }
 
-impl<T> Unconfirmed<T> {
-    /// Who added them.
-    pub fn owner(&self) -> UserId {
-        self.owner
-    }
-
-    /// For the cascade only, once it has looked.
-    pub(crate) fn confirmed(self) -> T {
-        self.inserted
-    }
-}
+/// The owner of an insert is deleted; what was inserted has been taken back.
+#[derive(Debug)]
+pub struct OwnerGone;
 
 impl Movies {
     /// # Errors
@@ -176,7 +162,7 @@ impl Movies {
         let movie = Arc::new(movie.into_document(owner));
         match self.inserts.ask(NewMovie::new(&movie)).await?.transpose()? {
             Some(Inserted::Yes) => Ok(Unconfirmed { owner, ids: vec![MovieId(movie.id)], inserted: movie }),
-            Some(Inserted::Duplicate) => Err(StoreError::Duplicate),
+            Some(Inserted::Duplicate) => Err(StoreError::Duplicate(indexes::NAME_YEAR_UNIQUE)),
             None => Err(StoreError::Unavailable("the insert told nothing of the movie".to_owned())),
         }
     }
@@ -200,7 +186,11 @@ impl Movies {
 
     /// After a failure without news of each document, those that are in are asked for by their ids.
     async fn try_batch(&self, movies: &[MovieDocument], again: bool) -> Result<Vec<Inserted>, StoreError> {
-        let there = if again { self.which_exist(movies).await? } else { Vec::new() };
+        let there = if again {
+            self.which_exist(movies.iter().map(|movie| movie.id).collect()).await?
+        } else {
+            Vec::new()
+        };
         let missing: Vec<(usize, &MovieDocument)> =
             movies.iter().enumerate().filter(|(_, movie)| !there.contains(&movie.id)).collect();
         let mut outcome = vec![Inserted::Yes; movies.len()];
@@ -212,11 +202,32 @@ impl Movies {
         for ((place, _), inserted) in missing.iter().zip(inserted) {
             outcome[*place] = inserted?;
         }
+        self.leave_out_own(movies, &mut outcome).await?;
         Ok(outcome)
     }
 
-    async fn which_exist(&self, movies: &[MovieDocument]) -> Result<Vec<ObjectId>, StoreError> {
-        let ids: Vec<ObjectId> = movies.iter().map(|movie| movie.id).collect();
+    /// A movie may be refused because of itself: an earlier try that was thought lost has arrived after it
+    /// was looked which are in.
+    async fn leave_out_own(
+        &self,
+        movies: &[MovieDocument],
+        outcome: &mut [Inserted],
+    ) -> Result<(), StoreError> {
+        let refused = movies.iter().zip(outcome.iter()).filter(|(_, of)| **of == Inserted::Duplicate);
+        let refused: Vec<ObjectId> = refused.map(|(movie, _)| movie.id).collect();
+        if refused.is_empty() {
+            return Ok(());
+        }
+        let own = self.which_exist(refused).await?;
+        for (movie, outcome) in movies.iter().zip(outcome) {
+            if own.contains(&movie.id) {
+                *outcome = Inserted::Yes;
+            }
+        }
+        Ok(())
+    }
+
+    async fn which_exist(&self, ids: Vec<ObjectId>) -> Result<Vec<ObjectId>, StoreError> {
         let documents = self.collection().clone_with_type::<Document>();
         let find = documents.find(doc! { "_id": { "$in": ids } }).projection(doc! { "_id": 1 });
         within(BATCH, async {
@@ -250,12 +261,44 @@ impl Movies {
         .await
     }
 
-    /// Takes back what was inserted for an owner who is gone.
+    /// Looks, at the primary and after the insert, whether the owner still exists. `accounts::deletion` says why.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn take_back<T>(&self, inserted: &Unconfirmed<T>) -> Result<(), StoreError> {
-        let _forget = self.forget_after(&inserted.ids);
+    /// When the database fails: then the movies stay, and if the owner is deleted, the sweep deletes them too.
+    /// Inside, when the owner is deleted: then so are the movies.
+    pub async fn confirm<T>(
+        &self,
+        users: &Users,
+        inserted: Unconfirmed<T>,
+    ) -> Result<Result<T, OwnerGone>, StoreError> {
+        if users.is_alive(inserted.owner).await? {
+            return Ok(Ok(inserted.inserted));
+        }
+        self.take_back(&inserted).await?;
+        Ok(Err(OwnerGone))
+    }
+
+    /// The same for a run of many inserts, which waits for a database that is away. If the owner is deleted,
+    /// everything that the owner had is deleted, and with it what the run inserted before.
+    ///
+    /// # Errors
+    /// When the database fails for good.
+    pub async fn confirm_run<T>(
+        &self,
+        users: &Users,
+        inserted: Unconfirmed<T>,
+    ) -> Result<Result<T, OwnerGone>, StoreError> {
+        let owner = inserted.owner;
+        if patiently(|| users.is_alive(owner)).await? {
+            return Ok(Ok(inserted.inserted));
+        }
+        let owners = [owner];
+        while !patiently(|| self.remove_batch_of(&owners)).await?.is_empty() {}
+        Ok(Err(OwnerGone))
+    }
+
+    async fn take_back<T>(&self, inserted: &Unconfirmed<T>) -> Result<(), StoreError> {
+        let _invalidation = self.invalidate_after(&inserted.ids);
         let filter = doc! { "_id": { "$in": &inserted.ids }, "added_by": inserted.owner };
         within(BATCH, self.collection().delete_many(filter)).await.map(drop)
     }

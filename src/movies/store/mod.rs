@@ -1,13 +1,29 @@
-//! How movies are stored: the collection itself, how they get in, how lists are read and counted, and what
-//! is kept in memory.
+//! How movies are stored.
+//!
+//! May import `mongo`, `accounts` for who owns a movie, and of `http` only the ids: a store knows no request
+//! and no answer.
+//!
+//! | question | file |
+//! | --- | --- |
+//! | the collection, and one movie | [`movies`] |
+//! | how new movies get in | [`insertion`] |
+//! | how the owner changes one | [`changes`] |
+//! | how lists are read | [`catalogue`], [`pages`], and [`plan`] for the choice of an index |
+//! | names while somebody types | [`suggestions`] |
+//! | what is counted, and how many may count | [`facets`], [`counting`] |
+//! | what is kept in memory | [`cache`] |
+//! | what a user owns of it | [`belongings`] |
 
+mod belongings;
 mod cache;
 pub mod catalogue;
+mod changes;
+mod counting;
 pub mod facets;
 pub mod insertion;
 pub mod movies;
+pub mod pages;
 mod plan;
+pub mod suggestions;
 
-pub use insertion::Unconfirmed;
 pub use movies::Movies;
-pub mod counting;

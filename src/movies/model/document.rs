@@ -1,0 +1,84 @@
+//! A movie as it is stored.
+
+use bson::DateTime;
+use serde::{Deserialize, Serialize};
+
+use crate::movies::folding;
+
+/// Every field that a client can read.
+pub const FIELDS: [&str; 15] = [
+    "id",
+    "name",
+    "year",
+    "runtime",
+    "casts",
+    "genres",
+    "directors",
+    "countries",
+    "languages",
+    "plot",
+    "poster_url",
+    "added_by",
+    "created_at",
+    "updated_at",
+    "version",
+];
+
+/// A movie as it is stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MovieDocument {
+    #[serde(rename = "_id")]
+    pub id: bson::oid::ObjectId,
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub year: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<i32>,
+    pub casts: Vec<String>,
+    pub genres: Vec<String>,
+    pub directors: Vec<String>,
+    pub countries: Vec<String>,
+    pub languages: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plot: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub poster_url: Option<String>,
+    pub added_by: bson::oid::ObjectId,
+    pub created_at: DateTime,
+    pub updated_at: DateTime,
+    pub version: i64,
+    /// Made from the name, for the index alone: never read back.
+    #[serde(skip_deserializing)]
+    pub typeahead: Typeahead,
+}
+
+/// What a text in BSON has beside it: a type, a length, two ends, and a place in its list.
+const BESIDE_A_TEXT: usize = 10;
+
+impl MovieDocument {
+    /// About as many as the database is sent: the texts, and what is beside each.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let lists = [&self.casts, &self.genres, &self.directors, &self.countries, &self.languages];
+        let texts = lists.into_iter().chain([&self.typeahead.phrases]).flatten();
+        let texts =
+            texts.chain([&self.name, &self.typeahead.whole]).chain(&self.plot).chain(&self.poster_url);
+        texts.map(|text| text.len() + BESIDE_A_TEXT).sum()
+    }
+}
+
+/// What a name is found by while it is typed.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Typeahead {
+    /// The beginning of the name, folded, with its punctuation.
+    pub(super) whole: String,
+    /// Its words from each word on.
+    pub(super) phrases: Vec<String>,
+}
+
+impl Typeahead {
+    pub(super) fn of(name: &str) -> Self {
+        let phrases = folding::phrases(name).iter().map(|phrase| folding::cut(phrase).to_owned()).collect();
+        Self { whole: folding::cut(&folding::plain(name)).to_owned(), phrases }
+    }
+}

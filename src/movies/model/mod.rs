@@ -1,0 +1,21 @@
+//! What a movie is, in three shapes: [`MovieInput`] (received; lists its fields, refuses others),
+//! [`MovieDocument`] (stored) and [`super::view::MovieView`] (answered); and [`MoviePatch`] for a merge patch.
+//!
+//! | question | file |
+//! | --- | --- |
+//! | what is stored, and what a client can read | `document.rs` |
+//! | a whole movie, as a client sends it | `input.rs` |
+//! | a change of some fields | `patch.rs` |
+//! | what a field may hold | `rules.rs`, and `web_address.rs` for the poster |
+
+mod document;
+mod input;
+mod patch;
+mod rules;
+mod web_address;
+
+pub use document::{FIELDS, MovieDocument};
+pub use input::MovieInput;
+pub use patch::MoviePatch;
+pub(super) use rules::{CASTS, GENRES, OTHERS, YEAR};
+pub use web_address::WEB_ADDRESS;

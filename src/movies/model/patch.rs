@@ -1,0 +1,97 @@
+//! A change of some fields of a movie, and the update that makes it.
+
+use bson::{DateTime, Document, doc};
+
+use super::{
+    document::Typeahead,
+    rules::{CASTS, GENRES, NAME, OTHERS, PLOT, POSTER_URL, RUNTIME, SET_BY_THE_SERVER, YEAR},
+};
+use crate::http::fields::{FieldChange, Fields, FromFields};
+
+/// A merge patch (RFC 7396) of a movie.
+#[derive(Debug, Clone)]
+pub struct MoviePatch {
+    pub(super) name: FieldChange<String>,
+    pub(super) casts: FieldChange<Vec<String>>,
+    pub(super) genres: FieldChange<Vec<String>>,
+    pub(super) year: FieldChange<i32>,
+    pub(super) runtime: FieldChange<i32>,
+    pub(super) directors: FieldChange<Vec<String>>,
+    pub(super) countries: FieldChange<Vec<String>>,
+    pub(super) languages: FieldChange<Vec<String>>,
+    pub(super) plot: FieldChange<String>,
+    pub(super) poster_url: FieldChange<String>,
+}
+
+impl FromFields for MoviePatch {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        fields.ignore(&SET_BY_THE_SERVER);
+        let name = fields.change("name", &NAME, true);
+        let casts = fields.change("casts", &CASTS, true);
+        let genres = fields.change("genres", &GENRES, true);
+        let year = fields.change("year", &YEAR, false);
+        let runtime = fields.change("runtime", &RUNTIME, false);
+        let directors = fields.change("directors", &OTHERS, false);
+        let countries = fields.change("countries", &OTHERS, false);
+        let languages = fields.change("languages", &OTHERS, false);
+        let plot = fields.change("plot", &PLOT, false);
+        let poster_url = fields.change("poster_url", &POSTER_URL, false);
+        Some(Self {
+            name: name?,
+            casts: casts?,
+            genres: genres?,
+            year: year?,
+            runtime: runtime?,
+            directors: directors?,
+            countries: countries?,
+            languages: languages?,
+            plot: plot?,
+            poster_url: poster_url?,
+        })
+    }
+}
+
+impl MoviePatch {
+    /// One update of one document: the version grows also when nothing else changes.
+    #[must_use]
+    pub fn into_update(self) -> Document {
+        let mut set = doc! { "updated_at": DateTime::now() };
+        let mut unset = Document::new();
+        if let FieldChange::Set(name) = &self.name {
+            let Typeahead { whole, phrases } = Typeahead::of(name);
+            set.insert("typeahead", doc! { "whole": whole, "phrases": phrases });
+        }
+        scalar(&mut set, &mut unset, "name", self.name);
+        scalar(&mut set, &mut unset, "year", self.year);
+        scalar(&mut set, &mut unset, "runtime", self.runtime);
+        scalar(&mut set, &mut unset, "plot", self.plot);
+        scalar(&mut set, &mut unset, "poster_url", self.poster_url);
+        list(&mut set, "casts", self.casts);
+        list(&mut set, "genres", self.genres);
+        list(&mut set, "directors", self.directors);
+        list(&mut set, "countries", self.countries);
+        list(&mut set, "languages", self.languages);
+        let mut update = doc! { "$set": set, "$inc": { "version": 1_i64 } };
+        if !unset.is_empty() {
+            update.insert("$unset", unset);
+        }
+        update
+    }
+}
+
+fn scalar<T: Into<bson::Bson>>(set: &mut Document, unset: &mut Document, name: &str, change: FieldChange<T>) {
+    match change {
+        FieldChange::Keep => {}
+        FieldChange::Clear => drop(unset.insert(name, true)),
+        // `$literal` is not needed: in an update document, values are never expressions.
+        FieldChange::Set(value) => drop(set.insert(name, value)),
+    }
+}
+
+fn list(set: &mut Document, name: &str, change: FieldChange<Vec<String>>) {
+    match change {
+        FieldChange::Keep => {}
+        FieldChange::Clear => drop(set.insert(name, bson::Array::new())),
+        FieldChange::Set(values) => drop(set.insert(name, values)),
+    }
+}

@@ -1,0 +1,198 @@
+//! One movie: `POST /api/movies`, and `/api/movies/{id}`. Anyone reads; a signed-in user adds; the owner
+//! changes.
+
+use rocket::{State, delete, get, patch, post, put};
+
+use super::{described::MovieSelection, rate::Writer};
+use crate::{
+    accounts::{CurrentUser, Users},
+    http::{
+        body::{self, JsonBody, MergePatchBody},
+        conditional::{EntityTag, IfMatch, IfNoneMatch},
+        ids::{MovieId, PathId},
+        openapi::answers::{Answers, ETAG, LOCATION, answers},
+        problem::{Code, Problem},
+        query::NoQuery,
+        reply::{Json, Reply},
+    },
+    mongo::{StoreError, indexes},
+    movies::{
+        Movies,
+        model::{MovieDocument, MovieInput, MoviePatch},
+        ownership::{Precondition, Refusal},
+        selection::SelectionQuery,
+        store::insertion::OwnerGone,
+        view::MovieView,
+    },
+};
+
+/// What may become of a write to a movie that has an owner.
+const OWNED: &[Code] = &[Code::MovieNotFound, Code::NotOwner, Code::PreconditionFailed];
+
+answers! {
+    Created => Answers::with_database()
+        .json::<MovieView<'_>>(201, "The movie as it was added.", &[LOCATION, ETAG])
+        .problems(CurrentUser::REFUSALS)
+        .problems(Writer::REFUSALS)
+        .problems(body::REFUSALS)
+        .problems(&[Code::DuplicateMovie]);
+    Found => Answers::with_database()
+        .json::<MovieSelection>(200, "The movie.", &[ETAG])
+        .empty(304, "The version that `If-None-Match` names is the current one.", &[ETAG])
+        .problems(&[Code::MovieNotFound]);
+    Changed => Answers::with_database()
+        .json::<MovieView<'_>>(200, "The movie as it is now.", &[ETAG])
+        .problems(CurrentUser::REFUSALS)
+        .problems(Writer::REFUSALS)
+        .problems(body::REFUSALS)
+        .problems(OWNED)
+        .problems(&[Code::DuplicateMovie]);
+    Deleted => Answers::with_database()
+        .empty(204, "The movie is gone.", &[])
+        .problems(CurrentUser::REFUSALS)
+        .problems(OWNED);
+}
+
+impl From<IfMatch> for Precondition {
+    fn from(header: IfMatch) -> Self {
+        match header {
+            IfMatch::Any => Self::AnyVersion,
+            IfMatch::Versions(versions) => Self::OneOf(versions),
+        }
+    }
+}
+
+/// Adds a movie, which is then the caller's.
+#[utoipa::path(
+    context_path = "/api/movies",
+    tag = "movies",
+    operation_id = "add_movie",
+    request_body = MovieInput,
+    responses(Created),
+)]
+#[post("/", data = "<body>")]
+pub(in crate::movies) async fn create(
+    writer: Writer,
+    _query: NoQuery,
+    movies: &State<Movies>,
+    users: &State<Users>,
+    body: JsonBody<MovieInput>,
+) -> Result<Reply, Problem> {
+    let inserted = movies.insert(writer.id(), body.0).await.map_err(taken)?;
+    let movie = movies.confirm(users, inserted).await?.map_err(|OwnerGone| Problem::RevokedToken)?;
+    let location = format!("/api/movies/{}", movie.id);
+    Ok(Reply::created(&MovieView::from(&*movie))?.location(location).etag(EntityTag(movie.version)))
+}
+
+/// One movie.
+#[utoipa::path(
+    context_path = "/api/movies",
+    tag = "movies",
+    operation_id = "get_movie",
+    params(PathId<MovieId>, SelectionQuery, IfNoneMatch),
+    responses(Found)
+)]
+#[get("/<id>")]
+pub(in crate::movies) async fn get(
+    query: SelectionQuery,
+    condition: IfNoneMatch,
+    id: PathId<MovieId>,
+    movies: &State<Movies>,
+) -> Result<Reply, Problem> {
+    let id = id.or_not_found()?;
+    let movie = movies.find(id).await?.ok_or(Problem::MovieNotFound)?;
+    let reply = if condition.has(movie.version) {
+        Reply::not_modified()
+    } else {
+        let mut json = Json::default();
+        query.0.write(&movie, &mut json)?;
+        Reply::ok_with(json)
+    };
+    Ok(reply.etag(EntityTag(movie.version)))
+}
+
+/// Replaces every client field of a movie of the caller's.
+#[utoipa::path(
+    context_path = "/api/movies",
+    tag = "movies",
+    operation_id = "replace_movie",
+    params(PathId<MovieId>, IfMatch),
+    request_body = MovieInput,
+    responses(Changed),
+)]
+#[put("/<id>", data = "<body>")]
+pub(in crate::movies) async fn replace(
+    writer: Writer,
+    _query: NoQuery,
+    precondition: IfMatch,
+    id: PathId<MovieId>,
+    movies: &State<Movies>,
+    body: JsonBody<MovieInput>,
+) -> Result<Reply, Problem> {
+    let id = id.or_not_found()?;
+    changed(movies.replace(id, writer.id(), &precondition.into(), body.0).await)
+}
+
+/// Changes some fields of a movie of the caller's.
+#[utoipa::path(
+    context_path = "/api/movies",
+    tag = "movies",
+    operation_id = "patch_movie",
+    params(PathId<MovieId>, IfMatch),
+    request_body(content((MoviePatch = "application/json"), (MoviePatch = "application/merge-patch+json"))),
+    responses(Changed),
+)]
+#[patch("/<id>", data = "<body>")]
+pub(in crate::movies) async fn patch(
+    writer: Writer,
+    _query: NoQuery,
+    precondition: IfMatch,
+    id: PathId<MovieId>,
+    movies: &State<Movies>,
+    body: MergePatchBody<MoviePatch>,
+) -> Result<Reply, Problem> {
+    let id = id.or_not_found()?;
+    changed(movies.patch(id, writer.id(), &precondition.into(), body.0).await)
+}
+
+fn changed(outcome: Result<Result<MovieDocument, Refusal>, StoreError>) -> Result<Reply, Problem> {
+    let movie = outcome.map_err(taken)?.map_err(refused)?;
+    Ok(Reply::ok(&MovieView::from(&movie))?.etag(EntityTag(movie.version)))
+}
+
+/// A write may break the rule that a name is taken once per year.
+fn taken(error: StoreError) -> Problem {
+    match error {
+        StoreError::Duplicate(indexes::NAME_YEAR_UNIQUE) => Problem::DuplicateMovie,
+        error => error.into(),
+    }
+}
+
+fn refused(refusal: Refusal) -> Problem {
+    match refusal {
+        Refusal::NotThere => Problem::MovieNotFound,
+        Refusal::NotOwner => Problem::NotOwner,
+        Refusal::VersionDiffers => Problem::PreconditionFailed,
+    }
+}
+
+/// Deletes a movie of the caller's.
+#[utoipa::path(
+    context_path = "/api/movies",
+    tag = "movies",
+    operation_id = "delete_movie",
+    params(PathId<MovieId>, IfMatch),
+    responses(Deleted)
+)]
+#[delete("/<id>")]
+pub(in crate::movies) async fn delete(
+    user: CurrentUser,
+    _query: NoQuery,
+    precondition: IfMatch,
+    id: PathId<MovieId>,
+    movies: &State<Movies>,
+) -> Result<Reply, Problem> {
+    let id = id.or_not_found()?;
+    movies.remove(id, user.id(), &precondition.into()).await?.map_err(refused)?;
+    Ok(Reply::no_content())
+}

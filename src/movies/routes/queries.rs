@@ -1,0 +1,99 @@
+//! The queries about movies, read from the URL.
+
+use std::sync::Arc;
+
+use rocket::{
+    Request,
+    request::{FromRequest, Outcome},
+};
+
+use crate::{
+    http::{
+        page::Paging,
+        problem::Problem,
+        query::{Query, flag, invalid},
+    },
+    movies::{
+        filter::MovieFilter,
+        selection::Selection,
+        sort::{Direction, Sort},
+    },
+};
+
+/// The query of a list of movies.
+pub struct MovieQuery {
+    pub filter: Arc<MovieFilter>,
+    pub sort: Sort,
+    pub selection: Selection,
+    pub paging: Paging,
+    /// Whether to count all that match.
+    pub count: bool,
+}
+
+/// The query of the caller's own movies: the same without `added_by`.
+pub struct MyMovieQuery(pub MovieQuery);
+
+/// The query of the facets: the filters alone.
+pub struct FacetQuery(pub MovieFilter);
+
+impl MovieQuery {
+    fn read(query: &mut Query<'_>) -> Result<Self, Problem> {
+        let filter = MovieFilter::read(query)?;
+        let rule = "must be created_at, name or year, each also with '-', or, with q, relevance";
+        let usable = |sort: &Sort| filter.search.is_some() || *sort != Sort::Relevance;
+        let sort = query.parsed("sort", rule, |text| Sort::parse(text).filter(usable))?;
+        let default =
+            if filter.search.is_some() { Sort::Relevance } else { Sort::CreatedAt(Direction::Descending) };
+        let selection = Selection::read(query)?;
+        let count = query.parsed("count", "must be true or false", flag)?;
+        let mut parameters = filter.parameters();
+        parameters.extend(sort.map(|sort| ("sort", sort.parameter())));
+        parameters.extend(selection.parameter().map(|fields| ("fields", fields)));
+        parameters.extend(count.map(|count| ("count", count.to_string())));
+        Ok(Self {
+            sort: sort.unwrap_or(default),
+            selection,
+            paging: Paging::read(query, parameters)?,
+            count: count.unwrap_or(false),
+            filter: Arc::new(filter),
+        })
+    }
+
+    /// What a cursor of this list is bound to.
+    #[must_use]
+    pub fn binding(&self) -> String {
+        format!("movies {} {:?}", self.filter.condition(), self.sort)
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for MovieQuery {
+    type Error = Problem;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
+        Query::guard(request, Self::read)
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for MyMovieQuery {
+    type Error = Problem;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
+        Query::guard(request, |query| {
+            if query.one("added_by")?.is_some() {
+                return Err(invalid("added_by", "is not a parameter of this route"));
+            }
+            MovieQuery::read(query).map(Self)
+        })
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for FacetQuery {
+    type Error = Problem;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
+        Query::guard(request, |query| MovieFilter::read(query).map(Self))
+    }
+}

@@ -1,0 +1,68 @@
+//! `GET /api/movies/suggest`: names, while somebody types.
+
+use rocket::{
+    Request, State, get,
+    request::{FromRequest, Outcome},
+};
+
+use super::described::Suggestions;
+use crate::{
+    http::{
+        fields::{has_control, normalized},
+        openapi::answers::{Answers, answers},
+        problem::Problem,
+        query::{Query, invalid, number},
+        reply::Reply,
+    },
+    movies::Movies,
+};
+
+/// How many suggestions there are at most, and if nothing is said.
+pub(super) const MAX_SUGGESTIONS: u32 = 20;
+pub(super) const SUGGESTIONS: u32 = 10;
+
+/// `?prefix=&limit=`
+pub struct SuggestQuery {
+    prefix: String,
+    limit: u32,
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for SuggestQuery {
+    type Error = Problem;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
+        Query::guard(request, |query| {
+            let rule = "is required, and must not be blank or hold a control character";
+            let usable = |text: &str| {
+                let text = normalized(text);
+                (!text.is_empty() && !has_control(&text, false)).then_some(text)
+            };
+            let prefix = query.parsed("prefix", rule, usable)?.ok_or_else(|| invalid("prefix", rule))?;
+            let in_range = |limit: &u32| (1..=MAX_SUGGESTIONS).contains(limit);
+            let rule = format!("must be a number from 1 to {MAX_SUGGESTIONS}");
+            let limit = query.parsed("limit", &rule, |text| number(text).filter(in_range))?;
+            Ok(Self { prefix, limit: limit.unwrap_or(SUGGESTIONS) })
+        })
+    }
+}
+
+answers! {
+    Suggested => Answers::with_database().json::<Suggestions>(200, "Names that fit, the best first.", &[]);
+}
+
+/// Names in which a word begins so.
+#[utoipa::path(
+    context_path = "/api/movies",
+    tag = "movies",
+    operation_id = "suggest_movies",
+    params(SuggestQuery),
+    responses(Suggested)
+)]
+#[get("/suggest")]
+pub(in crate::movies) async fn suggest(
+    query: SuggestQuery,
+    movies: &State<Movies>,
+) -> Result<Reply, Problem> {
+    Reply::ok(&movies.suggest(&query.prefix, query.limit).await?)
+}

@@ -1,0 +1,85 @@
+//! How a movie is changed and deleted: by its owner alone, as [`crate::movies::ownership`] has it.
+
+use bson::{Document, doc};
+use mongodb::options::ReturnDocument;
+
+use super::movies::Movies;
+use crate::{
+    http::ids::{MovieId, UserId},
+    mongo::{COMMAND, StoreError, within},
+    movies::{
+        model::{MovieDocument, MovieInput, MoviePatch},
+        ownership::{self, Owned, Precondition, Refusal},
+    },
+};
+
+impl Movies {
+    /// Replaces or patches a movie of the caller's.
+    ///
+    /// # Errors
+    /// [`StoreError::Duplicate`] if another movie has the new name in that year; inside, why the caller
+    /// may not.
+    async fn update(
+        &self,
+        id: MovieId,
+        caller: UserId,
+        precondition: &Precondition,
+        update: Document,
+    ) -> Result<Result<MovieDocument, Refusal>, StoreError> {
+        let _invalidation = self.invalidate_after(&[id]);
+        let filter = ownership::owned(id, caller, precondition);
+        let command =
+            self.collection().find_one_and_update(filter, update).return_document(ReturnDocument::After);
+        match within(COMMAND, command).await? {
+            Some(movie) => Ok(Ok(movie)),
+            None => self.why_not(id, caller).await.map(Err),
+        }
+    }
+
+    /// # Errors
+    /// See [`Movies::update`].
+    pub async fn replace(
+        &self,
+        id: MovieId,
+        caller: UserId,
+        precondition: &Precondition,
+        movie: MovieInput,
+    ) -> Result<Result<MovieDocument, Refusal>, StoreError> {
+        self.update(id, caller, precondition, movie.into_update()).await
+    }
+
+    /// # Errors
+    /// See [`Movies::update`].
+    pub async fn patch(
+        &self,
+        id: MovieId,
+        caller: UserId,
+        precondition: &Precondition,
+        patch: MoviePatch,
+    ) -> Result<Result<MovieDocument, Refusal>, StoreError> {
+        self.update(id, caller, precondition, patch.into_update()).await
+    }
+
+    /// Deletes a movie of the caller's.
+    ///
+    /// # Errors
+    /// When the database fails; inside, why the caller may not.
+    pub async fn remove(
+        &self,
+        id: MovieId,
+        caller: UserId,
+        precondition: &Precondition,
+    ) -> Result<Result<(), Refusal>, StoreError> {
+        let _invalidation = self.invalidate_after(&[id]);
+        let filter = ownership::owned(id, caller, precondition);
+        let deleted = within(COMMAND, self.collection().delete_one(filter)).await?;
+        if deleted.deleted_count == 1 { Ok(Ok(())) } else { self.why_not(id, caller).await.map(Err) }
+    }
+
+    /// The second look, after a write that matched nothing.
+    async fn why_not(&self, id: MovieId, caller: UserId) -> Result<Refusal, StoreError> {
+        let owned = self.collection().clone_with_type::<Owned>();
+        let find = owned.find_one(doc! { "_id": id }).projection(doc! { "added_by": 1 });
+        Ok(ownership::refusal(within(COMMAND, find).await?.as_ref(), caller))
+    }
+}

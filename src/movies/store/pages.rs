@@ -1,0 +1,161 @@
+//! Pages of movies, in every order: by an index, or the best matches of a search.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use bson::doc;
+use futures::TryStreamExt;
+use mongodb::{Collection, action::Action};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::{
+    mongo::{COMMAND, StoreError, batches::Command, keyset::Position, within},
+    movies::{
+        filter::MovieFilter,
+        model::MovieDocument,
+        sort::{RELEVANCE_DEPTH, Sort},
+        view::ReadMovie,
+    },
+};
+
+/// A movie, and its place in the order that was asked for.
+pub type Placed = (ReadMovie, Position);
+
+/// A page that somebody asks for.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct PageKey {
+    pub(super) filter: Arc<MovieFilter>,
+    pub(super) sort: Sort,
+    pub(super) after: Option<Position>,
+    /// One more than the page has: whether there is a next one.
+    pub(super) wanted: usize,
+}
+
+/// Reads pages. Who asks for the same one at the same time shares it.
+pub struct Pages {
+    movies: Collection<MovieDocument>,
+}
+
+impl Command for Pages {
+    type Key = PageKey;
+    type Value = Arc<Vec<Placed>>;
+
+    const NAME: &'static str = "page_of_movies";
+    const KEYS: usize = 1;
+    /// More than one: pages differ in what they cost.
+    const RUNS: usize = 4;
+    const MOST_RUNS: usize = 24;
+    /// A page may take several commands, each with a limit of its own.
+    const LIMIT: Duration = COMMAND.saturating_mul(4);
+
+    async fn run(&self, pages: Vec<PageKey>) -> Result<HashMap<PageKey, Self::Value>, StoreError> {
+        let mut read = HashMap::new();
+        for page in pages {
+            let movies = self.page(&page.filter, page.sort, page.after.as_ref(), page.wanted).await?;
+            read.insert(page, Arc::new(movies));
+        }
+        Ok(read)
+    }
+}
+
+impl Pages {
+    pub(super) fn new(movies: Collection<MovieDocument>) -> Self {
+        Self { movies }
+    }
+
+    /// For the other files of this feature.
+    pub(super) fn collection(&self) -> &Collection<MovieDocument> {
+        &self.movies
+    }
+
+    async fn page(
+        &self,
+        filter: &MovieFilter,
+        sort: Sort,
+        after: Option<&Position>,
+        wanted: usize,
+    ) -> Result<Vec<Placed>, StoreError> {
+        if sort == Sort::Relevance {
+            return self.search(filter, after, wanted).await;
+        }
+        let mut strategies = self.strategies(filter, sort, wanted).await?;
+        let mut found: Vec<MovieDocument> = Vec::new();
+        for range in sort.rangees(after) {
+            let missing = wanted - found.len();
+            if missing == 0 {
+                break;
+            }
+            // Both may speak of one field: of the year, say.
+            let filters =
+                if sort.collation().is_some() { filter.collated_condition() } else { filter.condition() };
+            let condition = doc! { "$and": [filters, range.condition] };
+            let find = |condition| {
+                self.collection()
+                    .find(condition)
+                    .sort(range.sort.clone())
+                    .limit(i64::try_from(missing).unwrap_or(i64::MAX))
+                    .optional(sort.collation(), mongodb::action::Find::collation)
+            };
+            found.extend(self.read(&mut strategies, find, &condition).await?);
+        }
+        Ok(found
+            .into_iter()
+            .map(|movie| {
+                let place = sort.position(&movie);
+                (movie.into(), place)
+            })
+            .collect())
+    }
+
+    /// The best matches first. A position is the score and how many came before it; the last page is
+    /// the one that reaches [`RELEVANCE_DEPTH`].
+    async fn search(
+        &self,
+        filter: &MovieFilter,
+        after: Option<&Position>,
+        wanted: usize,
+    ) -> Result<Vec<Placed>, StoreError> {
+        #[derive(Deserialize)]
+        struct Scored {
+            score: f64,
+            #[serde(flatten)]
+            movie: MovieDocument,
+        }
+        let (score, shown) = after.map_or((None, 0), score_and_shown);
+        let left = RELEVANCE_DEPTH.saturating_sub(shown);
+        if left == 0 {
+            return Ok(Vec::new());
+        }
+        let mut stages = vec![
+            doc! { "$match": filter.condition() },
+            // Less to sort.
+            doc! { "$project": { "typeahead": 0 } },
+            doc! { "$set": { "score": { "$meta": "textScore" } } },
+        ];
+        if let (Some(score), Some(after)) = (score, after) {
+            let same_but_later = doc! { "score": score, "_id": { "$gt": after.id } };
+            stages.push(doc! { "$match": { "$or": [{ "score": { "$lt": score } }, same_but_later] } });
+        }
+        stages.push(doc! { "$sort": { "score": -1, "_id": 1 } });
+        stages.push(
+            doc! { "$limit": i64::try_from(wanted as u64).unwrap_or(i64::MAX).min(left.cast_signed()) },
+        );
+        let aggregate = self.collection().aggregate(stages).with_type::<Scored>().max_time(COMMAND);
+        let found: Vec<Scored> = within(COMMAND, async { aggregate.await?.try_collect().await }).await?;
+        Ok(found
+            .into_iter()
+            .zip(shown + 1..)
+            .map(|(found, number)| {
+                // The bits: a decimal form might not come back as the same number.
+                let key = json!([found.score.to_bits(), number]);
+                let position = Position { key, id: found.movie.id };
+                (found.movie.into(), position)
+            })
+            .collect())
+    }
+}
+
+fn score_and_shown(after: &Position) -> (Option<f64>, u64) {
+    let number = |index: usize| after.key.get(index).and_then(serde_json::Value::as_u64);
+    (number(0).map(f64::from_bits), number(1).unwrap_or(RELEVANCE_DEPTH))
+}
