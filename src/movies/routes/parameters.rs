@@ -49,7 +49,8 @@ fn selection() -> Parameter {
     let names = FIELDS.join("|");
     let list = ObjectBuilder::new()
         .schema_type(Type::String)
-        .pattern(Some(format!("^({names})(,({names}))*$")))
+        // The part in front: no name that comes again behind a later comma.
+        .pattern(Some(format!(r"^(?!(?:.*,)?([^,]+),(?:.*,)?\1(?:,|$))({names})(,({names}))*$")))
         // All of them, each once.
         .max_length(Some(FIELDS.join(",").len()))
         .examples(["name,year"]);
