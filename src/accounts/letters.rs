@@ -1,7 +1,7 @@
 //! The letters, each as plain text and as HTML. Nothing in them comes from a request but the reset token
 //! and the recipient's own address: nobody can use this server to send a text of theirs.
 
-use super::{EmailAddress, reset_token::ResetToken};
+use super::{EmailAddress, password::reset_token::ResetToken};
 use crate::http::html::escaped;
 
 /// A letter to one recipient.

@@ -165,7 +165,8 @@ async fn a_change_that_was_under_way_does_not_revive_a_deleted_account() {
     assert!(!slow.is_finished(), "it was to be held");
     slow.await.unwrap().assert_problem(401, "revoked-token");
     assert_eq!(app.count("users", doc! { "email": { "$exists": true } }).await, 0);
-    let tombstone = app.database.collection::<bson::Document>("users").find_one(doc! {}).await.unwrap().unwrap();
+    let tombstone =
+        app.database.collection::<bson::Document>("users").find_one(doc! {}).await.unwrap().unwrap();
     assert_eq!(tombstone.keys().collect::<Vec<_>>(), ["_id", "deleted_at"]);
 }
 

@@ -11,6 +11,7 @@ use crate::http::fields::{
 };
 
 mod hasher;
+pub mod reset_token;
 
 pub use super::password::hasher::{Hasher, Requester};
 
@@ -25,6 +26,11 @@ pub struct NewPassword(SecretString);
 
 /// The rule of [`NewPassword`].
 pub struct NewPasswordRule;
+
+impl NewPasswordRule {
+    /// What a schema cannot say of the rule.
+    pub const WORDS: &str = "72 bytes at most, and none of the most common ones.";
+}
 
 impl Rule for NewPasswordRule {
     type Value = NewPassword;
