@@ -30,8 +30,9 @@ pub struct CurrentUser {
 pub struct Admin(pub UserId);
 
 impl Admin {
-    /// What a caller may be told in place of an answer, besides what a [`CurrentUser`] may be told.
-    pub const REFUSALS: &[Code] = &[Code::AdminsOnly];
+    /// What a caller may be told in place of an answer: what a [`CurrentUser`] may be told, and one more.
+    pub const REFUSALS: &[Code] =
+        &[Code::MissingToken, Code::InvalidToken, Code::ExpiredToken, Code::RevokedToken, Code::AdminsOnly];
 }
 
 impl CurrentUser {

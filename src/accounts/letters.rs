@@ -1,7 +1,7 @@
 //! What is mailed about an account. Nothing in a letter comes from a request but the reset token and the
 //! recipient's own address: nobody can use this server to send a text of theirs.
 
-use super::{EmailAddress, reset_token::ResetToken};
+use super::{EmailAddress, password::reset_token::ResetToken};
 use crate::mail::Letter;
 
 /// The link with which a new password can be chosen.

@@ -5,12 +5,13 @@
 //! | question | file |
 //! | --- | --- |
 //! | what an account is, and what a client reads of it | [`model`] |
+//! | what an email address is | [`email`] |
 //! | who is calling | [`guard`] |
-//! | what is in a token, how long it lives | [`token`] |
+//! | what is in a token, how long it lives | [`token`]; how it is signed: [`hs256`] |
 //! | which tokens were logged out | [`revocation`] |
 //! | password rules and cost | [`password`] |
-//! | how often something may be attempted | [`throttle`] |
-//! | a forgotten password | [`reset_token`], [`routes::reset`] |
+//! | how often something may be attempted | [`throttle`]; what counts as one address: [`network`] |
+//! | a forgotten password | [`password::reset_token`], [`routes::reset`] |
 //! | what is mailed | [`letters`] |
 //! | what is in the audit log | [`audit`] |
 //! | how accounts are stored, who is admin | [`store`] |
@@ -21,22 +22,24 @@
 pub mod audit;
 pub mod belongings;
 pub mod deletion;
+pub mod email;
 pub mod guard;
+pub mod hs256;
 pub mod letters;
 pub mod model;
+pub mod network;
 pub mod password;
-pub mod reset_token;
 pub mod revocation;
 pub mod routes;
-pub mod stage;
+mod stage;
 pub mod store;
 pub mod throttle;
 pub mod token;
 
 pub use belongings::Belongings;
 pub use deletion::Cascade;
+pub use email::{EmailAddress, EmailRule};
 pub use guard::{Admin, CurrentUser};
-pub use model::{Account, EmailAddress, EmailRule, Role, UserView};
+pub use model::{Account, Role, UserView};
+pub use stage::{Documented, Parts, stage};
 pub use store::Users;
-pub mod hs256;
-pub mod network;

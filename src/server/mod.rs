@@ -39,8 +39,8 @@ use secrecy::SecretString;
 use self::cors::Cors;
 use crate::{
     accounts::{
-        self, Belongings, Cascade, Users, password::Hasher, revocation::RevokedTokens,
-        store::admin_list::Admins, throttle::Throttle, token::Tokens,
+        self, Users, password::Hasher, revocation::RevokedTokens, store::admin_list::Admins,
+        throttle::Throttle, token::Tokens,
     },
     config::{Settings, SettingsError},
     http::page::Cursors,
@@ -68,19 +68,16 @@ pub fn rocket(
     secret: &SecretString,
     database: &Database,
 ) -> Result<Rocket<Build>, SetupError> {
-    let (users, admins, movies) = (
-        Users::new(database),
-        Admins::new(database),
-        Movies::new(database).with_cache(settings.cache.movies),
-    );
-    // What is deleted with its owner.
-    let belongings: Arc<dyn Belongings> = Arc::new(movies.clone());
-    let cascade = Cascade::new(users.clone(), admins.clone(), Arc::clone(&belongings));
-    let auth = accounts::stage::auth::Parts {
+    let users = Users::new(database);
+    let movies = Movies::new(database).with_cache(settings.cache.movies);
+    let accounts = accounts::Parts {
         tokens: Tokens::new(secret, settings.jwt.lifetime),
         revoked: RevokedTokens::new(database),
         hasher: Hasher::start(settings.password.bcrypt_cost)?,
         throttle: Throttle::new(database, users.clone(), secret, settings.throttle.enabled),
+        users,
+        admins: Admins::new(database),
+        belongings: Arc::new(movies.clone()),
     };
     let listens: rocket::Config = figment.extract().unwrap_or_default();
     let listens = std::net::SocketAddr::from((listens.address, listens.port));
@@ -101,8 +98,7 @@ pub fn rocket(
         .register("/", catchers::all())
         .manage(Cursors::new(secret))
         .attach(mail::stage(mailer))
-        .attach(accounts::stage::auth::stage(auth))
-        .attach(accounts::stage::users::stage(users, admins, belongings, cascade))
+        .attach(accounts::stage(accounts))
         .attach(movies::stage(
             movies,
             crate::movies::Limits {

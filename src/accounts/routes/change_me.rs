@@ -3,14 +3,19 @@
 use std::sync::Arc;
 
 use rocket::{State, patch};
+use serde_json::json;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 
-use super::{described::users as answers, me};
+use super::me;
 use crate::{
     accounts::{
-        Belongings, CurrentUser, Users,
+        Belongings, CurrentUser, EmailAddress, EmailRule, UserView, Users,
         audit::{Audit, Event},
         letters,
-        model::{Account, EmailAddress, EmailRule},
+        model::Account,
         password::{ClaimedPassword, Hasher, NewPassword, NewPasswordRule, Requester},
         store::{
             admin_list::Admins,
@@ -19,9 +24,13 @@ use crate::{
         throttle::{Action, Throttle},
     },
     http::{
-        body::MergePatchBody,
-        fields::{AnyString, Fields, FromFields, Wrong},
-        problem::Problem,
+        body::{self, MergePatchBody},
+        fields::{
+            AnyString, Fields, FromFields, Wrong,
+            schema::{body_of, describe},
+        },
+        openapi::answers::{Answers, answers},
+        problem::{Code, Problem},
         query::NoQuery,
         reply::Reply,
     },
@@ -32,6 +41,7 @@ use crate::{
 /// How often a change is tried again because the hash was renewed in between: that happens once at most.
 const TRIES: usize = 3;
 
+/// The current password, and what is to change.
 pub struct AccountPatch {
     current_password: ClaimedPassword,
     email: Option<EmailAddress>,
@@ -51,13 +61,37 @@ impl FromFields for AccountPatch {
     }
 }
 
+impl PartialSchema for AccountPatch {
+    fn schema() -> RefOr<Schema> {
+        let mut object = body_of::<Self>();
+        // The current password, and something to change.
+        object.min_properties = Some(2);
+        object.description =
+            Some("The current password, and a new email, a new password, or both.".to_owned());
+        let object = describe(object, "current_password", "To prove who asks.", json!("plum-cake-at-noon"));
+        describe(object, "password", NewPasswordRule::WORDS, json!("pear-tart-at-two")).into()
+    }
+}
+
+impl ToSchema for AccountPatch {}
+
+answers! {
+    Changed => Answers::with_database()
+        .json::<UserView>(200, "The caller, as they are now.", &[])
+        .problems(CurrentUser::REFUSALS)
+        .problems(body::REFUSALS)
+        .problems(Throttle::REFUSALS)
+        .problems(Hasher::REFUSALS)
+        .problems(&[Code::WrongPassword, Code::EmailTaken]);
+}
+
 /// Changes the caller's account. A new password revokes every token, the one that was sent included.
 #[utoipa::path(
     context_path = "/api/users",
     tag = "users",
     operation_id = "change_me",
     request_body(content((AccountPatch = "application/json"), (AccountPatch = "application/merge-patch+json"))),
-    responses(answers::Changed),
+    responses(Changed),
 )]
 #[patch("/me", data = "<body>")]
 pub(in crate::accounts) async fn change_me(

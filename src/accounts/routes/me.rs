@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use rocket::{State, delete, get};
 
-use super::described::users as answers;
 use crate::{
     accounts::{
         Belongings, Cascade, CurrentUser, Role, UserView,
@@ -13,11 +12,30 @@ use crate::{
         model::Account,
         store::admin_list::{Admins, LastAdmin},
     },
-    http::{ids::UserId, problem::Problem, query::NoQuery, reply::Reply},
+    http::{
+        ids::UserId,
+        openapi::answers::{Answers, answers},
+        problem::{Code, Problem},
+        query::NoQuery,
+        reply::Reply,
+    },
 };
 
+answers! {
+    Me => Answers::with_database().json::<UserView>(200, "The caller.", &[]).problems(CurrentUser::REFUSALS);
+    Deleted => deleted(Answers::with_database().problems(CurrentUser::REFUSALS));
+}
+
+/// What becomes of an account that is deleted.
+pub(super) fn deleted(answers: Answers) -> Answers {
+    answers
+        .empty(204, "The account is gone, and all its movies.", &[])
+        .empty(202, "The account is gone. It had many movies: the last of them are still going.", &[])
+        .problems(&[Code::LastAdmin])
+}
+
 /// The caller's account.
-#[utoipa::path(context_path = "/api/users", tag = "users", operation_id = "get_me", responses(answers::Me))]
+#[utoipa::path(context_path = "/api/users", tag = "users", operation_id = "get_me", responses(Me))]
 #[get("/me")]
 pub(in crate::accounts) async fn me(
     user: CurrentUser,
@@ -29,12 +47,7 @@ pub(in crate::accounts) async fn me(
 }
 
 /// Deletes the caller's account with all its movies.
-#[utoipa::path(
-    context_path = "/api/users",
-    tag = "users",
-    operation_id = "delete_me",
-    responses(answers::Deleted)
-)]
+#[utoipa::path(context_path = "/api/users", tag = "users", operation_id = "delete_me", responses(Deleted))]
 #[delete("/me")]
 pub(in crate::accounts) async fn delete_me(
     user: CurrentUser,
@@ -47,7 +60,7 @@ pub(in crate::accounts) async fn delete_me(
 }
 
 /// One user with everything that is shown where one user is shown.
-pub(in crate::accounts) async fn whole(
+pub(super) async fn whole(
     account: &Account,
     admins: &Admins,
     belongings: &Arc<dyn Belongings>,
@@ -58,7 +71,7 @@ pub(in crate::accounts) async fn whole(
 }
 
 /// 204, or 202 while the movies are still being deleted. `record` writes the line of the audit log.
-pub(in crate::accounts) async fn remove(
+pub(super) async fn remove(
     cascade: &Cascade,
     id: UserId,
     record: impl FnOnce() + Send + 'static,

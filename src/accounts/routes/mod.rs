@@ -1,9 +1,10 @@
-//! The routes of accounts, a file for each part of the API; what the OpenAPI document says of them is in
-//! [`described`].
+//! The routes of accounts. Each file holds one route or a few: what a client sends, what the OpenAPI document says of
+//! it, and the handler.
 
 pub mod admin;
-pub mod auth;
 pub mod change_me;
-pub mod described;
+pub mod log_in;
+pub mod log_out;
 pub mod me;
 pub mod reset;
+pub mod sign_up;

@@ -2,21 +2,28 @@
 
 use mongodb::Database;
 use rocket::{State, post};
+use serde_json::json;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 
-use super::described::auth as answers;
 use crate::{
     accounts::{
         EmailAddress, Users,
         audit::{Audit, Event},
         letters,
-        password::{Hasher, NewPassword, NewPasswordRule, Requester},
-        reset_token::ResetToken,
+        password::{Hasher, NewPassword, NewPasswordRule, Requester, reset_token::ResetToken},
         throttle::{Action, Throttle},
     },
     http::{
-        body::JsonBody,
-        fields::{AnyString, Fields, FromFields},
-        problem::Problem,
+        body::{self, JsonBody},
+        fields::{
+            AnyString, Fields, FromFields,
+            schema::{body_of, describe},
+        },
+        openapi::answers::{Answers, answers},
+        problem::{Code, Problem},
         query::NoQuery,
         reply::Reply,
     },
@@ -36,6 +43,15 @@ impl FromFields for Forgot {
     }
 }
 
+impl PartialSchema for Forgot {
+    fn schema() -> RefOr<Schema> {
+        describe(body_of::<Self>(), "email", "Whatever the case.", json!("ann@example.com")).into()
+    }
+}
+
+impl ToSchema for Forgot {}
+
+/// A new password, with the token of a link.
 pub struct Reset {
     token: ResetToken,
     password: NewPassword,
@@ -49,13 +65,37 @@ impl FromFields for Reset {
     }
 }
 
+impl PartialSchema for Reset {
+    fn schema() -> RefOr<Schema> {
+        let object =
+            describe(body_of::<Self>(), "password", NewPasswordRule::WORDS, json!("plum-cake-at-noon"));
+        let example = json!("bR3z0tJmJ0n1kzqHf2m8wq2o5oQm9m3n5v1wqk7yq3E");
+        describe(object, "reset_token", "From the link that was mailed.", example).into()
+    }
+}
+
+impl ToSchema for Reset {}
+
+answers! {
+    Asked => Answers::with_database()
+        .problems(body::REFUSALS)
+        .problems(Throttle::REFUSALS)
+        .empty(202, "If there is such an account, a mail is on its way.", &[]);
+    PasswordSet => Answers::with_database()
+        .problems(body::REFUSALS)
+        .problems(Throttle::REFUSALS)
+        .empty(204, "The new password is set, and every token of the user is revoked.", &[])
+        .problems(Hasher::REFUSALS)
+        .problems(&[Code::InvalidResetToken]);
+}
+
 /// Mails a link if the account exists. The answer does not wait to learn whether it does.
 #[utoipa::path(
     context_path = "/api/auth",
     tag = "auth",
     operation_id = "forgot_password",
     request_body = Forgot,
-    responses(answers::Asked),
+    responses(Asked),
 )]
 #[post("/forgot", data = "<body>")]
 pub(in crate::accounts) async fn forgot(
@@ -101,7 +141,7 @@ async fn send_link(
     tag = "auth",
     operation_id = "reset_password",
     request_body = Reset,
-    responses(answers::PasswordSet),
+    responses(PasswordSet),
 )]
 #[post("/reset", data = "<body>")]
 pub(in crate::accounts) async fn reset(

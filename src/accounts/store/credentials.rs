@@ -11,9 +11,9 @@ use serde::Deserialize;
 use super::users::{Users, account_fields, alive};
 use crate::{
     accounts::{
-        model::{Account, EmailAddress},
-        password::PasswordHash,
-        reset_token::ResetDigest,
+        email::EmailAddress,
+        model::Account,
+        password::{PasswordHash, reset_token::ResetDigest},
     },
     http::ids::UserId,
     mongo::{BATCH, COMMAND, StoreError, within},

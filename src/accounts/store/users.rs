@@ -12,10 +12,7 @@ use prometheus::core::Collector;
 use serde::Deserialize;
 
 use crate::{
-    accounts::{
-        model::{Account, EmailAddress},
-        password::PasswordHash,
-    },
+    accounts::{email::EmailAddress, model::Account, password::PasswordHash},
     http::ids::UserId,
     mongo::{
         BATCH, COMMAND, StoreError,

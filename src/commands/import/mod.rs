@@ -1,6 +1,6 @@
 //! `movie-bag import`: a file of movies through the same rules as the API.
 //!
-//! One thread reads and checks ([`records`], and [`rows`] for CSV); the database gets batches, in the order of the lines,
+//! One thread reads ([`records`], and [`rows`] for CSV) and checks ([`checking`]); the database gets batches, in the order of the lines,
 //! so the first of two equal movies wins. What is refused goes into a report; the rest goes in. It is
 //! safe to run again: what is there already is refused as a duplicate.
 
@@ -12,16 +12,12 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use crate::{
     accounts::{EmailAddress, Users},
-    http::{
-        fields::{FieldError, Fields},
-        ids::UserId,
-    },
+    http::ids::UserId,
     mongo::{Connection, StoreError, patiently},
     movies::{
         Movies,
@@ -30,11 +26,11 @@ use crate::{
     },
 };
 
+mod checking;
 mod records;
 mod rows;
 
-const BATCH: usize = 500;
-const DUPLICATE: &str = "duplicate-movie";
+use checking::{Checked, RejectedRecord};
 
 /// What to import, and how.
 #[derive(Debug)]
@@ -62,18 +58,6 @@ pub enum ImportError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
-
-/// A line of the report.
-#[derive(Debug, Serialize)]
-struct RejectedRecord {
-    line: u64,
-    code: &'static str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<FieldError>,
-}
-
-/// A record after its check.
-type Checked = (u64, Result<MovieInput, RejectedRecord>);
 
 struct Run {
     owner: UserId,
@@ -154,7 +138,7 @@ impl Run {
         let at_file = |source| ImportError::File { path: options.file.clone(), source };
         let (sender, mut batches) = mpsc::channel(2);
         let (path, reading) = (options.file.clone(), bar.clone());
-        let reader = tokio::task::spawn_blocking(move || read(&path, &reading, &sender));
+        let reader = tokio::task::spawn_blocking(move || checking::read(&path, &reading, &sender));
         let mut result = Ok(());
         while let Some(batch) = batches.recv().await {
             result = self.store(batch).await;
@@ -174,7 +158,7 @@ impl Run {
     }
 
     async fn store(&mut self, batch: Vec<Checked>) -> Result<(), ImportError> {
-        let mut refusals = Vec::new();
+        let mut rejected = Vec::new();
         let mut lines = Vec::new();
         let mut movies: Vec<MovieInput> = Vec::new();
         let mut in_batch = HashSet::new();
@@ -184,8 +168,8 @@ impl Run {
                     lines.push(line);
                     movies.push(movie);
                 }
-                Ok(_) => refusals.push(duplicate(line)),
-                Err(refusal) => refusals.push(refusal),
+                Ok(_) => rejected.push(RejectedRecord::duplicate(line)),
+                Err(record) => rejected.push(record),
             }
         }
         let outcome = if self.rehearsal.is_some() {
@@ -198,14 +182,14 @@ impl Run {
         for (line, inserted) in lines.into_iter().zip(outcome) {
             match inserted {
                 Inserted::Yes => self.imported += 1,
-                Inserted::Duplicate => refusals.push(duplicate(line)),
+                Inserted::Duplicate => rejected.push(RejectedRecord::duplicate(line)),
             }
         }
-        refusals.sort_by_key(|refusal| refusal.line);
-        for refusal in refusals {
-            *self.refused.entry(refusal.code).or_default() += 1;
+        rejected.sort_by_key(|record| record.line);
+        for record in rejected {
+            *self.refused.entry(record.code).or_default() += 1;
             if let Some(report) = &mut self.report {
-                serde_json::to_writer(&mut *report, &refusal)
+                serde_json::to_writer(&mut *report, &record)
                     .map_err(io::Error::from)
                     .and_then(|()| report.write_all(b"\n"))
                     .map_err(|source| ImportError::File { path: PathBuf::from("the report"), source })?;
@@ -235,42 +219,8 @@ impl Run {
     }
 }
 
-fn duplicate(line: u64) -> RejectedRecord {
-    RejectedRecord { line, code: DUPLICATE, errors: Vec::new() }
-}
-
 /// A short stand-in for a name and a year: a rehearsal remembers one for each line of the file.
 fn digest((name, year): (&str, Option<i32>)) -> [u8; 16] {
     let hash = Sha256::new().chain_update(format!("{year:?} ")).chain_update(name).finalize();
     std::array::from_fn(|index| hash[index])
-}
-
-/// Reads, checks and hands over; blocks.
-fn read(path: &Path, bar: &ProgressBar, batches: &mpsc::Sender<Vec<Checked>>) -> io::Result<()> {
-    let mut batch = Vec::with_capacity(BATCH);
-    for record in records::open(path, bar)? {
-        let record = match record {
-            Ok(record) => record,
-            Err(error) => {
-                // What was whole before goes in.
-                let _ = batches.blocking_send(batch);
-                return Err(error);
-            }
-        };
-        let line = record.line;
-        let checked = match record.value.map(Fields::read) {
-            Ok(Ok(movie)) => Ok(movie),
-            Ok(Err(errors)) => Err(RejectedRecord { line, code: "validation-failed", errors }),
-            Err(code) => Err(RejectedRecord { line, code, errors: Vec::new() }),
-        };
-        batch.push((line, checked));
-        if batch.len() == BATCH
-            && batches.blocking_send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_err()
-        {
-            // Whoever stores has failed, and says so.
-            return Ok(());
-        }
-    }
-    let _ = batches.blocking_send(batch);
-    Ok(())
 }

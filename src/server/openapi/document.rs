@@ -61,8 +61,7 @@ pub fn document() -> openapi::OpenApi {
     let mut document = Frame::openapi();
     // Each feature's part; a new feature adds its own.
     for part in [
-        accounts::stage::auth::Documented::openapi(),
-        accounts::stage::users::Documented::openapi(),
+        accounts::Documented::openapi(),
         movies::Documented::openapi(),
         health::Documented::openapi(),
         route::Documented::openapi(),

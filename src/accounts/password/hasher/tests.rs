@@ -1,11 +1,24 @@
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::IpAddr,
+    num::NonZero,
+    sync::{Arc, Mutex, atomic::Ordering},
+    thread,
+    time::Duration,
+};
 
 use serde_json::Value;
 
-use super::*;
+use super::{
+    Hasher, Requester,
+    evenly::{costs_to_make_up, verify_evenly},
+    meter::{Meter, work},
+};
 use crate::{
-    accounts::{EmailAddress, password::NewPasswordRule},
-    http::fields::Rule,
+    accounts::{
+        EmailAddress,
+        password::{ClaimedPassword, NewPasswordRule, PasswordHash},
+    },
+    http::{fields::Rule, problem::Problem},
 };
 
 /// One of many, each in a network of their own.
@@ -73,13 +86,13 @@ async fn what_has_waited_too_long_is_refused_when_its_turn_comes() {
     let hasher = Hasher::bounded_by(Meter::start(4), Duration::ZERO, 4).unwrap();
     let late = hasher.verify(&ClaimedPassword::new("yak-gnu-emu"), None, &who(1)).await;
     assert!(matches!(late, Err(Problem::Overloaded)));
-    assert_eq!(hasher.metrics.ended.with_label_values(&["refused"]).get(), 1);
+    assert_eq!(hasher.counters.ended.with_label_values(&["refused"]).get(), 1);
 }
 
 #[tokio::test]
 async fn what_waits_runs_ends_and_is_refused_is_counted() {
     let hasher = Hasher::bounded_by(Meter::fixed(12, Duration::from_millis(250)), Duration::MAX, 4).unwrap();
-    let ended = |result: &str| hasher.metrics.ended.with_label_values(&[result]).get();
+    let ended = |result: &str| hasher.counters.ended.with_label_values(&[result]).get();
     let (open, gate) = std::sync::mpsc::channel::<()>();
     let gate = Arc::new(Mutex::new(gate));
     let jobs = |numbers: std::ops::Range<usize>| {
@@ -98,17 +111,17 @@ async fn what_waits_runs_ends_and_is_refused_is_counted() {
     let mut running = Vec::new();
     for number in 0..threads {
         running.extend(jobs(number..number + 1));
-        while hasher.metrics.running.get() <= i64::try_from(number).unwrap() {
+        while hasher.counters.running.get() <= i64::try_from(number).unwrap() {
             tokio::task::yield_now().await;
         }
     }
     let waiting = jobs(threads..threads + queue);
-    while hasher.metrics.waiting.get() < i64::try_from(queue).unwrap() {
+    while hasher.counters.waiting.get() < i64::try_from(queue).unwrap() {
         tokio::task::yield_now().await;
     }
     let refused = hasher.run(&who(0), work(12), || ()).await;
     assert!(matches!(refused, Err(Problem::Overloaded)));
-    let counted = (hasher.metrics.waiting.get(), ended("refused"), ended("done"));
+    let counted = (hasher.counters.waiting.get(), ended("refused"), ended("done"));
     assert_eq!(counted, (i64::try_from(queue).unwrap(), 1, 0));
     // A caller goes, before it is their turn.
     waiting.last().unwrap().abort();
@@ -122,11 +135,11 @@ async fn what_waits_runs_ends_and_is_refused_is_counted() {
     let panicked = hasher.run(&who(0), work(12), || panic!("on purpose")).await;
     assert!(matches!(panicked, Err(Problem::Internal(_))));
     // The last one is counted off after it has answered.
-    while hasher.metrics.running.get() > 0 {
+    while hasher.counters.running.get() > 0 {
         tokio::task::yield_now().await;
     }
     let done = u64::try_from(threads + queue - 1).unwrap();
-    assert_eq!((hasher.metrics.waiting.get(), ended("done"), ended("abandoned")), (0, done, 1));
+    assert_eq!((hasher.counters.waiting.get(), ended("done"), ended("abandoned")), (0, done, 1));
 }
 
 #[tokio::test]

@@ -1,7 +1,4 @@
-//! The pool that hashes and verifies.
-//!
-//! bcrypt is slow on purpose, so it runs on threads of its own behind a bounded queue: a storm of
-//! logins fills the queue, and everything else goes on. [`places`] says who may wait.
+//! The threads that hash and verify, and their queue.
 
 use std::{
     num::NonZero,
@@ -14,26 +11,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use prometheus::{IntCounterVec, IntGauge, core::Collector};
+use prometheus::core::Collector;
 use secrecy::ExposeSecret;
 use tokio::sync::oneshot;
 
 use super::{
-    ClaimedPassword, NewPassword, PasswordHash,
-    hasher::{
-        meter::{Meter, work},
-        places::{LONGEST_WAIT, Places},
-    },
+    counters::{Counters, Running},
+    evenly::verify_evenly,
+    meter::{Meter, work},
+    places::{LONGEST_WAIT, Places, Requester},
 };
 use crate::{
+    accounts::password::{ClaimedPassword, NewPassword, PasswordHash},
     http::problem::{Code, Problem},
-    telemetry::metrics::{self, counters},
+    telemetry::metrics,
 };
-
-mod meter;
-mod places;
-
-pub use super::hasher::places::Requester;
 
 /// The threads' nice value: they take what the requests and the database leave, which is everything
 /// while nobody else asks.
@@ -50,77 +42,8 @@ pub struct Hasher {
     longest_wait: Duration,
     cost: u32,
     /// The highest cost of a hash that is stored, as far as is known, or today's.
-    highest: Arc<AtomicU32>,
-    metrics: HasherMetrics,
-}
-
-#[derive(Clone)]
-struct HasherMetrics {
-    waiting: IntGauge,
-    running: IntGauge,
-    ended: IntCounterVec,
-}
-
-impl HasherMetrics {
-    fn new() -> Self {
-        Self {
-            waiting: metrics::gauge(
-                "movie_bag_password_jobs_waiting",
-                "Passwords in the queue to be hashed.",
-            ),
-            running: metrics::gauge("movie_bag_password_jobs_running", "Passwords that are being hashed."),
-            ended: counters(
-                "movie_bag_password_jobs_total",
-                "Passwords to hash: done; refused, the queue or the caller's share of it being full; abandoned, the request's time being up.",
-                "result",
-                &["done", "refused", "abandoned"],
-            ),
-        }
-    }
-
-    fn ended(&self, result: &str) {
-        self.ended.with_label_values(&[result]).inc();
-    }
-}
-
-/// A job that runs: also one that panics comes to an end.
-struct Running(IntGauge);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
-}
-
-/// A hash of some cost that no password has: verifying against it takes as long as against another.
-fn decoy(cost: u32) -> String {
-    format!("$2b${cost:02}${}", ".".repeat(53))
-}
-
-/// The costs of the decoys that take as long together as the highest cost takes longer than `cost`.
-fn costs_to_make_up(cost: u32, highest: u32) -> std::ops::Range<u32> {
-    cost..highest
-}
-
-/// Verifies, and takes as long for a wrong password whatever the hash cost, so that the time does not tell
-/// an account whose hash was made at another cost from one that does not exist: each cost takes twice as
-/// long as the one before, so those from `c` to `highest - 1` make up the difference.
-fn verify_evenly(
-    meter: &Meter,
-    password: &str,
-    hash: Option<&PasswordHash>,
-    highest: u32,
-) -> bcrypt::BcryptResult<bool> {
-    let verify = |hash: &str, cost| meter.time(cost, || bcrypt::verify(password, hash));
-    let Some(hash) = hash else { return verify(&decoy(highest), highest).map(|_| false) };
-    let cost = hash.cost().unwrap_or(highest);
-    let same = verify(hash.as_stored(), cost)?;
-    if !same {
-        for cost in costs_to_make_up(cost, highest) {
-            verify(&decoy(cost), cost)?;
-        }
-    }
-    Ok(same)
+    pub(super) highest: Arc<AtomicU32>,
+    pub(super) counters: Counters,
 }
 
 impl Hasher {
@@ -135,7 +58,7 @@ impl Hasher {
         Self::bounded_by(Meter::start(cost), LONGEST_WAIT, cost)
     }
 
-    fn bounded_by(meter: Meter, longest_wait: Duration, cost: u32) -> std::io::Result<Self> {
+    pub(super) fn bounded_by(meter: Meter, longest_wait: Duration, cost: u32) -> std::io::Result<Self> {
         let (jobs, queue) = channel();
         let queue = Arc::new(Mutex::new(queue));
         let threads = thread::available_parallelism().map_or(1, NonZero::get);
@@ -149,7 +72,7 @@ impl Hasher {
             longest_wait,
             cost,
             highest: Arc::new(AtomicU32::new(cost)),
-            metrics: HasherMetrics::new(),
+            counters: Counters::new(),
         })
     }
 
@@ -168,7 +91,7 @@ impl Hasher {
 
     #[must_use]
     pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
-        let HasherMetrics { waiting, running, ended } = self.metrics.clone();
+        let Counters { waiting, running, ended } = self.counters.clone();
         let highest = Arc::clone(&self.highest);
         let highest = metrics::read_gauge(
             "movie_bag_password_highest_cost",
@@ -233,37 +156,37 @@ impl Hasher {
         }
     }
 
-    async fn run<T: Send + 'static>(
+    pub(super) async fn run<T: Send + 'static>(
         &self,
         who: &Requester,
         work: u64,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Problem> {
         let taken = self.places.take(who, work).await;
-        let mut place = taken.inspect_err(|_| self.metrics.ended("refused"))?;
+        let mut place = taken.inspect_err(|_| self.counters.ended("refused"))?;
         let (answer, result) = oneshot::channel();
-        let (metrics, longest_wait, queued) = (self.metrics.clone(), self.longest_wait, Instant::now());
+        let (counters, longest_wait, queued) = (self.counters.clone(), self.longest_wait, Instant::now());
         let job: Job = Box::new(move || {
             place.begin();
-            metrics.waiting.dec();
-            metrics.running.inc();
-            let _running = Running(metrics.running.clone());
+            counters.waiting.dec();
+            counters.running.inc();
+            let _running = Running(counters.running.clone());
             // The request may have run out of time in the meantime.
             if answer.is_closed() {
-                metrics.ended("abandoned");
+                counters.ended("abandoned");
             } else if queued.elapsed() > longest_wait {
-                metrics.ended("refused");
+                counters.ended("refused");
                 let _ = answer.send(Err(Problem::Overloaded));
             } else {
                 let result = job();
-                metrics.ended("done");
+                counters.ended("done");
                 let _ = answer.send(Ok(result));
             }
         });
         // Before the job can begin, which takes it off again.
-        self.metrics.waiting.inc();
+        self.counters.waiting.inc();
         self.jobs.send(job).map_err(|_| {
-            self.metrics.waiting.dec();
+            self.counters.waiting.dec();
             Problem::Internal("the bcrypt threads are gone".into())
         })?;
         result.await.map_err(|_| Problem::Internal("a bcrypt job panicked".into()))?
@@ -283,6 +206,3 @@ fn take_turns(queue: &Mutex<Receiver<Job>>) {
         let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,41 +1,33 @@
-//! Signing up, logging in and out.
+//! Logging in.
 
 use rocket::{State, post};
+use serde_json::json;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 
-use super::described::auth as answers;
 use crate::{
     accounts::{
-        CurrentUser, EmailAddress, EmailRule, Role, UserView, Users,
+        EmailAddress, Users,
         audit::{Audit, Event},
-        password::{ClaimedPassword, Hasher, NewPassword, NewPasswordRule, Requester},
-        revocation::RevokedTokens,
+        password::{ClaimedPassword, Hasher, Requester},
         store::credentials::Credentials,
         throttle::{Action, Throttle},
         token::Tokens,
     },
     http::{
-        body::JsonBody,
-        fields::{AnyString, Fields, FromFields},
-        problem::Problem,
+        body::{self, JsonBody},
+        fields::{
+            AnyString, Fields, FromFields,
+            schema::{body_of, describe},
+        },
+        openapi::answers::{Answers, answers},
+        problem::{Code, Problem},
         query::NoQuery,
         reply::Reply,
     },
-    mongo::{StoreError, indexes},
 };
-
-/// What signup takes: no role, and nothing else that the server decides.
-pub struct Signup {
-    email: EmailAddress,
-    password: NewPassword,
-}
-
-impl FromFields for Signup {
-    fn from_fields(fields: &mut Fields) -> Option<Self> {
-        let email = fields.required("email", &EmailRule);
-        let password = fields.required("password", &NewPasswordRule);
-        Some(Self { email: email?, password: password? })
-    }
-}
 
 /// What login takes: any two strings.
 pub struct Login {
@@ -51,6 +43,15 @@ impl FromFields for Login {
     }
 }
 
+impl PartialSchema for Login {
+    fn schema() -> RefOr<Schema> {
+        let object = describe(body_of::<Self>(), "email", "Whatever the case.", json!("ann@example.com"));
+        describe(object, "password", "The account's.", json!("plum-cake-at-noon")).into()
+    }
+}
+
+impl ToSchema for Login {}
+
 /// An access token, as RFC 6749, section 5.1, names its fields (but for `token`).
 #[derive(serde::Serialize, utoipa::ToSchema)]
 #[schema(as = Token)]
@@ -64,42 +65,13 @@ pub struct TokenView {
     expires_in: u64,
 }
 
-/// Makes an account. Its 409 tells that an email is taken; no other route does.
-#[utoipa::path(
-    context_path = "/api/auth",
-    tag = "auth",
-    operation_id = "sign_up",
-    request_body = Signup,
-    responses(answers::SignedUp),
-)]
-#[post("/signup", data = "<body>")]
-pub(in crate::accounts) async fn signup(
-    audit: Audit,
-    _query: NoQuery,
-    users: &State<Users>,
-    hasher: &State<Hasher>,
-    throttle: &State<Throttle>,
-    body: JsonBody<Signup>,
-) -> Result<Reply, Problem> {
-    let Signup { email, password } = body.0;
-    let attempt = throttle.admit(Action::Signup, &email, &audit).await?;
-    let asked = throttle.admit_email(&email, None, &audit).await?;
-    let hash = hasher.hash(password, &Requester::new(audit.address, &email)).await?;
-    // Never looked up first: the unique index decides, also between two at once.
-    let account = match users.insert(email, &hash).await {
-        Ok(account) => account,
-        Err(StoreError::Duplicate(indexes::EMAIL_UNIQUE)) => {
-            asked.count().await?;
-            attempt.count().await?;
-            return Err(Problem::EmailTaken);
-        }
-        Err(error) => return Err(error.into()),
-    };
-    audit.record(Event::Signup, account.id);
-    asked.forgive().await;
-    attempt.forgive().await;
-    let view = UserView::new(&account, Role::User).with_movie_count(0);
-    Ok(Reply::created(&view)?.location("/api/users/me".to_owned()))
+answers! {
+    LoggedIn => Answers::with_database()
+        .problems(body::REFUSALS)
+        .problems(Throttle::REFUSALS)
+        .json::<TokenView>(200, "A token.", &[])
+        .problems(Hasher::REFUSALS)
+        .problems(&[Code::BadCredentials]);
 }
 
 /// Issues a token. An unknown email and a wrong password get the same answer in the same time.
@@ -108,7 +80,7 @@ pub(in crate::accounts) async fn signup(
     tag = "auth",
     operation_id = "log_in",
     request_body = Login,
-    responses(answers::LoggedIn),
+    responses(LoggedIn),
 )]
 #[post("/login", data = "<body>")]
 pub(in crate::accounts) async fn login(
@@ -167,42 +139,4 @@ async fn afterwards(
         users.renew_hash(verified, &renewed).await?;
     }
     Ok(())
-}
-
-/// Revokes the token that came with the request.
-#[utoipa::path(
-    context_path = "/api/auth",
-    tag = "auth",
-    operation_id = "log_out",
-    responses(answers::LoggedOut)
-)]
-#[post("/logout")]
-pub(in crate::accounts) async fn logout(
-    user: CurrentUser,
-    audit: Audit,
-    _query: NoQuery,
-    revoked: &State<RevokedTokens>,
-) -> Result<Reply, Problem> {
-    revoked.insert(&user.token).await?;
-    audit.record(Event::Logout, user.id());
-    Ok(Reply::no_content())
-}
-
-/// Revokes every token of the user.
-#[utoipa::path(
-    context_path = "/api/auth",
-    tag = "auth",
-    operation_id = "log_out_everywhere",
-    responses(answers::LoggedOutEverywhere)
-)]
-#[post("/logout-all")]
-pub(in crate::accounts) async fn logout_all(
-    user: CurrentUser,
-    audit: Audit,
-    _query: NoQuery,
-    users: &State<Users>,
-) -> Result<Reply, Problem> {
-    users.revoke_generation(user.id(), user.token.generation).await?;
-    audit.record(Event::LogoutAll, user.id());
-    Ok(Reply::no_content())
 }

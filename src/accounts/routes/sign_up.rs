@@ -1,0 +1,99 @@
+//! Signing up.
+
+use rocket::{State, post};
+use serde_json::json;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
+
+use crate::{
+    accounts::{
+        EmailAddress, EmailRule, Role, UserView, Users,
+        audit::{Audit, Event},
+        password::{Hasher, NewPassword, NewPasswordRule, Requester},
+        throttle::{Action, Throttle},
+    },
+    http::{
+        body::{self, JsonBody},
+        fields::{
+            Fields, FromFields,
+            schema::{body_of, describe},
+        },
+        openapi::answers::{Answers, LOCATION, answers},
+        problem::{Code, Problem},
+        query::NoQuery,
+        reply::Reply,
+    },
+    mongo::{StoreError, indexes},
+};
+
+/// What signup takes: no role, and nothing else that the server decides.
+pub struct Signup {
+    email: EmailAddress,
+    password: NewPassword,
+}
+
+impl FromFields for Signup {
+    fn from_fields(fields: &mut Fields) -> Option<Self> {
+        let email = fields.required("email", &EmailRule);
+        let password = fields.required("password", &NewPasswordRule);
+        Some(Self { email: email?, password: password? })
+    }
+}
+
+impl PartialSchema for Signup {
+    fn schema() -> RefOr<Schema> {
+        let object = describe(body_of::<Self>(), "email", "Whatever the case.", json!("ann@example.com"));
+        describe(object, "password", NewPasswordRule::WORDS, json!("plum-cake-at-noon")).into()
+    }
+}
+
+impl ToSchema for Signup {}
+
+answers! {
+    SignedUp => Answers::with_database()
+        .problems(body::REFUSALS)
+        .problems(Throttle::REFUSALS)
+        .json::<UserView>(201, "The new user.", &[LOCATION])
+        .problems(Hasher::REFUSALS)
+        .problems(&[Code::EmailTaken]);
+}
+
+/// Makes an account. Its 409 tells that an email is taken; no other route does.
+#[utoipa::path(
+    context_path = "/api/auth",
+    tag = "auth",
+    operation_id = "sign_up",
+    request_body = Signup,
+    responses(SignedUp),
+)]
+#[post("/signup", data = "<body>")]
+pub(in crate::accounts) async fn signup(
+    audit: Audit,
+    _query: NoQuery,
+    users: &State<Users>,
+    hasher: &State<Hasher>,
+    throttle: &State<Throttle>,
+    body: JsonBody<Signup>,
+) -> Result<Reply, Problem> {
+    let Signup { email, password } = body.0;
+    let attempt = throttle.admit(Action::Signup, &email, &audit).await?;
+    let asked = throttle.admit_email(&email, None, &audit).await?;
+    let hash = hasher.hash(password, &Requester::new(audit.address, &email)).await?;
+    // Never looked up first: the unique index decides, also between two at once.
+    let account = match users.insert(email, &hash).await {
+        Ok(account) => account,
+        Err(StoreError::Duplicate(indexes::EMAIL_UNIQUE)) => {
+            asked.count().await?;
+            attempt.count().await?;
+            return Err(Problem::EmailTaken);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    audit.record(Event::Signup, account.id);
+    asked.forgive().await;
+    attempt.forgive().await;
+    let view = UserView::new(&account, Role::User).with_movie_count(0);
+    Ok(Reply::created(&view)?.location("/api/users/me".to_owned()))
+}

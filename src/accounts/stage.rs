@@ -1,0 +1,141 @@
+//! How the service takes in accounts: their routes, their state, and what runs beside the requests.
+
+use std::sync::Arc;
+
+use rocket::{fairing::AdHoc, routes};
+use utoipa::OpenApi;
+
+use super::{
+    Belongings, Cascade, Role, UserView, Users,
+    password::Hasher,
+    revocation::RevokedTokens,
+    routes::{
+        admin::{
+            counts::{self, Counts},
+            user::{self, RoleChange},
+            users::{self as user_list, UserPage},
+        },
+        change_me::{self, AccountPatch},
+        log_in::{self, Login, TokenView},
+        log_out, me,
+        reset::{self, Forgot, Reset},
+        sign_up::{self, Signup},
+    },
+    store::admin_list::Admins,
+    throttle::Throttle,
+    token::Tokens,
+};
+use crate::{http::deadline::limited, telemetry::metrics};
+
+/// The routes of this feature; a new one is added here and in [`stage`].
+#[derive(OpenApi)]
+#[openapi(
+    paths(
+        sign_up::signup,
+        log_in::login,
+        log_out::logout,
+        log_out::logout_all,
+        reset::forgot,
+        reset::reset,
+        me::me,
+        change_me::change_me,
+        me::delete_me,
+        counts::counts,
+        user_list::list,
+        user::get,
+        user::change_role,
+        user::delete,
+    ),
+    components(schemas(
+        Signup,
+        Login,
+        TokenView,
+        Forgot,
+        Reset,
+        UserView,
+        UserPage,
+        Role,
+        AccountPatch,
+        RoleChange,
+        Counts
+    ))
+)]
+pub struct Documented;
+
+/// What the routes and guards of this feature need.
+pub struct Parts {
+    pub users: Users,
+    pub admins: Admins,
+    pub tokens: Tokens,
+    pub revoked: RevokedTokens,
+    pub hasher: Hasher,
+    pub throttle: Throttle,
+    /// What is deleted with its owner.
+    pub belongings: Arc<dyn Belongings>,
+}
+
+/// Mounts the routes; the parts are this feature's state.
+#[must_use]
+pub fn stage(parts: Parts) -> AdHoc {
+    AdHoc::on_ignite("accounts", |rocket| async move {
+        let Parts { users, admins, tokens, revoked, hasher, throttle, belongings } = parts;
+        let cascade = Cascade::new(users.clone(), admins.clone(), Arc::clone(&belongings));
+        for collectors in [
+            hasher.collectors(),
+            throttle.collectors(),
+            revoked.collectors(),
+            cascade.collectors(),
+            users.collectors(),
+        ] {
+            metrics::register(&rocket, collectors);
+        }
+        let auth = routes![
+            sign_up::signup,
+            log_in::login,
+            log_out::logout,
+            log_out::logout_all,
+            reset::forgot,
+            reset::reset
+        ];
+        let admin = routes![counts::counts, user_list::list, user::get, user::change_role, user::delete];
+        rocket
+            .manage(users.clone())
+            .manage(admins)
+            .manage(tokens)
+            .manage(revoked)
+            .manage(hasher.clone())
+            .manage(throttle)
+            .manage(belongings)
+            .manage(cascade.clone())
+            .mount("/api/auth", limited(auth))
+            .mount("/api/users", limited(routes![me::me, change_me::change_me, me::delete_me]))
+            .mount("/api/admin", limited(admin))
+            // No request is answered before it has ended.
+            .attach(AdHoc::on_liftoff("the costs of the stored hashes", |_| {
+                Box::pin(async move { learn_highest_cost(&hasher, &users).await })
+            }))
+            .attach(AdHoc::on_liftoff("cascade", |rocket| {
+                let shutdown = rocket.shutdown();
+                Box::pin(async move {
+                    tokio::spawn(async move { cascade.keep_sweeping(shutdown).await });
+                })
+            }))
+    })
+}
+
+/// Where the cost was lowered, the hashes of before keep theirs, and what fails must take as long as they
+/// do. If the database does not say which there are, each is learned when somebody tries to log in to it.
+async fn learn_highest_cost(hasher: &Hasher, users: &Users) {
+    match users.costliest_hash(hasher.cost()).await {
+        Ok(None) => {}
+        Ok(Some(hash)) => {
+            let cost = hasher.reckon_with(&hash);
+            tracing::info!(
+                cost,
+                today = hasher.cost(),
+                "there are passwords hashed at a higher cost: a wrong one takes as long"
+            );
+        }
+        Err(error) => tracing::warn!(%error, "the costs of the stored passwords are not known"),
+    }
+}

@@ -1,4 +1,0 @@
-//! How the service takes in accounts.
-
-pub mod auth;
-pub mod users;
