@@ -5,6 +5,7 @@
 //! print.
 
 mod checks;
+mod keys;
 mod mail;
 pub mod secret;
 mod settings;

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use figment::Figment;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 
 use super::{mail::MailSettings, sources::readable};
@@ -33,15 +33,18 @@ pub struct Settings {
 #[serde(deny_unknown_fields)]
 pub struct MongodbSettings {
     /// Unset: the server runs its own mongod.
+    #[serde(default, deserialize_with = "unless_blank")]
     pub uri: Option<SecretString>,
     pub database: String,
     /// The mongod to embed.
+    #[serde(default, deserialize_with = "unless_blank")]
     pub mongod: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JwtSettings {
+    #[serde(default, deserialize_with = "unless_blank")]
     pub secret: Option<SecretString>,
     #[serde(deserialize_with = "duration")]
     pub lifetime: Duration,
@@ -110,6 +113,16 @@ pub struct CacheSettings {
     pub movies: usize,
 }
 
+/// `MOVIE_BAG_MONGODB__URI=` in a compose file means "not set".
+pub(super) fn unless_blank<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: From<String>,
+{
+    let text = String::deserialize(deserializer)?;
+    Ok((!text.is_empty()).then(|| text.into()))
+}
+
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     humantime::parse_duration(&text).map_err(serde::de::Error::custom)
@@ -121,30 +134,12 @@ impl Settings {
     /// # Errors
     /// The first setting that cannot be used, by its key.
     pub fn extract(figment: &Figment) -> Result<Self, SettingsError> {
-        let mut settings: Self = figment.extract().map_err(|error| readable(&error))?;
+        let settings: Self = figment.extract().map_err(|error| readable(&error))?;
         let rocket: rocket::Config = figment.extract().map_err(|error| readable(&error))?;
         if rocket.workers == 0 {
             return Err(SettingsError("workers: must be at least 1".to_owned()));
         }
-        settings.drop_blank();
         settings.check()?;
         Ok(settings)
-    }
-
-    /// `MOVIE_BAG_MONGODB__URI=` in a compose file means "not set".
-    fn drop_blank(&mut self) {
-        for secret in [&mut self.mongodb.uri, &mut self.jwt.secret, &mut self.mail.smtp_url] {
-            if secret.as_ref().is_some_and(|secret| secret.expose_secret().is_empty()) {
-                *secret = None;
-            }
-        }
-        for text in [&mut self.mail.from, &mut self.mail.link_base] {
-            if text.as_ref().is_some_and(String::is_empty) {
-                *text = None;
-            }
-        }
-        if self.mongodb.mongod.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
-            self.mongodb.mongod = None;
-        }
     }
 }
