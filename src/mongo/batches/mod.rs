@@ -26,13 +26,13 @@ use std::{
 use prometheus::core::Collector;
 use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 
-mod metrics;
+mod counters;
 mod queue;
 
 use super::{
     StoreError,
     batches::{
-        metrics::BatchMetrics,
+        counters::BatchMetrics,
         queue::{Batch, Queue},
     },
 };
