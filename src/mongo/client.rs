@@ -18,6 +18,7 @@ pub const COMMAND: Duration = Duration::from_millis(2_500);
 pub const BATCH: Duration = Duration::from_mins(1);
 /// How long the start waits for a configured database.
 pub(super) const STARTUP: Duration = Duration::from_secs(30);
+
 /// What the URI says, with our defaults where it is silent; our durability and our reads in any case.
 ///
 /// # Errors
