@@ -15,7 +15,7 @@ use super::token::VerifiedToken;
 use crate::mongo::{
     COMMAND, StoreError,
     batches::Batches,
-    by_id::{ById, Identified},
+    by_id::{ById, HasId},
     indexes, within,
 };
 
@@ -37,7 +37,7 @@ struct RevokedToken {
     jti: String,
 }
 
-impl Identified for RevokedToken {
+impl HasId for RevokedToken {
     const PLURAL: &'static str = "find_revoked_tokens";
 
     type Id = String;

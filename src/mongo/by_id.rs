@@ -14,7 +14,7 @@ use super::{
 };
 
 /// What is stored under an id.
-pub trait Identified: DeserializeOwned + Send + Sync + 'static {
+pub trait HasId: DeserializeOwned + Send + Sync + 'static {
     /// What the metrics call the command.
     const PLURAL: &'static str;
 
@@ -24,7 +24,7 @@ pub trait Identified: DeserializeOwned + Send + Sync + 'static {
 }
 
 /// `find` by id. Its answers are read from the primary, as all of ours.
-pub struct ById<T: Identified> {
+pub struct ById<T: HasId> {
     documents: Collection<T>,
     /// What else must hold of a document.
     condition: Document,
@@ -32,7 +32,7 @@ pub struct ById<T: Identified> {
     id: PhantomData<fn() -> T::Id>,
 }
 
-impl<T: Identified> ById<T> {
+impl<T: HasId> ById<T> {
     pub fn new(documents: Collection<T>, condition: Document, projection: Document) -> Self {
         Self { documents, condition, projection, id: PhantomData }
     }
@@ -44,7 +44,7 @@ impl<T: Identified> ById<T> {
     }
 }
 
-impl<T: Identified> ById<T> {
+impl<T: HasId> ById<T> {
     async fn one(&self, id: T::Id) -> Result<Option<Arc<T>>, StoreError> {
         let find = self.documents.find_one(self.filter(id)).projection(self.projection.clone());
         Ok(within(COMMAND, find).await?.map(Arc::new))
@@ -58,7 +58,7 @@ impl<T: Identified> ById<T> {
     }
 }
 
-impl<T: Identified> Command for ById<T> {
+impl<T: HasId> Command for ById<T> {
     type Key = T::Id;
     /// A document that cannot be read is the misfortune of those who asked for it, and of nobody else.
     type Value = Result<Arc<T>, StoreError>;
@@ -93,7 +93,7 @@ impl<T: Identified> Command for ById<T> {
     }
 }
 
-impl<T: Identified> Batches<ById<T>> {
+impl<T: HasId> Batches<ById<T>> {
     /// # Errors
     /// Only when the database fails: not there is `None`.
     pub async fn find(&self, id: T::Id) -> Result<Option<Arc<T>>, StoreError> {

@@ -8,7 +8,7 @@ use utoipa::openapi::{ObjectBuilder, Schema, Type};
 
 use super::folding;
 use crate::http::{
-    fields::{Change, Fields, FromFields, Integer, List, Rule, Text, Wrong},
+    fields::{FieldChange, Fields, FromFields, Integer, List, Rule, Text, Wrong},
     ids::{MovieId, UserId},
 };
 
@@ -188,14 +188,14 @@ impl MovieInput {
     #[must_use]
     pub fn into_update(self) -> Document {
         MoviePatch {
-            name: Change::Set(self.name),
-            casts: Change::Set(self.casts),
-            genres: Change::Set(self.genres),
+            name: FieldChange::Set(self.name),
+            casts: FieldChange::Set(self.casts),
+            genres: FieldChange::Set(self.genres),
             year: set_or_clear(self.year),
             runtime: set_or_clear(self.runtime),
-            directors: Change::Set(self.directors),
-            countries: Change::Set(self.countries),
-            languages: Change::Set(self.languages),
+            directors: FieldChange::Set(self.directors),
+            countries: FieldChange::Set(self.countries),
+            languages: FieldChange::Set(self.languages),
             plot: set_or_clear(self.plot),
             poster_url: set_or_clear(self.poster_url),
         }
@@ -203,23 +203,23 @@ impl MovieInput {
     }
 }
 
-fn set_or_clear<T>(value: Option<T>) -> Change<T> {
-    value.map_or(Change::Clear, Change::Set)
+fn set_or_clear<T>(value: Option<T>) -> FieldChange<T> {
+    value.map_or(FieldChange::Clear, FieldChange::Set)
 }
 
 /// A merge patch (RFC 7396) of a movie.
 #[derive(Debug, Clone)]
 pub struct MoviePatch {
-    name: Change<String>,
-    casts: Change<Vec<String>>,
-    genres: Change<Vec<String>>,
-    year: Change<i32>,
-    runtime: Change<i32>,
-    directors: Change<Vec<String>>,
-    countries: Change<Vec<String>>,
-    languages: Change<Vec<String>>,
-    plot: Change<String>,
-    poster_url: Change<String>,
+    name: FieldChange<String>,
+    casts: FieldChange<Vec<String>>,
+    genres: FieldChange<Vec<String>>,
+    year: FieldChange<i32>,
+    runtime: FieldChange<i32>,
+    directors: FieldChange<Vec<String>>,
+    countries: FieldChange<Vec<String>>,
+    languages: FieldChange<Vec<String>>,
+    plot: FieldChange<String>,
+    poster_url: FieldChange<String>,
 }
 
 impl FromFields for MoviePatch {
@@ -256,7 +256,7 @@ impl MoviePatch {
     pub fn into_update(self) -> Document {
         let mut set = doc! { "updated_at": DateTime::now() };
         let mut unset = Document::new();
-        if let Change::Set(name) = &self.name {
+        if let FieldChange::Set(name) = &self.name {
             let Typeahead { whole, phrases } = Typeahead::of(name);
             set.insert("typeahead", doc! { "whole": whole, "phrases": phrases });
         }
@@ -278,20 +278,20 @@ impl MoviePatch {
     }
 }
 
-fn scalar<T: Into<bson::Bson>>(set: &mut Document, unset: &mut Document, name: &str, change: Change<T>) {
+fn scalar<T: Into<bson::Bson>>(set: &mut Document, unset: &mut Document, name: &str, change: FieldChange<T>) {
     match change {
-        Change::Keep => {}
-        Change::Clear => drop(unset.insert(name, true)),
+        FieldChange::Keep => {}
+        FieldChange::Clear => drop(unset.insert(name, true)),
         // `$literal` is not needed: in an update document, values are never expressions.
-        Change::Set(value) => drop(set.insert(name, value)),
+        FieldChange::Set(value) => drop(set.insert(name, value)),
     }
 }
 
-fn list(set: &mut Document, name: &str, change: Change<Vec<String>>) {
+fn list(set: &mut Document, name: &str, change: FieldChange<Vec<String>>) {
     match change {
-        Change::Keep => {}
-        Change::Clear => drop(set.insert(name, bson::Array::new())),
-        Change::Set(values) => drop(set.insert(name, values)),
+        FieldChange::Keep => {}
+        FieldChange::Clear => drop(set.insert(name, bson::Array::new())),
+        FieldChange::Set(values) => drop(set.insert(name, values)),
     }
 }
 

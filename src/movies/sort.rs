@@ -1,7 +1,7 @@
 //! The orders in which movies are listed, and where a page of each goes on.
 //!
 //! Each order is an index read in one direction (`mongo/indexes.rs`), and each ends with the id, so
-//! that every movie has one place. A page is asked for in one or two *stretches*: movies without a
+//! that every movie has one place. A page is asked for in one or two *rangees*: movies without a
 //! year come last either way, which no single direction of an index gives.
 
 use bson::{Bson, DateTime, Document, doc};
@@ -38,7 +38,7 @@ use Direction::{Ascending, Descending};
 
 /// A part of an order that one `find` can read.
 #[derive(Clone)]
-pub struct Stretch {
+pub struct Range {
     /// Added to the filter.
     pub condition: Document,
     pub sort: Document,
@@ -98,23 +98,23 @@ impl Sort {
         Position { key, id: movie.id }
     }
 
-    /// What is to be read after a position, stretch by stretch.
+    /// What is to be read after a position, range by range.
     #[must_use]
-    pub fn stretches(self, after: Option<&Position>) -> Vec<Stretch> {
+    pub fn rangees(self, after: Option<&Position>) -> Vec<Range> {
         match self {
             Self::CreatedAt(direction) => order("created_at", direction, after),
             Self::Name(direction) => order("name", direction, after),
             Self::Year(direction) => {
                 let with_year = match after {
                     Some(position) if position.key.is_null() => Vec::new(),
-                    None => vec![stretch("year", direction, doc! { "year": { "$gte": i32::MIN } })],
+                    None => vec![range("year", direction, doc! { "year": { "$gte": i32::MIN } })],
                     after => order("year", direction, after),
                 };
                 let mut without_year = doc! { "year": null };
                 if let Some(position) = after.filter(|position| position.key.is_null()) {
                     without_year.insert("_id", beyond(direction, position.id.into()));
                 }
-                [with_year, vec![stretch("year", direction, without_year)]].concat()
+                [with_year, vec![range("year", direction, without_year)]].concat()
             }
             // Read by the search itself, which alone knows the scores.
             Self::Relevance => Vec::new(),
@@ -123,15 +123,15 @@ impl Sort {
 }
 
 /// The order of one field and the id, from a position on.
-fn order(field: &'static str, direction: Direction, after: Option<&Position>) -> Vec<Stretch> {
-    let Some(position) = after else { return vec![stretch(field, direction, Document::new())] };
+fn order(field: &'static str, direction: Direction, after: Option<&Position>) -> Vec<Range> {
+    let Some(position) = after else { return vec![range(field, direction, Document::new())] };
     let key = bson_key(field, &position.key);
     let same = doc! { field: key.clone(), "_id": beyond(direction, position.id.into()) };
-    vec![stretch(field, direction, same), stretch(field, direction, doc! { field: beyond(direction, key) })]
+    vec![range(field, direction, same), range(field, direction, doc! { field: beyond(direction, key) })]
 }
 
-fn stretch(field: &'static str, direction: Direction, condition: Document) -> Stretch {
-    Stretch { condition, sort: doc! { field: sign(direction), "_id": sign(direction) } }
+fn range(field: &'static str, direction: Direction, condition: Document) -> Range {
+    Range { condition, sort: doc! { field: sign(direction), "_id": sign(direction) } }
 }
 
 fn sign(direction: Direction) -> i32 {

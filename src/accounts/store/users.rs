@@ -20,7 +20,7 @@ use crate::{
     mongo::{
         BATCH, COMMAND, StoreError,
         batches::Batches,
-        by_id::{ById, Identified},
+        by_id::{ById, HasId},
         indexes,
         keyset::{Position, newest_first, older_than},
         within,
@@ -37,7 +37,7 @@ pub struct Users {
     by_id: Batches<ById<Account>>,
 }
 
-impl Identified for Account {
+impl HasId for Account {
     const PLURAL: &'static str = "find_users";
 
     type Id = UserId;

@@ -16,5 +16,5 @@ pub mod rules;
 pub mod schema;
 
 pub use error::{FieldError, Wrong};
-pub use reader::{Change, Fields, FromFields};
+pub use reader::{FieldChange, Fields, FromFields};
 pub use rules::{AnyString, Integer, List, Rule, Text, has_control, is_blank, normalized};

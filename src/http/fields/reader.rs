@@ -28,13 +28,13 @@ pub struct Fields {
 
 /// What a merge patch says of a field (RFC 7396).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change<T> {
+pub enum FieldChange<T> {
     Keep,
     Clear,
     Set(T),
 }
 
-impl<T> Change<T> {
+impl<T> FieldChange<T> {
     /// The new value, if there is one.
     #[must_use]
     pub fn given(self) -> Option<T> {
@@ -103,18 +103,18 @@ impl Fields {
     }
 
     /// A field of a merge patch. Where the field is required, `null` is refused.
-    pub fn change<R: Rule>(&mut self, name: &str, rule: &R, required: bool) -> Option<Change<R::Value>> {
+    pub fn change<R: Rule>(&mut self, name: &str, rule: &R, required: bool) -> Option<FieldChange<R::Value>> {
         if required {
             self.note(name, Need::IfChanged, || rule.schema());
             if self.left.contains_key(name) {
-                self.there(name, rule).map(Change::Set)
+                self.there(name, rule).map(FieldChange::Set)
             } else {
-                Some(Change::Keep)
+                Some(FieldChange::Keep)
             }
         } else {
             let given = self.left.contains_key(name);
             let value = self.optional(name, rule)?;
-            Some(if given { value.map_or(Change::Clear, Change::Set) } else { Change::Keep })
+            Some(if given { value.map_or(FieldChange::Clear, FieldChange::Set) } else { FieldChange::Keep })
         }
     }
 

@@ -1,9 +1,9 @@
-//! Callers who ask for the same kind of thing at the same time share a command.
+//! A dataloader: callers who ask for the same kind of thing at the same time share a command.
 //!
 //! A `find` or an insert costs the database and the driver a good hundred microseconds each, whatever
-//! it carries. So while a command is under way, newcomers wait, and the next one carries all of them:
-//! the busier the server, the fuller its commands, with no delay that anybody has chosen. Who comes
-//! alone is served at once.
+//! it carries. So while a command is in flight, newcomers wait, and the next one carries all of them:
+//! the busier the server, the fuller its commands, with no delay that anybody has chosen. A caller who
+//! comes alone is served at once.
 //!
 //! This is no cache. A caller joins only a command that is *sent after it came*, so it learns nothing
 //! older than a command of its own would have told; and nothing is kept.
@@ -54,7 +54,7 @@ pub trait Command: Send + Sync + 'static {
     const KEYS: usize;
     /// How many bytes of them, unless a single one has more.
     const BYTES: usize = usize::MAX;
-    /// How many commands are under way at once, slow ones apart.
+    /// How many commands are in flight at once, slow ones apart.
     const RUNS: usize;
     /// How many with them.
     const MOST_RUNS: usize;
@@ -224,9 +224,9 @@ impl<C: Command> Run<C> {
 
 impl<C: Command> Drop for Run<C> {
     fn drop(&mut self) {
-        let was_under_way = self.shared.queue().end(self.id);
+        let was_in_flight = self.shared.queue().end(self.id);
         // The caller of a first command has gone, or a command has panicked: others may wait.
-        if was_under_way && let Ok(runtime) = Handle::try_current() {
+        if was_in_flight && let Ok(runtime) = Handle::try_current() {
             let shared = Arc::clone(&self.shared);
             // In a task, for a runtime that ends drops it unseen, and the callers with it.
             runtime.spawn(async move { Shared::start_run(&shared) });

@@ -1,4 +1,4 @@
-//! Who waits, and which commands are under way. It is locked for moments only, and asks nobody anything.
+//! Who waits, and which commands are in flight. It is locked for moments only, and asks nobody anything.
 
 use std::collections::{HashMap, VecDeque, hash_map::Entry};
 
@@ -15,7 +15,7 @@ pub(super) struct Queue<C: Command> {
     waiting_gauge: IntGauge,
     /// When those who have gone were last left out.
     purged: Option<Instant>,
-    /// The runs under way, and when each has sent its last command.
+    /// The runs in flight, and when each has sent its last command.
     runs: Vec<(u64, Instant)>,
     next_run: u64,
 }
@@ -130,7 +130,7 @@ impl<C: Command> Queue<C> {
         Some(batch)
     }
 
-    /// Tells whether it was under way.
+    /// Tells whether it was in flight.
     pub fn end(&mut self, run: u64) -> bool {
         let before = self.runs.len();
         self.runs.retain(|(id, _)| *id != run);

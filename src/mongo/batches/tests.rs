@@ -19,16 +19,16 @@ struct Double {
 }
 
 /// A command may be dropped before it has ended.
-struct UnderWay<'a>(&'a AtomicUsize);
+struct InFlight<'a>(&'a AtomicUsize);
 
-impl<'a> UnderWay<'a> {
+impl<'a> InFlight<'a> {
     fn begin(count: &'a AtomicUsize) -> Self {
         count.fetch_add(1, Ordering::SeqCst);
         Self(count)
     }
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
@@ -52,11 +52,11 @@ impl Command for Double {
     }
 
     async fn run(&self, keys: Vec<u32>) -> Result<HashMap<u32, u32>, StoreError> {
-        let under_way = UnderWay::begin(&self.at_once);
+        let in_flight = InFlight::begin(&self.at_once);
         self.most_at_once.fetch_max(self.at_once.load(Ordering::SeqCst), Ordering::SeqCst);
         self.sent.send(keys.clone()).unwrap();
         self.go.acquire().await.unwrap().forget();
-        drop(under_way);
+        drop(in_flight);
         assert!(!keys.contains(&99), "a command that panics");
         if keys.contains(&13) {
             return Err(StoreError::Duplicate);
@@ -87,7 +87,7 @@ impl Test {
         Self { batches: Batches::new(command), sent, go, most_at_once }
     }
 
-    /// Asks in a task, and waits until it is in the queue or under way.
+    /// Asks in a task, and waits until it is in the queue or in flight.
     async fn ask(&self, key: u32) -> Asked {
         let batches = self.batches.clone();
         let asked = tokio::spawn(async move { batches.ask(key).await });

@@ -4,7 +4,7 @@ use bson::Document;
 use mongodb::change_stream::event::{ChangeStreamEvent, OperationType};
 use serde_json::json;
 
-use super::token::Token;
+use super::event_id::EventId;
 use crate::{
     http::ids::MovieId,
     movies::{model::MovieDocument, view::MovieView},
@@ -16,7 +16,7 @@ pub const MAX_MOVIE_BYTES: usize = 16 << 10;
 /// Rendered once.
 #[derive(Debug)]
 pub struct Change {
-    pub token: Token,
+    pub id: EventId,
     /// `created`, `updated` or `deleted`.
     pub kind: &'static str,
     /// JSON.
@@ -39,7 +39,7 @@ impl Change {
             let movie = bson::deserialize_from_document::<MovieDocument>(found);
             movie.inspect_err(|error| tracing::warn!(%id, %error, "a document that is no movie")).ok()
         });
-        Some(Self { token: Token::of(&event.id)?, kind, data: data(id, movie.as_ref()) })
+        Some(Self { id: EventId::of(&event.id)?, kind, data: data(id, movie.as_ref()) })
     }
 }
 

@@ -23,9 +23,9 @@ use tokio::{
 
 use super::{
     change::{Change, MAX_MOVIE_BYTES},
+    event_id::EventId,
     journal::{Journal, MAX_BYTES},
-    listener::{Listener, Place, Places},
-    token::Token,
+    listener::{Listener, ListenerSlot, ListenerSlots},
 };
 use crate::{
     http::problem::Problem,
@@ -67,7 +67,7 @@ struct Hub {
     journal: Mutex<Option<Journal>>,
     /// Looking back is done by one for all.
     looking_back: tokio::sync::Mutex<()>,
-    places: Places,
+    slots: ListenerSlots,
     changes: IntCounter,
     breaks: IntCounter,
     /// Listeners that were too slow, or for whom something was lost.
@@ -75,7 +75,7 @@ struct Hub {
 }
 
 /// Changes, and up to where these are all.
-type Found = (Vec<Arc<Change>>, Token);
+type Found = (Vec<Arc<Change>>, EventId);
 
 type Stream = ChangeStream<ChangeStreamEvent<Document>>;
 
@@ -89,7 +89,7 @@ impl Events {
             live: broadcast::Sender::new(BEHIND),
             journal: Mutex::new(None),
             looking_back: tokio::sync::Mutex::default(),
-            places: Places::new(
+            slots: ListenerSlots::new(
                 listeners,
                 gauge("movie_bag_events_listeners", "Clients that listen to the events."),
             ),
@@ -113,7 +113,7 @@ impl Events {
             "1 while the change stream is followed: from the first listener on, if the database has any.";
         vec![
             Box::new(read_gauge("movie_bag_events_stream_live", help, is_live)),
-            Box::new(self.0.places.taken().clone()),
+            Box::new(self.0.slots.taken().clone()),
             Box::new(self.0.changes.clone()),
             Box::new(self.0.breaks.clone()),
             Box::new(self.0.cut_off.clone()),
@@ -131,23 +131,23 @@ impl Events {
     }
 
     /// How far this process has come.
-    pub(super) fn position(&self) -> Option<Token> {
+    pub(super) fn position(&self) -> Option<EventId> {
         self.journal().as_ref().map(|journal| journal.position().clone())
     }
 
-    /// A place among those who listen.
+    /// A slot among those who listen.
     ///
     /// # Errors
     /// 503 if all are taken.
-    pub(super) fn place(&self) -> Result<Place, Problem> {
-        self.0.places.take().ok_or(Problem::Overloaded)
+    pub(super) fn slot(&self) -> Result<ListenerSlot, Problem> {
+        self.0.slots.take().ok_or(Problem::Overloaded)
     }
 
     /// Begins to listen: from now on, or from after an id that was given out before.
     ///
     /// # Errors
     /// 501 on a standalone mongod, 503 when the database is away, 400 for an id that it does not know.
-    pub(super) async fn listen(&self, last: Option<Token>) -> Result<Listener, Problem> {
+    pub(super) async fn listen(&self, last: Option<EventId>) -> Result<Listener, Problem> {
         self.0.wanted.notify_one();
         let mut status = self.0.status.subscribe();
         let settled = timeout(COMMAND, status.wait_for(|status| *status != Status::Waiting)).await;
@@ -173,7 +173,7 @@ impl Events {
     }
 
     /// Listens from now on, with what the journal has after `last`. `None` if that is not enough.
-    fn join(&self, last: Option<&Token>) -> Option<Listener> {
+    fn join(&self, last: Option<&EventId>) -> Option<Listener> {
         let journal = self.journal();
         let journal = journal.as_ref()?;
         let missed = last.map_or_else(|| Some(Vec::new()), |last| journal.after(last))?;
@@ -183,7 +183,7 @@ impl Events {
     }
 
     /// With what lies before the journal: in the database, unless somebody has just found it.
-    async fn join_earlier(&self, last: &Token) -> Result<Option<Listener>, Problem> {
+    async fn join_earlier(&self, last: &EventId) -> Result<Option<Listener>, Problem> {
         let _alone = self.0.looking_back.lock().await;
         if let Some(listener) = self.join(Some(last)) {
             return Ok(Some(listener));
@@ -193,7 +193,7 @@ impl Events {
     }
 
     /// With what was found between `last` and `end`.
-    fn join_after(&self, last: &Token, earlier: &[Arc<Change>], end: &Token) -> Option<Listener> {
+    fn join_after(&self, last: &EventId, earlier: &[Arc<Change>], end: &EventId) -> Option<Listener> {
         let mut journal = self.journal();
         let journal = journal.as_mut()?;
         // The journal may have forgotten something since: then the two do not meet.
@@ -202,7 +202,7 @@ impl Events {
         Some(self.listener(last.clone(), earlier.iter().chain(&later).cloned().collect()))
     }
 
-    fn listener(&self, position: Token, missed: Vec<Arc<Change>>) -> Listener {
+    fn listener(&self, position: EventId, missed: Vec<Arc<Change>>) -> Listener {
         let (live, events) = (self.0.live.subscribe(), self.clone());
         Listener { position, is_reset: false, missed, live, events }
     }
@@ -217,7 +217,7 @@ enum Followed {
 }
 
 impl Events {
-    async fn open(&self, after: Option<&Token>) -> Result<Stream, Error> {
+    async fn open(&self, after: Option<&EventId>) -> Result<Stream, Error> {
         // What is not needed does not travel.
         let fields = doc! { "operationType": 1, "documentKey": 1, "ns": 1, "fullDocument": 1 };
         let pipeline = [
@@ -231,7 +231,7 @@ impl Events {
             .pipeline(pipeline)
             .read_concern(ReadConcern::majority())
             .full_document(FullDocumentType::UpdateLookup)
-            .resume_after(after.and_then(Token::resume))
+            .resume_after(after.and_then(EventId::resume))
             .await
     }
 
@@ -286,7 +286,7 @@ impl Events {
     async fn follow_to_its_end(&self) -> Result<(), Error> {
         let before = self.position();
         let mut stream = self.open(before.as_ref()).await?;
-        if let (None, Some(position)) = (before, stream.resume_token().as_ref().and_then(Token::of)) {
+        if let (None, Some(position)) = (before, stream.resume_token().as_ref().and_then(EventId::of)) {
             *self.journal() = Some(Journal::new(position));
         }
         self.0.status.send_replace(Status::Live);
@@ -295,7 +295,7 @@ impl Events {
             if event.as_ref().is_some_and(|event| event.operation_type == OperationType::Invalidate) {
                 break;
             }
-            let position = stream.resume_token().as_ref().and_then(Token::of);
+            let position = stream.resume_token().as_ref().and_then(EventId::of);
             if !self.take(event.as_ref().and_then(Change::of), position) {
                 break;
             }
@@ -306,7 +306,7 @@ impl Events {
     }
 
     /// Writes a change down and passes it on, or remembers that there was none up to `position`.
-    fn take(&self, change: Option<Change>, position: Option<Token>) -> bool {
+    fn take(&self, change: Option<Change>, position: Option<EventId>) -> bool {
         let mut journal = self.journal();
         let Some(journal) = journal.as_mut() else { return false };
         if let Some(change) = change.map(Arc::new) {
@@ -321,7 +321,7 @@ impl Events {
     }
 
     /// What came after `last` and up to where the journal began; `None` if that is lost or too much.
-    async fn look_back(&self, last: &Token) -> Result<Option<Found>, Problem> {
+    async fn look_back(&self, last: &EventId) -> Result<Option<Found>, Problem> {
         let Some(end) = self.journal().as_ref().map(|journal| journal.from().clone()) else {
             return Ok(None);
         };
@@ -335,9 +335,9 @@ impl Events {
                 Ok(event) => event,
                 Err(error) => return refused(error),
             };
-            let position = stream.resume_token().as_ref().and_then(Token::of);
+            let position = stream.resume_token().as_ref().and_then(EventId::of);
             if let Some(change) = event.as_ref().and_then(Change::of) {
-                if change.token > end {
+                if change.id > end {
                     return Ok(Some((changes, end)));
                 }
                 bytes += change.data.len();

@@ -1,7 +1,7 @@
 //! One who listens: what is sent, and when that ends.
 //!
 //! A task of its own sends to each. Rocket takes the next event when the client has read far enough, and
-//! not otherwise: a client that does not read would keep its place, and what waits for it, for ever.
+//! not otherwise: a client that does not read would keep its slot, and what waits for it, for ever.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Events, change::Change, token::Token};
+use super::{Events, change::Change, event_id::EventId};
 
 /// Something is said at least this often, so that nobody on the way takes the connection for dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -21,28 +21,28 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const UNREAD: Duration = Duration::from_mins(1);
 
 /// How many may listen at once.
-pub struct Places {
+pub struct ListenerSlots {
     free: Arc<Semaphore>,
     taken: IntGauge,
 }
 
-/// A place, until it is dropped.
-pub struct Place {
+/// A slot, until it is dropped.
+pub struct ListenerSlot {
     _permit: OwnedSemaphorePermit,
     taken: IntGauge,
 }
 
-impl Places {
+impl ListenerSlots {
     pub fn new(number: u32, taken: IntGauge) -> Self {
         let number = usize::try_from(number).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         Self { free: Arc::new(Semaphore::new(number)), taken }
     }
 
     /// `None` if all are taken.
-    pub fn take(&self) -> Option<Place> {
+    pub fn take(&self) -> Option<ListenerSlot> {
         let permit = Arc::clone(&self.free).try_acquire_owned().ok()?;
         self.taken.inc();
-        Some(Place { _permit: permit, taken: self.taken.clone() })
+        Some(ListenerSlot { _permit: permit, taken: self.taken.clone() })
     }
 
     /// How many are taken.
@@ -51,7 +51,7 @@ impl Places {
     }
 }
 
-impl Drop for Place {
+impl Drop for ListenerSlot {
     fn drop(&mut self) {
         self.taken.dec();
     }
@@ -59,7 +59,7 @@ impl Drop for Place {
 
 /// Listens from `position` on.
 pub struct Listener {
-    pub position: Token,
+    pub position: EventId,
     /// What came before is not known.
     pub is_reset: bool,
     pub missed: Vec<Arc<Change>>,
@@ -72,12 +72,12 @@ struct CutOff;
 
 impl Listener {
     /// Begins to send; what is to be written.
-    pub fn start(self, place: Place, shutdown: Shutdown) -> impl Stream<Item = Event> {
+    pub fn start(self, slot: ListenerSlot, shutdown: Shutdown) -> impl Stream<Item = Event> {
         // One event: what a client that does not read is left with when it is cut off.
         let (sender, mut receiver) = mpsc::channel(1);
         let events = self.events.clone();
         tokio::spawn(async move {
-            let _place = place;
+            let _slot = slot;
             tokio::select! {
                 biased;
                 () = shutdown => {}
@@ -107,14 +107,14 @@ impl Listener {
         // An id from another instance may be ahead of this one: what is known already is not said again.
         let mut at = position;
         for change in missed {
-            at = change.token.clone();
+            at = change.id.clone();
             send(sender, event(&change)).await?;
         }
         loop {
             match timeout(HEARTBEAT, live.recv()).await {
-                Ok(Ok(Some(change))) if change.token <= at => {}
+                Ok(Ok(Some(change))) if change.id <= at => {}
                 Ok(Ok(Some(change))) => {
-                    at = change.token.clone();
+                    at = change.id.clone();
                     send(sender, event(&change)).await?;
                 }
                 // Something was lost, this listener is too slow, or the server is at its end.
@@ -138,7 +138,7 @@ async fn send(sender: &mpsc::Sender<Event>, event: Event) -> Result<(), CutOff> 
 }
 
 fn event(change: &Change) -> Event {
-    Event::data(change.data.clone()).event(change.kind).id(change.token.to_string())
+    Event::data(change.data.clone()).event(change.kind).id(change.id.to_string())
 }
 
 #[cfg(test)]
@@ -149,12 +149,12 @@ mod tests {
     use super::*;
     use crate::movies::Movies;
 
-    fn token(number: u32) -> Token {
-        Token::parse(&format!("8200000000{number:08X}2B")).unwrap()
+    fn id(number: u32) -> EventId {
+        EventId::parse(&format!("8200000000{number:08X}2B")).unwrap()
     }
 
     fn change(number: u32) -> Arc<Change> {
-        Arc::new(Change { token: token(number), kind: "deleted", data: "{}".to_owned() })
+        Arc::new(Change { id: id(number), kind: "deleted", data: "{}".to_owned() })
     }
 
     /// One who has missed these, with whom changes are sent.
@@ -163,45 +163,45 @@ mod tests {
         let client = Client::with_options(ClientOptions::default()).unwrap();
         let events = Events::new(Movies::new(&client.database("movie_bag")), 1);
         let (sender, live) = broadcast::channel(8);
-        (Listener { position: token(1), is_reset: false, missed, live, events }, sender)
+        (Listener { position: id(1), is_reset: false, missed, live, events }, sender)
     }
 
     async fn shutdown() -> Shutdown {
         rocket::custom(crate::config::defaults()).ignite().await.unwrap().shutdown()
     }
 
-    fn places() -> Places {
-        Places::new(1, IntGauge::new("listeners", "Clients that listen.").unwrap())
+    fn slots() -> ListenerSlots {
+        ListenerSlots::new(1, IntGauge::new("listeners", "Clients that listen.").unwrap())
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_that_does_not_read_is_cut_off_and_leaves_its_place_and_what_it_missed() {
-        let places = places();
+        let slots = slots();
         let missed: Vec<_> = (2..10).map(change).collect();
         let (listener, _sender) = listener(missed.clone());
-        let stream = listener.start(places.take().unwrap(), shutdown().await);
-        assert!(places.take().is_none());
+        let stream = listener.start(slots.take().unwrap(), shutdown().await);
+        assert!(slots.take().is_none());
         // Of a clock that moves by itself.
         tokio::time::sleep(UNREAD * 2).await;
-        assert!(places.take().is_some());
+        assert!(slots.take().is_some());
         assert!(missed.iter().all(|change| Arc::strong_count(change) == 1));
         assert_eq!(stream.count().await, 1);
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_that_reads_keeps_its_place_until_it_leaves() {
-        let places = places();
+        let slots = slots();
         let (listener, sender) = listener(vec![change(2)]);
-        let mut stream = Box::pin(listener.start(places.take().unwrap(), shutdown().await));
+        let mut stream = Box::pin(listener.start(slots.take().unwrap(), shutdown().await));
         // Where it begins, what it missed, and some heartbeats.
         for _ in 0..20 {
             assert!(stream.next().await.is_some());
         }
         sender.send(Some(change(3))).unwrap();
         assert!(stream.next().await.is_some());
-        assert!(places.take().is_none());
+        assert!(slots.take().is_none());
         drop(stream);
         tokio::task::yield_now().await;
-        assert!(places.take().is_some());
+        assert!(slots.take().is_some());
     }
 }

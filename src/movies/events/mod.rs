@@ -20,18 +20,18 @@ use utoipa::{
 };
 
 mod change;
+mod event_id;
 mod follower;
 mod journal;
 mod listener;
-mod token;
 
 pub use super::events::follower::Events;
 
-use super::{events::token::Token, routes::described as answers};
+use super::{events::event_id::EventId, routes::described as answers};
 use crate::http::{openapi::parameters::header, problem::Problem, query::NoQuery};
 
 /// The header of the request, if it is there.
-pub struct LastEventId(Option<Token>);
+pub struct LastEventId(Option<EventId>);
 
 #[rocket::async_trait]
 impl<'r> FromRequest<'r> for LastEventId {
@@ -41,7 +41,9 @@ impl<'r> FromRequest<'r> for LastEventId {
         let mut sent = request.headers().get("Last-Event-ID");
         match (sent.next(), sent.next()) {
             (None | Some(""), None) => Outcome::Success(Self(None)),
-            (Some(text), None) if Token::parse(text).is_some() => Outcome::Success(Self(Token::parse(text))),
+            (Some(text), None) if EventId::parse(text).is_some() => {
+                Outcome::Success(Self(EventId::parse(text)))
+            }
             _ => Problem::BadRequest.forward(request),
         }
     }
@@ -83,7 +85,7 @@ pub(super) async fn follow(
     events: &State<Events>,
     shutdown: Shutdown,
 ) -> Result<EventStream<impl futures::Stream<Item = stream::Event>>, Problem> {
-    let place = events.place()?;
+    let slot = events.slot()?;
     let listener = events.listen(last.0).await?;
-    Ok(EventStream(stream::EventStream::from(listener.start(place, shutdown)).heartbeat(None)))
+    Ok(EventStream(stream::EventStream::from(listener.start(slot, shutdown)).heartbeat(None)))
 }

@@ -37,7 +37,7 @@ answers! {
         .json::<MoviePage>(200, "A page of the caller's movies.", &[LINK])
         .problems(CurrentUser::REFUSALS);
     Suggested => Answers::with_database().json::<Suggestions>(200, "Names that fit, the best first.", &[]);
-    Counted => Answers::with_database().json::<Facets>(200, "The counts, the most frequent value first.", &[]);
+    FacetsCounted => Answers::with_database().json::<Facets>(200, "The counts, the most frequent value first.", &[]);
     Followed => Answers::events(
         "Server-sent events: `created`, `updated` and `deleted`, each with data `{ \"id\", \"version\"?, \"movie\"? }` \
          (`movie` where it still stands and has 16 KB at most), and an `id` to resume after. `reset`, where too much was \

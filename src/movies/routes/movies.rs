@@ -131,7 +131,7 @@ pub(in crate::movies) async fn suggest(
     tag = "movies",
     operation_id = "count_movies",
     params(FacetQuery),
-    responses(answers::Counted)
+    responses(answers::FacetsCounted)
 )]
 #[get("/facets")]
 pub(in crate::movies) async fn facets(

@@ -102,9 +102,9 @@ impl Pages {
         if sort == Sort::Relevance {
             return self.search(filter, after, wanted).await;
         }
-        let mut ways = self.ways(filter, sort, wanted).await?;
+        let mut strategies = self.strategies(filter, sort, wanted).await?;
         let mut found: Vec<MovieDocument> = Vec::new();
-        for stretch in sort.stretches(after) {
+        for range in sort.rangees(after) {
             let missing = wanted - found.len();
             if missing == 0 {
                 break;
@@ -112,15 +112,15 @@ impl Pages {
             // Both may speak of one field: of the year, say.
             let filters =
                 if sort.collation().is_some() { filter.collated_condition() } else { filter.condition() };
-            let condition = doc! { "$and": [filters, stretch.condition] };
+            let condition = doc! { "$and": [filters, range.condition] };
             let find = |condition| {
                 self.collection()
                     .find(condition)
-                    .sort(stretch.sort.clone())
+                    .sort(range.sort.clone())
                     .limit(i64::try_from(missing).unwrap_or(i64::MAX))
                     .optional(sort.collation(), mongodb::action::Find::collation)
             };
-            found.extend(self.read(&mut ways, find, &condition).await?);
+            found.extend(self.read(&mut strategies, find, &condition).await?);
         }
         Ok(found
             .into_iter()

@@ -1,4 +1,4 @@
-//! How many commands that look at every movie that matches may be under way: facets, and `count=true`.
+//! How many commands that look at every movie that matches may be in flight: facets, and `count=true`.
 //!
 //! Each takes the longer the more there are, up to seconds, and a connection to the database. Without a
 //! bound, as many callers as there are connections would keep everybody else waiting.

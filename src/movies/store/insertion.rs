@@ -255,7 +255,7 @@ impl Movies {
     /// # Errors
     /// When the database fails.
     pub async fn take_back<T>(&self, inserted: &Unconfirmed<T>) -> Result<(), StoreError> {
-        let _forget = self.forget_after(&inserted.ids);
+        let _invalidation = self.invalidate_after(&inserted.ids);
         let filter = doc! { "_id": { "$in": &inserted.ids }, "added_by": inserted.owner };
         within(BATCH, self.collection().delete_many(filter)).await.map(drop)
     }

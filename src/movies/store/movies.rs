@@ -27,7 +27,7 @@ use crate::{
     mongo::{
         BATCH, COMMAND, StoreError,
         batches::Batches,
-        by_id::{ById, Identified},
+        by_id::{ById, HasId},
         indexes, within,
     },
     movies::{
@@ -51,7 +51,7 @@ pub struct Movies {
     cache: Option<Cache>,
 }
 
-impl Identified for ReadMovie {
+impl HasId for ReadMovie {
     const PLURAL: &'static str = "find_movies";
 
     type Id = MovieId;
@@ -70,15 +70,15 @@ struct OwnedId {
     owner: UserId,
 }
 
-struct Forget {
+struct Invalidation {
     cache: Option<Cache>,
     ids: Vec<MovieId>,
 }
 
-impl Drop for Forget {
+impl Drop for Invalidation {
     fn drop(&mut self) {
         if let Some(cache) = &self.cache {
-            cache.forget(&self.ids);
+            cache.invalidate(&self.ids);
         }
     }
 }
@@ -120,9 +120,9 @@ impl Movies {
         }
     }
 
-    /// To be held while these movies are changed: they are forgotten however it ends.
-    pub(super) fn forget_after(&self, ids: &[MovieId]) -> impl Drop + use<> {
-        Forget { cache: self.cache.clone(), ids: ids.to_vec() }
+    /// To be held while these movies are changed: the cache drops them however it ends.
+    pub(super) fn invalidate_after(&self, ids: &[MovieId]) -> impl Drop + use<> {
+        Invalidation { cache: self.cache.clone(), ids: ids.to_vec() }
     }
 
     /// For the other files of this feature.
@@ -134,8 +134,8 @@ impl Movies {
     /// Only when the database fails: not there is `None`.
     pub async fn find(&self, id: MovieId) -> Result<Option<Arc<ReadMovie>>, StoreError> {
         let reading = match self.cache.as_ref().map(|cache| cache.look(id)) {
-            Some(Look::Kept(movie)) => return Ok(Some(movie)),
-            Some(Look::Missing(reading)) => Some(reading),
+            Some(Look::Hit(movie)) => return Ok(Some(movie)),
+            Some(Look::Miss(reading)) => Some(reading),
             Some(Look::Closed) | None => None,
         };
         let found = self.by_id.find(id).await?;
@@ -157,7 +157,7 @@ impl Movies {
         precondition: &IfMatch,
         update: Document,
     ) -> Result<Result<MovieDocument, Refusal>, StoreError> {
-        let _forget = self.forget_after(&[id]);
+        let _invalidation = self.invalidate_after(&[id]);
         let filter = ownership::owned(id, caller, precondition);
         let command =
             self.documents.find_one_and_update(filter, update).return_document(ReturnDocument::After);
@@ -201,7 +201,7 @@ impl Movies {
         caller: UserId,
         precondition: &IfMatch,
     ) -> Result<Result<(), Refusal>, StoreError> {
-        let _forget = self.forget_after(&[id]);
+        let _invalidation = self.invalidate_after(&[id]);
         let filter = ownership::owned(id, caller, precondition);
         let deleted = within(COMMAND, self.documents.delete_one(filter)).await?;
         if deleted.deleted_count == 1 { Ok(Ok(())) } else { self.why_not(id, caller).await.map(Err) }
@@ -243,7 +243,7 @@ impl Movies {
         let found: Vec<OwnedId> = within(BATCH, async { find.await?.try_collect().await }).await?;
         let ids: Vec<MovieId> = found.iter().map(|movie| movie.id).collect();
         if !ids.is_empty() {
-            let _forget = self.forget_after(&ids);
+            let _invalidation = self.invalidate_after(&ids);
             let mut filter = theirs;
             filter.insert("_id", doc! { "$in": &ids });
             within(BATCH, self.documents.delete_many(filter)).await?;

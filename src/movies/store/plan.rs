@@ -1,4 +1,4 @@
-//! Which way the database reads a filter in an order that the filter's own index does not have.
+//! By which strategy the database reads a filter in an order that the filter's own index does not have.
 //!
 //! It can take the filter's index and sort what that finds, or the order's index and leave out what
 //! does not match: the first is right for a rare value, the second for a frequent one. Left to itself
@@ -24,12 +24,12 @@ use crate::{
     },
 };
 
-/// How long the order's index is read before another way is tried. Where the matches are spread over
+/// How long the order's index is read before another strategy is tried. Where the matches are spread over
 /// the order, a page is full long before; where all stand at its end, it would be read to there.
 const WALK: Duration = Duration::from_millis(500);
 
-/// A way to read a page.
-pub(super) struct Way {
+/// How to read a page.
+pub(super) struct Strategy {
     /// The index to use; without it the database chooses.
     index: Option<&'static str>,
     /// All that match one part of the filter.
@@ -37,7 +37,7 @@ pub(super) struct Way {
     limit: Duration,
 }
 
-impl Way {
+impl Strategy {
     fn by(index: &'static str, limit: Duration) -> Self {
         Self { index: Some(index), among: None, limit }
     }
@@ -67,31 +67,31 @@ impl Way {
 }
 
 impl Pages {
-    /// The ways to read a page of so many, the most promising first.
-    pub(super) async fn ways(
+    /// The strategies for a page of so many, the most promising first.
+    pub(super) async fn strategies(
         &self,
         filter: &MovieFilter,
         sort: Sort,
         wanted: usize,
-    ) -> Result<Vec<Way>, StoreError> {
+    ) -> Result<Vec<Strategy>, StoreError> {
         let parts = filter.parts_beside(sort);
         if parts.is_empty() {
-            return Ok(vec![Way::chosen_by_the_database(COMMAND)]);
+            return Ok(vec![Strategy::chosen_by_the_database(COMMAND)]);
         }
         // Spread evenly, as many matches as this are found within as many steps of the order's index.
         let movies = within(COMMAND, self.collection().estimated_document_count()).await?;
         let few = (wanted as u64).saturating_mul(movies).isqrt();
         for part in &parts {
             if let Some(ids) = self.few(part, few).await? {
-                return Ok(vec![Way::among(ids)]);
+                return Ok(vec![Strategy::among(ids)]);
             }
         }
         let rest = COMMAND.saturating_sub(WALK);
         let otherwise = match parts.as_slice() {
-            [only] => Way::by(only.index, rest),
-            _ => Way::chosen_by_the_database(rest),
+            [only] => Strategy::by(only.index, rest),
+            _ => Strategy::chosen_by_the_database(rest),
         };
-        Ok(vec![Way::by(sort.index(), WALK), otherwise])
+        Ok(vec![Strategy::by(sort.index(), WALK), otherwise])
     }
 
     /// The movies that match, unless they are more than this. Both commands are answered by the index
@@ -110,18 +110,18 @@ impl Pages {
         Ok(Some(found.iter().filter_map(|movie| movie.get_object_id("_id").ok()).collect()))
     }
 
-    /// Reads by the first way; when that takes too long, by the next, to which it then keeps.
+    /// Reads by the first strategy; when that takes too long, by the next, to which it then keeps.
     pub(super) async fn read<'a>(
         &self,
-        ways: &mut Vec<Way>,
+        strategies: &mut Vec<Strategy>,
         find: impl Fn(Document) -> Find<'a, MovieDocument>,
         condition: &Document,
     ) -> Result<Vec<MovieDocument>, StoreError> {
         loop {
-            let Some(way) = ways.first() else { return Ok(Vec::new()) };
-            let command = way.apply(&find, condition);
-            match within(way.limit, async { command.await?.try_collect().await }).await {
-                Err(StoreError::Unavailable(_)) if ways.len() > 1 => drop(ways.remove(0)),
+            let Some(strategy) = strategies.first() else { return Ok(Vec::new()) };
+            let command = strategy.apply(&find, condition);
+            match within(strategy.limit, async { command.await?.try_collect().await }).await {
+                Err(StoreError::Unavailable(_)) if strategies.len() > 1 => drop(strategies.remove(0)),
                 result => return result,
             }
         }

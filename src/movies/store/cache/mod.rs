@@ -2,14 +2,14 @@
 //!
 //! What it promises, and how:
 //!
-//! - *A write through this server is seen at once*: whoever writes forgets the movie before the write is
-//!   answered ([`Cache::forget`]), however the write ends.
-//! - *A write through another server is seen after the stream's delay*: its event makes us forget. Where
+//! - *A write through this server is seen at once*: a writer invalidates the movie before the write is
+//!   answered ([`Cache::invalidate`]), however the write ends.
+//! - *A write through another server is seen after the stream's delay*: its event invalidates the movie. Where
 //!   the stream has said nothing for [`SILENCE`], not even that there was nothing, nothing is answered
 //!   from here; and when it is heard again, everything is read anew.
 //!   So it is when there is another primary.
 //! - *What was read before a write is not kept after it*: whoever reads to keep says so before
-//!   ([`Cache::look`]), and keeps nothing if the movie was forgotten in between.
+//!   ([`Cache::look`]), and keeps nothing if the movie was invalidated in between.
 //!
 //! Only movies that exist are kept. Pages, counts and searches are always read from the database.
 
@@ -82,14 +82,14 @@ impl Kept {
 #[derive(Default)]
 struct Readers {
     count: usize,
-    /// Raised when the movie is forgotten: who has begun before may have read what was then.
+    /// Raised when the movie is invalidated: who has begun before may have read what was then.
     generation: u64,
 }
 
 /// What a look into the cache gives.
 pub(super) enum Look {
-    Kept(Arc<ReadMovie>),
-    Missing(Reading),
+    Hit(Arc<ReadMovie>),
+    Miss(Reading),
     /// Nothing can be answered from here now.
     Closed,
 }
@@ -133,18 +133,18 @@ impl Cache {
         }
         if let Some(movie) = kept.movies.get(&id) {
             self.lookups.hits.inc();
-            return Look::Kept(Arc::clone(movie));
+            return Look::Hit(Arc::clone(movie));
         }
         self.lookups.misses.inc();
         let readers = kept.readers.entry(id).or_default();
         readers.count += 1;
         let generation = readers.generation;
         drop(kept);
-        Look::Missing(Reading { cache: self.clone(), id, generation })
+        Look::Miss(Reading { cache: self.clone(), id, generation })
     }
 
     /// Somebody has changed these, or has tried to.
-    pub(super) fn forget(&self, ids: &[MovieId]) {
+    pub(super) fn invalidate(&self, ids: &[MovieId]) {
         let mut kept = self.kept();
         for id in ids {
             kept.movies.pop(id);
@@ -169,7 +169,7 @@ impl Cache {
 }
 
 impl Reading {
-    /// Keeps what was read, unless it was forgotten since.
+    /// Keeps what was read, unless it was invalidated since.
     pub(super) fn keep(&self, movie: &Arc<ReadMovie>) {
         let mut kept = self.cache.kept();
         if kept.readers.get(&self.id).is_some_and(|readers| readers.generation == self.generation) {

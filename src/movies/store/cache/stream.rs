@@ -74,7 +74,7 @@ impl Cache {
             }
             heard = asked;
             match event.as_ref().map(|event| (event, changed(event))) {
-                Some((_, Some(id))) => self.forget(&[id]),
+                Some((_, Some(id))) => self.invalidate(&[id]),
                 // The collection was dropped or renamed.
                 Some((event, None)) if event.operation_type != OperationType::Insert => return Ok(()),
                 _ => {}

@@ -15,15 +15,15 @@ const MIN_DIGITS: usize = 20;
 const MAX_DIGITS: usize = 1_024;
 /// What comes after the time.
 const AFTER_TIME: &str = "2B";
-/// Clocks may differ by this many seconds; a token from later than that nobody has given out.
+/// Clocks may differ by this many seconds; nobody has given out an id from later than that.
 const AHEAD: i64 = 300;
 
 /// A place in the order of all changes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Token(String);
+pub struct EventId(String);
 
-impl Token {
-    /// Reads what a client sent; what cannot be a token is `None`.
+impl EventId {
+    /// Reads what a client sent; what cannot be an id is `None`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let is_digit = |byte: u8| byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte);
@@ -49,7 +49,7 @@ impl Token {
     }
 }
 
-impl fmt::Display for Token {
+impl fmt::Display for EventId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -60,9 +60,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_a_key_with_a_time_that_has_come() {
+    fn an_id_is_a_key_with_a_time_that_has_come() {
         let real = "82674A1B2C000000012B042C0100296E5A1004";
-        assert_eq!(Token::parse(real).unwrap().to_string(), real);
+        assert_eq!(EventId::parse(real).unwrap().to_string(), real);
         for wrong in [
             "",
             "1",
@@ -73,8 +73,8 @@ mod tests {
             "82FFFFFFFF000000012B042C0100296E5A1004",
             "82674A1B2C000000012B042C0100296E5A10éé",
         ] {
-            assert_eq!(Token::parse(wrong), None, "{wrong}");
+            assert_eq!(EventId::parse(wrong), None, "{wrong}");
         }
-        assert_eq!(Token::parse(&format!("82674A1B2C{}", "0".repeat(2_000))), None);
+        assert_eq!(EventId::parse(&format!("82674A1B2C{}", "0".repeat(2_000))), None);
     }
 }
