@@ -6,14 +6,17 @@ use lettre::{
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::SettingsError;
+use super::{SettingsError, settings::unless_blank};
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MailSettings {
+    #[serde(default, deserialize_with = "unless_blank")]
     pub smtp_url: Option<SecretString>,
+    #[serde(default, deserialize_with = "unless_blank")]
     pub from: Option<String>,
     /// The address under which people see this service.
+    #[serde(default, deserialize_with = "unless_blank")]
     pub link_base: Option<String>,
 }
 

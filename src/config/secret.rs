@@ -13,7 +13,8 @@ use hmac::{Hmac, KeyInit};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
-use super::SECRET_BYTES;
+/// RFC 7518, section 3.2: an HS256 key has at least the size of the hash.
+pub(super) const SECRET_BYTES: usize = 32;
 
 const FILE: &str = "jwt-secret";
 

@@ -13,7 +13,10 @@ use figment::{
     value::Value,
 };
 
-use super::SettingsError;
+use super::{
+    Settings, SettingsError,
+    keys::{Kind, kind_of},
+};
 
 /// The defaults; the same file that an operator reads.
 const DEFAULTS: &str = include_str!("../../Rocket.toml");
@@ -21,30 +24,6 @@ const PREFIX: &str = "MOVIE_BAG_";
 const ROCKET_PREFIX: &str = "ROCKET_";
 /// For the tests' own settings; the server does not look at them.
 const TEST_PREFIX: &str = "MOVIE_BAG_TEST_";
-/// Settings that are text whatever they look like: a secret `123456` is no number.
-const TEXT_KEYS: &[&str] = &[
-    "mongodb.uri",
-    "mongodb.database",
-    "mongodb.mongod",
-    "data_dir",
-    "jwt.secret",
-    "jwt.lifetime",
-    "mail.smtp_url",
-    "mail.from",
-    "mail.link_base",
-    "log.format",
-    "log.level",
-];
-/// Settings whose value is read like one in `Rocket.toml`.
-const TYPED_KEYS: &[&str] = &[
-    "password.bcrypt_cost",
-    "throttle.enabled",
-    "throttle.writes_per_minute",
-    "cors.origins",
-    "metrics.public",
-    "events.listeners",
-    "cache.movies",
-];
 
 /// Lays the sources over one another: the built-in `Rocket.toml`, the one in the working
 /// directory, `.env`, the environment.
@@ -125,13 +104,14 @@ pub(super) fn layered(
             // Not a setting.
         } else if let Some(key) = name.strip_prefix(PREFIX) {
             let key = key.to_ascii_lowercase().replace("__", ".");
-            if TEXT_KEYS.contains(&key.as_str()) {
-                figment = figment.merge(Serialized::global(&key, value));
-            } else if TYPED_KEYS.contains(&key.as_str()) {
-                figment = figment.merge(Serialized::global(&key, typed(&value)));
-            } else {
-                return Err(SettingsError(format!("{name}: there is no such setting")));
-            }
+            let value = match kind_of::<Settings>(&key) {
+                Kind::Text => value.into(),
+                Kind::Typed => typed(&value),
+                Kind::Table(_) | Kind::Unknown => {
+                    return Err(SettingsError(format!("{name}: there is no such setting")));
+                }
+            };
+            figment = figment.merge(Serialized::global(&key, value));
         } else if let Some(key) = name.strip_prefix(ROCKET_PREFIX) {
             figment = figment.merge(Serialized::global(&key.to_ascii_lowercase(), typed(&value)));
         }
@@ -172,7 +152,17 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::config::Settings;
+
+    /// Every key that a variable can set.
+    fn known_keys() -> BTreeSet<String> {
+        fn below(key: &str) -> Vec<String> {
+            let Kind::Table(names) = kind_of::<Settings>(key) else { return vec![key.to_owned()] };
+            let inside =
+                |name: &&str| if key.is_empty() { (*name).to_owned() } else { format!("{key}.{name}") };
+            names.iter().map(inside).flat_map(|key| below(&key)).collect()
+        }
+        below("").into_iter().collect()
+    }
 
     /// The keys of our own settings in `Rocket.toml`, each with its table: those that are set, and those that a
     /// comment explains (`# uri: …`).
@@ -198,8 +188,7 @@ mod tests {
     #[test]
     fn every_known_key_is_a_setting_and_stands_in_rocket_toml() {
         let written = written_keys();
-        let known: BTreeSet<String> =
-            TEXT_KEYS.iter().chain(TYPED_KEYS).map(|key| (*key).to_owned()).collect();
+        let known = known_keys();
         let missing: Vec<&String> = known.difference(&written).collect();
         assert!(missing.is_empty(), "not in Rocket.toml: {missing:?}");
         // A key of ours in the file that no variable sets: it would be Rocket's own, at the top or below these.
@@ -218,8 +207,8 @@ mod tests {
     #[test]
     fn every_known_key_stands_in_the_example_of_an_environment() {
         let example = include_str!("../../.env.example");
-        for key in TEXT_KEYS.iter().chain(TYPED_KEYS) {
-            let start = format!("{}=", variable(key));
+        for key in known_keys() {
+            let start = format!("{}=", variable(&key));
             let stands = example.lines().any(|line| line.trim_start_matches('#').starts_with(&start));
             assert!(stands, "{start} is not in .env.example");
         }

@@ -2,15 +2,15 @@
 //!
 //! Each costs every insert, so there are few; a test holds this table against the database.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bson::{Document, doc};
 use mongodb::{
-    Collection, Database, IndexModel,
+    IndexModel,
     options::{Collation, CollationStrength, IndexOptions},
 };
 
-use super::{BATCH, StoreError, error, keyset::newest_first, within};
+use super::keyset::newest_first;
 
 pub const USERS: &str = "users";
 pub const MOVIES: &str = "movies";
@@ -25,14 +25,9 @@ pub const NAME_YEAR_UNIQUE: &str = "name_year_unique";
 /// For an answer that does not say which.
 pub const UNNAMED: &str = "without a name";
 
-/// How long the making of a collection's indexes may take: some minutes for each million movies.
-const BUILD: Duration = Duration::from_hours(4);
-/// The server's reply when a collection is not there.
-const NO_SUCH_COLLECTION: i32 = 26;
-
-struct Index {
-    collection: &'static str,
-    name: &'static str,
+pub(super) struct Index {
+    pub(super) collection: &'static str,
+    pub(super) name: &'static str,
     keys: Document,
     unique: bool,
     /// A document is forgotten when the time in the index's field has come.
@@ -66,7 +61,7 @@ impl Index {
         Self::of(MOVIES)
     }
 
-    fn into_model(self) -> IndexModel {
+    pub(super) fn into_model(self) -> IndexModel {
         let is_text = self.weights.is_some();
         let options = IndexOptions::builder()
             .name(self.name.to_owned())
@@ -105,7 +100,7 @@ pub(super) fn unique_by(keys: &Document) -> Option<&'static str> {
     all().into_iter().find(|index| index.unique && index.keys.keys().eq(keys.keys())).map(|index| index.name)
 }
 
-fn all() -> Vec<Index> {
+pub(super) fn all() -> Vec<Index> {
     let alive = || Some(doc! { "email": { "$exists": true } });
     vec![
         // An email belongs to one account. A tombstone has none: its email is free again.
@@ -173,47 +168,4 @@ fn all() -> Vec<Index> {
             ..Index::of_movies()
         },
     ]
-}
-
-/// Makes the indexes that are missing. Of a large collection this takes a while, and says so in the log.
-///
-/// # Errors
-/// The database's, also for data that breaks a unique rule.
-pub async fn ensure(database: &Database) -> Result<(), StoreError> {
-    for name in [USERS, MOVIES, REVOKED_TOKENS, THROTTLE] {
-        let collection = database.collection::<Document>(name);
-        let there = within(BATCH, present(&collection)).await?;
-        let missing: Vec<Index> = all()
-            .into_iter()
-            .filter(|index| index.collection == name && !there.iter().any(|name| name == index.name))
-            .collect();
-        let names: Vec<&str> = missing.iter().map(|index| index.name).collect();
-        let documents = within(BATCH, collection.estimated_document_count()).await?;
-        let begun = Instant::now();
-        let says_so = !names.is_empty() && documents > 0;
-        if says_so {
-            // A warning, so that every command shows it: somebody waits, and wonders why.
-            tracing::warn!(
-                collection = name,
-                documents,
-                ?names,
-                "making the missing indexes; this may take minutes"
-            );
-        }
-        // The others too: an index that is there in another shape must be an error.
-        let models = all().into_iter().filter(|index| index.collection == name).map(Index::into_model);
-        within(BUILD, collection.create_indexes(models)).await?;
-        if says_so {
-            tracing::warn!(collection = name, seconds = begun.elapsed().as_secs(), "the indexes are made");
-        }
-    }
-    Ok(())
-}
-
-/// The names of a collection's indexes; of one that is not there yet, none.
-async fn present(collection: &Collection<Document>) -> mongodb::error::Result<Vec<String>> {
-    match collection.list_index_names().await {
-        Err(error) if error::code(&error) == Some(NO_SUCH_COLLECTION) => Ok(Vec::new()),
-        names => names,
-    }
 }

@@ -14,14 +14,17 @@
 
 pub mod batches;
 pub mod by_id;
+pub mod client;
 pub mod connection;
 pub mod error;
+pub mod index_builds;
 pub mod indexes;
 pub mod keyset;
 pub mod pool;
 pub mod schema;
 mod sightings;
-
-pub use connection::{BATCH, COMMAND, ConnectError, Connection, parse, ping};
-pub use error::{StoreError, inserting, patiently, within};
 pub mod versions;
+
+pub use client::{BATCH, COMMAND, parse};
+pub use connection::{ConnectError, Connection, ping};
+pub use error::{StoreError, inserting, patiently, within};

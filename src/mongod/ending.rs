@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use super::supervisor::MONGOD_LOG;
+use super::data_folder::MONGOD_LOG;
 
 /// With less than this mongod does not live long.
 const SCARCE: u64 = 16 << 20;

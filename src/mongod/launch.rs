@@ -6,10 +6,10 @@
 //! [`super::socket`] where it listens.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::Child,
     sync::mpsc,
     thread::JoinHandle,
     time::Duration,
@@ -20,14 +20,16 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{download, ending, replica_set, socket::Socket, supervisor, watch};
+use super::{
+    data_folder, download, ending, replica_set,
+    socket::Socket,
+    spawn::{has_supervisor, reap, start_supervisor},
+    supervisor, watch,
+};
 
 /// How long an attach waits: for a mongod that is ending, then for one that is starting.
 const PATIENCE: Duration = Duration::from_mins(1);
 const TICK: Duration = Duration::from_millis(20);
-/// A log of the supervisor that is longer is begun anew.
-const LONG_LOG: u64 = 1 << 20;
-
 /// A use of the embedded mongod. It ends with [`Embedded::release`], or with the process.
 #[derive(Debug)]
 pub struct Embedded {
@@ -72,12 +74,13 @@ impl Embedded {
     /// # Errors
     /// See [`EmbeddedError`].
     pub async fn attach(mut options: Options) -> Result<Self, EmbeddedError> {
-        create_private(&options.data_dir).map_err(|source| unusable(&options.data_dir, source))?;
+        data_folder::create_private(&options.data_dir)
+            .map_err(|source| unusable(&options.data_dir, source))?;
         // Absolute: the supervisor works elsewhere.
         let data_dir = options.data_dir.canonicalize();
         options.data_dir = data_dir.map_err(|source| unusable(&options.data_dir, source))?;
         let at = |source| unusable(&options.data_dir, source);
-        let lease = File::create(options.data_dir.join(supervisor::LEASE)).map_err(at)?;
+        let lease = File::create(options.data_dir.join(data_folder::LEASE)).map_err(at)?;
         let deadline = Instant::now() + PATIENCE;
         loop {
             match lease.try_lock_shared() {
@@ -152,7 +155,7 @@ impl Embedded {
 /// end it within some ticks.
 async fn is_in_use(data_dir: &Path) -> bool {
     let deadline = Instant::now() + Duration::from_millis(500);
-    while supervisor::serves(data_dir) {
+    while data_folder::serves(data_dir) {
         if Instant::now() >= deadline {
             return true;
         }
@@ -161,22 +164,17 @@ async fn is_in_use(data_dir: &Path) -> bool {
     false
 }
 
-/// A process that has ended stays in the system's table until its parent has asked how.
-pub(super) fn reap(mut child: Child) {
-    std::thread::spawn(move || child.wait());
-}
-
 /// Waits until a supervisor says that mongod serves; starts one where there is none.
 async fn wait_until_it_serves(options: &Options, said: u64, deadline: Instant) -> Result<(), EmbeddedError> {
     let data_dir = &options.data_dir;
     let mut started: Option<Child> = None;
     loop {
         if has_supervisor(data_dir).map_err(|source| unusable(data_dir, source))? {
-            if supervisor::serves(data_dir) {
+            if data_folder::serves(data_dir) {
                 if let Some(supervisor) = started {
                     reap(supervisor);
                 }
-                return if supervisor::serves_on_a_socket(data_dir) {
+                return if data_folder::serves_on_a_socket(data_dir) {
                     Ok(())
                 } else {
                     let reason = "a movie-bag of an earlier release runs on this data folder: stop it first";
@@ -202,7 +200,7 @@ impl Options {
     /// The reason is what the supervisor said last, since its log had `said` bytes, or what is plain to see, or
     /// else `otherwise`.
     fn not_started(&self, said: u64, otherwise: &str) -> EmbeddedError {
-        let log = fs::read(self.data_dir.join(supervisor::SUPERVISOR_LOG)).unwrap_or_default();
+        let log = fs::read(self.data_dir.join(data_folder::SUPERVISOR_LOG)).unwrap_or_default();
         let new = usize::try_from(said).ok().and_then(|said| log.get(said..)).unwrap_or(&log);
         let said = String::from_utf8_lossy(new);
         // Its own last word; or that of the system, of a program that cannot be run for example.
@@ -215,83 +213,9 @@ impl Options {
 }
 
 fn log_length(data_dir: &Path) -> u64 {
-    fs::metadata(data_dir.join(supervisor::SUPERVISOR_LOG)).map_or(0, |log| log.len())
+    fs::metadata(data_dir.join(data_folder::SUPERVISOR_LOG)).map_or(0, |log| log.len())
 }
 
-/// For a process that waits for mongod: what a killed supervisor has left behind must not deceive it.
-async fn start_supervisor(options: &Options) -> Result<Child, EmbeddedError> {
-    let _ = fs::remove_file(options.data_dir.join(supervisor::SERVING));
-    let options = options.clone();
-    // A download may be part of it.
-    spawn_blocking(move || supervise(&options))
-        .await
-        .map_err(|error| EmbeddedError::Start(error.to_string()))?
-}
-
-/// Starts a supervisor. It ends at once where there is another one. Blocks.
-pub(super) fn supervise(options: &Options) -> Result<Child, EmbeddedError> {
-    let data_dir = &options.data_dir;
-    let program = match &options.mongod {
-        Some(path) => path.canonicalize().map_err(|source| unusable(path, source))?,
-        None => download::find()?,
-    };
-    let log = open_log(data_dir).map_err(|source| unusable(data_dir, source))?;
-    let mut command = Command::new(&options.supervisor);
-    command.arg("supervise-mongod").arg("--data-dir").arg(data_dir).arg("--mongod").arg(program);
-    if options.ephemeral {
-        command.arg("--ephemeral");
-    }
-    command.arg("--").args(&options.arguments);
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    command
-        .current_dir(data_dir)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log)
-        .spawn()
-        .map_err(EmbeddedError::Supervisor)
-}
-
-/// Several may write at once: a mongod, its supervisor, and one that comes too late.
-fn open_log(data_dir: &Path) -> io::Result<File> {
-    let log = OpenOptions::new().append(true).create(true).open(data_dir.join(supervisor::SUPERVISOR_LOG))?;
-    if log.metadata()?.len() > LONG_LOG {
-        log.set_len(0)?;
-    }
-    Ok(log)
-}
-
-fn unusable(path: &Path, source: io::Error) -> EmbeddedError {
+pub(super) fn unusable(path: &Path, source: io::Error) -> EmbeddedError {
     EmbeddedError::DataDir { path: path.to_owned(), source }
-}
-
-/// Whether somebody looks after the mongod of this folder (or is about to).
-///
-/// # Errors
-/// A process that has no descriptor left cannot tell.
-pub(super) fn has_supervisor(data_dir: &Path) -> io::Result<bool> {
-    let lock = match File::open(data_dir.join(supervisor::SUPERVISOR)) {
-        Ok(lock) => lock,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(error),
-    };
-    // Shared: two who look at once do not see each other.
-    match lock.try_lock_shared() {
-        Ok(()) => Ok(false),
-        Err(TryLockError::WouldBlock) => Ok(true),
-        Err(TryLockError::Error(error)) => Err(error),
-    }
-}
-
-/// The folder holds passwords' hashes and the secret: it is for its owner only.
-///
-/// # Errors
-/// The file system's.
-pub fn create_private(path: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
 }

@@ -5,16 +5,19 @@
 //! the program.
 
 mod command_line;
+mod data_folder;
 mod download;
 mod ending;
 mod launch;
 mod packages;
 mod replica_set;
 mod socket;
+mod spawn;
 pub mod supervisor;
 mod watch;
 mod wheel;
 
-pub use self::command_line::program;
-pub use self::download::find;
-pub use self::launch::{Embedded, EmbeddedError, Options, create_private};
+pub use command_line::program;
+pub use data_folder::create_private;
+pub use download::find;
+pub use launch::{Embedded, EmbeddedError, Options};

@@ -34,22 +34,11 @@ use signal_hook::{
     flag,
 };
 
-use super::{command_line, ending, socket};
-
-/// Held, shared, by each user of the database; by the supervisor, exclusive, while mongod ends.
-pub const LEASE: &str = "users.lock";
-/// Held by the supervisor as long as it lives.
-pub const SUPERVISOR: &str = "supervisor.lock";
-/// There while mongod serves. Its text is a URI, for `mongosh` and the like.
-pub const SERVING: &str = "mongod.serving";
-/// Releases that listened on a TCP port kept it here.
-const PORT: &str = "mongod.port";
-/// What the supervisor has to say.
-pub const SUPERVISOR_LOG: &str = "supervisor.log";
-/// What mongod has to say.
-pub const MONGOD_LOG: &str = "mongod.log";
-/// mongod's own files.
-const FILES: &str = "mongodb";
+use super::{
+    command_line,
+    data_folder::{self, FILES, LEASE, MONGOD_LOG, PORT, SUPERVISOR},
+    ending, socket,
+};
 
 const TICK: Duration = Duration::from_millis(50);
 /// How long mongod may take to end by itself.
@@ -101,11 +90,11 @@ pub fn run(arguments: &Arguments) -> io::Result<()> {
         return Ok(());
     }
     // What one that was killed has left behind.
-    withdraw(data_dir);
+    data_folder::withdraw(data_dir);
     let _ = fs::remove_file(data_dir.join(PORT));
     let lease = File::create(data_dir.join(LEASE))?;
     std::env::set_current_dir(socket::make_folder(data_dir)?)?;
-    super::create_private(&data_dir.join(FILES))?;
+    data_folder::create_private(&data_dir.join(FILES))?;
     let asked_to_end = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT, SIGHUP] {
         flag::register(signal, Arc::clone(&asked_to_end))?;
@@ -113,7 +102,7 @@ pub fn run(arguments: &Arguments) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     rustix::thread::set_name(c"mongod-keeper")?;
     let result = keep_serving(arguments, &lease, &asked_to_end);
-    withdraw(data_dir);
+    data_folder::withdraw(data_dir);
     if arguments.ephemeral {
         let _ = fs::remove_dir_all(data_dir);
     }
@@ -169,19 +158,20 @@ fn run_once(arguments: &Arguments, lease: &File) -> io::Result<(Run, bool)> {
             break Run::Ended(status);
         }
         if lease.try_lock().is_ok() {
-            withdraw(&arguments.data_dir);
+            data_folder::withdraw(&arguments.data_dir);
             end(&mut mongod)?;
             break Run::Unused;
         }
         let is_due = untold.is_none_or(|tried| tried.elapsed() > Duration::from_secs(1));
-        if is_due && !serves(&arguments.data_dir) && UnixStream::connect(socket::ADDRESS).is_ok() {
+        if is_due && !data_folder::serves(&arguments.data_dir) && UnixStream::connect(socket::ADDRESS).is_ok()
+        {
             has_served = true;
             // On a disk that is full this cannot be announced. Those who used mongod before find it nevertheless.
-            untold = announce(&arguments.data_dir).is_err().then(Instant::now);
+            untold = data_folder::announce(&arguments.data_dir).is_err().then(Instant::now);
         }
         sleep(TICK);
     };
-    withdraw(&arguments.data_dir);
+    data_folder::withdraw(&arguments.data_dir);
     Ok((run, has_served))
 }
 
@@ -236,27 +226,6 @@ fn end(mongod: &mut Child) -> io::Result<()> {
     }
     mongod.kill()?;
     mongod.wait().map(drop)
-}
-
-/// Whether mongod serves. This opens no file: it holds for a process that has no descriptors left.
-pub fn serves(data_dir: &Path) -> bool {
-    data_dir.join(SERVING).exists()
-}
-
-/// Releases that listened on a TCP port wrote its number there.
-pub fn serves_on_a_socket(data_dir: &Path) -> bool {
-    fs::read_to_string(data_dir.join(SERVING)).map_or(true, |text| text.parse::<u16>().is_err())
-}
-
-/// Whole or not at all: another process may read at any moment.
-fn announce(data_dir: &Path) -> io::Result<()> {
-    let new = data_dir.join(SERVING).with_extension("new");
-    fs::write(&new, socket::uri_for_others(data_dir))?;
-    fs::rename(new, data_dir.join(SERVING))
-}
-
-fn withdraw(data_dir: &Path) {
-    let _ = fs::remove_file(data_dir.join(SERVING));
 }
 
 /// What the supervisor itself says begins so; its last word with the name of the command.

@@ -10,8 +10,9 @@ use std::{
 };
 
 use super::{
-    ending,
-    launch::{Options, has_supervisor, reap, supervise},
+    data_folder, ending,
+    launch::Options,
+    spawn::{has_supervisor, reap, supervise},
     supervisor,
 };
 
@@ -38,7 +39,7 @@ pub(super) fn keep(options: &Options, ends: &Receiver<()>) {
             _ => {}
         }
         sees = looked.is_ok();
-        let before = std::mem::replace(&mut serves, supervisor::serves(data_dir));
+        let before = std::mem::replace(&mut serves, data_folder::serves(data_dir));
         match (before, serves) {
             (false, true) => tracing::warn!("the embedded mongod serves again"),
             (true, false) => {
@@ -68,12 +69,12 @@ struct Said(u64);
 
 impl Said {
     fn from_now_on(data_dir: &Path) -> Self {
-        Self(std::fs::metadata(data_dir.join(supervisor::SUPERVISOR_LOG)).map_or(0, |log| log.len()))
+        Self(std::fs::metadata(data_dir.join(data_folder::SUPERVISOR_LOG)).map_or(0, |log| log.len()))
     }
 
     /// Whole lines: the last one may still be on its way.
     fn pass_on(&mut self, data_dir: &Path) -> io::Result<()> {
-        let mut log = match File::open(data_dir.join(supervisor::SUPERVISOR_LOG)) {
+        let mut log = match File::open(data_dir.join(data_folder::SUPERVISOR_LOG)) {
             Ok(log) => log,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),

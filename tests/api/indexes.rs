@@ -131,6 +131,6 @@ async fn an_index_that_is_missing_is_made_at_the_next_start() {
     app.user("ann").await.add("Heat").await;
     let movies = app.database.collection::<Document>("movies");
     movies.drop_index("by_name").await.unwrap();
-    movie_bag::mongo::indexes::ensure(&app.database).await.unwrap();
+    movie_bag::mongo::index_builds::ensure(&app.database).await.unwrap();
     assert!(movies.list_index_names().await.unwrap().contains(&"by_name".to_owned()));
 }

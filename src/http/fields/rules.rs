@@ -4,7 +4,7 @@ use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
 use utoipa::openapi::{ArrayBuilder, Object, ObjectBuilder, RefOr, Schema, Type};
 
-use super::{Rule, Wrong};
+use super::Wrong;
 
 /// A character of a text of one line, as a regular expression.
 pub const NO_CONTROL: &str = r"[^\x00-\x1f\x7f-\x9f]";
@@ -32,6 +32,23 @@ const INVISIBLE: [(char, char); 18] = [
     ('\u{1d173}', '\u{1d17a}'),
     ('\u{e0000}', '\u{e0fff}'),
 ];
+
+/// A rule: how a JSON value becomes a typed one.
+pub trait Rule {
+    type Value;
+
+    /// # Errors
+    /// Everything that is wrong with the value.
+    fn parse(&self, value: Value) -> Result<Self::Value, Vec<Wrong>>;
+
+    /// The same rule, as the OpenAPI document says it, as far as a schema can.
+    fn schema(&self) -> Schema;
+
+    /// Whether the value counts as missing.
+    fn is_blank(&self, value: &Value) -> bool {
+        value.is_null()
+    }
+}
 
 /// Any string, as it is.
 pub struct AnyString;

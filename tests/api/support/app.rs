@@ -10,7 +10,7 @@ use movie_bag::{
         throttle::{Clock, Throttle},
     },
     config::{self, Settings},
-    mongo::{self, indexes, pool::PoolMetrics},
+    mongo::{self, index_builds, pool::PoolMetrics},
     telemetry::metrics,
 };
 use rocket::{Shutdown, fairing::AdHoc};
@@ -94,7 +94,7 @@ impl TestApp {
         let pool = PoolMetrics::watching(&mut options);
         let client = Client::with_options(options).unwrap();
         let database = client.database(database);
-        indexes::ensure(&database).await.unwrap();
+        index_builds::ensure(&database).await.unwrap();
         Admins::new(&database).ensure().await.unwrap();
         let (tell, listening) = oneshot::channel();
         let tell = Arc::new(Mutex::new(Some(tell)));

@@ -1,0 +1,145 @@
+//! The settings: every key, with its type.
+
+use std::{path::PathBuf, time::Duration};
+
+use figment::Figment;
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer};
+
+use super::{mail::MailSettings, sources::readable};
+
+/// A setting that cannot be used. The text names the key and never holds a secret.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SettingsError(pub(super) String);
+
+/// Everything that can be set, but for Rocket's own settings.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Settings {
+    pub mongodb: MongodbSettings,
+    pub data_dir: PathBuf,
+    pub jwt: JwtSettings,
+    pub password: PasswordSettings,
+    pub mail: MailSettings,
+    pub throttle: ThrottleSettings,
+    pub cors: CorsSettings,
+    pub metrics: MetricsSettings,
+    pub log: LogSettings,
+    pub events: EventsSettings,
+    pub cache: CacheSettings,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MongodbSettings {
+    /// Unset: the server runs its own mongod.
+    #[serde(default, deserialize_with = "unless_blank")]
+    pub uri: Option<SecretString>,
+    pub database: String,
+    /// The mongod to embed.
+    #[serde(default, deserialize_with = "unless_blank")]
+    pub mongod: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JwtSettings {
+    #[serde(default, deserialize_with = "unless_blank")]
+    pub secret: Option<SecretString>,
+    #[serde(deserialize_with = "duration")]
+    pub lifetime: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordSettings {
+    pub bcrypt_cost: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ThrottleSettings {
+    pub enabled: bool,
+    /// Movies that an account may add and change; 0: no limit. Whatever `enabled` says.
+    pub writes_per_minute: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CorsSettings {
+    pub origins: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricsSettings {
+    pub public: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogSettings {
+    pub format: LogFormat,
+    pub level: LogLevel,
+}
+
+/// The least important lines that are written. There is nothing below `info`: the libraries' own lines
+/// would show headers, and with them tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventsSettings {
+    /// How many may listen at once.
+    pub listeners: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CacheSettings {
+    pub movies: usize,
+}
+
+/// `MOVIE_BAG_MONGODB__URI=` in a compose file means "not set".
+pub(super) fn unless_blank<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: From<String>,
+{
+    let text = String::deserialize(deserializer)?;
+    Ok((!text.is_empty()).then(|| text.into()))
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    humantime::parse_duration(&text).map_err(serde::de::Error::custom)
+}
+
+impl Settings {
+    /// Reads and checks all settings, Rocket's own included.
+    ///
+    /// # Errors
+    /// The first setting that cannot be used, by its key.
+    pub fn extract(figment: &Figment) -> Result<Self, SettingsError> {
+        let settings: Self = figment.extract().map_err(|error| readable(&error))?;
+        let rocket: rocket::Config = figment.extract().map_err(|error| readable(&error))?;
+        if rocket.workers == 0 {
+            return Err(SettingsError("workers: must be at least 1".to_owned()));
+        }
+        settings.check()?;
+        Ok(settings)
+    }
+}

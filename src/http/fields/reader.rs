@@ -1,0 +1,141 @@
+//! Takes a JSON object apart, field by field, and collects what is wrong with it.
+
+use serde_json::{Map, Value};
+use utoipa::openapi::Schema;
+
+use super::{
+    error::{FieldError, Wrong},
+    rules::Rule,
+    schema::{self, Need, Noted},
+};
+
+/// Unknown fields that are named: a body of nothing else must not make an answer that is larger still.
+const MAX_UNKNOWN: usize = 100;
+
+/// A type that is read from a body.
+pub trait FromFields: Sized {
+    /// Takes its fields; `None` if one of them was broken, which `fields` then remembers.
+    fn from_fields(fields: &mut Fields) -> Option<Self>;
+}
+
+/// A JSON object while it is read.
+pub struct Fields {
+    pub(super) left: Map<String, Value>,
+    pub(super) errors: Vec<FieldError>,
+    /// Who wants to know which fields are asked for: see [`schema`].
+    pub(super) notes: Option<Vec<Noted>>,
+}
+
+/// What a merge patch says of a field (RFC 7396).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FieldChange<T> {
+    Keep,
+    Clear,
+    Set(T),
+}
+
+impl<T> FieldChange<T> {
+    /// The new value, if there is one.
+    #[must_use]
+    pub fn given(self) -> Option<T> {
+        match self {
+            Self::Set(value) => Some(value),
+            Self::Keep | Self::Clear => None,
+        }
+    }
+}
+
+impl Fields {
+    /// Reads a whole body.
+    ///
+    /// # Errors
+    /// Every field that is broken, missing or unknown.
+    pub fn read<T: FromFields>(body: Value) -> Result<T, Vec<FieldError>> {
+        let Value::Object(left) = body else {
+            return Err(vec![FieldError::at("", Wrong::new("wrong-type", "must be a JSON object"))]);
+        };
+        let mut fields = Self { left, errors: Vec::new(), notes: None };
+        let value = T::from_fields(&mut fields);
+        for name in fields.left.keys().take(MAX_UNKNOWN) {
+            fields
+                .errors
+                .push(FieldError::at(name, Wrong::new("unknown", "is not a field of this resource")));
+        }
+        match value {
+            Some(value) if fields.errors.is_empty() => Ok(value),
+            _ => Err(fields.errors),
+        }
+    }
+
+    /// Passes over fields that only the server sets.
+    pub fn ignore(&mut self, names: &[&str]) {
+        for name in names {
+            self.left.shift_remove(*name);
+            self.note(name, Need::Ignored, schema::anything);
+        }
+    }
+
+    /// A field that must be there.
+    pub fn required<R: Rule>(&mut self, name: &str, rule: &R) -> Option<R::Value> {
+        self.note(name, Need::Required, || rule.schema());
+        self.there(name, rule)
+    }
+
+    fn there<R: Rule>(&mut self, name: &str, rule: &R) -> Option<R::Value> {
+        match self.left.shift_remove(name) {
+            None | Some(Value::Null) => {
+                self.errors.push(FieldError::at(name, Wrong::new("required", "is required")));
+                None
+            }
+            Some(value) => self.parse(name, rule, value),
+        }
+    }
+
+    /// A field that may be missing, `null` or blank: then it is `Some(None)`.
+    pub fn optional<R: Rule>(&mut self, name: &str, rule: &R) -> Option<Option<R::Value>> {
+        let blank_too = rule.is_blank(&Value::from(""));
+        self.note(name, Need::Optional { blank_too }, || rule.schema());
+        match self.left.shift_remove(name) {
+            None => Some(None),
+            Some(value) if rule.is_blank(&value) => Some(None),
+            Some(value) => self.parse(name, rule, value).map(Some),
+        }
+    }
+
+    /// A field of a merge patch. Where the field is required, `null` is refused.
+    pub fn change<R: Rule>(&mut self, name: &str, rule: &R, required: bool) -> Option<FieldChange<R::Value>> {
+        if required {
+            self.note(name, Need::IfChanged, || rule.schema());
+            if self.left.contains_key(name) {
+                self.there(name, rule).map(FieldChange::Set)
+            } else {
+                Some(FieldChange::Keep)
+            }
+        } else {
+            let given = self.left.contains_key(name);
+            let value = self.optional(name, rule)?;
+            Some(if given { value.map_or(FieldChange::Clear, FieldChange::Set) } else { FieldChange::Keep })
+        }
+    }
+
+    fn note(&mut self, name: &str, need: Need, schema: impl FnOnce() -> Schema) {
+        if let Some(notes) = &mut self.notes {
+            notes.push(Noted { name: name.to_owned(), need, schema: schema() });
+        }
+    }
+
+    /// Refuses what the fields say together; the name is empty where the whole body is meant.
+    pub fn refuse(&mut self, name: &str, wrong: Wrong) {
+        self.errors.push(FieldError::at(name, wrong));
+    }
+
+    fn parse<R: Rule>(&mut self, name: &str, rule: &R, value: Value) -> Option<R::Value> {
+        match rule.parse(value) {
+            Ok(value) => Some(value),
+            Err(wrongs) => {
+                self.errors.extend(wrongs.into_iter().map(|wrong| FieldError::at(name, wrong)));
+                None
+            }
+        }
+    }
+}
