@@ -1,33 +1,38 @@
 //! Movie Bag: a movie catalogue REST API on MongoDB.
 //!
-//! Ten folders, each of which may use those above it in this table, and none below; `tests/layers.rs`
-//! holds them to it.
+//! The crate has ten folders. Each may import those above it in this table and none below it; `tests/layers.rs`
+//! fails when an import runs the other way. The first lines of a folder's `mod.rs` say what the folder is for, what
+//! it may import, and which file answers which question.
 //!
-//! | folder | what is in it |
+//! | folder | what it is for |
 //! | --- | --- |
-//! | [`config`] | settings, and the secret |
-//! | [`mongod`] | the embedded mongod: where it comes from, how it runs and ends |
-//! | [`telemetry`] | how lines of the log and numbers leave the process |
-//! | [`mongo`] | the driver: connecting, errors, indexes, commands that callers share |
-//! | [`http`] | what every route uses: problems, fields of a body, queries, pages, answers |
-//! | [`mail`] | delivers letters; knows no account |
-//! | [`accounts`] | who somebody is: passwords, tokens, roles, deletion |
-//! | [`movies`] | the catalogue |
-//! | [`server`] | the service put together, and what holds for every answer |
-//! | [`commands`] | one file for each command |
+//! | [`config`] | reads the settings and the secret once, at the start, and checks them |
+//! | [`mod@mongod`] | downloads, starts, watches and ends the embedded mongod |
+//! | [`telemetry`] | writes log lines, and keeps the registry of metrics |
+//! | [`mongo`] | connects to the database, creates the indexes, sorts errors, and lets callers share commands |
+//! | [`http`] | what every route uses: problems, body fields, queries, pages, conditional requests |
+//! | [`mail`] | delivers letters in the background; knows no account |
+//! | [`accounts`] | decides who the caller is: passwords, tokens, roles, throttling, and deleting an account |
+//! | [`movies`] | the catalogue: who may change a movie, how movies are stored, searched, listed and followed |
+//! | [`server`] | puts the service together, and does what holds for every answer |
+//! | [`commands`] | `serve`, `import`, `export` and `admin`, one file each |
+//!
+//! `main.rs` is the command line. It parses the arguments, starts the log and calls a command.
 //!
 //! Where to look first:
 //!
 //! | question | file |
 //! | --- | --- |
-//! | who may change a movie | [`movies::ownership`] |
-//! | how long a token lives, what is in it | [`accounts::token`] |
-//! | who is calling | [`accounts::guard`] |
-//! | what happens when an account is deleted | [`accounts::deletion`] |
-//! | every error that can be answered | [`http::problem`] |
-//! | what is logged | [`server::envelope`], [`accounts::audit`]; how: [`telemetry::log`] |
-//! | where mongod comes from | [`mod@mongod`] |
-//! | unique rules and all indexes | [`mongo::indexes`] |
+//! | Who may change a movie? | [`movies::ownership`] |
+//! | How long does a token live, and what is in it? | [`accounts::token`] |
+//! | Who is calling? | [`accounts::guard`] |
+//! | What happens when an account is deleted? | [`accounts::deletion`] |
+//! | Which errors can a client get? | [`http::problem`] |
+//! | What is logged? | a request: [`server::envelope`]; the audit log: [`accounts::audit`]; how: [`telemetry::log`] |
+//! | Where does mongod come from? | [`mod@mongod`] |
+//! | Which indexes are there, and which rules are unique? | [`mongo::indexes`] |
+//! | Which settings are there? | [`config::Settings`] |
+//! | In which order does the server start? | [`commands::serve`], then [`server::rocket`] |
 
 #![warn(clippy::unwrap_used, clippy::dbg_macro, clippy::todo)]
 

@@ -1,4 +1,5 @@
-//! Who somebody is: accounts, passwords, tokens, roles, and the guards that ask for them.
+//! Decides who the caller is: accounts, passwords, tokens, roles, and the guards that ask for them; and deletes
+//! accounts.
 //!
 //! May import `config`, `telemetry`, `mongo`, `http` and `mail`; knows no movie.
 //!

@@ -1,8 +1,21 @@
-//! The settings: where they come from, their types, their limits.
+//! Reads the settings and the secret once, at the start, and checks them.
 //!
-//! They are read once, at the start, and checked as a whole: see section "Settings" of the README
-//! for the list. Nothing reads the environment later. Secrets are [`SecretString`]s, which do not
-//! print.
+//! Settings come from these sources; later ones override earlier ones: the `Rocket.toml` in the binary, the one in
+//! the working directory, `.env`, the environment. The section "Settings" of the README lists them. Nothing reads the
+//! environment later. A secret is a [`secrecy::SecretString`], which does not print.
+//!
+//! This folder imports no other folder.
+//!
+//! | question | file |
+//! | --- | --- |
+//! | which settings there are, and of which type | [`settings`]; those of the mail: [`mod@mail`] |
+//! | which values the server accepts | [`checks`] |
+//! | where a value comes from | [`sources`] |
+//! | how a variable finds its setting | [`keys`] |
+//! | where the secret comes from, and which keys are derived from it | [`secret`] |
+//!
+//! To add a setting, add a field to its struct in `settings.rs` and a line to `Rocket.toml` and `.env.example`. The
+//! tests name the file that you forgot.
 
 mod checks;
 mod keys;

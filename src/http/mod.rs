@@ -1,6 +1,20 @@
-//! What every route uses: problems, the fields of a body, queries, pages, answers.
+//! What every route uses: problems, body fields, queries, pages, conditional requests.
 //!
 //! May import `config`, `telemetry` and `mongo`; knows no account and no movie.
+//!
+//! | question | file |
+//! | --- | --- |
+//! | which errors a client can get, and with which status | [`problem`] |
+//! | how a body is read: 408, 413, 415, 400 | [`body`] |
+//! | how its fields are checked: 422 | [`fields`] |
+//! | how a query is read | [`query`]; `limit` and `after`: [`page`] |
+//! | how an id in a path is read | [`ids`] |
+//! | how an answer is written | [`reply`]; a list: [`page`]; a page for people: [`html`]; a time: [`timestamp`] |
+//! | `ETag`, `If-Match`, `If-None-Match` | [`conditional`] |
+//! | how long a request may take | [`deadline`]; how long its answer may wait to be read: [`unread`] |
+//! | what happens to the body of a refused request | [`refusal`] |
+//! | `X-Request-Id` | [`request_id`] |
+//! | the words of the OpenAPI document | [`openapi`] |
 
 pub mod body;
 pub mod conditional;

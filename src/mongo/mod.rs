@@ -1,16 +1,21 @@
-//! The database: connecting to it, and the one way to ask it something. Stores build on this; nothing
-//! here knows a feature.
+//! Connects to the database, creates the indexes, sorts errors by what the caller can do about them, and lets
+//! callers share commands.
 //!
-//! May import `config`, `mongod` and `telemetry`.
+//! May import `config`, `mongod` and `telemetry`. The stores of `accounts` and `movies` build on this folder; nothing
+//! here knows a feature, besides the names of the collections and their indexes.
 //!
 //! | question | file |
 //! | --- | --- |
-//! | how a connection is opened | [`connection`] |
+//! | how a connection is opened and closed | [`connection`] |
+//! | which time limits, reads and writes every client has | [`client`] |
 //! | what can go wrong | [`error`] |
-//! | unique rules and all indexes | [`indexes`] |
-//! | which databases this binary takes | [`schema`] |
+//! | which indexes there are, and which rules are unique | [`indexes`]; how missing ones are created: [`index_builds`] |
+//! | which databases this binary accepts | [`schema`] |
+//! | which versions of MongoDB the server warns about | [`versions`] |
 //! | where a page begins | [`keyset`] |
-//! | how callers share a command | [`batches`], [`by_id`] |
+//! | how callers share a command | [`batches`]; a read by id: [`by_id`] |
+//! | what is counted of the driver's connections | [`pool`] |
+//! | why no server can be used, at the start | [`sightings`] |
 
 pub mod batches;
 pub mod by_id;

@@ -1,8 +1,22 @@
-//! The embedded mongod: where the program comes from, how it runs, and how it ends with its last user.
+//! Downloads, starts, watches and ends the embedded mongod.
 //!
-//! It knows the driver alone: no other folder of this crate, no movie, and no HTTP. [`launch`] is what its users
-//! call, [`supervisor`] the process between them and mongod, [`socket`] where mongod listens; [`download`] finds or fetches
-//! the program.
+//! This folder uses the MongoDB driver and no other folder: it knows no settings, no movie and no HTTP.
+//!
+//! A command attaches with [`Embedded::attach`] and leaves with [`Embedded::release`]. The first one starts a
+//! supervisor, a process between the commands and mongod. The supervisor ends mongod when its last user has left.
+//!
+//! | question | file |
+//! | --- | --- |
+//! | how a command attaches and leaves | [`launch`] |
+//! | how a supervisor is started and found | [`spawn`] |
+//! | what the supervisor does | [`supervisor`] |
+//! | what a running server checks every second | [`watch`] |
+//! | which program runs, and from where it is downloaded | [`download`], [`packages`]; how a package is unpacked: [`wheel`] |
+//! | which arguments mongod gets | [`command_line`] |
+//! | where mongod listens | [`socket`] |
+//! | how it becomes a replica set | [`replica_set`] |
+//! | which files are in the data folder | [`data_folder`] |
+//! | why mongod ended | [`ending`] |
 
 mod command_line;
 mod data_folder;

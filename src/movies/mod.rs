@@ -1,19 +1,19 @@
-//! The catalogue.
+//! The catalogue: who may change a movie, how movies are stored, searched, listed and followed.
 //!
-//! May import everything but `server` and `commands`.
+//! May import every folder but `server` and `commands`.
 //!
 //! | question | file |
 //! | --- | --- |
-//! | what a movie is: fields and their rules | [`model`] |
+//! | what a movie is: its fields and their rules | [`model`] |
 //! | who may change it | [`ownership`] |
 //! | what a client reads of it | [`view`] |
-//! | what a list can be asked for | [`filter`], [`selection`] |
-//! | in which orders, and where a page begins | [`sort`] |
+//! | how a client can filter a list | [`filter`]; how it chooses fields: [`selection`] |
+//! | in which orders a list comes, and where a page begins | [`sort`] |
 //! | how movies are stored, read and counted | [`store`] |
-//! | what a name is compared by | [`folding`] |
-//! | the stream of events | [`events`] |
+//! | how a name is folded for typeahead | [`folding`] |
+//! | how clients follow changes | [`events`] |
 //! | `/api/movies` | [`routes`] |
-//! | how the service takes all this in | [`mod@stage`] |
+//! | which routes and state Rocket gets | [`mod@stage`] |
 
 pub mod events;
 pub mod filter;

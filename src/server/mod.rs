@@ -1,18 +1,18 @@
-//! The service put together: [`rocket`] lists every stage, in order. Beside it stands what holds for every
-//! answer, whatever the route.
+//! Puts the service together, and does what holds for every answer, whatever the route.
 //!
-//! May import everything but `commands`.
+//! May import every folder but `commands`. [`rocket`] lists every stage in order; start there.
 //!
 //! | question | file |
 //! | --- | --- |
-//! | headers of every answer, the line of a request in the log | [`envelope`] |
+//! | which headers every answer has, and what the log says of a request | [`envelope`] |
 //! | what Rocket itself refuses | [`catchers`]; a wrong method: [`methods`] |
 //! | who may call from another origin | [`cors`] |
 //! | how the server stops | [`stop`] |
 //! | `/health`, `/metrics` | [`health`], [`mod@metrics`]; who may read them: [`loopback`] |
 //! | the OpenAPI document, Swagger UI | [`openapi`], [`swagger_ui`] |
 //! | `/problems/<code>` | [`problem_pages`] |
-//! | the web client and what its page is allowed | [`web_client`] |
+//! | the web client, and what its page may load | [`web_client`] |
+//! | how traces are sent (the cargo feature `otlp`) | `traces.rs` |
 
 pub mod catchers;
 pub mod cors;

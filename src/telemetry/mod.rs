@@ -1,7 +1,15 @@
-//! How lines and numbers leave the process: the [`log`], and the [`metrics`]. Each feature makes its own
-//! numbers; what holds for every request is in `server/envelope.rs`.
+//! Writes log lines, and keeps the registry of metrics.
 //!
 //! May import `config`.
+//!
+//! | question | file |
+//! | --- | --- |
+//! | how a line is written, and what is never written | [`log`] |
+//! | how something is counted, and who may read the numbers | [`metrics`] |
+//! | what the line of a request says | `server/envelope.rs` |
+//! | what the audit log says | `accounts/audit.rs` |
+//!
+//! Each feature makes its own metrics and hands them to the registry.
 
 pub mod log;
 pub mod metrics;
