@@ -9,7 +9,7 @@ use mongodb::{Collection, Database};
 use movie_bag::{
     accounts::{EmailAddress, Users},
     http::{fields::Fields, ids::UserId},
-    mongo::indexes,
+    mongo::{index_builds, indexes},
     movies::model::{MovieDocument, MovieInput},
 };
 
@@ -47,7 +47,7 @@ pub async fn run(database: &Database, films: &Films, movies: usize, email: &str)
     bar.finish_and_clear();
     println!("{movies} movies inserted in {:.0} s", begun.elapsed().as_secs_f64());
     let begun = Instant::now();
-    indexes::ensure(database).await?;
+    index_builds::ensure(database).await?;
     println!("the indexes made in {:.0} s", begun.elapsed().as_secs_f64());
     Ok(())
 }
