@@ -32,7 +32,7 @@
 //! | Where does mongod come from? | [`mod@mongod`] |
 //! | Which indexes are there, and which rules are unique? | [`mongo::indexes`] |
 //! | Which settings are there? | [`config::Settings`] |
-//! | In which order does the server start? | [`commands::serve`], then [`server::rocket`] |
+//! | In which order does the server start? | [`commands::serve`], then [`server::rocket()`] |
 
 #![warn(clippy::unwrap_used, clippy::dbg_macro, clippy::todo)]
 

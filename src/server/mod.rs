@@ -1,6 +1,6 @@
 //! Puts the service together, and does what holds for every answer, whatever the route.
 //!
-//! May import every folder but `commands`. [`rocket`] lists every stage in order; start there.
+//! May import every folder but `commands`. [`rocket()`] lists every stage in order; start there.
 //!
 //! | question | file |
 //! | --- | --- |
