@@ -88,29 +88,33 @@ fn folders(module: &[String]) -> &[String] {
 fn no_import_runs_uphill_and_no_folders_use_each_other_in_a_circle() {
     let layer =
         |module: &[String]| LAYERS.iter().position(|layer| module.first().is_some_and(|name| name == layer));
-    let (mut uphill, mut uses) = (Vec::new(), BTreeSet::new());
+    let (mut uphill, mut arrows) = (Vec::new(), BTreeSet::new());
     for (module, code) in files(Path::new("src"), &[]) {
         for import in imports(&module, &code) {
             if layer(&import) > layer(&module) && !module.is_empty() {
                 uphill.push(format!("{} uses {}", module.join("::"), import.join("::")));
             }
-            let (user, used) = (folders(&module), folders(&import));
-            let common = user.iter().zip(used).take_while(|(one, other)| one == other).count();
+            let (from, to) = (folders(&module), folders(&import));
+            let common = from.iter().zip(to).take_while(|(one, other)| one == other).count();
             // Of the folders at the root the order is the rule.
-            if common > 0 && common < user.len().min(used.len()) {
-                uses.insert((user[..=common].join("/"), used[..=common].join("/")));
+            if common > 0 && common < from.len().min(to.len()) {
+                arrows.insert((from[..=common].join("/"), to[..=common].join("/")));
             }
         }
     }
     // Only what is in a circle, or between two, is both used and a user.
     loop {
-        let all = uses.clone();
-        uses.retain(|(user, used)| {
-            all.iter().any(|other| other.1 == *user) && all.iter().any(|other| other.0 == *used)
+        let all = arrows.clone();
+        arrows.retain(|(from, to)| {
+            all.iter().any(|other| other.1 == *from) && all.iter().any(|other| other.0 == *to)
         });
-        if uses.len() == all.len() {
+        if arrows.len() == all.len() {
             break;
         }
     }
-    assert!(uphill.is_empty() && uses.is_empty(), "uphill:\n{}\nin a circle:\n{uses:#?}", uphill.join("\n"));
+    assert!(
+        uphill.is_empty() && arrows.is_empty(),
+        "uphill:\n{}\nin a circle:\n{arrows:#?}",
+        uphill.join("\n")
+    );
 }

@@ -2,13 +2,13 @@
 //!
 //! | question | file |
 //! | --- | --- |
-//! | what a route answers | `openapi.rs` beside the route, in the words of [`answers`] |
-//! | what a route can be asked | the same, in the words of [`parameters`] |
+//! | what a route answers | beside the route, in the words of [`crate::http::openapi::answers`] |
+//! | what a route can be asked | beside its query, in the words of [`crate::http::openapi::parameters`] |
 //! | which fields a body has | nowhere but in its model: see [`crate::http::fields::schema`] |
-//! | `/api/openapi.json` | [`mod@routes`] |
-//! | `/api/docs` | [`swagger_ui`] |
+//! | `/api/openapi.json` | [`super::route`] |
+//! | `/api/docs` | [`crate::server::swagger_ui`] |
 //!
-//! [`answers`] and [`parameters`] know no feature; this file knows them all, and completes what they
+//! Those two know no feature; this file knows them all, and completes what they
 //! say: the headers, examples and schemas that routes refer to, and who needs a token.
 
 use serde_json::json;
