@@ -138,7 +138,11 @@ fn usage(error: impl Display) -> Failure {
 
 fn print_openapi() -> Result<(), Failure> {
     let document = openapi::pretty().map_err(failed)?;
-    std::io::stdout().write_all(document.as_bytes()).map_err(failed)
+    match std::io::stdout().write_all(document.as_bytes()) {
+        // `| head`: who reads has read enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(failed),
+    }
 }
 
 fn run(command: Command) -> Result<(), Failure> {

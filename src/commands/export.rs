@@ -30,6 +30,14 @@ pub enum ExportError {
 /// # Errors
 /// See [`ExportError`].
 pub async fn run(file: Option<PathBuf>, connection: &Connection) -> Result<(), ExportError> {
+    match write(file, connection).await {
+        // `| head`: who reads has read enough.
+        Err(ExportError::File { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+async fn write(file: Option<PathBuf>, connection: &Connection) -> Result<(), ExportError> {
     let path = file.clone().unwrap_or_else(|| PathBuf::from("standard output"));
     let at = |source| ExportError::File { path: path.clone(), source };
     let sink: Box<dyn Write + Send> = match &file {

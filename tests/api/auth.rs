@@ -1,5 +1,6 @@
 //! `/api/auth`: signing up and logging in.
 
+use movie_bag::config::{self, Settings};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -162,7 +163,9 @@ async fn a_hash_of_a_lower_cost_is_renewed_at_the_next_login() {
 #[tokio::test]
 async fn the_real_default_cost_is_12() {
     let name = format!("movie_bag_test_{}", bson::oid::ObjectId::new().to_hex());
-    let app = TestApp::with(&mongod::shared_uri().await, &name, |_| {}).await;
+    let cost = Settings::extract(&config::defaults()).unwrap().password.bcrypt_cost;
+    let costly = |settings: &mut Settings| settings.password.bcrypt_cost = cost;
+    let app = TestApp::with(&mongod::shared_uri().await, &name, costly).await;
     app.user("ann").await;
     let users = app.database.collection::<bson::Document>("users");
     let ann = users.find_one(bson::doc! {}).await.unwrap().unwrap();

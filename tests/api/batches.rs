@@ -1,14 +1,10 @@
 //! Callers who share a command: each gets what a command of its own would have told it.
 
 use bson::doc;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::support::{Caller, Reply, TestApp, mongod::OwnMongod};
-
-fn movie(name: &str) -> Value {
-    json!({ "name": name, "casts": [], "genres": ["Drama"] })
-}
+use crate::support::{Caller, Reply, TestApp, mongod::OwnMongod, movie};
 
 /// Runs all at once; their answers, in the order of the tasks.
 async fn all<F: Future<Output = Reply> + Send + 'static>(tasks: impl IntoIterator<Item = F>) -> Vec<Reply> {

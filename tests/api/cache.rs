@@ -5,15 +5,8 @@ use tokio::task::JoinSet;
 
 use crate::support::{Proxy, TestApp, eventually, mongod::OwnMongod};
 
-/// In tests only: the settings refuse it.
-const BCRYPT_COST: u32 = 4;
-
 async fn cached(uri: &str, database: &str) -> TestApp {
-    TestApp::with(uri, database, |settings| {
-        settings.cache.movies = 100;
-        settings.password.bcrypt_cost = BCRYPT_COST;
-    })
-    .await
+    TestApp::with(uri, database, |settings| settings.cache.movies = 100).await
 }
 
 /// How many movies are read from the database for some requests; the change stream's own reads apart.
@@ -94,10 +87,7 @@ async fn a_stream_that_is_cut_off_or_silent_closes_the_cache() {
     let mongod = OwnMongod::start().await;
     let proxy = Proxy::before(&mongod.uri()).await;
     let behind = cached(&proxy.uri(), "movies").await;
-    let beside = TestApp::with(&mongod.uri(), "movies", |settings| {
-        settings.password.bcrypt_cost = BCRYPT_COST;
-    })
-    .await;
+    let beside = TestApp::with(&mongod.uri(), "movies", |_| {}).await;
     let ann = beside.user("ann").await;
     let path = ann.add("Heat").await;
     for (version, cut) in [(2, true), (3, false)] {
@@ -130,11 +120,7 @@ async fn a_stream_that_is_cut_off_or_silent_closes_the_cache() {
 #[tokio::test]
 async fn no_more_movies_are_kept_than_the_setting_says() {
     let mongod = OwnMongod::start().await;
-    let app = TestApp::with(&mongod.uri(), "movies", |settings| {
-        settings.cache.movies = 2;
-        settings.password.bcrypt_cost = BCRYPT_COST;
-    })
-    .await;
+    let app = TestApp::with(&mongod.uri(), "movies", |settings| settings.cache.movies = 2).await;
     let ann = app.user("ann").await;
     let mut paths = Vec::new();
     for name in ["Heat", "Ronin", "Thief"] {

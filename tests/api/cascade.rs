@@ -1,7 +1,10 @@
 //! What is left of an account that goes, when something comes between: held by fail points.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -30,6 +33,24 @@ async fn give_movies(app: &TestApp, owner: &str, count: usize) {
         }
     });
     app.database.collection("movies").insert_many(movies).await.unwrap();
+}
+
+#[tokio::test]
+async fn of_several_deletions_of_one_account_one_is_recorded() {
+    let app = TestApp::start().await;
+    let id = UserId::parse(&app.user("ann").await.id().await).unwrap();
+    let recorded = Arc::new(AtomicU32::new(0));
+    let deletions = (0..8).map(|_| {
+        let (cascade, recorded) = (cascade(&app), Arc::clone(&recorded));
+        let record = move || {
+            recorded.fetch_add(1, Ordering::Relaxed);
+        };
+        tokio::spawn(async move { cascade.remove_account(id, record).await })
+    });
+    for deletion in deletions.collect::<Vec<_>>() {
+        assert_eq!(deletion.await.unwrap().unwrap().unwrap(), Removal::Complete);
+    }
+    assert_eq!(recorded.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]

@@ -352,10 +352,7 @@ async fn events_survive_an_outage_of_the_database() {
     let own = mongod::OwnMongod::start().await;
     let proxy = crate::support::Proxy::before(&own.uri()).await;
     let app = TestApp::on(&proxy.uri()).await;
-    let beside = TestApp::with(&own.uri(), app.database.name(), |settings| {
-        settings.password.bcrypt_cost = 4;
-    })
-    .await;
+    let beside = TestApp::with(&own.uri(), app.database.name(), |_| {}).await;
     let ann = beside.user("ann").await;
     let mut listener = Listener::start(&app.anyone()).await;
     proxy.cut();

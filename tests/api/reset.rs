@@ -251,11 +251,7 @@ async fn a_mail_server_that_is_slow_or_away_is_not_waited_for() {
 async fn asking_is_503_when_the_database_is_away_and_nothing_else() {
     let own = mongod::OwnMongod::start().await;
     let proxy = crate::support::Proxy::before(&own.uri()).await;
-    let app = TestApp::with(&proxy.uri(), "away", |settings| {
-        settings.password.bcrypt_cost = 4;
-        settings.throttle.enabled = false;
-    })
-    .await;
+    let app = TestApp::with(&proxy.uri(), "away", |settings| settings.throttle.enabled = false).await;
     app.user("ann").await;
     proxy.cut();
     for email in ["ann@example.com", "nobody@example.com"] {

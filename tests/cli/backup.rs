@@ -14,6 +14,7 @@ use futures::TryStreamExt;
 use mongodb::options::ReadConcern;
 use serde_json::{Value, json};
 
+use crate::movie::movie;
 use crate::support::{Folder, Server, eventually, in_database};
 
 const SECRET: &str = "12345678901234567890123456789012";
@@ -82,8 +83,7 @@ fn fill(server: &Server, folder: &Folder) -> Known {
     folder.run(&["admin", "grant", "ann@example.com"]).assert_succeeded();
     let mut movies = Vec::new();
     for name in ["Heat", "Amélie", "映画"] {
-        let movie = json!({ "name": name, "casts": [], "genres": ["Drama"] });
-        let (status, added) = server.call("POST", "/api/movies", Some(&ann), Some(movie));
+        let (status, added) = server.call("POST", "/api/movies", Some(&ann), Some(movie(name)));
         assert_eq!(status, 201);
         let change = json!({ "year": 1995 });
         let path = format!("/api/movies/{}", added["id"].as_str().unwrap());

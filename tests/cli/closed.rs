@@ -32,13 +32,16 @@ fn a_closed_pipe_does_not_fail_a_command_whose_work_is_done() {
 }
 
 #[test]
-fn output_that_is_not_whole_is_a_failure_and_no_panic() {
+fn a_reader_that_has_read_enough_is_no_error_and_a_full_disk_is() {
     let folder = Folder::new();
     let server = folder.serve();
     let token = server.sign_up("ann");
     let movie = serde_json::json!({ "name": "Heat", "casts": [], "genres": ["Crime"] });
     assert_eq!(server.call("POST", "/api/movies", Some(&token), Some(movie)).0, 201);
     for cut in ["export", "openapi"] {
-        assert_eq!(code(folder.command(&[cut])), Some(1), "{cut}");
+        assert_eq!(code(folder.command(&[cut])), Some(0), "{cut}");
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let ended = folder.command(&[cut]).stdout(full).status().unwrap();
+        assert_eq!(ended.code(), Some(1), "{cut}");
     }
 }

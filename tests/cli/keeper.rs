@@ -10,8 +10,8 @@ use std::{
 };
 
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, prlimit};
-use serde_json::json;
 
+use crate::movie::movie;
 use crate::support::{Folder, Server, eventually, names_in, pid, processes_of, signal_all};
 
 const MONGOD: &str = "--dbpath";
@@ -31,8 +31,7 @@ fn nothing_is_lost_while(folder: &Folder, server: &Server, token: &str, happens:
                         return;
                     }
                     let name = format!("Movie {round}-{writer}-{number}");
-                    let movie = json!({ "name": name, "casts": [], "genres": ["Drama"] });
-                    match server.call("POST", "/api/movies", Some(token), Some(movie)).0 {
+                    match server.call("POST", "/api/movies", Some(token), Some(movie(&name))).0 {
                         201 => added.lock().unwrap().insert(name),
                         503 => unknown.lock().unwrap().insert(name),
                         other => panic!("{other}"),

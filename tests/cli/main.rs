@@ -9,6 +9,8 @@ mod import;
 mod keeper;
 mod log;
 mod mail;
+#[path = "../support/movie.rs"]
+mod movie;
 mod neighbour;
 mod schema;
 mod serve;

@@ -5,11 +5,8 @@ use std::{fs::Permissions, os::unix::fs::PermissionsExt, time::Duration};
 use rustix::process::Signal;
 use serde_json::json;
 
+use crate::movie::movie;
 use crate::support::{Folder, Server, end, eventually, processes_of, signal_all};
-
-fn movie(name: &str) -> serde_json::Value {
-    json!({ "name": name, "casts": [], "genres": ["Drama"] })
-}
 
 #[test]
 fn a_data_folder_that_others_may_read_is_warned_of_and_its_secret_tightened() {

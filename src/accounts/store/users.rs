@@ -163,14 +163,14 @@ impl Users {
     }
 
     /// Replaces the account by its tombstone: nothing personal stays, every token is refused from here on, and the
-    /// email is free. Safe to do again.
+    /// email is free. Safe to do again; tells whether it was this call that did it.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn bury(&self, id: UserId) -> Result<(), StoreError> {
+    pub async fn bury(&self, id: UserId) -> Result<bool, StoreError> {
         // The whole document is replaced, so that a field added one day is deleted too.
         let tombstone = vec![doc! { "$replaceWith": { "_id": "$_id", "deleted_at": "$$NOW" } }];
-        within(COMMAND, self.users.update_one(alive(id), tombstone)).await.map(drop)
+        Ok(within(COMMAND, self.users.update_one(alive(id), tombstone)).await?.modified_count == 1)
     }
 
     /// The ids of the accounts that are tombstones.

@@ -104,6 +104,7 @@ impl<'r> Responder<'r, 'static> for Problem {
             .header(ContentType::new("application", "problem+json"))
             // These also where no fairing runs: a request that is refused before it is routed.
             .header(Header::new("X-Content-Type-Options", "nosniff"))
+            .header(Header::new("Cache-Control", "no-store"))
             .header(Header::new(RequestId::HEADER, request_id.as_str().to_owned()))
             .sized_body(body.len(), Cursor::new(body))
             .finalize();

@@ -44,16 +44,12 @@ impl TestApp {
 
     /// On some MongoDB.
     pub async fn on(uri: &str) -> Self {
-        Self::with(uri, &new_database(), |settings| settings.password.bcrypt_cost = BCRYPT_COST).await
+        Self::with(uri, &new_database(), |_| {}).await
     }
 
     /// On the shared mongod, with chosen settings.
     pub async fn set(change: impl FnOnce(&mut Settings)) -> Self {
-        let cheap = |settings: &mut Settings| {
-            settings.password.bcrypt_cost = BCRYPT_COST;
-            change(settings);
-        };
-        Self::with(&mongod::shared_uri().await, &new_database(), cheap).await
+        Self::with(&mongod::shared_uri().await, &new_database(), change).await
     }
 
     /// With chosen settings, on a database that another server may use too.
@@ -63,8 +59,7 @@ impl TestApp {
 
     /// A second server on the same database.
     pub async fn twin(&self) -> Self {
-        let cheap = |settings: &mut Settings| settings.password.bcrypt_cost = BCRYPT_COST;
-        Self::with(&self.uri, self.database.name(), cheap).await
+        Self::with(&self.uri, self.database.name(), |_| {}).await
     }
 
     /// Behind a proxy that tells the client's address in `X-Real-IP`.
@@ -75,11 +70,7 @@ impl TestApp {
     /// The same, with chosen settings.
     pub async fn behind_a_proxy_with(change: impl FnOnce(&mut Settings)) -> Self {
         let figment = config::defaults().merge(("ip_header", "X-Real-IP"));
-        let cheap = |settings: &mut Settings| {
-            settings.password.bcrypt_cost = BCRYPT_COST;
-            change(settings);
-        };
-        Self::launch(figment, &mongod::shared_uri().await, &new_database(), cheap).await
+        Self::launch(figment, &mongod::shared_uri().await, &new_database(), change).await
     }
 
     async fn launch(figment: Figment, uri: &str, database: &str, change: impl FnOnce(&mut Settings)) -> Self {
@@ -89,6 +80,7 @@ impl TestApp {
             .merge(("shutdown.grace", 0))
             .merge(("shutdown.mercy", 0));
         let mut settings = Settings::extract(&figment).unwrap();
+        settings.password.bcrypt_cost = BCRYPT_COST;
         change(&mut settings);
         let mut options = mongo::parse(uri).await.unwrap();
         let pool = PoolMetrics::watching(&mut options);

@@ -1,9 +1,9 @@
 //! Somebody who calls the API: nobody in particular, or a user with a token.
 
 use reqwest::{Method, RequestBuilder};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Reply, TestApp};
+use super::{Reply, TestApp, movie};
 
 #[derive(Clone)]
 pub struct Caller {
@@ -77,7 +77,6 @@ impl Caller {
 
     /// Adds a movie with little in it; its path.
     pub async fn add(&self, name: &str) -> String {
-        let movie = json!({ "name": name, "casts": [], "genres": ["Drama"] });
-        self.post("/api/movies", &movie).await.assert_status(201).header("Location").unwrap()
+        self.post("/api/movies", &movie(name)).await.assert_status(201).header("Location").unwrap()
     }
 }

@@ -4,12 +4,15 @@ mod app;
 mod caller;
 pub mod contract;
 pub mod mongod;
+#[path = "../../support/movie.rs"]
+mod movie;
 #[path = "../../support/proxy.rs"]
 mod proxy;
 mod reply;
 
 pub use app::{PASSWORD, SECRET, TestApp};
 pub use caller::Caller;
+pub use movie::movie;
 pub use proxy::Proxy;
 pub use reply::Reply;
 

@@ -60,6 +60,7 @@ impl Reply {
     pub fn assert_problem(self, status: u16, code: &str) -> Self {
         let reply = self.assert_status(status);
         assert_eq!(reply.header("Content-Type").as_deref(), Some("application/problem+json"));
+        assert_eq!(reply.header("Cache-Control").as_deref(), Some("no-store"));
         let problem = reply.json();
         assert_eq!(problem["code"], code, "{problem}");
         assert_eq!(problem["type"], format!("/problems/{code}"));
