@@ -17,6 +17,7 @@ use crate::{
     mail::Mailer,
     mongo::{ConnectError, Connection, versions},
     mongod,
+    movies::changes,
     server::stop::{self, Signals},
     telemetry::{log::Log, metrics},
 };
@@ -82,6 +83,7 @@ async fn launch(
     signals: Signals,
 ) -> Result<(), ServeError> {
     Admins::new(&connection.database).ensure().await.map_err(failed)?;
+    changes::prepare(&connection.database).await.map_err(failed)?;
     let secret = jwt_secret(settings, connection)?;
     warn_of_vulnerable_version(&connection.database).await?;
     let database = connection.name().into_owned();

@@ -19,6 +19,9 @@ impl Settings {
         if !(Duration::from_secs(1)..=Duration::from_hours(24 * 366)).contains(&self.jwt.lifetime) {
             return wrong("jwt.lifetime", "must be between 1s and 366d");
         }
+        if !(Duration::from_hours(24)..=Duration::from_hours(24 * 3_650)).contains(&self.history.keep) {
+            return wrong("history.keep", "must be between 1d and 3650d");
+        }
         if !(10..=16).contains(&self.password.bcrypt_cost) {
             return wrong("password.bcrypt_cost", "must be 10 to 16");
         }

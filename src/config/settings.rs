@@ -27,6 +27,7 @@ pub struct Settings {
     pub log: LogSettings,
     pub events: EventsSettings,
     pub cache: CacheSettings,
+    pub history: HistorySettings,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -111,6 +112,14 @@ pub struct EventsSettings {
 #[serde(deny_unknown_fields)]
 pub struct CacheSettings {
     pub movies: usize,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HistorySettings {
+    /// How long changes of movies are kept.
+    #[serde(deserialize_with = "duration")]
+    pub keep: Duration,
 }
 
 /// `MOVIE_BAG_MONGODB__URI=` in a compose file means "not set".

@@ -21,6 +21,17 @@ impl Json {
         self.0.extend_from_slice(json.as_bytes());
     }
 
+    /// Adds a member, whose value is JSON already, to the object that was written last. The object has members.
+    pub fn member(&mut self, name: &str, json: &str) {
+        debug_assert_eq!(self.0.last(), Some(&b'}'), "BUG: no object was written last");
+        self.0.pop();
+        self.text(",\"");
+        self.text(name);
+        self.text("\":");
+        self.text(json);
+        self.text("}");
+    }
+
     /// How much is written, in bytes.
     #[must_use]
     pub fn size(&self) -> usize {

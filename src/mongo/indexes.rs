@@ -17,6 +17,8 @@ pub const MOVIES: &str = "movies";
 pub const ROLES: &str = "roles";
 pub const REVOKED_TOKENS: &str = "revoked_tokens";
 pub const THROTTLE: &str = "throttle";
+pub const CHANGES: &str = "changes";
+pub const CHANGE_LOG: &str = "change_log";
 
 /// The unique indexes, by the names that [`super::StoreError::Duplicate`] carries.
 pub const ID: &str = "_id_";
@@ -133,6 +135,15 @@ pub(super) fn all() -> Vec<Index> {
             ..Index::of(REVOKED_TOKENS)
         },
         Index { name: "expires_at", keys: doc! { "expires_at": 1 }, forgets: true, ..Index::of(THROTTLE) },
+        // The versions of a movie; also what is erased with a movie's owner.
+        Index { name: "versions", keys: doc! { "movie": 1, "version": -1 }, ..Index::of(CHANGES) },
+        // What an account has deleted and can restore. Of most entries there is nothing to restore.
+        Index {
+            name: "trash",
+            keys: doc! { "owner": 1, "_id": -1 },
+            only: Some(doc! { "document": { "$exists": true } }),
+            ..Index::of(CHANGES)
+        },
         // A name is taken once per year; no year counts as a year of its own.
         Index {
             name: NAME_YEAR_UNIQUE,

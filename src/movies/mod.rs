@@ -11,10 +11,12 @@
 //! | in which orders a list comes, and where a page begins | [`sort`] |
 //! | how movies are stored, read and counted | [`store`] |
 //! | how a name is folded for typeahead | [`folding`] |
+//! | what has changed: the log | [`changes`] |
 //! | how clients follow changes | [`events`] |
 //! | `/api/movies` | [`routes`] |
 //! | which routes and state Rocket gets | [`mod@stage`] |
 
+pub mod changes;
 pub mod events;
 pub mod filter;
 pub mod folding;

@@ -1,4 +1,4 @@
-//! Only the user who added a movie may change or delete it.
+//! Only the user who added a movie and the editors whom that user has invited may change it; only its owner may delete it.
 //!
 //! The rule is the filter of the write itself, one atomic step: nothing can come between a check and
 //! the write. When the write matched nothing, a second look says why.
@@ -16,10 +16,20 @@ pub enum Precondition {
     OneOf(Vec<i64>),
 }
 
+/// What a caller must be to a movie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    Owner,
+    OwnerOrEditor,
+}
+
 /// The filter of every write to a movie that exists.
 #[must_use]
-pub fn owned(id: MovieId, owner: UserId, precondition: &Precondition) -> Document {
-    let mut filter = doc! { "_id": id, "added_by": owner };
+pub fn writable(id: MovieId, caller: UserId, needed: Role, precondition: &Precondition) -> Document {
+    let mut filter = match needed {
+        Role::Owner => doc! { "_id": id, "added_by": caller },
+        Role::OwnerOrEditor => doc! { "_id": id, "$or": [{ "added_by": caller }, { "editors": caller }] },
+    };
     if let Precondition::OneOf(versions) = precondition {
         filter.insert("version", doc! { "$in": versions });
     }
@@ -28,8 +38,18 @@ pub fn owned(id: MovieId, owner: UserId, precondition: &Precondition) -> Documen
 
 /// What the second look reads.
 #[derive(Debug, Deserialize)]
-pub struct Owned {
+pub struct Rights {
     added_by: UserId,
+    #[serde(default)]
+    editors: Vec<UserId>,
+}
+
+impl Rights {
+    /// Whether the caller is that to the movie.
+    #[must_use]
+    pub fn allow(&self, caller: UserId, needed: Role) -> bool {
+        self.added_by == caller || needed == Role::OwnerOrEditor && self.editors.contains(&caller)
+    }
 }
 
 /// Why a write did not happen. In this order: what is not there has no owner, and a stranger does
@@ -37,17 +57,18 @@ pub struct Owned {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     NotThere,
-    NotOwner,
+    /// The caller is not what is needed.
+    Not(Role),
     VersionDiffers,
 }
 
-/// Why a write with [`owned`] as its filter matched nothing.
+/// Why a write with [`writable`] as its filter matched nothing.
 #[must_use]
-pub fn refusal(found: Option<&Owned>, caller: UserId) -> Refusal {
+pub fn refusal(found: Option<&Rights>, caller: UserId, needed: Role) -> Refusal {
     match found {
         None => Refusal::NotThere,
-        Some(movie) if movie.added_by != caller => Refusal::NotOwner,
-        // Ids are never used again and owners never change: only the version is left.
+        Some(movie) if !movie.allow(caller, needed) => Refusal::Not(needed),
+        // The version is left. Or somebody has changed the rights since, and the caller may try again.
         Some(_) => Refusal::VersionDiffers,
     }
 }

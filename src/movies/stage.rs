@@ -4,9 +4,12 @@ use rocket::{fairing::AdHoc, routes};
 use utoipa::OpenApi;
 
 use super::{
-    Movies, events,
+    Movies,
+    changes::Changes,
+    events,
     model::{MovieInput, MoviePatch},
     routes::{
+        changes::{self, Change, ChangePage},
         described::{MoviePage, MovieSelection, Suggestions},
         facets, lists, movie, rate, suggest,
     },
@@ -26,6 +29,7 @@ use crate::{http::deadline::limited, telemetry::metrics};
         movie::create,
         suggest::suggest,
         facets::facets,
+        changes::changes,
         events::route::follow,
         movie::get,
         movie::replace,
@@ -41,7 +45,9 @@ use crate::{http::deadline::limited, telemetry::metrics};
         MoviePatch,
         Suggestion,
         Suggestions,
-        Facets
+        Facets,
+        ChangePage,
+        Change
     ))
 )]
 pub struct Documented;
@@ -57,24 +63,29 @@ pub struct Limits {
 
 /// Mounts the routes.
 #[must_use]
-pub fn stage(movies: Movies, limits: Limits) -> AdHoc {
+pub fn stage(movies: Movies, log: Changes, limits: Limits) -> AdHoc {
     AdHoc::on_ignite("movies", move |rocket| async move {
         let catalogue = routes![
             lists::list,
             movie::create,
             suggest::suggest,
             facets::facets,
+            changes::changes,
             movie::get,
             movie::replace,
             movie::patch,
             movie::delete
         ];
-        let events = events::Events::new(movies.clone(), limits.listeners);
-        let cached = movies.clone();
+        let events = events::Events::new(movies.clone(), log.clone(), limits.listeners);
+        // Before the log is followed: nothing is missed.
+        let incoming = log.listen();
+        let (cached, followed, log_of_cache) = (movies.clone(), log.clone(), log.clone());
         metrics::register(&rocket, events.collectors());
         metrics::register(&rocket, movies.collectors());
+        metrics::register(&rocket, log.collectors());
         rocket
             .manage(events.clone())
+            .manage(log)
             .manage(FacetCounter::new(movies.clone()))
             .manage(movies)
             .manage(rate::WriteRate::new(limits.writes_per_minute))
@@ -85,13 +96,19 @@ pub fn stage(movies: Movies, limits: Limits) -> AdHoc {
             .attach(AdHoc::on_liftoff("events", |rocket| {
                 let shutdown = rocket.shutdown();
                 Box::pin(async move {
-                    tokio::spawn(async move { events.follow(shutdown).await });
+                    tokio::spawn(async move { events.follow(incoming, shutdown).await });
                 })
             }))
             .attach(AdHoc::on_liftoff("cache", |rocket| {
                 let shutdown = rocket.shutdown();
                 Box::pin(async move {
-                    tokio::spawn(async move { cached.keep_cache_true(shutdown).await });
+                    tokio::spawn(async move { cached.keep_cache_true(&log_of_cache, shutdown).await });
+                })
+            }))
+            .attach(AdHoc::on_liftoff("change log", |rocket| {
+                let shutdown = rocket.shutdown();
+                Box::pin(async move {
+                    tokio::spawn(async move { followed.follow(shutdown).await });
                 })
             }))
     })

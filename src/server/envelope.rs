@@ -115,6 +115,7 @@ fn write_problem(request: &Request<'_>, problem: &Problem) {
         | Problem::RevokedToken
         | Problem::AdminsOnly
         | Problem::NotOwner
+        | Problem::OwnerOnly
         | Problem::WrongPassword
         | Problem::LastAdmin
         | Problem::EmailTaken

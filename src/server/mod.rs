@@ -45,7 +45,7 @@ use crate::{
     config::{Settings, SettingsError},
     http::page::Cursors,
     mail::{self, Mailer},
-    movies::{self, Movies},
+    movies::{self, Movies, changes::Changes},
     telemetry::metrics::RequestMetrics,
 };
 
@@ -70,6 +70,7 @@ pub fn rocket(
 ) -> Result<Rocket<Build>, SetupError> {
     let users = Users::new(database);
     let movies = Movies::new(database).with_cache(settings.cache.movies);
+    let changes = Changes::new(database, movies.acknowledged().clone(), settings.history.keep);
     let accounts = accounts::Parts {
         tokens: Tokens::new(secret, settings.jwt.lifetime),
         revoked: RevokedTokens::new(database),
@@ -101,6 +102,7 @@ pub fn rocket(
         .attach(accounts::stage(accounts))
         .attach(movies::stage(
             movies,
+            changes,
             crate::movies::Limits {
                 listeners: settings.events.listeners,
                 writes_per_minute: settings.throttle.writes_per_minute,

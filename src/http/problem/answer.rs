@@ -24,6 +24,7 @@ impl Problem {
             Self::TooManyRequests(wait) => {
                 Cow::Owned(format!("Too many attempts. Try again in {} s.", whole_seconds(*wait)))
             }
+            Self::OwnerOnly => Cow::Borrowed("Only this movie's owner may delete it."),
             _ => Cow::Borrowed(self.kind().detail),
         }
     }

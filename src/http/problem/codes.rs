@@ -84,9 +84,9 @@ codes! {
         meaning: "You are logged in, but the route is for users with the role admin.",
         remedy: "Ask an admin. The first one is made on the command line: movie-bag admin grant EMAIL.";
     NotOwner = Forbidden "not-owner", "Not the owner",
-        detail: "Only the user who added this movie may change or delete it.",
-        meaning: "The movie exists, and somebody else has added it. Nobody but that user may change or delete it, and admins are no exception.",
-        remedy: "Log in as the user who added it. GET /api/users/me/movies lists the movies that are yours.";
+        detail: "Only this movie's owner or an editor may change it.",
+        meaning: "The movie belongs to another user. Only its owner and the editors whom the owner has invited may change it or see its history, and only its owner may delete it. An admin has no exception.",
+        remedy: "Log in as the owner or as an editor. GET /api/users/me/movies lists your movies.";
     WrongPassword = Forbidden "wrong-password", "Wrong password",
         detail: "The current password is another one.",
         meaning: "Changing the email or the password asks for the current password once more, and current_password is not it.",
@@ -103,6 +103,10 @@ codes! {
         detail: "There is no user with this id.",
         meaning: "The account has been deleted or has never been there, or the id is not one: ids have 24 digits, 0 to 9 and a to f.",
         remedy: "Take the id from the list of users, GET /api/admin/users.";
+    VersionNotFound = NotFound "version-not-found", "Version not found",
+        detail: "This movie has no such version, or it is no longer kept.",
+        meaning: "The movie has not reached this version, or its history no longer goes back so far, or the number is malformed. The newest 200 versions are kept, for as long as the operator has set.",
+        remedy: "Take the number from the list of versions, GET /api/movies/{id}/versions.";
     MethodNotAllowed = MethodNotAllowed "method-not-allowed", "Method not allowed",
         detail: "This address does not take this method; the Allow header names those that it takes.",
         meaning: "The path is right, the method is not.",
@@ -123,6 +127,10 @@ codes! {
         detail: "This is the last admin: make another user admin first.",
         meaning: "There is always an admin once there was one, and after this there would be none.",
         remedy: "Make another user admin first: PATCH /api/admin/users/{id}, or movie-bag admin grant EMAIL.";
+    ChangesGone = Gone "changes-gone", "Changes gone",
+        detail: "The cursor is older than the changes that are kept. Read the catalogue again.",
+        meaning: "The server keeps changes for a limited time, and some changes after this cursor are no longer kept, or could not be recorded. A client that goes on from here would miss them.",
+        remedy: "Take a new cursor from GET /api/movies/changes without since. Then read the list of movies from the beginning, and go on from the new cursor.";
     PreconditionFailed = PreconditionFailed "precondition-failed", "Precondition failed",
         detail: "The movie has changed since the version that If-Match names.",
         meaning: "You asked to change the movie only if it is still the version that you have read. It is not, and nothing was changed.",
@@ -153,8 +161,8 @@ codes! {
         remedy: "Try again later. If it stays, tell whoever runs the service the request_id of the answer: the log has more under it.";
     NoEvents = NotImplemented "no-events", "No events",
         detail: "The database of this server has no change streams.",
-        meaning: "Live events come from the database's change streams. The database of this server is a standalone mongod, which has none.",
-        remedy: "Ask for the list again from time to time. Whoever runs the service can make the database a replica set, if only of one member.";
+        meaning: "Changes, live events, versions and the trash need the database's change streams. The database of this server is a standalone mongod, which has none.",
+        remedy: "Read the list again from time to time. The operator can turn the database into a replica set; one member is enough.";
     DatabaseUnavailable = ServiceUnavailable "database-unavailable", "Database unavailable",
         detail: "The database does not answer. Try again in a moment.",
         meaning: "The server runs, and its database does not answer at the moment. What you wanted to write may have been written all the same.",

@@ -26,14 +26,18 @@ pub enum Problem {
     BadCredentials,
     /// 403: the route needs the role `admin`.
     AdminsOnly,
-    /// 403: the movie is another user's.
+    /// 403: the caller is neither the movie's owner nor an editor.
     NotOwner,
+    /// 403: the caller is not the movie's owner, and no editor may do this.
+    OwnerOnly,
     /// 403: `current_password` is not the password.
     WrongPassword,
     /// 404: no such route.
     NotFound,
     /// 404: no such movie, or a malformed id.
     MovieNotFound,
+    /// 404: no such version of the movie, or not kept any more, or a malformed number.
+    VersionNotFound,
     /// 404: no such user, or a malformed id.
     UserNotFound,
     /// 405: the route exists, with the methods named here.
@@ -46,6 +50,8 @@ pub enum Problem {
     DuplicateMovie,
     /// 409: nobody would be admin any more.
     LastAdmin,
+    /// 410: the log does not have every change after the cursor.
+    ChangesGone,
     /// 412: `If-Match` does not match.
     PreconditionFailed,
     /// 413: over the body limit.
@@ -83,16 +89,18 @@ impl Problem {
             Self::RevokedToken => Code::RevokedToken,
             Self::BadCredentials => Code::BadCredentials,
             Self::AdminsOnly => Code::AdminsOnly,
-            Self::NotOwner => Code::NotOwner,
+            Self::NotOwner | Self::OwnerOnly => Code::NotOwner,
             Self::WrongPassword => Code::WrongPassword,
             Self::NotFound => Code::NotFound,
             Self::MovieNotFound => Code::MovieNotFound,
+            Self::VersionNotFound => Code::VersionNotFound,
             Self::UserNotFound => Code::UserNotFound,
             Self::MethodNotAllowed(_) => Code::MethodNotAllowed,
             Self::RequestTimeout => Code::RequestTimeout,
             Self::EmailTaken => Code::EmailTaken,
             Self::DuplicateMovie => Code::DuplicateMovie,
             Self::LastAdmin => Code::LastAdmin,
+            Self::ChangesGone => Code::ChangesGone,
             Self::PreconditionFailed => Code::PreconditionFailed,
             Self::PayloadTooLarge => Code::PayloadTooLarge,
             Self::UnsupportedMediaType => Code::UnsupportedMediaType,

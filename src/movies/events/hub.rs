@@ -1,42 +1,35 @@
-//! Where the changes and those who listen meet: who begins to listen gets what was missed, from the journal
-//! or from the database, and then what is live.
+//! Where the log and those who listen meet: a listener first reads what it has missed from the log, and then what is live.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use prometheus::{IntCounter, core::Collector};
 use tokio::{
-    sync::{Notify, broadcast, watch},
+    sync::{Semaphore, broadcast, watch},
     time::timeout,
 };
 
 use super::{
-    change::{Change, MAX_MOVIE_BYTES},
-    event_id::EventId,
-    journal::{Journal, MAX_BYTES},
+    change::Change,
     listener::{Listener, ListenerSlot, ListenerSlots},
 };
 use crate::{
     http::problem::Problem,
-    mongo::COMMAND,
-    movies::store::movies::Movies,
-    telemetry::metrics::{counter, gauge, read_gauge},
+    mongo::{COMMAND, StoreError},
+    movies::{
+        changes::{Changes, Gone, Progress, Token},
+        store::movies::Movies,
+    },
+    telemetry::metrics::{counter, gauge},
 };
 
-/// How many events a listener may be behind: as many as the journal may hold of the largest.
-const BEHIND: usize = MAX_BYTES / MAX_MOVIE_BYTES;
-const CATCH_UP: Duration = Duration::from_secs(10);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Status {
-    /// Nobody listens yet, or the database is away.
-    Waiting,
-    Live,
-    /// A standalone mongod has no change streams.
-    Unsupported,
-}
+/// How many events a listener may be behind before it reads from the log again.
+const BEHIND: usize = 1_024;
+/// How many changes are read from the log in one step.
+const PAGE: usize = 100;
+/// How many read from the log at once: after a restart everybody comes back.
+const READERS: usize = 8;
+/// How long a reader waits for its turn.
+const TURN: Duration = Duration::from_secs(30);
 
 /// The hub: clones share it.
 #[derive(Clone)]
@@ -44,40 +37,41 @@ pub struct Events(pub(super) Arc<Hub>);
 
 pub(super) struct Hub {
     pub movies: Movies,
-    /// The first listener starts the stream.
-    pub wanted: Notify,
-    pub status: watch::Sender<Status>,
-    /// `None`: something was lost, and whoever listens has to come back.
+    pub changes: Changes,
+    /// `None`: something was lost, and every listener has to come back.
     pub live: broadcast::Sender<Option<Arc<Change>>>,
-    /// Also the order of publishing and listening: nothing falls in between.
-    journal: Mutex<Option<Journal>>,
-    /// Looking back is done by one for all.
-    looking_back: tokio::sync::Mutex<()>,
+    /// Every change up to here was sent to `live`; unknown at first.
+    pub position: watch::Sender<Option<Token>>,
+    readers: Semaphore,
     slots: ListenerSlots,
-    pub changes: IntCounter,
-    pub breaks: IntCounter,
+    pub told: IntCounter,
     /// Listeners that were too slow, or for whom something was lost.
     cut_off: IntCounter,
 }
 
+/// A part of what a listener has missed.
+pub(super) struct Missed {
+    pub changes: Vec<Change>,
+    /// Whether the log has more already.
+    pub is_more: bool,
+}
+
 impl Events {
     #[must_use]
-    pub fn new(movies: Movies, listeners: u32) -> Self {
+    pub fn new(movies: Movies, changes: Changes, listeners: u32) -> Self {
         Self(Arc::new(Hub {
             movies,
-            wanted: Notify::new(),
-            status: watch::Sender::new(Status::Waiting),
+            changes,
             live: broadcast::Sender::new(BEHIND),
-            journal: Mutex::new(None),
-            looking_back: tokio::sync::Mutex::default(),
+            position: watch::Sender::new(None),
+            readers: Semaphore::new(READERS),
             slots: ListenerSlots::new(
                 listeners,
                 gauge("movie_bag_events_listeners", "Clients that listen to the events."),
             ),
-            changes: counter("movie_bag_events_changes_total", "Changes that the change stream has told."),
-            breaks: counter(
-                "movie_bag_events_stream_breaks_total",
-                "How often the change stream broke off, or could not be opened.",
+            told: counter(
+                "movie_bag_events_changes_total",
+                "Changes that were rendered for those who listen.",
             ),
             cut_off: counter(
                 "movie_bag_events_listeners_cut_off_total",
@@ -88,15 +82,9 @@ impl Events {
 
     #[must_use]
     pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
-        let status = self.0.status.subscribe();
-        let is_live = move || if *status.borrow() == Status::Live { 1.0 } else { 0.0 };
-        let help =
-            "1 while the change stream is followed: from the first listener on, if the database has any.";
         vec![
-            Box::new(read_gauge("movie_bag_events_stream_live", help, is_live)),
             Box::new(self.0.slots.taken().clone()),
-            Box::new(self.0.changes.clone()),
-            Box::new(self.0.breaks.clone()),
+            Box::new(self.0.told.clone()),
             Box::new(self.0.cut_off.clone()),
         ]
     }
@@ -106,14 +94,13 @@ impl Events {
         self.0.cut_off.inc();
     }
 
-    pub(super) fn journal(&self) -> MutexGuard<'_, Option<Journal>> {
-        // A change is put in whole or not at all.
-        self.0.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How far this process has come.
+    pub(super) fn position(&self) -> Option<Token> {
+        self.0.position.borrow().clone()
     }
 
-    /// How far this process has come.
-    pub(super) fn position(&self) -> Option<EventId> {
-        self.journal().as_ref().map(|journal| journal.position().clone())
+    pub(super) fn live(&self) -> broadcast::Receiver<Option<Arc<Change>>> {
+        self.0.live.subscribe()
     }
 
     /// A slot among those who listen.
@@ -127,64 +114,65 @@ impl Events {
     /// Begins to listen: from now on, or from after an id that was given out before.
     ///
     /// # Errors
-    /// 501 on a standalone mongod, 503 when the database is away, 400 for an id that it does not know.
-    pub(super) async fn listen(&self, last: Option<EventId>) -> Result<Listener, Problem> {
-        self.0.wanted.notify_one();
-        let mut status = self.0.status.subscribe();
-        let settled = timeout(COMMAND, status.wait_for(|status| *status != Status::Waiting)).await;
-        match settled.map(|status| status.map(|status| *status)) {
-            Ok(Ok(Status::Live)) => {}
-            Ok(Ok(Status::Unsupported)) => return Err(Problem::NoEvents),
-            _ => return Err(Problem::DatabaseUnavailable("no change stream".into())),
-        }
-        if let Some(listener) = self.join(last.as_ref()) {
-            return Ok(listener);
-        }
-        let Some(last) = last else { return Err(Problem::DatabaseUnavailable("no change stream".into())) };
-        // Waiting for one's turn counts: whoever has to wait too long begins anew, too.
-        match timeout(CATCH_UP, self.join_earlier(&last)).await {
-            Ok(Ok(Some(listener))) => return Ok(listener),
-            Ok(Err(problem)) => return Err(problem),
-            // Lost, or too much.
-            Ok(Ok(None)) | Err(_) => {}
-        }
-        self.join(None)
-            .map(|listener| Listener { is_reset: true, ..listener })
-            .ok_or_else(|| Problem::DatabaseUnavailable("no change stream".into()))
+    /// 501 on a standalone mongod, 503 when the database is away.
+    pub(super) async fn listen(&self, last: Option<Token>) -> Result<Listener, Problem> {
+        self.is_live().await?;
+        // Before the position is read: what comes after it is live.
+        let live = self.live();
+        let mut position = self.0.position.subscribe();
+        let known = timeout(COMMAND, position.wait_for(Option::is_some)).await;
+        let position = known.ok().and_then(|known| known.ok().and_then(|position| position.clone()));
+        let position = position.ok_or_else(no_stream)?;
+        let Some(last) = last else { return Ok(self.listener(position, live, Missed::nothing())) };
+        Ok(match self.missed_after(&last).await? {
+            Ok(missed) => self.listener(last, live, missed),
+            Err(Gone) => Listener { is_reset: true, ..self.listener(position, live, Missed::nothing()) },
+        })
     }
 
-    /// Listens from now on, with what the journal has after `last`. `None` if that is not enough.
-    fn join(&self, last: Option<&EventId>) -> Option<Listener> {
-        let journal = self.journal();
-        let journal = journal.as_ref()?;
-        let missed = last.map_or_else(|| Some(Vec::new()), |last| journal.after(last))?;
-        // An id from another instance may be ahead of this one's.
-        let position = last.unwrap_or(journal.position()).clone();
-        Some(self.listener(position, missed))
-    }
-
-    /// With what lies before the journal: in the database, unless somebody has just found it.
-    async fn join_earlier(&self, last: &EventId) -> Result<Option<Listener>, Problem> {
-        let _alone = self.0.looking_back.lock().await;
-        if let Some(listener) = self.join(Some(last)) {
-            return Ok(Some(listener));
+    async fn is_live(&self) -> Result<(), Problem> {
+        let mut progress = self.0.changes.progress();
+        let settled =
+            timeout(COMMAND, progress.wait_for(|progress| !matches!(progress, Progress::Waiting))).await;
+        match settled.map(|progress| progress.map(|progress| progress.clone())) {
+            Ok(Ok(Progress::Live(_))) => Ok(()),
+            Ok(Ok(Progress::Unsupported)) => Err(Problem::NoEvents),
+            _ => Err(no_stream()),
         }
-        let found = self.look_back(last).await?;
-        Ok(found.and_then(|(earlier, end)| self.join_after(last, &earlier, &end)))
     }
 
-    /// With what was found between `last` and `end`.
-    fn join_after(&self, last: &EventId, earlier: &[Arc<Change>], end: &EventId) -> Option<Listener> {
-        let mut journal = self.journal();
-        let journal = journal.as_mut()?;
-        // The journal may have forgotten something since: then the two do not meet.
-        let later = journal.after(end)?;
-        journal.extend_back(last.clone(), earlier);
-        Some(self.listener(last.clone(), earlier.iter().chain(&later).cloned().collect()))
+    /// What follows an id, of all that this process has passed on and perhaps more.
+    pub(super) async fn missed_after(&self, last: &Token) -> Result<Result<Missed, Gone>, StoreError> {
+        let turn = timeout(TURN, self.0.readers.acquire()).await;
+        let Ok(Ok(_turn)) = turn else { return Err(StoreError::Overloaded) };
+        self.0.changes.written().await?;
+        match self.0.changes.store().after(last, PAGE + 1).await? {
+            Ok(mut entries) => {
+                let is_more = entries.len() > PAGE;
+                entries.truncate(PAGE);
+                let entries: Vec<_> = entries.into_iter().map(Arc::new).collect();
+                Ok(Ok(Missed { changes: self.render(&entries).await?, is_more }))
+            }
+            Err(Gone) => Ok(Err(Gone)),
+        }
     }
 
-    fn listener(&self, position: EventId, missed: Vec<Arc<Change>>) -> Listener {
-        let (live, events) = (self.0.live.subscribe(), self.clone());
-        Listener { position, is_reset: false, missed, live, events }
+    fn listener(
+        &self,
+        position: Token,
+        live: broadcast::Receiver<Option<Arc<Change>>>,
+        missed: Missed,
+    ) -> Listener {
+        Listener { position, is_reset: false, missed, live, events: self.clone() }
     }
+}
+
+impl Missed {
+    fn nothing() -> Self {
+        Self { changes: Vec::new(), is_more: false }
+    }
+}
+
+fn no_stream() -> Problem {
+    Problem::DatabaseUnavailable("no change stream".into())
 }

@@ -3,17 +3,18 @@
 //! A task of its own sends to each. Rocket takes the next event when the client has read far enough, and
 //! not otherwise: a client that does not read would keep its slot, and what waits for it, for ever.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use futures::Stream;
 use prometheus::IntGauge;
 use rocket::{Shutdown, response::stream::Event};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, broadcast, mpsc},
+    sync::{OwnedSemaphorePermit, Semaphore, broadcast, broadcast::error::RecvError, mpsc},
     time::timeout,
 };
 
-use super::{Events, change::Change, event_id::EventId};
+use super::{Events, change::Change, hub::Missed};
+use crate::movies::changes::Token;
 
 /// Something is said at least this often, so that nobody on the way takes the connection for dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -59,15 +60,18 @@ impl Drop for ListenerSlot {
 
 /// Listens from `position` on.
 pub struct Listener {
-    pub position: EventId,
+    pub position: Token,
     /// What came before is not known.
     pub is_reset: bool,
-    pub missed: Vec<Arc<Change>>,
-    pub live: broadcast::Receiver<Option<Arc<Change>>>,
+    pub missed: Missed,
+    pub live: Live,
     pub events: Events,
 }
 
-/// The listener is too slow, or something was lost.
+/// Changes as they come; `None`: something was lost.
+type Live = broadcast::Receiver<Option<Arc<Change>>>;
+
+/// The listener does not read, or something was lost, or cannot be read now.
 struct CutOff;
 
 impl Listener {
@@ -95,8 +99,8 @@ impl Listener {
         }
     }
 
-    async fn sent_all(self, sender: &mpsc::Sender<Event>) -> Result<std::convert::Infallible, CutOff> {
-        let Self { position, is_reset, missed, mut live, events } = self;
+    async fn sent_all(self, sender: &mpsc::Sender<Event>) -> Result<Infallible, CutOff> {
+        let Self { position, is_reset, missed, live, events } = self;
         let first = if is_reset {
             Event::data("{}").event("reset")
         } else {
@@ -104,29 +108,70 @@ impl Listener {
             Event::comment("")
         };
         send(sender, first.id(position.to_string())).await?;
-        // An id from another instance may be ahead of this one: what is known already is not said again.
-        let mut at = position;
-        for change in missed {
-            at = change.id.clone();
-            send(sender, event(&change)).await?;
+        let mut sending = Sending { sender, events, at: position };
+        sending.send_missed(missed).await?;
+        sending.send_live(live).await?;
+        loop {
+            // It was too slow for what is live: the log has what was lost.
+            let live = sending.events.live();
+            let missed = sending.read_missed().await?;
+            sending.send_missed(missed).await?;
+            sending.send_live(live).await?;
         }
+    }
+}
+
+/// Sends to one listener.
+struct Sending<'a> {
+    sender: &'a mpsc::Sender<Event>,
+    events: Events,
+    /// What was sent last. It may come from another server that is ahead of this one: what the client knows already
+    /// is not sent again.
+    at: Token,
+}
+
+impl Sending<'_> {
+    async fn send_change(&mut self, change: &Change) -> Result<(), CutOff> {
+        if change.id > self.at {
+            self.at = change.id.clone();
+            send(self.sender, event(change)).await?;
+        }
+        Ok(())
+    }
+
+    async fn send_missed(&mut self, mut missed: Missed) -> Result<(), CutOff> {
+        loop {
+            for change in &missed.changes {
+                self.send_change(change).await?;
+            }
+            if !missed.is_more {
+                return Ok(());
+            }
+            missed = self.read_missed().await?;
+        }
+    }
+
+    async fn read_missed(&self) -> Result<Missed, CutOff> {
+        self.events.missed_after(&self.at).await.ok().and_then(Result::ok).ok_or(CutOff)
+    }
+
+    /// Until the listener is too slow.
+    async fn send_live(&mut self, mut live: Live) -> Result<(), CutOff> {
         loop {
             match timeout(HEARTBEAT, live.recv()).await {
-                Ok(Ok(Some(change))) if change.id <= at => {}
-                Ok(Ok(Some(change))) => {
-                    at = change.id.clone();
-                    send(sender, event(&change)).await?;
-                }
-                // Something was lost, this listener is too slow, or the server is at its end.
-                Ok(Ok(None) | Err(_)) => return Err(CutOff),
+                Ok(Ok(Some(change))) => self.send_change(&change).await?,
+                Ok(Err(RecvError::Lagged(_))) => return Ok(()),
+                // Something was lost, or the server is at its end.
+                Ok(Ok(None) | Err(RecvError::Closed)) => return Err(CutOff),
                 Err(_) => {
                     // Read before the look at the queue: with nothing left there, all up to here was sent.
-                    let position = events.position().filter(|position| live.is_empty() && *position >= at);
+                    let position = self.events.position();
+                    let position = position.filter(|position| live.is_empty() && *position >= self.at);
                     let heartbeat = match position {
                         Some(position) => Event::comment("").id(position.to_string()),
                         None => Event::comment(""),
                     };
-                    send(sender, heartbeat).await?;
+                    send(self.sender, heartbeat).await?;
                 }
             }
         }
@@ -147,22 +192,26 @@ mod tests {
     use mongodb::{Client, options::ClientOptions};
 
     use super::*;
-    use crate::movies::Movies;
+    use crate::movies::{Movies, changes::Changes};
 
-    fn id(number: u32) -> EventId {
-        EventId::parse(&format!("8200000000{number:08X}2B")).unwrap()
+    fn id(number: u32) -> Token {
+        Token::parse(&format!("8200000000{number:08X}2B")).unwrap()
     }
 
-    fn change(number: u32) -> Arc<Change> {
-        Arc::new(Change { id: id(number), kind: "deleted", data: "{}".to_owned() })
+    fn change(number: u32) -> Change {
+        Change { id: id(number), kind: "deleted", data: "{}".to_owned() }
     }
 
     /// One who has missed these, with whom changes are sent.
-    fn listener(missed: Vec<Arc<Change>>) -> (Listener, broadcast::Sender<Option<Arc<Change>>>) {
+    fn listener(changes: Vec<Change>) -> (Listener, broadcast::Sender<Option<Arc<Change>>>) {
         // Nothing is asked of it.
         let client = Client::with_options(ClientOptions::default()).unwrap();
-        let events = Events::new(Movies::new(&client.database("movie_bag")), 1);
+        let database = client.database("movie_bag");
+        let movies = Movies::new(&database);
+        let changes_of = Changes::new(&database, movies.acknowledged().clone(), Duration::ZERO);
+        let events = Events::new(movies, changes_of, 1);
         let (sender, live) = broadcast::channel(8);
+        let missed = Missed { changes, is_more: false };
         (Listener { position: id(1), is_reset: false, missed, live, events }, sender)
     }
 
@@ -177,14 +226,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_that_does_not_read_is_cut_off_and_leaves_its_place_and_what_it_missed() {
         let slots = slots();
-        let missed: Vec<_> = (2..10).map(change).collect();
-        let (listener, _sender) = listener(missed.clone());
+        let (listener, sender) = listener((2..10).map(change).collect());
+        let waiting = Arc::new(change(20));
+        sender.send(Some(Arc::clone(&waiting))).unwrap();
         let stream = listener.start(slots.take().unwrap(), shutdown().await);
         assert!(slots.take().is_none());
         // Of a clock that moves by itself.
         tokio::time::sleep(UNREAD * 2).await;
         assert!(slots.take().is_some());
-        assert!(missed.iter().all(|change| Arc::strong_count(change) == 1));
+        assert_eq!((Arc::strong_count(&waiting), sender.receiver_count()), (1, 0));
         assert_eq!(stream.count().await, 1);
     }
 
@@ -197,7 +247,7 @@ mod tests {
         for _ in 0..20 {
             assert!(stream.next().await.is_some());
         }
-        sender.send(Some(change(3))).unwrap();
+        sender.send(Some(Arc::new(change(3)))).unwrap();
         assert!(stream.next().await.is_some());
         assert!(slots.take().is_none());
         drop(stream);

@@ -1,19 +1,22 @@
 //! `GET /api/movies/events`: every change of the catalogue, as server-sent events
 //! (<https://html.spec.whatwg.org/multipage/server-sent-events.html>).
 //!
-//! The changes come from a change stream of the database, so those made through another instance are
-//! among them. A process follows one, however many listen, and begins when the first one does
-//! ([`follower`]). It keeps the last events ([`journal`]); who comes back with `Last-Event-ID` gets what
-//! was missed from there, and what is older from the database, once for all who ask. An id is a resume
-//! token of the database: it is good on every instance, and after a restart. What is sent to each, and
-//! who is cut off, is in [`listener`]; [`hub`] brings the two together.
+//! The changes come from the log ([`super::changes`]), so those made through another server are among them, and an id is
+//! a place in the log: it is good on every server and after a restart. A client that comes back with `Last-Event-ID`
+//! reads what it has missed from the log, and then what is live.
+//!
+//! | question | file |
+//! | --- | --- |
+//! | what an event says | [`change`] |
+//! | what is done once for all who listen | [`renderer`] |
+//! | how somebody begins to listen | [`hub`] |
+//! | what is sent to each, and who is cut off | [`listener`] |
+//! | the route | [`route`] |
 
 mod change;
-mod event_id;
-mod follower;
 mod hub;
-mod journal;
 mod listener;
+mod renderer;
 pub mod route;
 
 pub use hub::Events;

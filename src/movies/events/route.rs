@@ -11,14 +11,17 @@ use utoipa::{
     openapi::path::{Parameter, ParameterIn},
 };
 
-use super::{Events, event_id::EventId};
-use crate::http::{
-    openapi::{
-        answers::{Answers, answers},
-        parameters::header,
+use super::Events;
+use crate::{
+    http::{
+        openapi::{
+            answers::{Answers, answers},
+            parameters::header,
+        },
+        problem::{Code, Problem},
+        query::NoQuery,
     },
-    problem::{Code, Problem},
-    query::NoQuery,
+    movies::changes::Token,
 };
 
 answers! {
@@ -31,7 +34,7 @@ answers! {
 }
 
 /// The header of the request, if it is there.
-pub struct LastEventId(Option<EventId>);
+pub struct LastEventId(Option<Token>);
 
 #[rocket::async_trait]
 impl<'r> FromRequest<'r> for LastEventId {
@@ -41,9 +44,7 @@ impl<'r> FromRequest<'r> for LastEventId {
         let mut sent = request.headers().get("Last-Event-ID");
         match (sent.next(), sent.next()) {
             (None | Some(""), None) => Outcome::Success(Self(None)),
-            (Some(text), None) if EventId::parse(text).is_some() => {
-                Outcome::Success(Self(EventId::parse(text)))
-            }
+            (Some(text), None) if Token::parse(text).is_some() => Outcome::Success(Self(Token::parse(text))),
             _ => Problem::BadRequest.forward(request),
         }
     }

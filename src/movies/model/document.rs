@@ -47,6 +47,12 @@ pub struct MovieDocument {
     pub created_at: DateTime,
     pub updated_at: DateTime,
     pub version: i64,
+    /// Users whom the owner lets change it. In no answer: who edits a movie is not public.
+    #[serde(default)]
+    pub editors: Vec<bson::oid::ObjectId>,
+    /// Who made this version; unset by a release that did not keep it. In no answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_by: Option<bson::oid::ObjectId>,
     /// Made from the name, for the index alone: never read back.
     #[serde(skip_deserializing)]
     pub typeahead: Typeahead,

@@ -85,12 +85,14 @@ impl MovieInput {
             created_at: now,
             updated_at: now,
             version: 1,
+            editors: Vec::new(),
+            updated_by: Some(added_by.0),
         }
     }
 
     /// The update that replaces every client field and none of the server's.
     #[must_use]
-    pub fn into_update(self) -> Document {
+    pub fn into_update(self, updated_by: UserId) -> Document {
         MoviePatch {
             name: FieldChange::Set(self.name),
             casts: FieldChange::Set(self.casts),
@@ -103,7 +105,7 @@ impl MovieInput {
             plot: set_or_clear(self.plot),
             poster_url: set_or_clear(self.poster_url),
         }
-        .into_update()
+        .into_update(updated_by)
     }
 }
 

@@ -6,7 +6,10 @@ use super::{
     document::Typeahead,
     rules::{CASTS, GENRES, NAME, OTHERS, PLOT, POSTER_URL, RUNTIME, SET_BY_THE_SERVER, YEAR},
 };
-use crate::http::fields::{FieldChange, Fields, FromFields};
+use crate::http::{
+    fields::{FieldChange, Fields, FromFields},
+    ids::UserId,
+};
 
 /// A merge patch (RFC 7396) of a movie.
 #[derive(Debug, Clone)]
@@ -54,8 +57,8 @@ impl FromFields for MoviePatch {
 impl MoviePatch {
     /// One update of one document: the version grows also when nothing else changes.
     #[must_use]
-    pub fn into_update(self) -> Document {
-        let mut set = doc! { "updated_at": DateTime::now() };
+    pub fn into_update(self, updated_by: UserId) -> Document {
+        let mut set = doc! { "updated_at": DateTime::now(), "updated_by": updated_by };
         let mut unset = Document::new();
         if let FieldChange::Set(name) = &self.name {
             let Typeahead { whole, phrases } = Typeahead::of(name);

@@ -4,12 +4,14 @@
 //! | --- | --- |
 //! | a page of movies | [`lists`] |
 //! | one movie: read, add, change, delete | [`movie`] |
+//! | what has changed since a client was last here | [`mod@changes`] |
 //! | names while somebody types | [`suggest`] |
 //! | counts by genre, decade and language | [`facets`] |
 //! | what a list can be asked | [`queries`], and [`parameters`] for the OpenAPI document |
 //! | the schemas of the OpenAPI document | [`described`] |
 //! | how often an account may write | [`rate`] |
 
+pub mod changes;
 pub mod described;
 pub mod facets;
 pub mod lists;

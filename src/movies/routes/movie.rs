@@ -19,7 +19,7 @@ use crate::{
     movies::{
         Movies,
         model::{MovieDocument, MovieInput, MoviePatch},
-        ownership::{Precondition, Refusal},
+        ownership::{Precondition, Refusal, Role},
         selection::SelectionQuery,
         store::insertion::OwnerGone,
         view::MovieView,
@@ -171,7 +171,8 @@ fn taken(error: StoreError) -> Problem {
 fn refused(refusal: Refusal) -> Problem {
     match refusal {
         Refusal::NotThere => Problem::MovieNotFound,
-        Refusal::NotOwner => Problem::NotOwner,
+        Refusal::Not(Role::OwnerOrEditor) => Problem::NotOwner,
+        Refusal::Not(Role::Owner) => Problem::OwnerOnly,
         Refusal::VersionDiffers => Problem::PreconditionFailed,
     }
 }

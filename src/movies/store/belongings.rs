@@ -46,7 +46,10 @@ impl Belongings for Movies {
             let _invalidation = self.invalidate_after(&ids);
             let mut filter = theirs;
             filter.insert("_id", doc! { "$in": &ids });
+            // First, since after a crash only the movies lead to their history; and again, for what came in between.
+            self.history.erase_movies(&ids).await?;
             within(BATCH, self.collection().delete_many(filter)).await?;
+            self.history.erase_movies(&ids).await?;
         }
         Ok(found.into_iter().map(|movie| movie.owner).collect())
     }

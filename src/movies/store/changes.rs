@@ -9,7 +9,7 @@ use crate::{
     mongo::{COMMAND, StoreError, within},
     movies::{
         model::{MovieDocument, MovieInput, MoviePatch},
-        ownership::{self, Owned, Precondition, Refusal},
+        ownership::{self, Precondition, Refusal, Rights, Role},
     },
 };
 
@@ -27,12 +27,16 @@ impl Movies {
         update: Document,
     ) -> Result<Result<MovieDocument, Refusal>, StoreError> {
         let _invalidation = self.invalidate_after(&[id]);
-        let filter = ownership::owned(id, caller, precondition);
+        let filter = ownership::writable(id, caller, Role::OwnerOrEditor, precondition);
+        let mut session = self.session().await?;
         let command =
             self.collection().find_one_and_update(filter, update).return_document(ReturnDocument::After);
-        match within(COMMAND, command).await? {
-            Some(movie) => Ok(Ok(movie)),
-            None => self.why_not(id, caller).await.map(Err),
+        match within(COMMAND, command.session(&mut session)).await? {
+            Some(movie) => {
+                self.acknowledged.note(&session);
+                Ok(Ok(movie))
+            }
+            None => self.why_not(id, caller, Role::OwnerOrEditor).await.map(Err),
         }
     }
 
@@ -45,7 +49,7 @@ impl Movies {
         precondition: &Precondition,
         movie: MovieInput,
     ) -> Result<Result<MovieDocument, Refusal>, StoreError> {
-        self.update(id, caller, precondition, movie.into_update()).await
+        self.update(id, caller, precondition, movie.into_update(caller)).await
     }
 
     /// # Errors
@@ -57,7 +61,7 @@ impl Movies {
         precondition: &Precondition,
         patch: MoviePatch,
     ) -> Result<Result<MovieDocument, Refusal>, StoreError> {
-        self.update(id, caller, precondition, patch.into_update()).await
+        self.update(id, caller, precondition, patch.into_update(caller)).await
     }
 
     /// Deletes a movie of the caller's.
@@ -71,15 +75,21 @@ impl Movies {
         precondition: &Precondition,
     ) -> Result<Result<(), Refusal>, StoreError> {
         let _invalidation = self.invalidate_after(&[id]);
-        let filter = ownership::owned(id, caller, precondition);
-        let deleted = within(COMMAND, self.collection().delete_one(filter)).await?;
-        if deleted.deleted_count == 1 { Ok(Ok(())) } else { self.why_not(id, caller).await.map(Err) }
+        let filter = ownership::writable(id, caller, Role::Owner, precondition);
+        let mut session = self.session().await?;
+        let deleted = within(COMMAND, self.collection().delete_one(filter).session(&mut session)).await?;
+        if deleted.deleted_count == 1 {
+            self.acknowledged.note(&session);
+            Ok(Ok(()))
+        } else {
+            self.why_not(id, caller, Role::Owner).await.map(Err)
+        }
     }
 
     /// The second look, after a write that matched nothing.
-    async fn why_not(&self, id: MovieId, caller: UserId) -> Result<Refusal, StoreError> {
-        let owned = self.collection().clone_with_type::<Owned>();
-        let find = owned.find_one(doc! { "_id": id }).projection(doc! { "added_by": 1 });
-        Ok(ownership::refusal(within(COMMAND, find).await?.as_ref(), caller))
+    async fn why_not(&self, id: MovieId, caller: UserId, needed: Role) -> Result<Refusal, StoreError> {
+        let rights = self.collection().clone_with_type::<Rights>();
+        let find = rights.find_one(doc! { "_id": id }).projection(doc! { "added_by": 1, "editors": 1 });
+        Ok(ownership::refusal(within(COMMAND, find).await?.as_ref(), caller, needed))
     }
 }

@@ -24,7 +24,10 @@ use crate::{
     accounts::{Belongings, Users},
     http::ids::{MovieId, UserId},
     mongo::{BATCH, COMMAND, StoreError, batches::Command, indexes, patiently, within},
-    movies::model::{MovieDocument, MovieInput},
+    movies::{
+        changes::Acknowledged,
+        model::{MovieDocument, MovieInput},
+    },
 };
 
 /// What became of a new movie.
@@ -44,13 +47,17 @@ type Outcome = Result<Inserted, StoreError>;
 /// When there is no news of each movie: then some may be in.
 async fn insert_each(
     collection: &Collection<MovieDocument>,
+    acknowledged: &Acknowledged,
     movies: &[&MovieDocument],
     limit: Duration,
 ) -> Result<Vec<Outcome>, StoreError> {
     let mut outcomes = vec![Ok(Inserted::Yes); movies.len()];
+    let mut session = within(limit, collection.client().start_session()).await?;
     // Unordered: one that is refused does not keep out those after it.
-    let insert = collection.insert_many(movies.iter().copied()).ordered(false);
-    match tokio::time::timeout(limit, insert.into_future()).await {
+    let insert = collection.insert_many(movies.iter().copied()).ordered(false).session(&mut session);
+    let inserted = tokio::time::timeout(limit, insert.into_future()).await;
+    acknowledged.note(&session);
+    match inserted {
         Ok(Ok(_)) => Ok(outcomes),
         Ok(Err(error)) => match &*error.kind {
             ErrorKind::InsertMany(InsertManyError {
@@ -107,7 +114,10 @@ impl Hash for NewMovie {
 }
 
 /// The inserts of single movies.
-pub(super) struct Insert(pub Collection<MovieDocument>);
+pub(super) struct Insert {
+    pub movies: Collection<MovieDocument>,
+    pub acknowledged: Acknowledged,
+}
 
 impl Command for Insert {
     type Key = NewMovie;
@@ -133,7 +143,7 @@ impl Command for Insert {
     /// nothing twice; we never do.
     async fn run(&self, movies: Vec<NewMovie>) -> Result<HashMap<NewMovie, Outcome>, StoreError> {
         let documents: Vec<&MovieDocument> = movies.iter().map(|movie| &*movie.document).collect();
-        let outcomes = insert_each(&self.0, &documents, COMMAND).await?;
+        let outcomes = insert_each(&self.movies, &self.acknowledged, &documents, COMMAND).await?;
         Ok(movies.into_iter().zip(outcomes).collect())
     }
 }
@@ -198,7 +208,7 @@ impl Movies {
             return Ok(outcome);
         }
         let documents: Vec<&MovieDocument> = missing.iter().map(|(_, movie)| *movie).collect();
-        let inserted = insert_each(self.collection(), &documents, BATCH).await?;
+        let inserted = insert_each(self.collection(), &self.acknowledged, &documents, BATCH).await?;
         for ((place, _), inserted) in missing.iter().zip(inserted) {
             outcome[*place] = inserted?;
         }

@@ -1,10 +1,10 @@
 //! The collection `movies`, and what looks at one movie. [`super::insertion`] adds movies, [`super::changes`]
 //! changes them, [`super::catalogue`] reads lists.
 
-use std::{num::NonZero, sync::Arc};
+use std::{collections::HashMap, num::NonZero, sync::Arc};
 
 use bson::Document;
-use mongodb::{Collection, Database};
+use mongodb::{ClientSession, Collection, Database};
 use prometheus::core::Collector;
 use rocket::Shutdown;
 
@@ -17,12 +17,16 @@ use super::{
 use crate::{
     http::ids::MovieId,
     mongo::{
-        StoreError,
+        COMMAND, StoreError,
         batches::Batches,
         by_id::{ById, HasId},
-        indexes,
+        indexes, within,
     },
-    movies::{model::MovieDocument, view::ReadMovie},
+    movies::{
+        changes::{Acknowledged, ChangeStore, Changes},
+        model::MovieDocument,
+        view::ReadMovie,
+    },
 };
 
 /// The movies. Clones share what they ask of the database.
@@ -33,6 +37,8 @@ pub struct Movies {
     pub(super) pages: Batches<Pages>,
     pub(super) inserts: Batches<Insert>,
     pub(super) counting: Counting,
+    pub(super) acknowledged: Acknowledged,
+    pub(super) history: ChangeStore,
     cache: Option<Cache>,
 }
 
@@ -63,12 +69,15 @@ impl Movies {
     #[must_use]
     pub fn new(database: &Database) -> Self {
         let movies: Collection<MovieDocument> = database.collection(indexes::MOVIES);
+        let acknowledged = Acknowledged::default();
         Self {
             // Whole: to leave out `typeahead` costs the database more than to send it.
             by_id: Batches::new(ById::new(movies.clone_with_type(), Document::new(), Document::new())),
             pages: Batches::new(Pages::new(movies.clone())),
-            inserts: Batches::new(Insert(movies.clone())),
+            inserts: Batches::new(Insert { movies: movies.clone(), acknowledged: acknowledged.clone() }),
             counting: Counting::new(),
+            acknowledged,
+            history: ChangeStore::new(database),
             cache: None,
             documents: movies,
         }
@@ -89,10 +98,10 @@ impl Movies {
             .collect()
     }
 
-    /// Follows what others change, as long as there is a cache, until the shutdown.
-    pub async fn keep_cache_true(&self, shutdown: Shutdown) {
+    /// Follows what others change, if there is a cache, until the shutdown.
+    pub async fn keep_cache_true(&self, changes: &Changes, shutdown: Shutdown) {
         if let Some(cache) = &self.cache {
-            cache.follow(&self.documents, shutdown).await;
+            cache.follow(changes, &self.documents, shutdown).await;
         }
     }
 
@@ -104,6 +113,37 @@ impl Movies {
     /// For the other files of this feature.
     pub(in crate::movies) fn collection(&self) -> &Collection<MovieDocument> {
         &self.documents
+    }
+
+    /// What this process has written, for the readers of the log.
+    #[must_use]
+    pub fn acknowledged(&self) -> &Acknowledged {
+        &self.acknowledged
+    }
+
+    /// For one write: the session knows at which time the database has done it.
+    pub(super) async fn session(&self) -> Result<ClientSession, StoreError> {
+        within(COMMAND, self.documents.client().start_session()).await
+    }
+
+    /// Those of these movies that are there, as they are now: never from the cache. A document that is no movie, which
+    /// somebody has put there by hand, counts as absent: it must not fail everyone else.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn find_several(
+        &self,
+        ids: impl IntoIterator<Item = MovieId>,
+    ) -> Result<HashMap<MovieId, Arc<ReadMovie>>, StoreError> {
+        let found = ids.into_iter().map(async |id| match self.by_id.find(id).await {
+            Err(StoreError::Other(error)) => {
+                tracing::warn!(%id, %error, "a document that is no movie");
+                Ok(None)
+            }
+            found => found,
+        });
+        let found = futures::future::try_join_all(found).await?;
+        Ok(found.into_iter().flatten().map(|movie| (MovieId(movie.id), movie)).collect())
     }
 
     /// # Errors

@@ -88,6 +88,7 @@ impl TestApp {
         let database = client.database(database);
         index_builds::ensure(&database).await.unwrap();
         Admins::new(&database).ensure().await.unwrap();
+        movie_bag::movies::changes::prepare(&database).await.unwrap();
         let (tell, listening) = oneshot::channel();
         let tell = Arc::new(Mutex::new(Some(tell)));
         let liftoff = AdHoc::on_liftoff("the test learns the port", move |rocket| {

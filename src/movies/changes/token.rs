@@ -1,4 +1,4 @@
-//! The database's resume tokens, as ids of events.
+//! The database's resume tokens, as places in the log: they are the ids of events and the cursors of changes.
 //!
 //! A token is a key in hexadecimal digits that begins with the time of its change, so tokens sort as the
 //! changes came (<https://www.mongodb.com/docs/manual/changeStreams/#resume-tokens>).
@@ -7,27 +7,33 @@ use std::fmt;
 
 use bson::{Bson, doc};
 use mongodb::change_stream::event::ResumeToken;
+use serde::{Deserialize, Serialize};
 
 /// The mark of a time in such a key, and the digits of its seconds that follow.
 const TIME: &str = "82";
 const SECONDS: std::ops::Range<usize> = 2..10;
+/// Seconds and the number within the second.
+const INSTANT: std::ops::Range<usize> = 2..18;
 const MIN_DIGITS: usize = 20;
-const MAX_DIGITS: usize = 1_024;
 /// What comes after the time.
 const AFTER_TIME: &str = "2B";
-/// Clocks may differ by this many seconds; nobody has given out an id from later than that.
+/// Clocks may differ by this many seconds; nobody has given out a token from later than that.
 const AHEAD: i64 = 300;
 
 /// A place in the order of all changes.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct EventId(String);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Token(String);
 
-impl EventId {
-    /// Reads what a client sent; what cannot be an id is `None`.
+impl Token {
+    /// The longest that is read.
+    pub const MAX_DIGITS: usize = 1_024;
+
+    /// Reads what a client sent; what cannot be a token is `None`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let is_digit = |byte: u8| byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte);
-        let has_form = (MIN_DIGITS..=MAX_DIGITS).contains(&text.len())
+        let has_form = (MIN_DIGITS..=Self::MAX_DIGITS).contains(&text.len())
             && text.len().is_multiple_of(2)
             && text.starts_with(TIME)
             && text.get(18..20) == Some(AFTER_TIME)
@@ -43,13 +49,33 @@ impl EventId {
         }
     }
 
+    /// Before every change of this second and after every earlier one: a place to compare with, not one
+    /// to resume from.
+    pub(super) fn before_second(seconds: u64) -> Self {
+        Self(format!("{TIME}{:08X}", seconds.min(u32::MAX.into())))
+    }
+
+    /// The cluster time of the change, as one number (see [`super::acknowledged`]).
+    pub(super) fn instant(&self) -> u64 {
+        self.0.get(INSTANT).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(0)
+    }
+
+    /// The second of the change, in Unix time.
+    pub(super) fn second(&self) -> u64 {
+        self.instant() >> 32
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// For the database.
     pub(super) fn resume(&self) -> Option<ResumeToken> {
         bson::deserialize_from_bson(Bson::Document(doc! { "_data": &self.0 })).ok()
     }
 }
 
-impl fmt::Display for EventId {
+impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -60,9 +86,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_a_key_with_a_time_that_has_come() {
+    fn a_token_is_a_key_with_a_time_that_has_come() {
         let real = "82674A1B2C000000012B042C0100296E5A1004";
-        assert_eq!(EventId::parse(real).unwrap().to_string(), real);
+        assert_eq!(Token::parse(real).unwrap().to_string(), real);
+        assert_eq!(Token::parse(real).unwrap().instant(), 0x674A_1B2C_0000_0001);
         for wrong in [
             "",
             "1",
@@ -73,8 +100,8 @@ mod tests {
             "82FFFFFFFF000000012B042C0100296E5A1004",
             "82674A1B2C000000012B042C0100296E5A10éé",
         ] {
-            assert_eq!(EventId::parse(wrong), None, "{wrong}");
+            assert_eq!(Token::parse(wrong), None, "{wrong}");
         }
-        assert_eq!(EventId::parse(&format!("82674A1B2C{}", "0".repeat(2_000))), None);
+        assert_eq!(Token::parse(&format!("82674A1B2C{}", "0".repeat(2_000))), None);
     }
 }

@@ -1,0 +1,48 @@
+//! What this server has acknowledged: the latest time at which the database has done one of its writes.
+//!
+//! A reader of the log waits until the log has reached that time, and so sees its own writes. It costs a write a
+//! session, which the driver would open anyway.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use bson::Timestamp;
+use mongodb::ClientSession;
+
+/// Clones share the time.
+#[derive(Debug, Clone, Default)]
+pub struct Acknowledged(Arc<AtomicU64>);
+
+impl Acknowledged {
+    /// To be called when the database has acknowledged a write of this session, before the client is answered. A
+    /// standalone MongoDB reports no time; it has no log either.
+    pub fn note(&self, session: &ClientSession) {
+        if let Some(time) = session.operation_time() {
+            self.0.fetch_max(instant(time), Ordering::AcqRel);
+        }
+    }
+
+    /// The cluster time that the log must have reached.
+    pub(super) fn latest(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// A cluster time as one number: the seconds, then the number within the second.
+fn instant(time: Timestamp) -> u64 {
+    (u64::from(time.time) << 32) | u64::from(time.increment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_in_the_order_of_the_cluster() {
+        let time = |time, increment| instant(Timestamp { time, increment });
+        assert!(time(1, u32::MAX) < time(2, 0));
+        assert!(time(2, 1) < time(2, 2));
+    }
+}

@@ -1,0 +1,150 @@
+//! The change stream of the collection, read by a task of its own: a read that has begun is never given up half-way,
+//! since the driver would lose its place.
+
+use std::{task::Poll, time::Duration};
+
+use bson::Document;
+use mongodb::{
+    Collection,
+    change_stream::{
+        ChangeStream,
+        event::{ChangeStreamEvent, OperationType},
+    },
+    options::{FullDocumentBeforeChangeType, ReadConcern},
+};
+use tokio::{sync::mpsc, task::AbortHandle, time::Instant};
+
+use super::{entry::Entry, token::Token};
+use crate::mongo::{StoreError, error};
+
+/// How long the database waits for a change before it says how far it has looked.
+const AWAIT: Duration = Duration::from_millis(200);
+/// How many reads may wait for their reader.
+const AHEAD: usize = 512;
+/// `ChangeStreamHistoryLost`, `ChangeStreamFatalError`: the database no longer knows what follows the token.
+const HISTORY_LOST: [i32; 2] = [286, 280];
+
+/// One piece of news from the stream.
+pub(super) enum Read {
+    Change(Box<Entry>),
+    /// No change that matters, up to here.
+    Nothing(Token),
+    /// The database has sent all that it had; the next read waits for it.
+    Drained,
+}
+
+/// Why a stream ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// The database no longer knows what comes next.
+    Lost,
+    /// A standalone MongoDB has no change streams.
+    Unsupported,
+    Failed(StoreError),
+}
+
+impl From<mongodb::error::Error> for Ended {
+    fn from(error: mongodb::error::Error) -> Self {
+        match error::code(&error) {
+            Some(error::NOT_A_REPLICA_SET) => Self::Unsupported,
+            Some(code) if HISTORY_LOST.contains(&code) => Self::Lost,
+            _ => Self::Failed(error.into()),
+        }
+    }
+}
+
+impl From<StoreError> for Ended {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// An open stream.
+pub(super) struct Feed {
+    /// Where it begins.
+    pub start: Token,
+    reads: mpsc::Receiver<(Instant, Result<Read, Ended>)>,
+    task: AbortHandle,
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Feed {
+    /// From after a place, or from now on.
+    pub(super) async fn open(movies: &Collection<Document>, after: Option<&Token>) -> Result<Self, Ended> {
+        let stream: ChangeStream<ChangeStreamEvent<Document>> = movies
+            .watch()
+            // Never `required`: one event without an image would end the stream for good.
+            .full_document_before_change(FullDocumentBeforeChangeType::WhenAvailable)
+            .read_concern(ReadConcern::majority())
+            .resume_after(after.and_then(Token::resume))
+            .max_await_time(AWAIT)
+            .await?;
+        let start = after.cloned().map_or_else(|| place_of(&stream), Ok)?;
+        let (sender, reads) = mpsc::channel(AHEAD);
+        let task = tokio::spawn(async move { read_all(stream, &sender).await }).abort_handle();
+        Ok(Self { start, reads, task })
+    }
+
+    /// What comes next, and when the database was asked for it: what it says was so then, or later.
+    pub(super) async fn next(&mut self) -> Result<(Instant, Read), Ended> {
+        let Some((asked, read)) = self.reads.recv().await else {
+            return Err(Ended::Failed(StoreError::Unavailable(
+                "the change stream is not read any more".to_owned(),
+            )));
+        };
+        Ok((asked, read?))
+    }
+}
+
+async fn read_all(
+    mut stream: ChangeStream<ChangeStreamEvent<Document>>,
+    sender: &mpsc::Sender<(Instant, Result<Read, Ended>)>,
+) {
+    let mut asked = Instant::now();
+    while stream.is_alive() {
+        let event = {
+            let mut next = Box::pin(stream.next_if_any());
+            match futures::poll!(&mut next) {
+                Poll::Ready(event) => event,
+                Poll::Pending => {
+                    asked = Instant::now();
+                    if sender.send((asked, Ok(Read::Drained))).await.is_err() {
+                        return;
+                    }
+                    next.await
+                }
+            }
+        };
+        let read = event.map_err(Ended::from).and_then(|event| news(&stream, event.as_ref()));
+        let is_last = read.is_err();
+        if sender.send((asked, read)).await.is_err() || is_last {
+            return;
+        }
+    }
+    let _ = sender.send((asked, Err(Ended::Lost))).await;
+}
+
+fn news(
+    stream: &ChangeStream<ChangeStreamEvent<Document>>,
+    event: Option<&ChangeStreamEvent<Document>>,
+) -> Result<Read, Ended> {
+    // The collection was dropped or renamed.
+    if event.is_some_and(|event| event.operation_type == OperationType::Invalidate) {
+        return Err(Ended::Lost);
+    }
+    match event.and_then(Entry::of) {
+        Some(entry) => Ok(Read::Change(Box::new(entry))),
+        None => Ok(Read::Nothing(place_of(stream)?)),
+    }
+}
+
+/// How far a stream has looked.
+fn place_of(stream: &ChangeStream<ChangeStreamEvent<Document>>) -> Result<Token, StoreError> {
+    let place = stream.resume_token().as_ref().and_then(Token::of);
+    place.ok_or_else(|| StoreError::Unavailable("the change stream has no place yet".to_owned()))
+}

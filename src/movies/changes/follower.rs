@@ -1,0 +1,281 @@
+//! This process's part in the log: it follows the one change stream, writes the log while it holds the lease, and
+//! passes every change on to those who listen here.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bson::{Document, oid::ObjectId};
+use mongodb::{Collection, Database};
+use prometheus::{IntCounter, IntGauge, core::Collector};
+use rocket::Shutdown;
+use tokio::{
+    sync::{broadcast, watch},
+    time::{Instant, sleep},
+};
+
+use super::{
+    acknowledged::Acknowledged,
+    beginning,
+    entry::Entry,
+    feed::{Ended, Feed, Read},
+    progress::{Progress, Run},
+    store::ChangeStore,
+    token::Token,
+};
+use crate::{
+    accounts::Users,
+    mongo::{StoreError, indexes},
+    telemetry::metrics::{counter, gauge, read_gauge},
+};
+
+/// Well within the lease: a renewal may fail.
+const RENEWAL: Duration = Duration::from_millis(1_500);
+/// How often the writer notes how far the log is complete, also when no movie changes: other writes roll the oplog,
+/// and an idle log must not lose its place.
+const CHECKPOINT: Duration = Duration::from_secs(10);
+const PRUNING: Duration = Duration::from_mins(10);
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+/// How many changes a listener may be behind.
+const BEHIND: usize = 1_024;
+
+/// The log, and this process's part in it. Clones share it.
+#[derive(Clone)]
+pub struct Changes(pub(super) Arc<Shared>);
+
+pub(super) struct Shared {
+    /// The name under which this process holds the lease.
+    holder: ObjectId,
+    keep: Duration,
+    movies: Collection<Document>,
+    pub users: Users,
+    pub acknowledged: Acknowledged,
+    pub store: ChangeStore,
+    seen: Mutex<Seen>,
+    pub progress: watch::Sender<Progress>,
+    /// What comes in; `None`: something was lost, and listeners have to begin anew.
+    live: broadcast::Sender<Option<Arc<Entry>>>,
+    written: IntCounter,
+    breaks: IntCounter,
+    writes: IntGauge,
+}
+
+/// What this process has seen, in all its readings of the stream.
+#[derive(Default)]
+struct Seen {
+    /// Everything up to here has been passed on here.
+    at: Option<Token>,
+    last: Option<Token>,
+}
+
+/// When the writer's chores were done last.
+struct Chores {
+    renewed: Instant,
+    noted: Instant,
+    /// `None`: there may be more to prune.
+    pruned: Option<Instant>,
+}
+
+/// Another process writes now, or this one does.
+struct RoleChanged;
+
+impl Changes {
+    /// `keep`: how long changes are kept.
+    #[must_use]
+    pub fn new(database: &Database, acknowledged: Acknowledged, keep: Duration) -> Self {
+        Self(Arc::new(Shared {
+            holder: ObjectId::new(),
+            keep,
+            movies: database.collection(indexes::MOVIES),
+            users: Users::new(database),
+            acknowledged,
+            store: ChangeStore::new(database),
+            seen: Mutex::default(),
+            progress: watch::Sender::new(Progress::Waiting),
+            live: broadcast::Sender::new(BEHIND),
+            written: counter(
+                "movie_bag_changes_written_total",
+                "Entries that this server has written to the change log.",
+            ),
+            breaks: counter(
+                "movie_bag_changes_stream_breaks_total",
+                "How often the change stream broke off, or could not be opened.",
+            ),
+            writes: gauge("movie_bag_changes_writer", "1 while this server writes the change log."),
+        }))
+    }
+
+    #[must_use]
+    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        let progress = self.0.progress.subscribe();
+        let is_live = move || if matches!(*progress.borrow(), Progress::Live(_)) { 1.0 } else { 0.0 };
+        let help = "1 while the change stream is followed, if the database has any.";
+        vec![
+            Box::new(read_gauge("movie_bag_changes_stream_live", help, is_live)),
+            Box::new(self.0.written.clone()),
+            Box::new(self.0.breaks.clone()),
+            Box::new(self.0.writes.clone()),
+        ]
+    }
+
+    /// Follows the changes until the shutdown.
+    pub async fn follow(&self, mut shutdown: Shutdown) {
+        loop {
+            let ended = tokio::select! {
+                ended = self.follow_once() => ended,
+                () = &mut shutdown => {
+                    // So that another server need not wait until the lease has run out. If it cannot be told, it waits.
+                    let _ = self.0.store.state.let_go(self.0.holder).await;
+                    return;
+                }
+            };
+            match ended {
+                Ok(RoleChanged) => continue,
+                Err(Ended::Unsupported) => {
+                    self.0.progress.send_replace(Progress::Unsupported);
+                    return;
+                }
+                Err(Ended::Lost) => self.begin_anew().await,
+                Err(Ended::Failed(error)) => {
+                    tracing::warn!(%error, "the change stream broke off; it will be opened again")
+                }
+            }
+            self.0.breaks.inc();
+            self.0.progress.send_replace(Progress::Waiting);
+            tokio::select! {
+                () = sleep(RETRY_DELAY) => {}
+                () = &mut shutdown => return,
+            }
+        }
+    }
+
+    /// There is a gap. The log says so to its readers, and everybody who listens here is cut off.
+    async fn begin_anew(&self) {
+        tracing::warn!("the change stream cannot be resumed: the change log has a gap");
+        *self.seen() = Seen::default();
+        let _ = self.0.live.send(None);
+        let anew = async {
+            if self.0.store.state.hold(self.0.holder).await? {
+                // A collection that was dropped and made again has no images.
+                beginning::keep_images(&self.0.movies).await?;
+                let feed = Feed::open(&self.0.movies, None).await?;
+                self.0.store.state.begin_anew(&feed.start).await?;
+            }
+            Ok::<(), Ended>(())
+        };
+        if let Err(Ended::Failed(error)) = anew.await {
+            tracing::warn!(%error, "the gap could not be noted yet");
+        }
+    }
+
+    /// Follows the stream in one role, as the log's writer or not, until it breaks off or the role changes.
+    async fn follow_once(&self) -> Result<RoleChanged, Ended> {
+        let store = &self.0.store;
+        let writes = store.state.hold(self.0.holder).await?;
+        self.0.writes.set(writes.into());
+        let from = self.beginning(writes).await?;
+        let mut feed = Feed::open(&self.0.movies, from.as_ref()).await?;
+        let mut run = Run::new(feed.start.clone(), writes);
+        let mut chores = Chores { renewed: Instant::now(), noted: Instant::now(), pruned: None };
+        self.move_to(&run);
+        loop {
+            if chores.renewed.elapsed() > RENEWAL {
+                chores.renewed = Instant::now();
+                if store.state.hold(self.0.holder).await? != writes {
+                    return Ok(RoleChanged);
+                }
+            }
+            let (asked, read) = feed.next().await?;
+            run.heard = asked;
+            let is_whole = match read {
+                Read::Change(entry) => {
+                    run.push(*entry);
+                    false
+                }
+                Read::Nothing(at) => {
+                    run.advance(at);
+                    true
+                }
+                Read::Drained => {
+                    run.drained();
+                    true
+                }
+            };
+            if is_whole || run.is_full() {
+                self.finish(&mut run, &mut chores).await?;
+            }
+        }
+    }
+
+    /// A writer goes on where the log ends, or where this process's own listeners are, if that is before. A process that
+    /// has seen nothing begins at the end of the log too: what was done after it is not in the log yet.
+    async fn beginning(&self, writes: bool) -> Result<Option<Token>, StoreError> {
+        let seen = self.seen().at.clone();
+        match seen {
+            Some(seen) if !writes => Ok(Some(seen)),
+            Some(seen) => Ok(self.0.store.lasting_end().await?.map(|end| end.min(seen))),
+            None => self.0.store.lasting_end().await,
+        }
+    }
+
+    /// Writes what has gathered, and passes it on.
+    async fn finish(&self, run: &mut Run, chores: &mut Chores) -> Result<(), StoreError> {
+        let mut group = run.take_group();
+        if run.writes {
+            if !group.is_empty() {
+                self.drop_images_of_deleted_accounts(&mut group).await?;
+                self.0.store.append(&group).await?;
+                self.0.written.inc_by(group.len() as u64);
+                self.0.store.bound(&group).await?;
+            }
+            self.do_chores(run, chores).await?;
+        }
+        // A writer may see again what this process has passed on already.
+        let known = self.seen().at.clone();
+        for entry in &group {
+            if known.as_ref().is_none_or(|known| entry.token > *known) {
+                // Nobody may be listening.
+                let _ = self.0.live.send(Some(Arc::new(entry.without_former_state())));
+            }
+        }
+        self.move_to(run);
+        Ok(())
+    }
+
+    async fn do_chores(&self, run: &Run, chores: &mut Chores) -> Result<(), StoreError> {
+        if chores.noted.elapsed() > CHECKPOINT {
+            self.0.store.state.advance(&run.at).await?;
+            chores.noted = Instant::now();
+        }
+        if chores.pruned.is_none_or(|pruned| pruned.elapsed() > PRUNING) {
+            // By the database's clock, as it stands in the tokens.
+            let before = Token::before_second(run.at.second().saturating_sub(self.0.keep.as_secs()));
+            let is_more = self.0.store.prune(&before).await?;
+            chores.pruned = (!is_more).then(Instant::now);
+        }
+        Ok(())
+    }
+
+    /// What is passed on from now on, in the order of the log.
+    pub(in crate::movies) fn listen(&self) -> broadcast::Receiver<Option<Arc<Entry>>> {
+        self.0.live.subscribe()
+    }
+
+    pub(in crate::movies) fn progress(&self) -> watch::Receiver<Progress> {
+        self.0.progress.subscribe()
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        // It is put in whole.
+        self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn move_to(&self, run: &Run) {
+        let mut seen = self.seen();
+        seen.at = seen.at.take().max(Some(run.at.clone()));
+        seen.last = seen.last.take().max(run.last.clone());
+        let position = run.position(seen.last.clone());
+        self.0.progress.send_replace(Progress::Live(position));
+    }
+}

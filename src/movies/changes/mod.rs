@@ -1,0 +1,45 @@
+//! The change log: every accepted change of a movie, in one order on all servers, kept for `history.keep`.
+//!
+//! Everything that must learn of a change gets it from here: delta sync, live events, versions, the trash.
+//!
+//! May import `mongo`, `accounts` for who is deleted, of `http` only the ids, and [`super::model`].
+//!
+//! | question | file |
+//! | --- | --- |
+//! | what an entry holds, and how it is made from an event of the database | [`entry`] |
+//! | a place in the order | [`token`] |
+//! | how the log begins | [`beginning`] |
+//! | how entries are stored | [`store`]; up to where the log is complete, and who writes it: [`state`] |
+//! | how the change stream is read | [`feed`] |
+//! | who writes, and who learns of a change | [`follower`]; how far a process has come: [`progress`] |
+//! | what this server has acknowledged | [`acknowledged`] |
+//! | reading a page | [`reader`] |
+//! | what a movie was, and what was deleted | [`versions`], [`trash`] |
+//!
+//! The log is fed by a change stream and not by the writes: so it has whatever any server or person has changed, and
+//! a crash between a write and its entry loses neither. One server writes it, the holder of a lease; the others
+//! follow the same stream for their own listeners. The lease only saves work: an entry's id is its place in the
+//! stream, so two writers write the same.
+
+mod acknowledged;
+mod beginning;
+mod entry;
+mod feed;
+mod follower;
+mod progress;
+mod reader;
+mod state;
+mod store;
+mod token;
+mod trash;
+mod versions;
+
+pub use acknowledged::Acknowledged;
+pub use beginning::prepare;
+pub use entry::{Entry, Kind};
+pub use follower::Changes;
+pub(in crate::movies) use progress::Progress;
+pub use reader::ReadError;
+pub use store::{ChangeStore, Gone};
+pub use token::Token;
+pub use versions::Version;

@@ -1,0 +1,136 @@
+//! How far this process has come in the change stream.
+
+use tokio::time::Instant;
+
+use super::{entry::Entry, token::Token};
+
+/// What is known of the stream here.
+#[derive(Debug, Clone)]
+pub(in crate::movies) enum Progress {
+    /// It has not begun, or it broke off.
+    Waiting,
+    Live(Position),
+    /// A standalone MongoDB has no change streams.
+    Unsupported,
+}
+
+/// A place in the stream.
+#[derive(Debug, Clone)]
+pub(in crate::movies) struct Position {
+    /// Every change up to here has been seen.
+    pub at: Token,
+    /// Every change of this cluster time and before it has been seen. Several changes may have one time.
+    pub(super) complete: u64,
+    /// The last change that was seen.
+    pub(super) last: Option<Token>,
+    /// Whether this process has written that change into the log.
+    pub(super) is_written: bool,
+    /// When the database was asked for the latest news: they were true then, or later.
+    pub heard: Instant,
+}
+
+/// One reading of the stream, as the log's writer or not.
+pub(super) struct Run {
+    pub writes: bool,
+    pub group: Vec<Entry>,
+    bytes: usize,
+    pub at: Token,
+    complete: u64,
+    pub last: Option<Token>,
+    pub heard: Instant,
+}
+
+/// How much is written in one step.
+const GROUP: usize = 500;
+const GROUP_BYTES: usize = 1 << 20;
+
+impl Run {
+    pub fn new(at: Token, writes: bool) -> Self {
+        let complete = at.instant();
+        Self { writes, group: Vec::new(), bytes: 0, at, complete, last: None, heard: Instant::now() }
+    }
+
+    pub fn push(&mut self, entry: Entry) {
+        self.bytes += entry.bytes();
+        self.at = entry.token.clone();
+        // The next change may have the same time.
+        self.complete = self.complete.max(self.at.instant().saturating_sub(1));
+        self.last = Some(entry.token.clone());
+        self.group.push(entry);
+    }
+
+    /// Nothing more has happened up to here.
+    pub fn advance(&mut self, at: Token) {
+        if at > self.at {
+            self.at = at;
+        }
+        self.drained();
+    }
+
+    /// The database has sent all that it had.
+    pub fn drained(&mut self) {
+        self.complete = self.complete.max(self.at.instant());
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.group.len() >= GROUP || self.bytes >= GROUP_BYTES
+    }
+
+    pub fn take_group(&mut self) -> Vec<Entry> {
+        self.bytes = 0;
+        std::mem::take(&mut self.group)
+    }
+
+    pub fn position(&self, last: Option<Token>) -> Position {
+        Position {
+            at: self.at.clone(),
+            complete: self.complete,
+            last,
+            is_written: self.writes,
+            heard: self.heard,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bson::{DateTime, oid::ObjectId};
+
+    use super::*;
+    use crate::movies::changes::entry::Kind;
+
+    fn token(increment: u32, rest: &str) -> Token {
+        Token::parse(&format!("8200000001{increment:08X}2B{rest}")).unwrap()
+    }
+
+    fn entry(token: Token) -> Entry {
+        Entry {
+            token,
+            kind: Kind::Deleted,
+            movie: ObjectId::new(),
+            owner: None,
+            version: None,
+            by: None,
+            at: DateTime::now(),
+            former: None,
+            document: None,
+        }
+    }
+
+    #[test]
+    fn a_time_is_complete_when_nothing_more_of_it_can_come() {
+        let mut run = Run::new(token(1, ""), true);
+        let time = |increment| token(increment, "").instant();
+        assert_eq!(run.complete, time(1));
+        run.push(entry(token(5, "AA")));
+        run.push(entry(token(5, "BB")));
+        assert_eq!(run.complete, time(4));
+        run.drained();
+        assert_eq!(run.complete, time(5));
+        // A read that found nothing may name the time alone, which sorts before the change.
+        run.advance(token(5, ""));
+        assert_eq!(run.at, token(5, "BB"));
+        run.advance(token(9, ""));
+        assert_eq!((run.at.clone(), run.complete), (token(9, ""), time(9)));
+    }
+}

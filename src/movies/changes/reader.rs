@@ -1,0 +1,115 @@
+//! Reading the log: a page at a time, with everything that this server has acknowledged.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::{
+    entry::Entry,
+    follower::Changes,
+    progress::{Position, Progress},
+    store::{ChangeStore, Gone},
+    token::Token,
+};
+use crate::mongo::StoreError;
+
+/// How long a reader waits for what this server has acknowledged.
+const CATCH_UP: Duration = Duration::from_secs(2);
+/// How often a reader looks whether another server has written an entry.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Why the log cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("a standalone MongoDB has no change streams")]
+    Unsupported,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Changes {
+    /// The log as it is stored: what this server has acknowledged may be missing.
+    #[must_use]
+    pub fn store(&self) -> &ChangeStore {
+        &self.0.store
+    }
+
+    /// Waits until everything that this server has acknowledged is in the log.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] after two seconds.
+    pub async fn catch_up(&self) -> Result<(), ReadError> {
+        self.catch_up_within(CATCH_UP).await
+    }
+
+    /// The same with another limit.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] beyond it.
+    pub async fn catch_up_within(&self, limit: Duration) -> Result<(), ReadError> {
+        let wanted = self.0.acknowledged.latest();
+        let deadline = Instant::now() + limit;
+        let mut progress = self.progress();
+        let has_seen = |progress: &Progress| match progress {
+            Progress::Waiting => false,
+            Progress::Live(position) => position.complete >= wanted,
+            Progress::Unsupported => true,
+        };
+        let seen = match timeout_at(deadline, progress.wait_for(has_seen)).await {
+            Ok(Ok(progress)) => progress.clone(),
+            _ => return Err(late().into()),
+        };
+        match seen {
+            Progress::Live(position) => Ok(self.wait_for_the_writer(&position, deadline).await?),
+            Progress::Unsupported => Err(ReadError::Unsupported),
+            Progress::Waiting => Err(late().into()),
+        }
+    }
+
+    /// Waits until everything that this process has passed on is in the log.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] after two seconds.
+    pub async fn written(&self) -> Result<(), StoreError> {
+        let seen = match &*self.progress().borrow() {
+            Progress::Live(position) => position.clone(),
+            Progress::Waiting | Progress::Unsupported => return Err(late()),
+        };
+        self.wait_for_the_writer(&seen, Instant::now() + CATCH_UP).await
+    }
+
+    /// Where another server writes, it need not have come as far as this one has seen.
+    async fn wait_for_the_writer(&self, seen: &Position, deadline: Instant) -> Result<(), StoreError> {
+        let Some(last) = seen.last.as_ref().filter(|_| !seen.is_written) else { return Ok(()) };
+        while !self.0.store.has(last).await? {
+            if Instant::now() >= deadline {
+                return Err(late());
+            }
+            sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
+    /// The place after everything that is in the log now.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn now(&self) -> Result<Token, ReadError> {
+        self.catch_up().await?;
+        let end = self.0.store.end().await?;
+        Ok(end.ok_or_else(|| StoreError::Unavailable("there is no change log yet".to_owned()))?)
+    }
+
+    /// The entries after a place, oldest first.
+    ///
+    /// # Errors
+    /// When the log cannot be read; inside, when it does not have all of them.
+    pub async fn after(&self, since: &Token, limit: usize) -> Result<Result<Vec<Entry>, Gone>, ReadError> {
+        self.catch_up().await?;
+        Ok(self.0.store.after(since, limit).await?)
+    }
+}
+
+fn late() -> StoreError {
+    StoreError::Unavailable("the change log is behind".to_owned())
+}

@@ -1,0 +1,237 @@
+//! `GET /api/movies/changes`: what has changed since a client was last here, deletions included.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use rocket::{
+    Request, State, get,
+    request::{FromRequest, Outcome},
+};
+use serde::Serialize;
+use utoipa::{
+    IntoParams, PartialSchema, ToSchema,
+    openapi::{
+        ArrayBuilder, ObjectBuilder, Ref, RefOr, Schema, Type,
+        path::{Parameter, ParameterIn},
+    },
+};
+
+use crate::{
+    http::{
+        ids::MovieId,
+        openapi::{
+            answers::{Answers, answers},
+            parameters::{integer, optional},
+        },
+        problem::{Code, Problem},
+        query::{Query, number},
+        reply::{Json, Reply},
+        timestamp::Timestamp,
+    },
+    movies::{
+        Movies,
+        changes::{Changes, Entry, Gone, Kind, ReadError, Token},
+        view::{MovieView, ReadMovie},
+    },
+};
+
+const MAX_LIMIT: u32 = 1_000;
+const DEFAULT_LIMIT: u32 = 100;
+/// A page ends before it has more bytes than this, but has one change at least.
+const MAX_PAGE: usize = 1 << 20;
+/// Room for what follows the items: the cursor and its names.
+const ENDING: usize = Token::MAX_DIGITS + 64;
+
+answers! {
+    Listed => Answers::with_database()
+        .json::<ChangePage>(200, "The changes after `since`. Without `since`: no changes, and the cursor of now.", &[])
+        .problems(&[Code::ChangesGone, Code::NoEvents]);
+}
+
+/// `?since=&limit=`
+pub struct ChangesQuery {
+    since: Option<Token>,
+    limit: u32,
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for ChangesQuery {
+    type Error = Problem;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
+        Query::guard(request, |query| {
+            let since = query.parsed("since", "is not a cursor of this server", Token::parse)?;
+            let in_range = |limit: &u32| (1..=MAX_LIMIT).contains(limit);
+            let rule = format!("must be a number from 1 to {MAX_LIMIT}");
+            let limit = query.parsed("limit", &rule, |text| number(text).filter(in_range))?;
+            Ok(Self { since, limit: limit.unwrap_or(DEFAULT_LIMIT) })
+        })
+    }
+}
+
+/// What has changed since a cursor: each change once, oldest first.
+#[utoipa::path(
+    context_path = "/api/movies",
+    tag = "movies",
+    operation_id = "list_changes",
+    params(ChangesQuery),
+    responses(Listed)
+)]
+#[get("/changes")]
+pub(in crate::movies) async fn changes(
+    query: ChangesQuery,
+    changes: &State<Changes>,
+    movies: &State<Movies>,
+) -> Result<Reply, Problem> {
+    let limit = query.limit as usize;
+    let (since, mut entries) = match query.since {
+        None => (changes.now().await?, Vec::new()),
+        Some(since) => {
+            let entries = changes.after(&since, limit + 1).await?.map_err(|Gone| Problem::ChangesGone)?;
+            (since, entries)
+        }
+    };
+    let is_more = entries.len() > limit;
+    entries.truncate(limit);
+    let there = entries.iter().filter(|entry| entry.kind != Kind::Deleted);
+    let ids: BTreeSet<MovieId> = there.map(|entry| MovieId(entry.movie)).collect();
+    // After the entries: so no movie is older than the last change that is told of it here.
+    let there = movies.find_several(ids).await?;
+    page(&since, &entries, is_more, &there)
+}
+
+fn page(
+    since: &Token,
+    entries: &[Entry],
+    mut is_more: bool,
+    there: &HashMap<MovieId, Arc<ReadMovie>>,
+) -> Result<Reply, Problem> {
+    let mut json = Json::default();
+    let mut next = since;
+    json.text("{\"items\":[");
+    for entry in entries {
+        let before = json.size();
+        if next != since {
+            json.text(",");
+        }
+        let movie = there.get(&MovieId(entry.movie)).filter(|_| entry.kind != Kind::Deleted);
+        json.view(&ChangeView::from(entry))?;
+        if let Some(movie) = movie {
+            json.member("movie", movie.json()?);
+        }
+        if json.size() > MAX_PAGE - ENDING && next != since {
+            json.cut(before);
+            is_more = true;
+            break;
+        }
+        next = &entry.token;
+    }
+    json.text("],\"next\":");
+    json.view(next)?;
+    json.text(",\"more\":");
+    json.view(&is_more)?;
+    json.text("}");
+    // A cache in between must ask: the next change may come at once.
+    Ok(Reply::ok_with(json).header("Cache-Control", "no-cache".to_owned()))
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Unsupported => Self::NoEvents,
+            ReadError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// One change, without the movie.
+#[derive(Serialize)]
+struct ChangeView {
+    r#type: &'static str,
+    id: MovieId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<i64>,
+    at: Timestamp,
+}
+
+impl From<&Entry> for ChangeView {
+    fn from(entry: &Entry) -> Self {
+        Self {
+            r#type: entry.kind.name(),
+            id: MovieId(entry.movie),
+            version: entry.version.filter(|_| entry.kind != Kind::Deleted),
+            at: Timestamp(entry.at),
+        }
+    }
+}
+
+impl PartialSchema for Token {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .max_length(Some(Self::MAX_DIGITS))
+            .description(Some("A place in the order of all changes. It is also the `id` of an event."))
+            .into()
+    }
+}
+
+impl ToSchema for Token {}
+
+impl IntoParams for ChangesQuery {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let limit = integer(1, MAX_LIMIT).default(Some(DEFAULT_LIMIT.into()));
+        vec![
+            optional("since", "The `next` of the answer before, or the `id` of an event.", Token::schema()),
+            optional("limit", "How many changes to answer at most.", limit),
+        ]
+    }
+}
+
+/// A change of a movie.
+pub struct Change;
+
+impl PartialSchema for Change {
+    fn schema() -> RefOr<Schema> {
+        let kinds = [Kind::Created, Kind::Updated, Kind::Deleted].map(Kind::name);
+        let version = integer(1, i64::MAX).description(Some("The version that the change made."));
+        ObjectBuilder::new()
+            .property("type", ObjectBuilder::new().schema_type(Type::String).enum_values(Some(kinds)))
+            .required("type")
+            .property("id", MovieId::schema())
+            .required("id")
+            .property("version", version)
+            .property("at", Timestamp::schema())
+            .required("at")
+            .property("movie", Ref::from_schema_name(MovieView::name()))
+            .description(Some(
+                "A change of a movie. `movie` is the movie as it is now; it is absent if the movie is gone.",
+            ))
+            .into()
+    }
+}
+
+impl ToSchema for Change {}
+
+/// Some changes, and how to go on.
+pub struct ChangePage;
+
+impl PartialSchema for ChangePage {
+    fn schema() -> RefOr<Schema> {
+        let items = ArrayBuilder::new()
+            .items(Ref::from_schema_name(Change::name()))
+            .max_items(Some(MAX_LIMIT as usize));
+        let more = ObjectBuilder::new().schema_type(Type::Boolean);
+        ObjectBuilder::new()
+            .property("items", items)
+            .required("items")
+            .property("next", Token::schema())
+            .required("next")
+            .property("more", more.description(Some("Whether there are more changes already.")))
+            .required("more")
+            .into()
+    }
+}
+
+impl ToSchema for ChangePage {}
