@@ -176,6 +176,27 @@ async fn assert_reset(app: &TestApp, id_of_old: &str, ann: &Caller) {
     assert_eq!(back.kinds(1).await, [("created".to_owned(), id(&movie))]);
 }
 
+/// A movie as it is stored.
+fn stored(name: &str, plot: &str) -> bson::Document {
+    let (owner, now) = (bson::oid::ObjectId::new(), bson::DateTime::now());
+    doc! {
+        "name": name, "casts": [], "genres": ["Drama"], "directors": [], "countries": [], "languages": [],
+        "plot": plot, "added_by": owner, "created_at": now, "updated_at": now, "version": 1_i64,
+    }
+}
+
+#[tokio::test]
+async fn a_document_that_is_no_movie_does_not_end_the_stream() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann").await;
+    let mut listener = Listener::start(&ann).await;
+    let inserted = app.database.collection("movies").insert_one(doc! { "name": "No movie" }).await.unwrap();
+    let strange = inserted.inserted_id.as_object_id().unwrap().to_hex();
+    assert_eq!(listener.next().await.unwrap().data, json!({ "id": strange }));
+    let movie = ann.add("Heat").await;
+    assert_eq!(listener.kinds(1).await, [("created".to_owned(), id(&movie))]);
+}
+
 #[tokio::test]
 async fn a_gap_in_the_log_cuts_off_and_begins_anew() {
     let app = TestApp::start().await;
@@ -188,7 +209,7 @@ async fn a_gap_in_the_log_cuts_off_and_begins_anew() {
     app.database.collection::<bson::Document>("movies").drop().await.unwrap();
     assert!(listener.next().await.is_none(), "the listener was to be cut off");
     eventually("the gap is in the log", async || {
-        match app.anyone().get(&format!("/api/movies/changes?since={old}")).await.status() {
+        match app.anyone().get(&format!("/api/movies/changes?since={old}")).await.status {
             410 => Ok(()),
             status => Err(status),
         }
@@ -204,9 +225,10 @@ async fn whoever_has_missed_very_much_gets_all_of_it_from_a_server_that_has_just
     let old = Listener::start(&ann).await.id;
     let movies = app.database.collection("movies");
     for batch in 0..11 {
-        // No movies, but the stream must not end for that.
-        let names = (0..1_000).map(|number| doc! { "name": format!("{batch} {number}") });
-        movies.insert_many(names).await.unwrap();
+        movies
+            .insert_many((0..1_000).map(|number| stored(&format!("{batch} {number}"), "short")))
+            .await
+            .unwrap();
     }
     let twin = app.twin().await;
     let last = id(&ann.add("Last").await);
@@ -311,14 +333,7 @@ async fn read_to(app: &TestApp, listener: &mut Listener, last: &str) -> (HashSet
 async fn a_slow_listener_reads_from_the_log_what_it_was_too_slow_for() {
     let app = TestApp::start().await;
     let mut slow = Listener::start(&app.anyone()).await;
-    let (owner, now) = (bson::oid::ObjectId::new(), bson::DateTime::now());
-    let movies = (0..4_000).map(|number| {
-        doc! {
-            "name": number.to_string(), "casts": [], "genres": ["Drama"], "directors": [], "countries": [],
-            "languages": [], "plot": "x".repeat(4_000), "added_by": owner, "created_at": now, "updated_at": now,
-            "version": 1_i64,
-        }
-    });
+    let movies = (0..4_000).map(|number| stored(&number.to_string(), &"x".repeat(4_000)));
     app.database.collection("movies").insert_many(movies).await.unwrap();
     let last = id(&app.user("ann").await.add("Last").await);
     // The stream moves on, whoever reads or not.
@@ -344,6 +359,7 @@ async fn a_database_that_is_no_replica_set_has_no_events() {
     let ann = app.user("ann").await;
     for _ in 0..2 {
         ann.get(EVENTS).await.assert_problem(501, "no-events");
+        ann.get("/api/movies/changes").await.assert_problem(501, "no-events");
     }
     app.anyone().get("/api/movies").await.assert_status(200);
     standalone.kill().unwrap();

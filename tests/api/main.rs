@@ -8,6 +8,7 @@ mod batches;
 mod cache;
 mod cascade;
 mod catalogue;
+mod changes;
 mod cors;
 mod errors;
 mod events;

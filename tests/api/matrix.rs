@@ -43,6 +43,7 @@ pub const ROUTES: &[(&str, &str, Access, u16)] = &[
     ("POST", "/api/movies", User, 201),
     ("GET", "/api/movies/suggest", Anyone, 200),
     ("GET", "/api/movies/facets", Anyone, 200),
+    ("GET", "/api/movies/changes", Anyone, 200),
     ("GET", "/api/movies/events", Anyone, 200),
     ("GET", "/api/movies/<id>", Anyone, 200),
     ("PUT", "/api/movies/<id>", Owner, 200),

@@ -233,7 +233,7 @@ async fn swagger_ui_is_served_from_the_binary_alone() {
 }
 
 /// The codes of the contract.
-const CODES: [&str; 30] = [
+const CODES: [&str; 32] = [
     "bad-request",
     "invalid-json",
     "invalid-query",
@@ -253,6 +253,8 @@ const CODES: [&str; 30] = [
     "duplicate-movie",
     "last-admin",
     "request-timeout",
+    "version-not-found",
+    "changes-gone",
     "precondition-failed",
     "payload-too-large",
     "unsupported-media-type",

@@ -12,13 +12,20 @@ use mongodb::{
     },
     options::{FullDocumentBeforeChangeType, ReadConcern},
 };
-use tokio::{sync::mpsc, task::AbortHandle, time::Instant};
+use tokio::{
+    sync::mpsc,
+    task::AbortHandle,
+    time::{Instant, timeout},
+};
 
 use super::{entry::Entry, token::Token};
 use crate::mongo::{StoreError, error};
 
 /// How long the database waits for a change before it says how far it has looked.
 const AWAIT: Duration = Duration::from_millis(200);
+/// The database says five times a second how far it has looked. Beyond this it is away, or the way to it is cut: the
+/// driver itself would wait for ever.
+const SILENCE: Duration = Duration::from_secs(5);
 /// How many reads may wait for their reader.
 const AHEAD: usize = 512;
 /// `ChangeStreamHistoryLost`, `ChangeStreamFatalError`: the database no longer knows what follows the token.
@@ -92,11 +99,8 @@ impl Feed {
 
     /// What comes next, and when the database was asked for it: what it says was so then, or later.
     pub(super) async fn next(&mut self) -> Result<(Instant, Read), Ended> {
-        let Some((asked, read)) = self.reads.recv().await else {
-            return Err(Ended::Failed(StoreError::Unavailable(
-                "the change stream is not read any more".to_owned(),
-            )));
-        };
+        let silent = || StoreError::Unavailable("the change stream is silent".to_owned());
+        let (asked, read) = timeout(SILENCE, self.reads.recv()).await.ok().flatten().ok_or_else(silent)?;
         Ok((asked, read?))
     }
 }

@@ -57,6 +57,23 @@ impl TestApp {
         Self::launch(config::defaults(), uri, database, change).await
     }
 
+    /// Stops the server, and leaves its database as it is.
+    pub async fn stop(&self) {
+        self.shutdown.clone().notify();
+        super::eventually("the server has stopped", async || {
+            match self.http.get(format!("{}/health/live", self.base)).send().await {
+                Ok(reply) => Err(reply.status()),
+                Err(_) => Ok(()),
+            }
+        })
+        .await;
+    }
+
+    /// Where the database is.
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
     /// A second server on the same database.
     pub async fn twin(&self) -> Self {
         Self::with(&self.uri, self.database.name(), |_| {}).await
@@ -156,7 +173,8 @@ impl TestApp {
         all
     }
 
-    /// What the database did on a collection for some requests: the entries of its profiler.
+    /// What the database did on a collection for some requests: the entries of its profiler, without the change
+    /// stream's, which are for no request.
     pub async fn profiled(
         &self,
         collection: &str,
@@ -169,7 +187,7 @@ impl TestApp {
         self.database.run_command(bson::doc! { "profile": 0 }).await.unwrap();
         let namespace = format!("{}.{collection}", self.database.name());
         let entries =
-            profile.find(bson::doc! { "ns": namespace }).sort(bson::doc! { "ts": 1 }).await.unwrap();
+            profile.find(bson::doc! { "ns": namespace, "originatingCommand.pipeline.0.$changeStream": { "$exists": false } }).sort(bson::doc! { "ts": 1 }).await.unwrap();
         let entries = entries.try_collect().await.unwrap();
         profile.drop().await.unwrap();
         entries
