@@ -183,16 +183,16 @@ fn run_with(command: Command, figment: &Figment, settings: &Settings, log: &Log)
             ConnectError::Uri(_) => usage(error),
             error => failed(error),
         })?;
-        let result = with(command, &connection).await;
+        let result = with(command, settings, &connection).await;
         connection.close().await;
         result
     })
 }
 
-async fn with(command: Command, connection: &Connection) -> Result<(), Failure> {
+async fn with(command: Command, settings: &Settings, connection: &Connection) -> Result<(), Failure> {
     match command {
         Command::Import { file, email, dry_run, report } => {
-            let options = import::Options { file, email, dry_run, report };
+            let options = import::Options { file, email, dry_run, report, history: settings.history.keep };
             import::run(&options, connection).await.map_err(failed)
         }
         Command::Export { file } => export::run(file, connection).await.map_err(failed),

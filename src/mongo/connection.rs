@@ -20,6 +20,9 @@ use crate::{
 /// How long the driver may take to close its connections.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// An hour: a log that was behind for longer lacks what was there before, and says so.
+const IMAGES_KEPT_SECONDS: i64 = 3_600;
+
 /// A database that answers and has its indexes.
 pub struct Connection {
     pub client: Client,
@@ -85,6 +88,9 @@ impl Connection {
         wait(&database, &hosts, &sightings).await?;
         // Before anything is changed.
         schema::ensure(&database).await?;
+        if embedded.is_some() {
+            limit_images(&client).await;
+        }
         index_builds::ensure(&database).await.map_err(ConnectError::Indexes)?;
         Ok(Self { client, database, pool, embedded, name })
     }
@@ -108,6 +114,16 @@ impl Connection {
         if let Some(embedded) = self.embedded {
             embedded.release().await;
         }
+    }
+}
+
+/// The embedded mongod need not keep what a changed movie was for longer than the change log may take to read it. On
+/// another MongoDB that is for its operator to say.
+async fn limit_images(client: &Client) {
+    let images = doc! { "preAndPostImages": { "expireAfterSeconds": IMAGES_KEPT_SECONDS } };
+    let command = doc! { "setClusterParameter": { "changeStreamOptions": images } };
+    if let Err(error) = within(COMMAND, client.database("admin").run_command(command)).await {
+        tracing::warn!(%error, "the embedded mongod keeps deleted movies until its oplog rolls");
     }
 }
 

@@ -3,6 +3,9 @@
 mod admin;
 mod audit;
 mod backup;
+#[path = "../support/change_log.rs"]
+mod change_log;
+mod changes;
 mod closed;
 mod disk;
 mod import;

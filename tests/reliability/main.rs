@@ -3,6 +3,8 @@
 //! `docs/RELIABILITY.md` says what was found, and how to repeat it. Most tests here take a while and are
 //! ignored by `cargo test`; `.ci/run` has a step for them.
 
+#[path = "../support/change_log.rs"]
+mod change_log;
 mod cluster;
 mod faults;
 mod load;

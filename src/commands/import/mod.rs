@@ -9,11 +9,16 @@ use std::{
     fs::File,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
+use futures::FutureExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use sha2::{Digest, Sha256};
-use tokio::sync::mpsc;
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
 
 use crate::{
     accounts::{EmailAddress, Users},
@@ -21,6 +26,7 @@ use crate::{
     mongo::{Connection, StoreError, patiently},
     movies::{
         Movies,
+        changes::{self, Changes, ReadError},
         model::MovieInput,
         store::insertion::{Inserted, OwnerGone},
     },
@@ -32,6 +38,9 @@ mod rows;
 
 use checking::{Checked, RejectedRecord};
 
+/// How long the end of an import waits for the change log.
+const LOGGED: Duration = Duration::from_mins(1);
+
 /// What to import, and how.
 #[derive(Debug)]
 pub struct Options {
@@ -42,6 +51,8 @@ pub struct Options {
     pub dry_run: bool,
     /// Where the refused lines go.
     pub report: Option<PathBuf>,
+    /// How long the change log keeps what it writes.
+    pub history: Duration,
 }
 
 /// Why an import ended before the end of its file.
@@ -120,8 +131,15 @@ pub async fn run(options: &Options, connection: &Connection) -> Result<(), Impor
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {elapsed} {msg}") {
         bar.set_style(style);
     }
+    let log = match options.dry_run {
+        true => None,
+        false => Some(Log::begin(connection, &run.movies, options.history).await?),
+    };
     let result = run.consume(options, &bar).await;
     bar.finish_and_clear();
+    if let Some(log) = log {
+        log.end().await;
+    }
     match result {
         Ok(()) => {
             // The import is done, even if nobody reads the count.
@@ -130,6 +148,38 @@ pub async fn run(options: &Options, connection: &Connection) -> Result<(), Impor
         }
         Err(error @ ImportError::OwnerGone) => Err(error),
         Err(error) => Err(ImportError::Cut { summary: run.summary(), source: Box::new(error) }),
+    }
+}
+
+/// Writes the change log while no server does: what is imported is in it, however long it takes until one starts.
+struct Log {
+    changes: Changes,
+    stop: oneshot::Sender<()>,
+    following: JoinHandle<()>,
+}
+
+impl Log {
+    async fn begin(connection: &Connection, movies: &Movies, keep: Duration) -> Result<Self, StoreError> {
+        changes::prepare(&connection.database).await?;
+        let changes = Changes::new(&connection.database, movies.acknowledged().clone(), keep);
+        let (stop, stopped) = oneshot::channel();
+        let followed = changes.clone();
+        let following = tokio::spawn(async move { followed.follow(stopped.map(drop)).await });
+        Ok(Self { changes, stop, following })
+    }
+
+    async fn end(self) {
+        match self.changes.catch_up_within(LOGGED).await {
+            // A standalone MongoDB has no log.
+            Ok(()) | Err(ReadError::Unsupported) => {}
+            Err(error) => {
+                tracing::warn!(%error, "the change log is not complete yet: the next server will complete it");
+            }
+        }
+        let _ = self.stop.send(());
+        if let Err(error) = self.following.await {
+            tracing::warn!(%error, "the change log was not left in order");
+        }
     }
 }
 

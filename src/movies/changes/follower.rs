@@ -9,7 +9,6 @@ use std::{
 use bson::{Document, oid::ObjectId};
 use mongodb::{Collection, Database};
 use prometheus::{IntCounter, IntGauge, core::Collector};
-use rocket::Shutdown;
 use tokio::{
     sync::{broadcast, watch},
     time::{Instant, sleep},
@@ -119,8 +118,8 @@ impl Changes {
         ]
     }
 
-    /// Follows the changes until the shutdown.
-    pub async fn follow(&self, mut shutdown: Shutdown) {
+    /// Follows the changes until the shutdown, or until whatever else ends this process's part in the log.
+    pub async fn follow(&self, mut shutdown: impl Future<Output = ()> + Unpin) {
         loop {
             let ended = tokio::select! {
                 ended = self.follow_once() => ended,

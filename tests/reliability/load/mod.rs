@@ -144,6 +144,7 @@ impl Load {
             follower.abort();
         }
         self.assert_kept(cluster);
+        assert_log_is_whole(cluster);
         for listener in &self.listeners {
             listener.assert_complete(&self.ledger, &self.client);
         }
@@ -178,6 +179,19 @@ impl Load {
             }
         }
     }
+}
+
+/// Every change is in the log once, whatever has failed.
+fn assert_log_is_whole(cluster: &Cluster) {
+    let flaw = std::cell::RefCell::new(None);
+    crate::process::eventually_within(Duration::from_mins(1), "the change log is whole", || {
+        let found = cluster.runtime.block_on(crate::change_log::flaw(&cluster.database));
+        let is_whole = found.is_none();
+        if flaw.replace(found.clone()) != found {
+            println!("    the change log: {found:?}");
+        }
+        is_whole
+    });
 }
 
 /// An account with many movies that goes while something fails.

@@ -1,0 +1,221 @@
+//! The change log of the real binary: what it survives, and who writes it.
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use bson::{Document, Timestamp, doc};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::{
+    change_log,
+    movie::movie,
+    support::{Folder, Server, end, eventually, in_database},
+};
+
+const CHANGES: &str = "/api/movies/changes";
+
+fn now(server: &Server) -> String {
+    let (status, page) = server.get(CHANGES, None);
+    assert_eq!(status, 200, "{page}");
+    page["next"].as_str().unwrap().to_owned()
+}
+
+/// The kinds of all changes after a cursor.
+fn kinds_after(server: &Server, since: &str) -> (u16, Vec<String>) {
+    let (status, page) = server.get(&format!("{CHANGES}?since={since}&limit=1000"), None);
+    let items = page["items"].as_array().into_iter().flatten();
+    (status, items.map(|item| item["type"].as_str().unwrap().to_owned()).collect())
+}
+
+#[test]
+fn an_import_without_a_server_writes_the_change_log() {
+    let host = Folder::new();
+    let mongod = host.serve();
+    let folder = Folder::new();
+    let other = |arguments: &[&str]| {
+        let mut command = folder.command(arguments);
+        command
+            .env("MOVIE_BAG_MONGODB__URI", host.mongod_uri())
+            .env("MOVIE_BAG_MONGODB__DATABASE", "other")
+            .env("MOVIE_BAG_JWT__SECRET", "12345678901234567890123456789012");
+        command
+    };
+    let server = Server::start(other(&["serve"]));
+    server.sign_up("ann");
+    let since = now(&server);
+    server.stop();
+    let lines: Vec<String> = (0..700).map(|number| movie(&format!("Movie {number}")).to_string()).collect();
+    folder.write("films.ndjson", lines.join("\n"));
+    end(other(&["import", "films.ndjson", "--as", "ann@example.com"])).assert_succeeded();
+    in_database(&host.mongod_uri(), "other", async |database| {
+        assert_eq!(change_log::flaw(&database).await, None);
+        let log = database.collection::<Document>("change_log").find_one(doc! {}).await.unwrap().unwrap();
+        assert!(!log.contains_key("lease"), "a server must not wait for it: {log}");
+    });
+    let server = Server::start(other(&["serve"]));
+    assert_eq!(kinds_after(&server, &since), (200, vec!["created".to_owned(); 700]));
+    server.stop();
+    mongod.stop();
+}
+
+#[test]
+fn after_a_server_is_killed_under_load_no_change_is_missing_and_none_is_there_twice() {
+    let folder = Folder::new();
+    let mut server = folder.serve();
+    let token = server.sign_up("ann");
+    let number = AtomicUsize::new(0);
+    for _ in 0..3 {
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let writers: Vec<_> =
+                (0..4).map(|_| scope.spawn(|| write(&server, &token, &number, &is_over))).collect();
+            eventually("some is written", || number.load(Ordering::Relaxed) % 100 > 50);
+            server.signal(Signal::KILL);
+            is_over.store(true, Ordering::Relaxed);
+            for writer in writers {
+                writer.join().unwrap();
+            }
+        });
+        server = folder.serve();
+        // So that the next round begins below again.
+        number.fetch_add(100 - number.load(Ordering::Relaxed) % 100, Ordering::Relaxed);
+        in_database(&folder.mongod_uri(), "movie_bag", async |database| {
+            let mut flaw = None;
+            for _ in 0..100 {
+                flaw = change_log::flaw(&database).await;
+                if flaw.is_none() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            panic!("{flaw:?}");
+        });
+    }
+    server.stop();
+}
+
+/// Adds, changes and deletes until the server is gone.
+fn write(server: &Server, token: &str, number: &AtomicUsize, is_over: &AtomicBool) {
+    let call = |method: &str, path: &str, body: Option<Value>| {
+        let mut request = server.http.request(method.parse().unwrap(), format!("{}{path}", server.base));
+        request = request.bearer_auth(token);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        request.send().and_then(reqwest::blocking::Response::json::<Value>)
+    };
+    while !is_over.load(Ordering::Relaxed) {
+        let name = format!("Movie {}", number.fetch_add(1, Ordering::Relaxed));
+        let Ok(added) = call("POST", "/api/movies", Some(movie(&name))) else { return };
+        let path = format!("/api/movies/{}", added["id"].as_str().unwrap());
+        for year in 1990..1993 {
+            if call("PATCH", &path, Some(json!({ "year": year }))).is_err() {
+                return;
+            }
+        }
+        if number.load(Ordering::Relaxed).is_multiple_of(3) {
+            let _ = call("DELETE", &path, None);
+        }
+    }
+}
+
+/// The time of the oldest operation that the database remembers.
+async fn oldest_operation(client: &mongodb::Client) -> Timestamp {
+    let oplog = client.database("local").collection::<Document>("oplog.rs");
+    oplog.find_one(doc! {}).sort(doc! { "$natural": 1 }).await.unwrap().unwrap().get_timestamp("ts").unwrap()
+}
+
+fn seconds(token: &str) -> u32 {
+    u32::from_str_radix(&token[2..10], 16).unwrap()
+}
+
+/// Other writes until the database no longer remembers the time of `token`.
+async fn roll_the_oplog(client: &mongodb::Client, token: &str) {
+    let elsewhere = client.database("elsewhere").collection::<Document>("elsewhere");
+    let text = "x".repeat(1 << 20);
+    for _ in 0..400 {
+        elsewhere.insert_many((0..4).map(|_| doc! { "text": &text })).await.unwrap();
+        elsewhere.delete_many(doc! {}).await.unwrap();
+        if oldest_operation(client).await.time > seconds(token) {
+            return;
+        }
+    }
+    panic!("the oplog does not roll");
+}
+
+/// A mongod that forgets soon.
+fn forgetful(folder: &Folder) -> std::process::Command {
+    let smaller =
+        "for argument; do shift; [ \"$argument\" = 512 ] && argument=16; set -- \"$@\" \"$argument\"; done";
+    let mongod = folder.mongod_script(smaller, "--syncdelay 1");
+    let mut command = folder.command(&["serve"]);
+    command.env("MOVIE_BAG_MONGODB__MONGOD", mongod);
+    command
+}
+
+#[test]
+fn an_idle_log_keeps_its_place_while_other_writes_roll_the_oplog() {
+    let folder = Folder::new();
+    let server = Server::start(forgetful(&folder));
+    let token = server.sign_up("ann");
+    let since = now(&server);
+    assert_eq!(server.call("POST", "/api/movies", Some(&token), Some(movie("Heat"))).0, 201);
+    let newest = now(&server);
+    in_database(&folder.mongod_uri(), "movie_bag", async |database| {
+        roll_the_oplog(database.client(), &newest).await;
+        // The next checkpoint is a place that the database still remembers.
+        let log = database.collection::<Document>("change_log");
+        let oldest = oldest_operation(database.client()).await.time;
+        for _ in 0..600 {
+            let marks = log.find_one(doc! {}).await.unwrap().unwrap();
+            if seconds(marks.get_str("checkpoint").unwrap()) > oldest {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("no checkpoint was written");
+    });
+    server.signal(Signal::KILL);
+    server.wait();
+    let server = Server::start(forgetful(&folder));
+    assert_eq!(kinds_after(&server, &since), (200, vec!["created".to_owned()]));
+    assert_eq!(server.call("POST", "/api/movies", Some(&token), Some(movie("Ronin"))).0, 201);
+    assert_eq!(kinds_after(&server, &since), (200, vec!["created".to_owned(); 2]));
+    server.stop();
+}
+
+#[test]
+fn changes_that_the_database_has_forgotten_are_a_gap_and_the_log_says_so() {
+    let host = Folder::new();
+    let mongod = Server::start(forgetful(&host));
+    let folder = Folder::new();
+    let serve = || {
+        let mut command = folder.command(&["serve"]);
+        command
+            .env("MOVIE_BAG_MONGODB__URI", host.mongod_uri())
+            .env("MOVIE_BAG_MONGODB__DATABASE", "other")
+            .env("MOVIE_BAG_JWT__SECRET", "12345678901234567890123456789012");
+        Server::start(command)
+    };
+    let server = serve();
+    let token = server.sign_up("ann");
+    assert_eq!(server.call("POST", "/api/movies", Some(&token), Some(movie("Heat"))).0, 201);
+    let since = now(&server);
+    server.stop();
+    in_database(&host.mongod_uri(), "other", async |database| {
+        // By hand, while no server runs.
+        let renamed = doc! { "$set": { "name": "Lost", "version": 2_i64 } };
+        database.collection::<Document>("movies").update_one(doc! {}, renamed).await.unwrap();
+        roll_the_oplog(database.client(), &since).await;
+    });
+    let server = serve();
+    eventually("the gap is said", || kinds_after(&server, &since).0 == 410);
+    let since = now(&server);
+    assert_eq!(server.call("POST", "/api/movies", Some(&token), Some(movie("Ronin"))).0, 201);
+    assert_eq!(kinds_after(&server, &since), (200, vec!["created".to_owned()]));
+    server.stop();
+    mongod.stop();
+}
