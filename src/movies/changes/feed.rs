@@ -26,8 +26,8 @@ const AWAIT: Duration = Duration::from_millis(200);
 /// The database says five times a second how far it has looked. Beyond this it is away, or the way to it is cut: the
 /// driver itself would wait for ever.
 const SILENCE: Duration = Duration::from_secs(5);
-/// How many reads may wait for their reader.
-const AHEAD: usize = 512;
+/// How many reads may wait for their reader: each may hold what a movie was.
+const AHEAD: usize = 64;
 /// `ChangeStreamHistoryLost`, `ChangeStreamFatalError`: the database no longer knows what follows the token.
 const HISTORY_LOST: [i32; 2] = [286, 280];
 

@@ -19,6 +19,7 @@ use super::{
     beginning,
     entry::Entry,
     feed::{Ended, Feed, Read},
+    primary::Primary,
     progress::{Progress, Run},
     store::ChangeStore,
     token::Token,
@@ -174,6 +175,7 @@ impl Changes {
         let writes = store.state.hold(self.0.holder).await?;
         self.0.writes.set(writes.into());
         let from = self.beginning(writes).await?;
+        let primary = Primary::of(&self.0.movies).await?;
         let mut feed = Feed::open(&self.0.movies, from.as_ref()).await?;
         let mut run = Run::new(feed.start.clone(), writes);
         let mut chores = Chores { renewed: Instant::now(), noted: Instant::now(), pruned: None };
@@ -183,6 +185,10 @@ impl Changes {
                 chores.renewed = Instant::now();
                 if store.state.hold(self.0.holder).await? != writes {
                     return Ok(RoleChanged);
+                }
+                // A member that is primary no more may go on telling that there was nothing.
+                if Primary::of(&self.0.movies).await? != primary {
+                    return Err(StoreError::Unavailable("there is another primary".to_owned()).into());
                 }
             }
             let (asked, read) = feed.next().await?;
@@ -274,7 +280,6 @@ impl Changes {
         let mut seen = self.seen();
         seen.at = seen.at.take().max(Some(run.at.clone()));
         seen.last = seen.last.take().max(run.last.clone());
-        let position = run.position(seen.last.clone());
-        self.0.progress.send_replace(Progress::Live(position));
+        self.0.progress.send_replace(Progress::Live(run.position(seen.last.clone())));
     }
 }

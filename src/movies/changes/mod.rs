@@ -11,7 +11,7 @@
 //! | how the log begins | [`beginning`] |
 //! | how entries are stored | [`store`]; up to where the log is complete, and who writes it: [`state`] |
 //! | how the change stream is read | [`feed`] |
-//! | who writes, and who learns of a change | [`follower`]; how far a process has come: [`progress`] |
+//! | who writes, and who learns of a change | [`follower`]; how far a process has come: [`progress`]; whether it asks the right member: [`primary`] |
 //! | what this server has acknowledged | [`acknowledged`] |
 //! | reading a page | [`reader`] |
 //! | what a movie was, and what was deleted | [`versions`], [`trash`] |
@@ -26,6 +26,7 @@ mod beginning;
 mod entry;
 mod feed;
 mod follower;
+mod primary;
 mod progress;
 mod reader;
 mod state;

@@ -81,12 +81,14 @@ impl Run {
         std::mem::take(&mut self.group)
     }
 
+    /// `last`: the last change that this process has seen, in this reading or in an earlier one. A reading that has
+    /// just begun to write may not have written it again yet.
     pub fn position(&self, last: Option<Token>) -> Position {
         Position {
             at: self.at.clone(),
             complete: self.complete,
+            is_written: self.writes && last.as_ref().is_none_or(|last| *last <= self.at),
             last,
-            is_written: self.writes,
             heard: self.heard,
         }
     }
@@ -115,6 +117,16 @@ mod tests {
             former: None,
             document: None,
         }
+    }
+
+    #[test]
+    fn what_an_earlier_reading_has_seen_is_not_written_before_this_one_has_come_so_far() {
+        let mut run = Run::new(token(1, ""), true);
+        let seen = Some(token(5, "AA"));
+        assert!(!run.position(seen.clone()).is_written);
+        run.push(entry(token(5, "AA")));
+        assert!(run.position(seen.clone()).is_written);
+        assert!(!Run::new(token(9, ""), false).position(seen).is_written);
     }
 
     #[test]

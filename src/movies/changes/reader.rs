@@ -69,13 +69,13 @@ impl Changes {
     /// Waits until everything that this process has passed on is in the log.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] after two seconds.
-    pub async fn written(&self) -> Result<(), StoreError> {
+    /// [`StoreError::Unavailable`] beyond `limit`.
+    pub async fn written(&self, limit: Duration) -> Result<(), StoreError> {
         let seen = match &*self.progress().borrow() {
             Progress::Live(position) => position.clone(),
             Progress::Waiting | Progress::Unsupported => return Err(late()),
         };
-        self.wait_for_the_writer(&seen, Instant::now() + CATCH_UP).await
+        self.wait_for_the_writer(&seen, Instant::now() + limit).await
     }
 
     /// Where another server writes, it need not have come as far as this one has seen.

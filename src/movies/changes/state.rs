@@ -71,8 +71,8 @@ impl LogState {
     }
 
     /// Some changes up to here are not in the log any more.
-    pub(super) async fn raise_floor(&self, to: &str) -> Result<(), StoreError> {
-        self.raise(doc! { "floor": to }).await
+    pub(super) async fn raise_floor(&self, to: &Token) -> Result<(), StoreError> {
+        self.raise(doc! { "floor": to.as_str() }).await
     }
 
     /// After a gap: some changes up to here are not in the log, and never will be.

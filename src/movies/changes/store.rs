@@ -7,6 +7,7 @@ use mongodb::{
     error::{ErrorKind, InsertManyError},
     options::ReadConcern,
 };
+use serde::Deserialize;
 
 use super::{entry::Entry, state::LogState, token::Token};
 use crate::mongo::{BATCH, COMMAND, StoreError, indexes, within};
@@ -25,6 +26,13 @@ pub struct ChangeStore {
 /// The log does not have every change after the cursor.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Gone;
+
+/// An entry's place alone.
+#[derive(Deserialize)]
+struct Id {
+    #[serde(rename = "_id")]
+    token: Token,
+}
 
 impl ChangeStore {
     #[must_use]
@@ -56,10 +64,9 @@ impl ChangeStore {
     }
 
     async fn newest(&self, concern: ReadConcern) -> Result<Option<Token>, StoreError> {
-        let documents = self.documents();
-        let find = documents.find_one(doc! {}).sort(doc! { "_id": -1 }).projection(doc! { "_id": 1 });
-        let newest = within(COMMAND, find.read_concern(concern)).await?;
-        Ok(newest.and_then(|entry| entry.get_str("_id").ok().and_then(Token::parse)))
+        let entries = self.entries.clone_with_type::<Id>();
+        let find = entries.find_one(doc! {}).sort(doc! { "_id": -1 }).projection(doc! { "_id": 1 });
+        Ok(within(COMMAND, find.read_concern(concern)).await?.map(|newest| newest.token))
     }
 
     /// Adds entries in their order. An entry that is there already counts as written: another server may have thought
@@ -92,16 +99,16 @@ impl ChangeStore {
     /// Deletes some entries from before a place. First it says so, then it deletes: a reader looks the other way
     /// round. Says whether there may be more of them.
     pub(super) async fn prune(&self, before: &Token) -> Result<bool, StoreError> {
-        let documents = self.documents();
-        let old = documents
+        let entries = self.entries.clone_with_type::<Id>();
+        let old = entries
             .find(doc! { "_id": { "$lt": before.as_str() } })
             .sort(doc! { "_id": 1 })
             .projection(doc! { "_id": 1 })
             .limit(PRUNED_AT_ONCE);
-        let old: Vec<Document> = within(BATCH, async { old.await?.try_collect().await }).await?;
-        let Some(last) = old.last().and_then(|entry| entry.get_str("_id").ok()) else { return Ok(false) };
+        let old: Vec<Id> = within(BATCH, async { old.await?.try_collect().await }).await?;
+        let Some(Id { token: last }) = old.last() else { return Ok(false) };
         self.state.raise_floor(last).await?;
-        within(BATCH, documents.delete_many(doc! { "_id": { "$lte": last } })).await?;
+        within(BATCH, self.entries.delete_many(doc! { "_id": { "$lte": last.as_str() } })).await?;
         Ok(true)
     }
 

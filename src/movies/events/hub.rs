@@ -1,6 +1,9 @@
 //! Where the log and those who listen meet: a listener first reads what it has missed from the log, and then what is live.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use prometheus::{IntCounter, core::Collector};
 use tokio::{
@@ -30,6 +33,8 @@ const PAGE: usize = 100;
 const READERS: usize = 8;
 /// How long a reader waits for its turn.
 const TURN: Duration = Duration::from_secs(30);
+/// How long a reader waits until another server has written what this one has passed on.
+const CATCH_UP: Duration = Duration::from_secs(10);
 
 /// The hub: clones share it.
 #[derive(Clone)]
@@ -42,6 +47,8 @@ pub(super) struct Hub {
     pub live: broadcast::Sender<Option<Arc<Change>>>,
     /// Every change up to here was sent to `live`; unknown at first.
     pub position: watch::Sender<Option<Token>>,
+    /// Held by those who begin to listen, and when it is decided that nobody listens: nothing falls in between.
+    pub joining: Mutex<()>,
     readers: Semaphore,
     slots: ListenerSlots,
     pub told: IntCounter,
@@ -64,6 +71,7 @@ impl Events {
             changes,
             live: broadcast::Sender::new(BEHIND),
             position: watch::Sender::new(None),
+            joining: Mutex::new(()),
             readers: Semaphore::new(READERS),
             slots: ListenerSlots::new(
                 listeners,
@@ -99,8 +107,20 @@ impl Events {
         self.0.position.borrow().clone()
     }
 
-    pub(super) fn live(&self) -> broadcast::Receiver<Option<Arc<Change>>> {
-        self.0.live.subscribe()
+    /// What is live, and a place from which on all of it is.
+    pub(super) fn join(&self) -> (broadcast::Receiver<Option<Arc<Change>>>, Option<Token>) {
+        let _joining = self.joining();
+        (self.0.live.subscribe(), self.position())
+    }
+
+    pub(super) fn joining(&self) -> MutexGuard<'_, ()> {
+        // It guards nothing that could be half-way.
+        self.0.joining.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Every change up to here was sent.
+    pub(super) fn move_to(&self, at: Token) {
+        self.0.position.send_modify(|position| *position = position.take().max(Some(at)));
     }
 
     /// A slot among those who listen.
@@ -117,11 +137,9 @@ impl Events {
     /// 501 on a standalone mongod, 503 when the database is away.
     pub(super) async fn listen(&self, last: Option<Token>) -> Result<Listener, Problem> {
         self.is_live().await?;
-        // Before the position is read: what comes after it is live.
-        let live = self.live();
-        let mut position = self.0.position.subscribe();
-        let known = timeout(COMMAND, position.wait_for(Option::is_some)).await;
-        let position = known.ok().and_then(|known| known.ok().and_then(|position| position.clone()));
+        let mut known = self.0.position.subscribe();
+        let _ = timeout(COMMAND, known.wait_for(Option::is_some)).await;
+        let (live, position) = self.join();
         let position = position.ok_or_else(no_stream)?;
         let Some(last) = last else { return Ok(self.listener(position, live, Missed::nothing())) };
         Ok(match self.missed_after(&last).await? {
@@ -141,20 +159,26 @@ impl Events {
         }
     }
 
-    /// What follows an id, of all that this process has passed on and perhaps more.
+    /// What follows an id. The last part has all that this process has passed on until now: what follows it is live.
     pub(super) async fn missed_after(&self, last: &Token) -> Result<Result<Missed, Gone>, StoreError> {
         let turn = timeout(TURN, self.0.readers.acquire()).await;
         let Ok(Ok(_turn)) = turn else { return Err(StoreError::Overloaded) };
-        self.0.changes.written().await?;
-        match self.0.changes.store().after(last, PAGE + 1).await? {
-            Ok(mut entries) => {
-                let is_more = entries.len() > PAGE;
-                entries.truncate(PAGE);
-                let entries: Vec<_> = entries.into_iter().map(Arc::new).collect();
-                Ok(Ok(Missed { changes: self.render(&entries).await?, is_more }))
+        match self.part_after(last).await? {
+            Ok(missed) if !missed.is_more => {
+                self.0.changes.written(CATCH_UP).await?;
+                self.part_after(last).await
             }
-            Err(Gone) => Ok(Err(Gone)),
+            part => Ok(part),
         }
+    }
+
+    async fn part_after(&self, last: &Token) -> Result<Result<Missed, Gone>, StoreError> {
+        let entries = self.0.changes.store().after(last, PAGE + 1).await?;
+        let Ok(mut entries) = entries else { return Ok(Err(Gone)) };
+        let is_more = entries.len() > PAGE;
+        entries.truncate(PAGE);
+        let entries: Vec<_> = entries.into_iter().map(Arc::new).collect();
+        Ok(Ok(Missed { changes: self.render(&entries).await?, is_more }))
     }
 
     fn listener(

@@ -113,7 +113,7 @@ impl Listener {
         sending.send_live(live).await?;
         loop {
             // It was too slow for what is live: the log has what was lost.
-            let live = sending.events.live();
+            let (live, _) = sending.events.join();
             let missed = sending.read_missed().await?;
             sending.send_missed(missed).await?;
             sending.send_live(live).await?;

@@ -39,7 +39,7 @@ impl Events {
                 self.tell(taken).await;
             }
             if let Some(at) = at {
-                self.0.position.send_modify(|position| *position = position.take().max(Some(at)));
+                self.move_to(at);
             }
             // The log passes a change on before it says how far it has come.
             tokio::select! {
@@ -51,8 +51,7 @@ impl Events {
 
     async fn tell(&self, taken: Taken) {
         let changes = match taken {
-            // Nobody would read it.
-            Taken::Entries(_) if self.0.live.receiver_count() == 0 => return,
+            Taken::Entries(entries) if self.is_unheard(&entries) => return,
             Taken::Entries(entries) => self.render(&entries).await,
             Taken::Lost => return self.cut_all_off(),
         };
@@ -69,6 +68,16 @@ impl Events {
                 self.cut_all_off();
             }
         }
+    }
+
+    /// Whether nobody listens. Then whoever begins to listen begins after these.
+    fn is_unheard(&self, entries: &[Arc<Entry>]) -> bool {
+        let _joining = self.joining();
+        let is_unheard = self.0.live.receiver_count() == 0;
+        if let Some(last) = entries.last().filter(|_| is_unheard) {
+            self.move_to(last.token.clone());
+        }
+        is_unheard
     }
 
     /// Clients come back with the last id that they have seen, and miss nothing.

@@ -41,6 +41,8 @@ const MAX_LIMIT: u32 = 1_000;
 const DEFAULT_LIMIT: u32 = 100;
 /// A page ends before it has more bytes than this, but has one change at least.
 const MAX_PAGE: usize = 1 << 20;
+/// How many entries' movies are read in one step.
+const MOVIES: usize = 100;
 /// Room for what follows the items: the cursor and its names.
 const ENDING: usize = Token::MAX_DIGITS + 64;
 
@@ -95,46 +97,66 @@ pub(in crate::movies) async fn changes(
     };
     let is_more = entries.len() > limit;
     entries.truncate(limit);
-    let there = entries.iter().filter(|entry| entry.kind != Kind::Deleted);
-    let ids: BTreeSet<MovieId> = there.map(|entry| MovieId(entry.movie)).collect();
-    // After the entries: so no movie is older than the last change that is told of it here.
-    let there = movies.find_several(ids).await?;
-    page(&since, &entries, is_more, &there)
-}
-
-fn page(
-    since: &Token,
-    entries: &[Entry],
-    mut is_more: bool,
-    there: &HashMap<MovieId, Arc<ReadMovie>>,
-) -> Result<Reply, Problem> {
-    let mut json = Json::default();
-    let mut next = since;
-    json.text("{\"items\":[");
-    for entry in entries {
-        let before = json.size();
-        if next != since {
-            json.text(",");
-        }
-        let movie = there.get(&MovieId(entry.movie)).filter(|_| entry.kind != Kind::Deleted);
-        json.view(&ChangeView::from(entry))?;
-        if let Some(movie) = movie {
-            json.member("movie", movie.json()?);
-        }
-        if json.size() > MAX_PAGE - ENDING && next != since {
-            json.cut(before);
-            is_more = true;
+    let mut page = Page::after(&since);
+    for group in entries.chunks(MOVIES) {
+        let there = group.iter().filter(|entry| entry.kind != Kind::Deleted);
+        let ids: BTreeSet<MovieId> = there.map(|entry| MovieId(entry.movie)).collect();
+        // After the entries: so no movie is older than the last change that is told of it here.
+        page.add(group, &movies.find_several(ids).await?)?;
+        if page.is_full {
             break;
         }
-        next = &entry.token;
     }
-    json.text("],\"next\":");
-    json.view(next)?;
-    json.text(",\"more\":");
-    json.view(&is_more)?;
-    json.text("}");
-    // A cache in between must ask: the next change may come at once.
-    Ok(Reply::ok_with(json).header("Cache-Control", "no-cache".to_owned()))
+    page.reply(is_more)
+}
+
+/// A page under construction.
+struct Page<'a> {
+    json: Json,
+    /// The cursor after what is on the page.
+    next: &'a Token,
+    has_items: bool,
+    is_full: bool,
+}
+
+impl<'a> Page<'a> {
+    fn after(since: &'a Token) -> Self {
+        let mut json = Json::default();
+        json.text("{\"items\":[");
+        Self { json, next: since, has_items: false, is_full: false }
+    }
+
+    fn add(&mut self, entries: &'a [Entry], there: &HashMap<MovieId, Arc<ReadMovie>>) -> Result<(), Problem> {
+        for entry in entries {
+            let before = self.json.size();
+            if self.has_items {
+                self.json.text(",");
+            }
+            self.json.view(&ChangeView::from(entry))?;
+            let movie = there.get(&MovieId(entry.movie)).filter(|_| entry.kind != Kind::Deleted);
+            if let Some(movie) = movie {
+                self.json.member("movie", movie.json()?);
+            }
+            if self.has_items && self.json.size() > MAX_PAGE - ENDING {
+                self.json.cut(before);
+                self.is_full = true;
+                return Ok(());
+            }
+            self.has_items = true;
+            self.next = &entry.token;
+        }
+        Ok(())
+    }
+
+    fn reply(mut self, is_more: bool) -> Result<Reply, Problem> {
+        self.json.text("],\"next\":");
+        self.json.view(self.next)?;
+        self.json.text(",\"more\":");
+        self.json.view(&(is_more || self.is_full))?;
+        self.json.text("}");
+        // A cache on the way must ask: the next change may come at once.
+        Ok(Reply::ok_with(self.json).header("Cache-Control", "no-cache".to_owned()))
+    }
 }
 
 impl From<ReadError> for Problem {

@@ -48,7 +48,7 @@ impl Belongings for Movies {
             filter.insert("_id", doc! { "$in": &ids });
             // First, since after a crash only the movies lead to their history; and again, for what came in between.
             self.history.erase_movies(&ids).await?;
-            within(BATCH, self.collection().delete_many(filter)).await?;
+            self.delete(filter).await?;
             self.history.erase_movies(&ids).await?;
         }
         Ok(found.into_iter().map(|movie| movie.owner).collect())

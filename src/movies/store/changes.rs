@@ -6,7 +6,7 @@ use mongodb::options::ReturnDocument;
 use super::movies::Movies;
 use crate::{
     http::ids::{MovieId, UserId},
-    mongo::{COMMAND, StoreError, within},
+    mongo::{BATCH, COMMAND, StoreError, within},
     movies::{
         model::{MovieDocument, MovieInput, MoviePatch},
         ownership::{self, Precondition, Refusal, Rights, Role},
@@ -84,6 +84,17 @@ impl Movies {
         } else {
             self.why_not(id, caller, Role::Owner).await.map(Err)
         }
+    }
+
+    /// Deletes whatever matches, for those who need not ask whether they may.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(super) async fn delete(&self, filter: Document) -> Result<(), StoreError> {
+        let mut session = self.session().await?;
+        within(BATCH, self.collection().delete_many(filter).session(&mut session)).await?;
+        self.acknowledged.note(&session);
+        Ok(())
     }
 
     /// The second look, after a write that matched nothing.

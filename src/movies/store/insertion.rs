@@ -310,6 +310,6 @@ impl Movies {
     async fn take_back<T>(&self, inserted: &Unconfirmed<T>) -> Result<(), StoreError> {
         let _invalidation = self.invalidate_after(&inserted.ids);
         let filter = doc! { "_id": { "$in": &inserted.ids }, "added_by": inserted.owner };
-        within(BATCH, self.collection().delete_many(filter)).await.map(drop)
+        self.delete(filter).await
     }
 }

@@ -3,7 +3,8 @@
 
 use std::{collections::HashMap, num::NonZero, sync::Arc};
 
-use bson::Document;
+use bson::{Document, RawDocumentBuf, doc};
+use futures::TryStreamExt;
 use mongodb::{ClientSession, Collection, Database};
 use prometheus::core::Collector;
 use rocket::Shutdown;
@@ -101,7 +102,7 @@ impl Movies {
     /// Follows what others change, if there is a cache, until the shutdown.
     pub async fn keep_cache_true(&self, changes: &Changes, shutdown: Shutdown) {
         if let Some(cache) = &self.cache {
-            cache.follow(changes, &self.documents, shutdown).await;
+            cache.follow(changes, shutdown).await;
         }
     }
 
@@ -135,15 +136,18 @@ impl Movies {
         &self,
         ids: impl IntoIterator<Item = MovieId>,
     ) -> Result<HashMap<MovieId, Arc<ReadMovie>>, StoreError> {
-        let found = ids.into_iter().map(async |id| match self.by_id.find(id).await {
-            Err(StoreError::Other(error)) => {
-                tracing::warn!(%id, %error, "a document that is no movie");
-                Ok(None)
-            }
-            found => found,
-        });
-        let found = futures::future::try_join_all(found).await?;
-        Ok(found.into_iter().flatten().map(|movie| (MovieId(movie.id), movie)).collect())
+        let ids: Vec<MovieId> = ids.into_iter().collect();
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let documents = self.documents.clone_with_type::<RawDocumentBuf>();
+        let find = documents.find(doc! { "_id": { "$in": ids } });
+        let found: Vec<RawDocumentBuf> = within(COMMAND, async { find.await?.try_collect().await }).await?;
+        let read = |document: &RawDocumentBuf| {
+            let movie = bson::deserialize_from_slice::<ReadMovie>(document.as_bytes());
+            movie.inspect_err(|error| tracing::warn!(%error, "a document that is no movie")).ok()
+        };
+        Ok(found.iter().filter_map(read).map(|movie| (MovieId(movie.id), Arc::new(movie))).collect())
     }
 
     /// # Errors

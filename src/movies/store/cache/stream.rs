@@ -1,9 +1,7 @@
 //! What keeps the cache true: the change stream that feeds the log.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use bson::{Bson, doc};
-use mongodb::Collection;
 use rocket::Shutdown;
 use tokio::{
     sync::broadcast::error::{RecvError, TryRecvError},
@@ -13,42 +11,25 @@ use tokio::{
 use super::{Cache, SILENCE};
 use crate::{
     http::ids::MovieId,
-    mongo::{COMMAND, StoreError, within},
-    movies::{
-        changes::{Changes, Entry, Progress},
-        model::MovieDocument,
-    },
+    movies::changes::{Changes, Entry, Progress},
 };
 
-/// How often it is looked whether the primary is still the same.
-const LOOK: Duration = Duration::from_secs(1);
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Why the cache has to begin anew.
 enum Ended {
-    /// The stream broke off, or something was lost, or there is another primary.
+    /// The stream broke off, or something was lost. It breaks off when there is another primary: what the last one had
+    /// may have been rolled back.
     Lost,
     Unsupported,
-    Failed(StoreError),
-}
-
-impl From<StoreError> for Ended {
-    fn from(error: StoreError) -> Self {
-        Self::Failed(error)
-    }
 }
 
 impl Cache {
     /// Follows the changes until the shutdown.
-    pub async fn follow(
-        &self,
-        changes: &Changes,
-        movies: &Collection<MovieDocument>,
-        mut shutdown: Shutdown,
-    ) {
+    pub async fn follow(&self, changes: &Changes, mut shutdown: Shutdown) {
         loop {
             let ended = tokio::select! {
-                ended = self.follow_once(changes, movies) => ended,
+                ended = self.follow_once(changes) => ended,
                 () = &mut shutdown => return,
             };
             self.begin_anew(None);
@@ -58,9 +39,6 @@ impl Cache {
                     return;
                 }
                 Ended::Lost => tracing::warn!("the cache is not in use: its change stream broke off"),
-                Ended::Failed(error) => {
-                    tracing::warn!(%error, "the cache is not in use: the primary cannot be asked");
-                }
             }
             tokio::select! {
                 () = sleep(RETRY_DELAY) => {}
@@ -69,23 +47,18 @@ impl Cache {
         }
     }
 
-    async fn follow_once(&self, changes: &Changes, movies: &Collection<MovieDocument>) -> Ended {
-        match self.follow_to_its_end(changes, movies).await {
+    async fn follow_once(&self, changes: &Changes) -> Ended {
+        match self.follow_to_its_end(changes).await {
             Ok(never) => match never {},
             Err(ended) => ended,
         }
     }
 
-    async fn follow_to_its_end(
-        &self,
-        changes: &Changes,
-        movies: &Collection<MovieDocument>,
-    ) -> Result<std::convert::Infallible, Ended> {
+    async fn follow_to_its_end(&self, changes: &Changes) -> Result<Infallible, Ended> {
         let (mut entries, mut progress) = (changes.listen(), changes.progress());
         let is_settled = |progress: &Progress| !matches!(progress, Progress::Waiting);
         progress.wait_for(is_settled).await.map_err(|_| Ended::Lost)?;
-        let primary = Primary::of(movies).await?;
-        let (mut heard, mut seen) = (Instant::now(), Instant::now());
+        let mut heard = Instant::now();
         self.begin_anew(Some(heard));
         loop {
             // Read before the changes: all up to here is among them.
@@ -102,14 +75,6 @@ impl Cache {
                     }
                     Err(TryRecvError::Empty) => break,
                 }
-            }
-            // A member that is primary no more may go on telling that there was nothing, and what it had may have
-            // been rolled back.
-            if seen.elapsed() > LOOK {
-                if Primary::of(movies).await? != primary {
-                    return Err(Ended::Lost);
-                }
-                seen = Instant::now();
             }
             if heard.elapsed() > SILENCE {
                 // The driver has resumed the stream: there may be more to come of what happened meanwhile.
@@ -129,21 +94,5 @@ impl Cache {
 
     fn note(&self, entry: &Arc<Entry>) {
         self.invalidate(&[MovieId(entry.movie)]);
-    }
-}
-
-/// Which member is primary, by which election.
-#[derive(PartialEq)]
-struct Primary {
-    election: Option<Bson>,
-    is_writable: bool,
-}
-
-impl Primary {
-    async fn of(movies: &Collection<MovieDocument>) -> Result<Self, StoreError> {
-        let admin = movies.client().database("admin");
-        let hello = within(COMMAND, admin.run_command(doc! { "hello": 1 })).await?;
-        let is_writable = hello.get_bool("isWritablePrimary").unwrap_or(false);
-        Ok(Self { election: hello.get("electionId").cloned(), is_writable })
     }
 }
