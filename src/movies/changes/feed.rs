@@ -1,7 +1,7 @@
 //! The change stream of the collection, read by a task of its own: a read that has begun is never given up half-way,
 //! since the driver would lose its place.
 
-use std::{task::Poll, time::Duration};
+use std::{future::IntoFuture, task::Poll, time::Duration};
 
 use bson::Document;
 use mongodb::{
@@ -26,10 +26,14 @@ const AWAIT: Duration = Duration::from_millis(200);
 /// The database says five times a second how far it has looked. Beyond this it is away, or the way to it is cut: the
 /// driver itself would wait for ever.
 const SILENCE: Duration = Duration::from_secs(5);
+/// How long the stream may take to open: to find a place in a long oplog takes a while.
+const OPENING: Duration = Duration::from_secs(15);
 /// How many reads may wait for their reader: each may hold what a movie was.
 const AHEAD: usize = 64;
 /// `ChangeStreamHistoryLost`, `ChangeStreamFatalError`: the database no longer knows what follows the token.
 const HISTORY_LOST: [i32; 2] = [286, 280];
+
+type Events = ChangeStream<ChangeStreamEvent<Document>>;
 
 /// One piece of news from the stream.
 pub(super) enum Read {
@@ -83,14 +87,17 @@ impl Drop for Feed {
 impl Feed {
     /// From after a place, or from now on.
     pub(super) async fn open(movies: &Collection<Document>, after: Option<&Token>) -> Result<Self, Ended> {
-        let stream: ChangeStream<ChangeStreamEvent<Document>> = movies
+        let open = movies
             .watch()
             // Never `required`: one event without an image would end the stream for good.
             .full_document_before_change(FullDocumentBeforeChangeType::WhenAvailable)
             .read_concern(ReadConcern::majority())
             .resume_after(after.and_then(Token::resume))
-            .max_await_time(AWAIT)
-            .await?;
+            .max_await_time(AWAIT);
+        let Ok(stream) = timeout(OPENING, open.into_future()).await else {
+            return Err(StoreError::Unavailable("the change stream does not open".to_owned()).into());
+        };
+        let stream: Events = stream?;
         let start = after.cloned().map_or_else(|| place_of(&stream), Ok)?;
         let (sender, reads) = mpsc::channel(AHEAD);
         let task = tokio::spawn(async move { read_all(stream, &sender).await }).abort_handle();
@@ -105,10 +112,7 @@ impl Feed {
     }
 }
 
-async fn read_all(
-    mut stream: ChangeStream<ChangeStreamEvent<Document>>,
-    sender: &mpsc::Sender<(Instant, Result<Read, Ended>)>,
-) {
+async fn read_all(mut stream: Events, sender: &mpsc::Sender<(Instant, Result<Read, Ended>)>) {
     let mut asked = Instant::now();
     while stream.is_alive() {
         let event = {
@@ -133,10 +137,7 @@ async fn read_all(
     let _ = sender.send((asked, Err(Ended::Lost))).await;
 }
 
-fn news(
-    stream: &ChangeStream<ChangeStreamEvent<Document>>,
-    event: Option<&ChangeStreamEvent<Document>>,
-) -> Result<Read, Ended> {
+fn news(stream: &Events, event: Option<&ChangeStreamEvent<Document>>) -> Result<Read, Ended> {
     // The collection was dropped or renamed.
     if event.is_some_and(|event| event.operation_type == OperationType::Invalidate) {
         return Err(Ended::Lost);
@@ -148,7 +149,7 @@ fn news(
 }
 
 /// How far a stream has looked.
-fn place_of(stream: &ChangeStream<ChangeStreamEvent<Document>>) -> Result<Token, StoreError> {
+fn place_of(stream: &Events) -> Result<Token, StoreError> {
     let place = stream.resume_token().as_ref().and_then(Token::of);
     place.ok_or_else(|| StoreError::Unavailable("the change stream has no place yet".to_owned()))
 }
