@@ -188,7 +188,7 @@ async fn a_gap_in_the_log_cuts_off_and_begins_anew() {
     app.database.collection::<bson::Document>("movies").drop().await.unwrap();
     assert!(listener.next().await.is_none(), "the listener was to be cut off");
     eventually("the gap is in the log", async || {
-        match app.anyone().get(&format!("/api/movies/changes?since={old}")).await.status() {
+        match app.anyone().get(&format!("/api/movies/changes?since={old}")).await.status {
             410 => Ok(()),
             status => Err(status),
         }
@@ -345,6 +345,18 @@ async fn a_database_that_is_no_replica_set_has_no_events() {
     for _ in 0..2 {
         ann.get(EVENTS).await.assert_problem(501, "no-events");
     }
+    let movie = ann.add("Heat").await;
+    for (method, path) in [
+        ("GET", format!("{movie}/versions")),
+        ("GET", format!("{movie}/versions/1")),
+        ("POST", format!("{movie}/versions/1/restore")),
+        ("GET", "/api/users/me/trash".to_owned()),
+        ("POST", format!("/api/users/me/trash/{}/restore", id(&movie))),
+    ] {
+        app.anyone().send(method, &path).await.assert_problem(401, "missing-token");
+        ann.send(method, &path).await.assert_problem(501, "no-events");
+    }
+    assert_eq!(ann.get(&movie).await.assert_status(200).json()["version"], 1);
     app.anyone().get("/api/movies").await.assert_status(200);
     standalone.kill().unwrap();
     standalone.wait().unwrap();

@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, num::NonZero, sync::Arc};
 
-use bson::Document;
+use bson::{Document, doc};
 use mongodb::{ClientSession, Collection, Database};
 use prometheus::core::Collector;
 use rocket::Shutdown;
@@ -124,6 +124,20 @@ impl Movies {
     /// For one write: the session knows at which time the database has done it.
     pub(super) async fn session(&self) -> Result<ClientSession, StoreError> {
         within(COMMAND, self.documents.client().start_session()).await
+    }
+
+    /// A movie as it is now, never from the cache, and the session that has read it: it knows when that was.
+    ///
+    /// # Errors
+    /// Only when the database fails: not there is `None`.
+    pub async fn find_with_session(
+        &self,
+        id: MovieId,
+    ) -> Result<(Option<MovieDocument>, ClientSession), StoreError> {
+        let mut session = self.session().await?;
+        let find = self.documents.find_one(doc! { "_id": id }).session(&mut session);
+        let found = within(COMMAND, find).await?;
+        Ok((found, session))
     }
 
     /// Those of these movies that are there, as they are now: never from the cache. A document that is no movie, which
