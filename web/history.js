@@ -60,6 +60,7 @@ export async function movieHistory({ id }) {
   let versions = [];
   /** @type {string | null} */
   let next = null;
+  let loads = 0;
   const list = h("ol.history");
   const more = h("button.more", { hidden: true, onclick: () => inWords(load(next)) }, "Show more");
   const alert = h("div", { role: "alert" });
@@ -72,9 +73,8 @@ export async function movieHistory({ id }) {
     return reading;
   };
 
-  /** @param {Version} version @param {boolean} isFirst */
-  async function entry({ version, type, changed_by, changed_at }, isFirst) {
-    const isCurrent = version === versions[0].version;
+  /** @param {Version} version @param {boolean} isCurrent @param {boolean} isFirst */
+  async function entry({ version, type, changed_by, changed_at }, isCurrent, isFirst) {
     const after = await read(version);
     // The one before the oldest that is kept is not there.
     const before = version > 1 && !isFirst ? await read(version - 1) : null;
@@ -92,12 +92,16 @@ export async function movieHistory({ id }) {
 
   /** @param {string | null} after */
   async function load(after) {
+    const own = ++loads;
     more.setAttribute("aria-busy", "true");
+    /** @type {{ items: Version[], next: string | null }} */
     const page = await get(source, { limit: PAGE, ...(after && { after }) });
-    if (!after) versions = [];
-    versions.push(...page.items);
-    const isLast = (/** @type {Version} */ item) => !page.next && item === page.items.at(-1);
-    const entries = await Promise.all(page.items.map((/** @type {Version} */ item) => entry(item, isLast(item))));
+    const all = after ? [...versions, ...page.items] : page.items;
+    const last = page.next ? null : page.items.at(-1);
+    const entries = await Promise.all(page.items.map((item) => entry(item, item === all[0], item === last)));
+    // A change has come meanwhile, and the list is being read again.
+    if (own !== loads) return;
+    versions = all;
     if (after) list.append(...entries);
     else list.replaceChildren(...entries);
     next = page.next;
