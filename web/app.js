@@ -10,9 +10,11 @@ import { catalogue } from "./catalogue.js";
 import { byId, h } from "./dom.js";
 import { addMovie, editMovie } from "./editor.js";
 import { finder } from "./finder.js";
+import { movieHistory } from "./history.js";
 import { listen } from "./live.js";
 import { moviePage } from "./movie.js";
 import { account, forgot, logIn, reset, signUp } from "./account.js";
+import { trashPage } from "./trash.js";
 
 /**
  * @typedef {{ path: string, query: URLSearchParams, id: string, from: string | null, saved: any }} Address
@@ -28,7 +30,9 @@ const VIEWS = [
   // Only what can be an id: `/api/movies/facets` and its like are no movies.
   [/^\/movie\/([0-9a-f]{24})$/, moviePage],
   [/^\/movie\/([0-9a-f]{24})\/edit$/, editMovie, true],
+  [/^\/movie\/([0-9a-f]{24})\/history$/, movieHistory, true],
   [/^\/add$/, addMovie, true],
+  [/^\/trash$/, trashPage, true],
   [/^\/login$/, logIn],
   [/^\/signup$/, signUp],
   [/^\/forgot$/, forgot],

@@ -54,6 +54,7 @@ export async function catalogue({ path, query: first, saved }) {
 
   const heading = h("h1", { tabindex: -1 });
   const total = h("p.total");
+  const deleted = mine && h("p.total", {}, h("a", { href: "#/trash" }, "Deleted movies"));
   const news = h("div.news", { role: "status" });
   const grid = h("ul.grid", { "aria-label": "Movies" });
   const more = h("button.more", { hidden: true, onclick: () => next() }, "Show more");
@@ -156,7 +157,7 @@ export async function catalogue({ path, query: first, saved }) {
 
   return {
     title: title(),
-    body: [h("header.list-head", {}, h("div", {}, heading, total), bar.node), news, problem, grid, more],
+    body: [h("header.list-head", {}, h("div", {}, heading, total, deleted), bar.node), news, problem, grid, more],
     save: () => ({ ...list, facets: bar.facets }),
     update(changed) {
       query = changed;

@@ -6,6 +6,7 @@ import { Problem, get, request, session } from "./api.js";
 import { card } from "./catalogue.js";
 import { announce, byId, h } from "./dom.js";
 import { poster } from "./poster.js";
+import { canUndo, offerUndo } from "./trash.js";
 
 /** @typedef {import("./api.js").Movie} Movie */
 /** @typedef {import("./app.js").Address} Address */
@@ -59,6 +60,7 @@ export async function moviePage({ id }) {
           "div.actions",
           {},
           h("a.button", { href: `#/movie/${movie.id}/edit` }, "Edit"),
+          h("a.button", { href: `#/movie/${movie.id}/history` }, "History"),
           h("button.danger", { onclick: confirmed }, "Delete"),
         ),
       h(
@@ -98,11 +100,14 @@ export async function moviePage({ id }) {
 
   async function confirmed() {
     const complaint = h("div", { role: "alert" });
+    const consequence = h("p", {}, "It will be gone for everyone.");
+    const undoable = canUndo();
+    undoable.then((can) => consequence.append(can ? " You can restore it for 30 days." : " This cannot be undone."));
     const dialog = h(
       "dialog",
       { "aria-labelledby": "really" },
       h("h2", { id: "really" }, `Delete “${movie.name}”?`),
-      h("p", {}, "It will be gone for everyone. This cannot be undone."),
+      consequence,
       complaint,
       h(
         "div.actions",
@@ -120,6 +125,8 @@ export async function moviePage({ id }) {
         await request("DELETE", `/movies/${movie.id}`, { etag: etag ?? undefined });
         dialog.close();
         announce(`“${movie.name}” is deleted`);
+        // The offer goes with the page that it is made on.
+        if (await undoable) addEventListener("hashchange", () => offerUndo(movie), { once: true });
         go("#/mine", { replace: true });
       } catch (problem) {
         if (!(problem instanceof Problem)) throw problem;

@@ -18,8 +18,8 @@ pub trait Belongings: Send + Sync {
     /// When the database fails.
     async fn count_of(&self, owner: UserId) -> Result<u64, StoreError>;
 
-    /// Deletes some of what these users own. Returns the owner of each deleted document: nothing, once nothing is
-    /// left. Safe to do again.
+    /// Deletes some of what these users own, and at last what is remembered of it. Returns the owner of each deleted
+    /// document: nothing, once nothing is left. Safe to do again.
     ///
     /// # Errors
     /// When the database fails: then some may be deleted.

@@ -4,14 +4,25 @@
 //! same however deep it is, and items that come or go meanwhile shift nothing. It is opaque and
 //! signed, together with the filters and the sort that it was made for: with others it is no cursor.
 
+use std::fmt::Display;
+
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use bson::oid::ObjectId;
 use hmac::{Hmac, Mac};
+use rocket::{
+    Request,
+    request::{FromRequest, Outcome},
+};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use sha2::Sha256;
-use utoipa::openapi::{
-    ArrayBuilder, ObjectBuilder, RefOr, Schema, Type, path::Parameter, schema::SchemaType,
+use utoipa::{
+    IntoParams,
+    openapi::{
+        ArrayBuilder, ObjectBuilder, RefOr, Schema, Type,
+        path::{Parameter, ParameterIn},
+        schema::SchemaType,
+    },
 };
 
 use super::{
@@ -95,6 +106,12 @@ impl Paging {
         Ok(Self { limit: limit.unwrap_or(DEFAULT_LIMIT), after, link: query.address_with(&parameters) })
     }
 
+    /// For a list below an id: `Link` leads to the list of this one.
+    #[must_use]
+    pub fn below(self, id: impl Display) -> Self {
+        Self { link: self.link.replacen("<id>", &id.to_string(), 1), ..self }
+    }
+
     /// What the OpenAPI document says of the two.
     #[must_use]
     pub fn parameters() -> [Parameter; 2] {
@@ -121,6 +138,22 @@ impl Paging {
             })
         };
         self.after.as_deref().map(open).transpose()
+    }
+}
+
+/// Of a list that can be asked nothing else.
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Paging {
+    type Error = Problem;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
+        Query::guard(request, |query| Self::read(query, Vec::new()))
+    }
+}
+
+impl IntoParams for Paging {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        Self::parameters().into()
     }
 }
 

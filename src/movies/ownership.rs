@@ -6,6 +6,7 @@
 use bson::{Document, doc};
 use serde::Deserialize;
 
+use super::model::MovieDocument;
 use crate::http::ids::{MovieId, UserId};
 
 /// Which versions of a movie a write is meant for.
@@ -44,6 +45,15 @@ pub struct Rights {
     editors: Vec<UserId>,
 }
 
+impl From<&MovieDocument> for Rights {
+    fn from(movie: &MovieDocument) -> Self {
+        Self {
+            added_by: UserId(movie.added_by),
+            editors: movie.editors.iter().copied().map(UserId).collect(),
+        }
+    }
+}
+
 impl Rights {
     /// Whether the caller is that to the movie.
     #[must_use]
@@ -68,7 +78,7 @@ pub fn refusal(found: Option<&Rights>, caller: UserId, needed: Role) -> Refusal 
     match found {
         None => Refusal::NotThere,
         Some(movie) if !movie.allow(caller, needed) => Refusal::Not(needed),
-        // The version is left. Or somebody has changed the rights since, and the caller may try again.
+        // The version is left. Or the movie has come back since, or the rights have changed.
         Some(_) => Refusal::VersionDiffers,
     }
 }

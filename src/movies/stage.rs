@@ -12,6 +12,8 @@ use super::{
         changes::{self, Change, ChangePage},
         described::{MoviePage, MovieSelection, Suggestions},
         facets, lists, movie, rate, suggest,
+        trash::{self, DeletedMovie, TrashPage},
+        versions::{self, FormerMovie, MovieVersion, VersionPage},
     },
     store::{
         facets::{FacetCounter, Facets},
@@ -35,7 +37,12 @@ use crate::{http::deadline::limited, telemetry::metrics};
         movie::replace,
         movie::patch,
         movie::delete,
+        versions::list,
+        versions::get,
+        versions::restore,
         lists::my_movies,
+        trash::list,
+        trash::restore,
     ),
     components(schemas(
         MovieView,
@@ -47,7 +54,12 @@ use crate::{http::deadline::limited, telemetry::metrics};
         Suggestions,
         Facets,
         ChangePage,
-        Change
+        Change,
+        VersionPage,
+        MovieVersion,
+        FormerMovie,
+        TrashPage,
+        DeletedMovie
     ))
 )]
 pub struct Documented;
@@ -74,8 +86,12 @@ pub fn stage(movies: Movies, log: Changes, limits: Limits) -> AdHoc {
             movie::get,
             movie::replace,
             movie::patch,
-            movie::delete
+            movie::delete,
+            versions::list,
+            versions::get,
+            versions::restore
         ];
+        let own = routes![lists::my_movies, trash::list, trash::restore];
         let events = events::Events::new(movies.clone(), log.clone(), limits.listeners);
         // Before the log is followed: nothing is missed.
         let incoming = log.listen();
@@ -92,7 +108,7 @@ pub fn stage(movies: Movies, log: Changes, limits: Limits) -> AdHoc {
             .mount("/api/movies", limited(catalogue))
             // Without the limit of time: a stream of events has no end.
             .mount("/api/movies", crate::http::refusal::guarded(routes![events::route::follow]))
-            .mount("/api/users", limited(routes![lists::my_movies]))
+            .mount("/api/users", limited(own))
             .attach(AdHoc::on_liftoff("events", |rocket| {
                 let shutdown = rocket.shutdown();
                 Box::pin(async move {

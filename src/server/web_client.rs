@@ -45,9 +45,11 @@ const FILES: &[(&str, &[u8])] = files![
     "filters.js",
     "finder.js",
     "forms.js",
+    "history.js",
     "live.js",
     "movie.js",
     "poster.js",
+    "trash.js",
 ];
 
 struct Asset {

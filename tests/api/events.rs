@@ -361,6 +361,18 @@ async fn a_database_that_is_no_replica_set_has_no_events() {
         ann.get(EVENTS).await.assert_problem(501, "no-events");
         ann.get("/api/movies/changes").await.assert_problem(501, "no-events");
     }
+    let movie = ann.add("Heat").await;
+    for (method, path) in [
+        ("GET", format!("{movie}/versions")),
+        ("GET", format!("{movie}/versions/1")),
+        ("POST", format!("{movie}/versions/1/restore")),
+        ("GET", "/api/users/me/trash".to_owned()),
+        ("POST", format!("/api/users/me/trash/{}/restore", id(&movie))),
+    ] {
+        app.anyone().send(method, &path).await.assert_problem(401, "missing-token");
+        ann.send(method, &path).await.assert_problem(501, "no-events");
+    }
+    assert_eq!(ann.get(&movie).await.assert_status(200).json()["version"], 1);
     app.anyone().get("/api/movies").await.assert_status(200);
     standalone.kill().unwrap();
     standalone.wait().unwrap();

@@ -17,9 +17,11 @@ pub enum Access {
     User,
     Admin,
     Owner,
+    /// The owner and the editors.
+    Editor,
 }
 
-use Access::{Admin, Anyone, Owner, User};
+use Access::{Admin, Anyone, Editor, Owner, User};
 
 /// Method, path as mounted, who may, and the status for them.
 pub const ROUTES: &[(&str, &str, Access, u16)] = &[
@@ -34,6 +36,8 @@ pub const ROUTES: &[(&str, &str, Access, u16)] = &[
     ("PATCH", "/api/users/me", User, 200),
     ("DELETE", "/api/users/me", User, 204),
     ("GET", "/api/users/me/movies", User, 200),
+    ("GET", "/api/users/me/trash", User, 200),
+    ("POST", "/api/users/me/trash/<id>/restore", User, 200),
     ("GET", "/api/admin", Admin, 200),
     ("GET", "/api/admin/users", Admin, 200),
     ("GET", "/api/admin/users/<id>", Admin, 200),
@@ -46,9 +50,12 @@ pub const ROUTES: &[(&str, &str, Access, u16)] = &[
     ("GET", "/api/movies/changes", Anyone, 200),
     ("GET", "/api/movies/events", Anyone, 200),
     ("GET", "/api/movies/<id>", Anyone, 200),
-    ("PUT", "/api/movies/<id>", Owner, 200),
-    ("PATCH", "/api/movies/<id>", Owner, 200),
+    ("PUT", "/api/movies/<id>", Editor, 200),
+    ("PATCH", "/api/movies/<id>", Editor, 200),
     ("DELETE", "/api/movies/<id>", Owner, 204),
+    ("GET", "/api/movies/<id>/versions", Editor, 200),
+    ("GET", "/api/movies/<id>/versions/<n>", Editor, 200),
+    ("POST", "/api/movies/<id>/versions/<n>/restore", Editor, 200),
     ("GET", "/api/openapi.json", Anyone, 200),
     ("GET", "/api/docs", Anyone, 200),
     ("GET", "/api/docs/<name>", Anyone, 200),
@@ -61,13 +68,15 @@ pub const ROUTES: &[(&str, &str, Access, u16)] = &[
     ("GET", "/assets/<file>", Anyone, 200),
 ];
 
-/// What is called: a movie of `owner`'s, or the user `subject`.
+/// What is called: a movie of `owner`'s that `editor` edits, a movie that `stranger` has deleted, or the user `subject`.
 struct Scene {
     app: TestApp,
     owner: Caller,
+    editor: Caller,
     stranger: Caller,
     admin: Caller,
     movie: String,
+    deleted: String,
     subject: String,
 }
 
@@ -75,16 +84,25 @@ impl Scene {
     async fn new() -> Self {
         let app = TestApp::start().await;
         let owner = app.user("owner").await;
+        let editor = app.user("editor").await;
         let stranger = app.user("stranger").await;
         let admin = app.admin("admin").await;
         let movie = owner.add("Heat").await;
+        app.let_edit(&movie, &editor).await;
+        let deleted = stranger.add("Ronin").await;
+        stranger.delete(&deleted).await.assert_status(204);
         let subject = app.user("subject").await.id().await;
-        Self { app, owner, stranger, admin, movie, subject }
+        Self { app, owner, editor, stranger, admin, movie, deleted, subject }
     }
 
     async fn call(&self, caller: &Caller, method: &str, path: &str) -> crate::support::Reply {
         let concrete = match path {
-            "/api/movies/<id>" => self.movie.clone(),
+            "/api/users/me/trash/<id>/restore" => {
+                path.replace("<id>", self.deleted.trim_start_matches("/api/movies/"))
+            }
+            path if path.starts_with("/api/movies/<id>") => {
+                path.replace("/api/movies/<id>", &self.movie).replace("<n>", "1")
+            }
             "/api/movies/suggest" => "/api/movies/suggest?prefix=h".to_owned(),
             "/assets/<file>" => "/assets/app.js".to_owned(),
             path => path
@@ -110,6 +128,7 @@ fn body(method: &str, path: &str) -> Option<Value> {
             Some(json!({ "email": "owner@example.com", "password": "gnu yak emu" }))
         }
         ("POST", "/api/auth/logout" | "/api/auth/logout-all") => None,
+        ("POST", path) if path.ends_with("/restore") => None,
         ("POST", "/api/auth/forgot") => Some(json!({ "email": "owner@example.com" })),
         ("POST", "/api/auth/reset") => Some(json!({ "reset_token": "none", "password": "emu yak gnu" })),
         ("PATCH", "/api/users/me") => {
@@ -159,6 +178,9 @@ async fn nobody_does_what_is_not_theirs_to_do() {
             scene.call(&scene.stranger, method, path).await.assert_problem(403, "admins-only");
         }
         if *access == Owner {
+            scene.call(&scene.editor, method, path).await.assert_problem(403, "not-owner");
+        }
+        if [Owner, Editor].contains(access) {
             scene.call(&scene.stranger, method, path).await.assert_problem(403, "not-owner");
             scene.call(&scene.admin, method, path).await.assert_problem(403, "not-owner");
         }
@@ -178,6 +200,7 @@ async fn everybody_does_what_is_theirs_to_do() {
             User => vec![&scene.stranger],
             Admin => vec![&scene.admin],
             Owner => vec![&scene.owner],
+            Editor => vec![&scene.owner, &scene.editor],
         };
         for caller in callers {
             scene.call(caller, method, path).await.assert_status(*status);

@@ -77,7 +77,8 @@ fn every_operation_has_its_own_id_and_says_what_it_does() {
             .filter(|parameter| parameter["in"] == "path")
             .map(|parameter| parameter["name"].as_str().unwrap())
             .collect();
-        assert_eq!(parameters, if path.contains("<id>") { vec!["id"] } else { vec![] }, "{method} {path}");
+        let names = ["id", "n"].into_iter().filter(|name| path.contains(&format!("<{name}>")));
+        assert_eq!(parameters, names.collect::<Vec<_>>(), "{method} {path}");
     }
 }
 
@@ -248,10 +249,12 @@ const CODES: [&str; 32] = [
     "not-found",
     "movie-not-found",
     "user-not-found",
+    "version-not-found",
     "method-not-allowed",
     "email-taken",
     "duplicate-movie",
     "last-admin",
+    "changes-gone",
     "request-timeout",
     "version-not-found",
     "changes-gone",

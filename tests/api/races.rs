@@ -8,7 +8,7 @@ use tokio::sync::Barrier;
 use crate::support::{PASSWORD, Reply, TestApp};
 
 /// Runs all at once; their answers.
-async fn at_once<F>(tasks: Vec<F>) -> Vec<Reply>
+pub async fn at_once<F>(tasks: Vec<F>) -> Vec<Reply>
 where
     F: Future<Output = Reply> + Send + 'static,
 {
@@ -30,7 +30,7 @@ where
     replies
 }
 
-fn statuses(replies: &[Reply]) -> Vec<u16> {
+pub fn statuses(replies: &[Reply]) -> Vec<u16> {
     let mut statuses: Vec<u16> = replies.iter().map(|reply| reply.status).collect();
     statuses.sort_unstable();
     statuses

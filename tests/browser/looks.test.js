@@ -39,7 +39,7 @@ async function tour(page, look) {
   await page.getByText("2 fields need another look.").waitFor();
   await look("add-complaints");
   const name = `Tokyo Light ${process.pid} ${Date.now()}`;
-  await addMovie(page, name, {
+  const id = await addMovie(page, name, {
     year: 2023,
     director: "Yasujirō Ozu",
     cast: ["Setsuko Hara", "Chishu Ryu"],
@@ -53,6 +53,19 @@ async function tour(page, look) {
   await page.getByRole("link", { name: "Edit" }).click();
   await heading(page, `Edit “${name}”`);
   await look("edit");
+  await field(page, "Year").fill("2024");
+  await field(page, "Plot").fill("A quiet man, and the light in the trees.");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("link", { name: "Edit" }).waitFor();
+  await page.goto(`${base}/#/movie/${id}/history`);
+  await heading(page, `History of “${name}”`);
+  await look("history");
+  await page.getByRole("link", { name: "Back to the movie" }).click();
+  await page.getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("button", { name: "Delete it" }).click();
+  await page.getByRole("button", { name: "Undo" }).waitFor();
+  await look("deleted");
+  await visit("#/trash", "Deleted movies");
 }
 
 // All that differs in the dark are the colours.

@@ -31,7 +31,7 @@ impl Acknowledged {
 }
 
 /// A cluster time as one number: the seconds, then the number within the second.
-fn instant(time: Timestamp) -> u64 {
+pub(super) fn instant(time: Timestamp) -> u64 {
     (u64::from(time.time) << 32) | u64::from(time.increment)
 }
 

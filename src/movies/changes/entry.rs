@@ -91,7 +91,8 @@ impl Entry {
             owner: id("added_by"),
             version: latest("version").and_then(Bson::as_i64),
             by: match kind {
-                Kind::Updated => set.and_then(|set| set.get("updated_by")).and_then(Bson::as_object_id),
+                // The event leaves out what is the same as before. All our writes raise the version.
+                Kind::Updated => set.filter(|set| set.contains_key("version")).and_then(|_| id("updated_by")),
                 Kind::Created => id("updated_by").or_else(|| id("added_by")),
                 // Only the owner deletes a movie.
                 Kind::Deleted => id("added_by"),
@@ -217,6 +218,24 @@ mod tests {
         assert_eq!((entry.version, entry.owner, entry.former), (Some(3), None, None));
         let entry = Entry::of(&event(doc! { "operationType": "delete" })).unwrap();
         assert_eq!((entry.owner, entry.document), (None, None));
+    }
+
+    #[test]
+    fn whoever_changes_a_movie_twice_has_made_both_changes() {
+        let (owner, editor) = (bson::oid::ObjectId::new(), bson::oid::ObjectId::new());
+        let by = |set: Document| {
+            let entry = Entry::of(&event(doc! {
+                "operationType": "update",
+                "updateDescription": { "updatedFields": set, "removedFields": [] },
+                "fullDocumentBeforeChange": { "added_by": owner, "updated_by": editor, "version": 2_i64 },
+            }));
+            entry.unwrap().by
+        };
+        assert_eq!(by(doc! { "version": 3_i64, "updated_by": owner }), Some(owner));
+        // The event does not say what stays the same.
+        assert_eq!(by(doc! { "version": 3_i64, "plot": "new" }), Some(editor));
+        // By hand.
+        assert_eq!(by(doc! { "plot": "new" }), None);
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub struct Changes(pub(super) Arc<Shared>);
 pub(super) struct Shared {
     /// The name under which this process holds the lease.
     holder: ObjectId,
-    keep: Duration,
+    pub keep: Duration,
     movies: Collection<Document>,
     pub users: Users,
     pub acknowledged: Acknowledged,
@@ -229,7 +229,7 @@ impl Changes {
         let mut group = run.take_group();
         if run.writes {
             if !group.is_empty() {
-                self.drop_images_of_deleted_accounts(&mut group).await?;
+                self.forget_what_cannot_come_back(&mut group).await?;
                 self.0.store.append(&group).await?;
                 self.0.written.inc_by(group.len() as u64);
                 self.0.store.bound(&group).await?;

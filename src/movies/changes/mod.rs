@@ -43,4 +43,5 @@ pub(in crate::movies) use progress::Progress;
 pub use reader::ReadError;
 pub use store::{ChangeStore, Gone};
 pub use token::Token;
+pub use trash::Deletion;
 pub use versions::Version;

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use mongodb::ClientSession;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
+    acknowledged::instant,
     entry::Entry,
     follower::Changes,
     progress::{Position, Progress},
@@ -47,7 +49,18 @@ impl Changes {
     /// # Errors
     /// [`StoreError::Unavailable`] beyond it.
     pub async fn catch_up_within(&self, limit: Duration) -> Result<(), ReadError> {
-        let wanted = self.0.acknowledged.latest();
+        self.reach(self.0.acknowledged.latest(), limit).await
+    }
+
+    /// Waits until everything that was there for a read of this session is in the log.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] after two seconds.
+    pub(super) async fn catch_up_with(&self, session: &ClientSession) -> Result<(), ReadError> {
+        self.reach(session.operation_time().map_or(0, instant), CATCH_UP).await
+    }
+
+    async fn reach(&self, wanted: u64, limit: Duration) -> Result<(), ReadError> {
         let deadline = Instant::now() + limit;
         let mut progress = self.progress();
         let has_seen = |progress: &Progress| match progress {

@@ -40,11 +40,7 @@ impl ChangeStore {
         Self { entries: database.collection(indexes::CHANGES), state: LogState::new(database) }
     }
 
-    pub(super) fn entries(&self) -> &Collection<Entry> {
-        &self.entries
-    }
-
-    /// The same without their type: to read some of their fields, or to change them.
+    /// The entries without their type: to read some of their fields, or to change them.
     pub(super) fn documents(&self) -> Collection<Document> {
         self.entries.clone_with_type()
     }

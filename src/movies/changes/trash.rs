@@ -1,9 +1,11 @@
-//! Deleted movies, as far as they can come back; and how the log forgets what movies were.
+//! Deleted movies, as long as they can come back; and how the log forgets what movies were.
 
 use std::{collections::BTreeSet, time::Duration};
 
-use bson::{Document, doc, oid::ObjectId};
-use futures::TryStreamExt;
+use bson::{DateTime, Document, doc, oid::ObjectId};
+use futures::{TryStreamExt, future::try_join_all};
+use mongodb::ClientSession;
+use serde::Deserialize;
 
 use super::{
     entry::{Entry, Kind},
@@ -14,123 +16,166 @@ use super::{
 use crate::{
     http::ids::{MovieId, UserId},
     mongo::{BATCH, COMMAND, StoreError, within},
+    movies::model::MovieDocument,
 };
 
 /// How long a deleted movie can be restored, if the log is kept for so long.
 const RESTORABLE: Duration = Duration::from_hours(30 * 24);
 /// How many deleted movies of an account are kept.
 const KEPT: u64 = 1_000;
+/// How many movies one command erases.
+const ERASED_AT_ONCE: i64 = 1_000;
 
-fn restorable(owner: UserId) -> Document {
-    let oldest = chrono::Utc::now() - RESTORABLE;
-    let oldest = Token::before_second(u64::try_from(oldest.timestamp()).unwrap_or(0));
-    doc! { "owner": owner, "document": { "$exists": true }, "_id": { "$gt": oldest.as_str() } }
+/// A movie that was deleted, and can come back.
+#[derive(Debug, Deserialize)]
+pub struct Deletion {
+    #[serde(rename = "_id")]
+    pub token: Token,
+    pub at: DateTime,
+    #[serde(rename = "document")]
+    pub movie: MovieDocument,
+}
+
+/// What is read of a deletion in order to erase it.
+#[derive(Deserialize)]
+struct Erasable {
+    movie: MovieId,
+}
+
+/// Deletions that hold what was deleted: a partial index has them.
+fn deletions_of(owner: impl Into<bson::Bson>) -> Document {
+    doc! { "owner": owner, "document": { "$exists": true } }
 }
 
 impl ChangeStore {
-    /// The deletions that this user can take back, newest first.
+    /// The deletions that this user can take back, newest first: those after `oldest`, and before `before`.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn deletions_of(
+    pub async fn trash(
         &self,
         owner: UserId,
+        oldest: &Token,
         before: Option<&Token>,
         limit: usize,
-    ) -> Result<Vec<Entry>, StoreError> {
-        let mut filter = restorable(owner);
-        if let Some(before) = before {
-            filter.insert("$and", vec![doc! { "_id": { "$lt": before.as_str() } }]);
-        }
+    ) -> Result<Vec<Deletion>, StoreError> {
+        let mut filter = deletions_of(owner);
+        let mut place = doc! { "$gt": oldest.as_str() };
+        place.extend(before.map(|before| ("$lt".to_owned(), before.as_str().into())));
+        filter.insert("_id", place);
+        let deletions = self.documents().clone_with_type::<Deletion>();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let find = self.entries().find(filter).sort(doc! { "_id": -1 }).limit(limit);
+        let find = deletions.find(filter).sort(doc! { "_id": -1 }).limit(limit);
         within(COMMAND, async { find.await?.try_collect().await }).await
     }
 
-    /// The newest deletion of a movie, if this user can take it back.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn deletion(&self, owner: UserId, movie: MovieId) -> Result<Option<Entry>, StoreError> {
-        let mut filter = restorable(owner);
+    /// Takes a movie of this user's out of the trash, in a transaction that puts it back: of several, one gets it.
+    pub(in crate::movies) async fn take_from_trash(
+        &self,
+        owner: UserId,
+        oldest: &Token,
+        movie: MovieId,
+        transaction: &mut ClientSession,
+    ) -> mongodb::error::Result<Option<MovieDocument>> {
+        let mut filter = deletions_of(owner);
         filter.insert("movie", movie);
-        within(COMMAND, self.entries().find_one(filter).sort(doc! { "_id": -1 })).await
+        filter.insert("_id", doc! { "$gt": oldest.as_str() });
+        let deletions = self.documents().clone_with_type::<Deletion>();
+        let take = deletions.find_one_and_update(filter, doc! { "$unset": { "document": true } });
+        let taken = take.sort(doc! { "_id": -1 }).session(transaction).await?;
+        Ok(taken.map(|deletion| deletion.movie))
     }
 
-    /// The movie is back: its deletions lead nowhere any more.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn forget_deletions(&self, movie: MovieId) -> Result<(), StoreError> {
-        let deletions = doc! { "movie": movie, "document": { "$exists": true } };
-        let forget = doc! { "$unset": { "document": true } };
-        within(COMMAND, self.documents().update_many(deletions, forget)).await.map(drop)
-    }
-
-    /// Erases what these movies were: the account that owned them is deleted.
+    /// Erases what these movies were: they cannot come back, or their owner is deleted.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn erase_movies(&self, movies: &[MovieId]) -> Result<(), StoreError> {
-        self.erase(doc! { "movie": { "$in": movies } }).await
+        let theirs = doc! {
+            "movie": { "$in": movies },
+            "$or": [{ "former": { "$exists": true } }, { "document": { "$exists": true } }],
+        };
+        let erase = doc! { "$unset": { "document": true, "former": true } };
+        within(BATCH, self.documents().update_many(theirs, erase)).await.map(drop)
     }
 
-    /// Erases what these users' movies were when they were deleted.
+    /// Erases what the movies were that these users have deleted.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn erase_deletions_of(&self, owners: &[UserId]) -> Result<(), StoreError> {
-        self.erase(doc! { "owner": { "$in": owners }, "document": { "$exists": true } }).await
-    }
-
-    async fn erase(&self, whose: Document) -> Result<(), StoreError> {
-        let erase = doc! { "$unset": { "document": true, "former": true } };
-        within(BATCH, self.documents().update_many(whose, erase)).await.map(drop)
+    pub async fn erase_trash_of(&self, owners: &[UserId]) -> Result<(), StoreError> {
+        self.erase_all(deletions_of(doc! { "$in": owners }), 0).await
     }
 
     /// Forgets what new entries put beyond the limits: old versions, and old deletions.
     pub(super) async fn bound(&self, entries: &[Entry]) -> Result<(), StoreError> {
-        for entry in entries.iter().filter(|entry| entry.kind == Kind::Updated) {
+        for entry in entries.iter().filter(|entry| entry.kind != Kind::Deleted) {
             self.bound_versions(entry).await?;
         }
-        let deletions = entries.iter().filter(|entry| entry.document.is_some());
-        let owners: BTreeSet<ObjectId> = deletions.filter_map(|entry| entry.owner).collect();
-        for owner in owners {
-            self.bound_trash(owner).await?;
+        for owner in owners_of_images(entries) {
+            self.erase_all(deletions_of(owner), KEPT).await?;
         }
         Ok(())
     }
 
-    /// Keeps the newest deletions of an account.
-    async fn bound_trash(&self, owner: ObjectId) -> Result<(), StoreError> {
-        let mut deletions = doc! { "owner": owner, "document": { "$exists": true } };
-        let documents = self.documents();
-        let newest_first = documents.find_one(deletions.clone()).sort(doc! { "_id": -1 });
-        let beyond = within(COMMAND, newest_first.skip(KEPT).projection(doc! { "_id": 1 })).await?;
-        let Some(beyond) = beyond else { return Ok(()) };
-        deletions.insert("_id", doc! { "$lte": beyond.get_str("_id").unwrap_or_default() });
-        let forget = doc! { "$unset": { "document": true } };
-        within(BATCH, self.documents().update_many(deletions, forget)).await.map(drop)
+    /// Erases the movies of these deletions, but for the newest. An erased one does not match any more.
+    async fn erase_all(&self, deletions: Document, kept: u64) -> Result<(), StoreError> {
+        let documents = self.documents().clone_with_type::<Erasable>();
+        loop {
+            let newest_first = documents.find(deletions.clone()).sort(doc! { "owner": 1, "_id": -1 });
+            let beyond = newest_first.skip(kept).limit(ERASED_AT_ONCE).projection(doc! { "movie": 1 });
+            let beyond: Vec<Erasable> = within(BATCH, async { beyond.await?.try_collect().await }).await?;
+            if beyond.is_empty() {
+                return Ok(());
+            }
+            let movies: Vec<MovieId> = beyond.into_iter().map(|deletion| deletion.movie).collect();
+            self.erase_movies(&movies).await?;
+        }
     }
 }
 
 impl Changes {
-    /// The cascade deletes the movies of a deleted account before it erases the log's entries about them, and these
-    /// deletions are written later: without what the movies were.
-    pub(super) async fn drop_images_of_deleted_accounts(
-        &self,
-        group: &mut [Entry],
-    ) -> Result<(), StoreError> {
-        let with_image = group.iter().filter(|entry| entry.document.is_some());
-        let owners: BTreeSet<ObjectId> = with_image.filter_map(|entry| entry.owner).collect();
-        for owner in owners {
-            if !self.0.users.is_alive(UserId(owner)).await? {
-                group.iter_mut().filter(|entry| entry.owner == Some(owner)).for_each(|entry| {
-                    entry.document = None;
-                    entry.former = None;
+    /// A deletion before this cannot be taken back.
+    #[must_use]
+    pub fn oldest_deletion(&self) -> Token {
+        let oldest = chrono::Utc::now() - RESTORABLE.min(self.0.keep);
+        Token::before_second(u64::try_from(oldest.timestamp()).unwrap_or(0))
+    }
+
+    /// Prepares entries that are to be written. A deletion keeps no image of what is no movie, and none for a deleted
+    /// account: the account's deletion deletes its movies before the log learns of it. A movie without an image cannot
+    /// come back, so what it was before is erased too.
+    pub(super) async fn forget_what_cannot_come_back(&self, group: &mut [Entry]) -> Result<(), StoreError> {
+        let alive = owners_of_images(group).into_iter().map(async |owner| {
+            Ok::<_, StoreError>(self.0.users.is_alive(UserId(owner)).await?.then_some(owner))
+        });
+        let alive: BTreeSet<ObjectId> = try_join_all(alive).await?.into_iter().flatten().collect();
+        let mut gone = BTreeSet::new();
+        // From the newest on: what was before a deletion comes after it here.
+        for entry in group.iter_mut().rev() {
+            if entry.kind == Kind::Deleted {
+                entry.document.take_if(|image| {
+                    !entry.owner.is_some_and(|owner| alive.contains(&owner)) || !is_movie(image)
                 });
+                if entry.document.is_none() {
+                    gone.insert(entry.movie);
+                }
+            } else if gone.contains(&entry.movie) {
+                entry.former = None;
             }
         }
-        Ok(())
+        if gone.is_empty() {
+            return Ok(());
+        }
+        // Before the deletions are written: if this process ends here, the next writer does it again.
+        self.0.store.erase_movies(&gone.into_iter().map(MovieId).collect::<Vec<_>>()).await
     }
+}
+
+fn owners_of_images(entries: &[Entry]) -> BTreeSet<ObjectId> {
+    entries.iter().filter(|entry| entry.document.is_some()).filter_map(|entry| entry.owner).collect()
+}
+
+fn is_movie(image: &Document) -> bool {
+    bson::deserialize_from_document::<MovieDocument>(image.clone()).is_ok()
 }

@@ -1,11 +1,16 @@
-//! The versions of a movie: made from the movie as it is, by taking back one change after the other.
+//! The versions of a movie: made from the movie as it is, by taking back what later changes replaced.
+
+use std::collections::BTreeSet;
 
 use bson::{Bson, DateTime, Document, doc, oid::ObjectId};
 use futures::TryStreamExt;
+use mongodb::ClientSession;
 use serde::Deserialize;
 
 use super::{
     entry::{Entry, Kind},
+    follower::Changes,
+    reader::ReadError,
     store::ChangeStore,
 };
 use crate::{
@@ -37,6 +42,47 @@ struct Step {
     leads_back: bool,
 }
 
+/// Several entries together.
+#[derive(Deserialize)]
+struct Steps {
+    entries: i64,
+    versions: BTreeSet<i64>,
+    lead_back: i64,
+    /// What the first of these changes replaced, field by field.
+    former: Document,
+}
+
+/// Whether an entry leads back to the version before it. A movie that came back is what it was when it was deleted.
+fn leads_back() -> Document {
+    doc! { "$or": [{ "$eq": [{ "$type": "$former" }, "object"] }, { "$eq": ["$kind", Kind::Created.name()] }] }
+}
+
+/// The entries that made these versions of a movie.
+fn makers_of(movie: &MovieDocument, versions: Document) -> Document {
+    doc! { "movie": movie.id, "kind": { "$ne": Kind::Deleted.name() }, "version": versions }
+}
+
+impl Changes {
+    /// Waits until the change that made this version is in the log, if it was ever to be there. `seen`: the session
+    /// that read the movie. Another server may have made the change, or this one just now.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn catch_up_with_movie(
+        &self,
+        movie: &MovieDocument,
+        seen: &ClientSession,
+    ) -> Result<(), ReadError> {
+        let documents = self.store().documents();
+        let maker = documents.find_one(makers_of(movie, doc! { "$eq": movie.version }));
+        if within(COMMAND, maker.projection(doc! { "_id": 1 })).await?.is_some() {
+            return Ok(());
+        }
+        // It is older than the log, or newer.
+        self.catch_up_with(seen).await
+    }
+}
+
 impl ChangeStore {
     /// The versions of a movie that are kept, newest first. The current one is always among them.
     ///
@@ -45,16 +91,9 @@ impl ChangeStore {
     pub async fn versions(&self, movie: &MovieDocument) -> Result<Vec<Version>, StoreError> {
         let steps = self.documents().clone_with_type::<Step>();
         let find = steps
-            .find(doc! { "movie": movie.id, "kind": { "$ne": "deleted" }, "version": { "$lte": movie.version } })
+            .find(makers_of(movie, doc! { "$lte": movie.version }))
             .sort(doc! { "version": -1 })
-            .projection(doc! {
-                "kind": 1, "version": 1, "by": 1, "at": 1,
-                // A movie that came back is what it was when it was deleted.
-                "leads_back": { "$or": [
-                    { "$eq": [{ "$type": "$former" }, "object"] },
-                    { "$eq": ["$kind", "created"] },
-                ] },
-            })
+            .projection(doc! { "kind": 1, "version": 1, "by": 1, "at": 1, "leads_back": leads_back() })
             .limit(KEPT);
         let steps: Vec<Step> = within(COMMAND, async { find.await?.try_collect().await }).await?;
         Ok(kept(movie, steps))
@@ -75,16 +114,26 @@ impl ChangeStore {
         if !(movie.version - KEPT + 1..movie.version).contains(&version) {
             return Ok(None);
         }
-        let find = self
-            .entries()
-            .find(doc! {
-                "movie": movie.id,
-                "kind": { "$ne": "deleted" },
-                "version": { "$gte": version, "$lte": movie.version },
-            })
-            .sort(doc! { "version": -1 });
-        let entries: Vec<Entry> = within(COMMAND, async { find.await?.try_collect().await }).await?;
-        Ok(former_version(movie, version, &entries))
+        let is_later = || doc! { "$gt": ["$version", version] };
+        // In the database: together, the changes may have replaced 200 times as much as a movie holds.
+        let merge = vec![
+            doc! { "$match": makers_of(movie, doc! { "$gte": version, "$lte": movie.version }) },
+            doc! { "$sort": { "version": -1 } },
+            doc! { "$group": {
+                "_id": null,
+                "entries": { "$sum": 1_i64 },
+                "versions": { "$addToSet": "$version" },
+                "lead_back": { "$sum": {
+                    "$cond": [{ "$and": [is_later(), leads_back()] }, 1_i64, 0_i64]
+                } },
+                // A field's value was what the first change after the version replaced.
+                "former": { "$mergeObjects": { "$cond": [is_later(), "$former", {}] } },
+            } },
+        ];
+        let documents = self.documents();
+        let steps = documents.aggregate(merge).with_type::<Steps>();
+        let steps: Vec<Steps> = within(COMMAND, async { steps.await?.try_collect().await }).await?;
+        Ok(steps.into_iter().next().and_then(|steps| former_version(movie, version, &steps)))
     }
 
     /// Forgets what is beyond the newest versions, now and then.
@@ -123,34 +172,23 @@ fn kept(movie: &MovieDocument, steps: Vec<Step>) -> Vec<Version> {
     versions
 }
 
-/// Takes back one change after the other, from the newest on; `None` if one of them is not known.
-fn former_version(movie: &MovieDocument, version: i64, entries: &[Entry]) -> Option<MovieDocument> {
-    let mut document = bson::serialize_to_document(movie).ok()?;
-    let mut at = movie.version;
-    for entry in entries {
-        if entry.version != Some(at) {
-            return None;
-        }
-        if at == version {
-            document.insert("version", version);
-            return bson::deserialize_from_document(document).ok();
-        }
-        match (&entry.former, entry.kind) {
-            (Some(former), _) => take_back(&mut document, former),
-            (None, Kind::Created) => {}
-            (None, _) => return None,
-        }
-        at -= 1;
+/// The movie before these changes; `None` if one of them is not known.
+fn former_version(movie: &MovieDocument, version: i64, steps: &Steps) -> Option<MovieDocument> {
+    let later = movie.version - version;
+    let each_is_known = steps.entries == later + 1
+        && steps.lead_back == later
+        && steps.versions.iter().copied().eq(version..=movie.version);
+    if !each_is_known {
+        return None;
     }
-    None
-}
-
-fn take_back(document: &mut Document, former: &Document) {
-    for (name, value) in former {
+    let mut document = bson::serialize_to_document(movie).ok()?;
+    for (name, value) in &steps.former {
         if *value == Bson::Null {
             document.remove(name);
         } else {
             document.insert(name, value.clone());
         }
     }
+    document.insert("version", version);
+    bson::deserialize_from_document(document).ok()
 }

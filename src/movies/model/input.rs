@@ -56,6 +56,24 @@ impl FromFields for MovieInput {
     }
 }
 
+/// What the client once sent, of a movie that is stored.
+impl From<MovieDocument> for MovieInput {
+    fn from(movie: MovieDocument) -> Self {
+        Self {
+            name: movie.name,
+            casts: movie.casts,
+            genres: movie.genres,
+            year: movie.year,
+            runtime: movie.runtime,
+            directors: movie.directors,
+            countries: movie.countries,
+            languages: movie.languages,
+            plot: movie.plot,
+            poster_url: movie.poster_url,
+        }
+    }
+}
+
 impl MovieInput {
     /// What no two movies share.
     #[must_use]

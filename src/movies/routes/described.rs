@@ -94,18 +94,23 @@ impl PartialSchema for MoviePatch {
 
 impl ToSchema for MoviePatch {}
 
+/// A movie with everything that is always there.
+pub(super) fn whole() -> Object {
+    // An optional list is there in any case.
+    let left_out: Vec<String> = fields_of::<MovieInput>()
+        .into_iter()
+        .filter(|field| field.need != Need::Required && matches!(field.schema, Schema::Object(_)))
+        .map(|field| field.name)
+        .collect();
+    let mut object = answered();
+    let always = FIELDS.iter().filter(|name| !left_out.iter().any(|left_out| left_out == *name));
+    object.required = always.map(|name| (*name).to_owned()).collect();
+    object
+}
+
 impl PartialSchema for MovieView<'_> {
     fn schema() -> RefOr<Schema> {
-        // An optional list is there in any case.
-        let left_out: Vec<String> = fields_of::<MovieInput>()
-            .into_iter()
-            .filter(|field| field.need != Need::Required && matches!(field.schema, Schema::Object(_)))
-            .map(|field| field.name)
-            .collect();
-        let mut object = answered();
-        let always = FIELDS.iter().filter(|name| !left_out.iter().any(|left_out| left_out == *name));
-        object.required = always.map(|name| (*name).to_owned()).collect();
-        object.into()
+        whole().into()
     }
 }
 

@@ -5,6 +5,8 @@
 //! | a page of movies | [`lists`] |
 //! | one movie: read, add, change, delete | [`movie`] |
 //! | what has changed since a client was last here | [`mod@changes`] |
+//! | what a movie was, and how it becomes that again | [`versions`] |
+//! | what the caller has deleted, and how it comes back | [`trash`] |
 //! | names while somebody types | [`suggest`] |
 //! | counts by genre, decade and language | [`facets`] |
 //! | what a list can be asked | [`queries`], and [`parameters`] for the OpenAPI document |
@@ -20,3 +22,5 @@ pub mod parameters;
 pub mod queries;
 pub mod rate;
 pub mod suggest;
+pub mod trash;
+pub mod versions;

@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// What may become of a write to a movie that has an owner.
-const OWNED: &[Code] = &[Code::MovieNotFound, Code::NotOwner, Code::PreconditionFailed];
+pub(super) const OWNED: &[Code] = &[Code::MovieNotFound, Code::NotOwner, Code::PreconditionFailed];
 
 answers! {
     Created => Answers::with_database()
@@ -155,20 +155,20 @@ pub(in crate::movies) async fn patch(
     changed(movies.patch(id, writer.id(), &precondition.into(), body.0).await)
 }
 
-fn changed(outcome: Result<Result<MovieDocument, Refusal>, StoreError>) -> Result<Reply, Problem> {
+pub(super) fn changed(outcome: Result<Result<MovieDocument, Refusal>, StoreError>) -> Result<Reply, Problem> {
     let movie = outcome.map_err(taken)?.map_err(refused)?;
     Ok(Reply::ok(&MovieView::from(&movie))?.etag(EntityTag(movie.version)))
 }
 
 /// A write may break the rule that a name is taken once per year.
-fn taken(error: StoreError) -> Problem {
+pub(super) fn taken(error: StoreError) -> Problem {
     match error {
         StoreError::Duplicate(indexes::NAME_YEAR_UNIQUE) => Problem::DuplicateMovie,
         error => error.into(),
     }
 }
 
-fn refused(refusal: Refusal) -> Problem {
+pub(super) fn refused(refusal: Refusal) -> Problem {
     match refusal {
         Refusal::NotThere => Problem::MovieNotFound,
         Refusal::Not(Role::OwnerOrEditor) => Problem::NotOwner,

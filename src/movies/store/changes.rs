@@ -29,14 +29,17 @@ impl Movies {
         let _invalidation = self.invalidate_after(&[id]);
         let filter = ownership::writable(id, caller, Role::OwnerOrEditor, precondition);
         let mut session = self.session().await?;
-        let command =
-            self.collection().find_one_and_update(filter, update).return_document(ReturnDocument::After);
-        match within(COMMAND, command.session(&mut session)).await? {
-            Some(movie) => {
+        loop {
+            let command = self.collection().find_one_and_update(filter.clone(), update.clone());
+            let command = command.return_document(ReturnDocument::After).session(&mut session);
+            if let Some(movie) = within(COMMAND, command).await? {
                 self.acknowledged.note(&session);
-                Ok(Ok(movie))
+                return Ok(Ok(movie));
             }
-            None => self.why_not(id, caller, Role::OwnerOrEditor).await.map(Err),
+            let refusal = self.why_not(id, caller, Role::OwnerOrEditor).await?;
+            if !is_outdated(refusal, precondition) {
+                return Ok(Err(refusal));
+            }
         }
     }
 
@@ -77,12 +80,16 @@ impl Movies {
         let _invalidation = self.invalidate_after(&[id]);
         let filter = ownership::writable(id, caller, Role::Owner, precondition);
         let mut session = self.session().await?;
-        let deleted = within(COMMAND, self.collection().delete_one(filter).session(&mut session)).await?;
-        if deleted.deleted_count == 1 {
-            self.acknowledged.note(&session);
-            Ok(Ok(()))
-        } else {
-            self.why_not(id, caller, Role::Owner).await.map(Err)
+        loop {
+            let delete = self.collection().delete_one(filter.clone()).session(&mut session);
+            if within(COMMAND, delete).await?.deleted_count == 1 {
+                self.acknowledged.note(&session);
+                return Ok(Ok(()));
+            }
+            let refusal = self.why_not(id, caller, Role::Owner).await?;
+            if !is_outdated(refusal, precondition) {
+                return Ok(Err(refusal));
+            }
         }
     }
 
@@ -103,4 +110,9 @@ impl Movies {
         let find = rights.find_one(doc! { "_id": id }).projection(doc! { "added_by": 1, "editors": 1 });
         Ok(ownership::refusal(within(COMMAND, find).await?.as_ref(), caller, needed))
     }
+}
+
+/// The caller may write any version: so the movie came back, or the caller got the right, between the two looks.
+fn is_outdated(refusal: Refusal, precondition: &Precondition) -> bool {
+    refusal == Refusal::VersionDiffers && *precondition == Precondition::AnyVersion
 }

@@ -152,9 +152,9 @@ impl Command for Insert {
 #[derive(Debug)]
 #[must_use = "an insert counts only once its owner is confirmed"]
 pub struct Unconfirmed<T> {
-    owner: UserId,
-    ids: Vec<MovieId>,
-    inserted: T,
+    pub(super) owner: UserId,
+    pub(super) ids: Vec<MovieId>,
+    pub(super) inserted: T,
 }
 
 /// The owner of an insert is deleted; what was inserted has been taken back.

@@ -8,6 +8,7 @@
 //! | the collection, and one movie | [`movies`] |
 //! | how new movies get in | [`insertion`] |
 //! | how the owner changes one | [`changes`] |
+//! | how a deleted one comes back | [`restoration`] |
 //! | how lists are read | [`catalogue`], [`pages`], and [`plan`] for the choice of an index |
 //! | names while somebody types | [`suggestions`] |
 //! | what is counted, and how many may count | [`facets`], [`counting`] |
@@ -24,6 +25,7 @@ pub mod insertion;
 pub mod movies;
 pub mod pages;
 mod plan;
+mod restoration;
 pub mod suggestions;
 
 pub use movies::Movies;

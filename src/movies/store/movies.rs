@@ -127,6 +127,20 @@ impl Movies {
         within(COMMAND, self.documents.client().start_session()).await
     }
 
+    /// A movie as it is now, never from the cache, and the session that has read it: it knows when that was.
+    ///
+    /// # Errors
+    /// Only when the database fails: not there is `None`.
+    pub async fn find_with_session(
+        &self,
+        id: MovieId,
+    ) -> Result<(Option<MovieDocument>, ClientSession), StoreError> {
+        let mut session = self.session().await?;
+        let find = self.documents.find_one(doc! { "_id": id }).session(&mut session);
+        let found = within(COMMAND, find).await?;
+        Ok((found, session))
+    }
+
     /// Those of these movies that are there, as they are now: never from the cache. A document that is no movie, which
     /// somebody has put there by hand, counts as absent: it must not fail everyone else.
     ///

@@ -161,6 +161,14 @@ impl TestApp {
         Admins::new(&self.database).grant(&users, id).await.unwrap().unwrap();
     }
 
+    /// Makes a user an editor of a movie.
+    pub async fn let_edit(&self, movie: &str, editor: &Caller) {
+        let editors = bson::doc! { "$set": { "editors": [object_id(&editor.id().await)] } };
+        let movies = self.database.collection::<bson::Document>("movies");
+        let changed = movies.update_one(bson::doc! { "_id": object_id(movie) }, editors).await.unwrap();
+        assert_eq!(changed.matched_count, 1);
+    }
+
     /// Everything that is stored, in an order of its own: for "nothing changed".
     pub async fn snapshot(&self) -> Vec<bson::Document> {
         use futures::TryStreamExt;
@@ -197,6 +205,11 @@ impl TestApp {
     pub async fn count(&self, collection: &str, filter: bson::Document) -> u64 {
         self.database.collection::<bson::Document>(collection).count_documents(filter).await.unwrap()
     }
+}
+
+/// The id at the end of a path.
+pub fn object_id(path: &str) -> bson::oid::ObjectId {
+    bson::oid::ObjectId::parse_str(path.rsplit('/').next().unwrap()).unwrap()
 }
 
 fn new_database() -> String {

@@ -10,7 +10,7 @@ mod movie;
 mod proxy;
 mod reply;
 
-pub use app::{PASSWORD, SECRET, TestApp};
+pub use app::{PASSWORD, SECRET, TestApp, object_id};
 pub use caller::Caller;
 pub use movie::movie;
 pub use proxy::Proxy;

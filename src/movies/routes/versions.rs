@@ -1,0 +1,265 @@
+//! `/api/movies/{id}/versions`: what a movie was, and how it becomes that again. For its owner and its editors.
+
+use std::borrow::Cow;
+
+use rocket::{State, get, post, request::FromParam};
+use serde::Serialize;
+use utoipa::{
+    IntoParams, PartialSchema, ToSchema,
+    openapi::{
+        ObjectBuilder, Ref, RefOr, Required, Schema, Type,
+        path::{Parameter, ParameterBuilder, ParameterIn},
+    },
+};
+
+use super::{
+    described,
+    movie::{OWNED, changed},
+    rate::Writer,
+};
+use crate::{
+    accounts::CurrentUser,
+    http::{
+        conditional::IfMatch,
+        ids::{MovieId, PathId, UserId},
+        openapi::{
+            answers::{Answers, ETAG, LINK, answers},
+            parameters::integer,
+        },
+        page::{self, Cursors, Page, Paging},
+        problem::{Code, Problem},
+        query::{NoQuery, number},
+        reply::Reply,
+        timestamp::Timestamp,
+    },
+    mongo::keyset::Position,
+    movies::{
+        Movies,
+        changes::{Changes, Kind, Version},
+        model::{FIELDS, MovieDocument, MovieInput},
+        ownership::{Rights, Role},
+        view::MovieView,
+    },
+};
+
+/// What a caller may be told who asks for the versions of a movie.
+const ASKED: &[Code] = &[Code::MovieNotFound, Code::NotOwner, Code::NoEvents];
+/// Fields that say nothing of a version.
+const NOT_OF_A_VERSION: [&str; 2] = ["created_at", "updated_at"];
+
+answers! {
+    Listed => Answers::with_database()
+        .json::<VersionPage>(200, "A page of the versions that are kept. The current one is always there.", &[LINK])
+        .problems(CurrentUser::REFUSALS)
+        .problems(ASKED);
+    Found => Answers::with_database()
+        .json::<FormerMovie>(200, "The movie as it was.", &[])
+        .problems(CurrentUser::REFUSALS)
+        .problems(ASKED)
+        .problems(&[Code::VersionNotFound]);
+    Restored => Answers::with_database()
+        .json::<MovieView<'_>>(200, "The movie as it is now.", &[ETAG])
+        .problems(CurrentUser::REFUSALS)
+        .problems(Writer::REFUSALS)
+        .problems(OWNED)
+        .problems(&[Code::NoEvents, Code::VersionNotFound, Code::DuplicateMovie]);
+}
+
+/// The versions of a movie, newest first.
+#[utoipa::path(
+    context_path = "/api/movies",
+    tag = "movies",
+    operation_id = "list_versions",
+    params(PathId<MovieId>, Paging),
+    responses(Listed)
+)]
+#[get("/<id>/versions")]
+pub(in crate::movies) async fn list(
+    user: CurrentUser,
+    paging: Paging,
+    id: PathId<MovieId>,
+    movies: &State<Movies>,
+    changes: &State<Changes>,
+    cursors: &State<Cursors>,
+) -> Result<Reply, Problem> {
+    let id = id.or_not_found();
+    let binding = format!("versions {id:?}");
+    let after = paging.after(cursors, &binding)?;
+    let id = id?;
+    let paging = paging.below(id);
+    let movie = current(movies, changes, user.id(), id).await?;
+    let mut versions = changes.store().versions(&movie).await?;
+    if let Some(after) = after.and_then(|position| position.key.as_i64()) {
+        versions.retain(|version| version.version < after);
+    }
+    let position = |version: &Version| Position { key: version.version.into(), id: id.0 };
+    Page::new(&versions, &paging, cursors, &binding, position)
+        .reply(|version, json| json.view(&VersionView::from(version)))
+}
+
+/// A movie as it was in one version.
+#[utoipa::path(
+    context_path = "/api/movies",
+    tag = "movies",
+    operation_id = "get_version",
+    params(PathId<MovieId>, PathVersion),
+    responses(Found)
+)]
+#[get("/<id>/versions/<n>")]
+pub(in crate::movies) async fn get(
+    user: CurrentUser,
+    _query: NoQuery,
+    id: PathId<MovieId>,
+    n: PathVersion,
+    movies: &State<Movies>,
+    changes: &State<Changes>,
+) -> Result<Reply, Problem> {
+    let movie = current(movies, changes, user.id(), id.or_not_found()?).await?;
+    let former = at(changes, &movie, n).await?;
+    let fields: Vec<&str> = FIELDS.into_iter().filter(|name| !NOT_OF_A_VERSION.contains(name)).collect();
+    Reply::ok(&MovieView::only(&former, &fields))
+}
+
+/// Makes a version of a movie the current one again, as a new version.
+#[utoipa::path(
+    context_path = "/api/movies",
+    tag = "movies",
+    operation_id = "restore_version",
+    params(PathId<MovieId>, PathVersion, IfMatch),
+    responses(Restored)
+)]
+#[post("/<id>/versions/<n>/restore")]
+pub(in crate::movies) async fn restore(
+    writer: Writer,
+    _query: NoQuery,
+    precondition: IfMatch,
+    id: PathId<MovieId>,
+    n: PathVersion,
+    movies: &State<Movies>,
+    changes: &State<Changes>,
+) -> Result<Reply, Problem> {
+    let id = id.or_not_found()?;
+    let movie = current(movies, changes, writer.id(), id).await?;
+    let former = MovieInput::from(at(changes, &movie, n).await?);
+    // What may have changed since does not matter: the filter of the write looks again.
+    changed(movies.replace(id, writer.id(), &precondition.into(), former).await)
+}
+
+/// The movie as it is now, with the change that made it in the log, if the caller may see what it was.
+async fn current(
+    movies: &Movies,
+    changes: &Changes,
+    caller: UserId,
+    id: MovieId,
+) -> Result<MovieDocument, Problem> {
+    changes.catch_up().await?;
+    let (movie, session) = movies.find_with_session(id).await?;
+    let movie = movie.ok_or(Problem::MovieNotFound)?;
+    if !Rights::from(&movie).allow(caller, Role::OwnerOrEditor) {
+        return Err(Problem::NotOwner);
+    }
+    changes.catch_up_with_movie(&movie, &session).await?;
+    Ok(movie)
+}
+
+async fn at(changes: &Changes, movie: &MovieDocument, n: PathVersion) -> Result<MovieDocument, Problem> {
+    let version = n.0.ok_or(Problem::VersionNotFound)?;
+    changes.store().at_version(movie, version).await?.ok_or(Problem::VersionNotFound)
+}
+
+/// A version in a path. Malformed or unknown, the answer is the same 404.
+pub struct PathVersion(Option<i64>);
+
+impl FromParam<'_> for PathVersion {
+    type Error = std::convert::Infallible;
+
+    fn from_param(text: &str) -> Result<Self, Self::Error> {
+        // In the one form in which we write it.
+        Ok(Self(number(text).filter(|version: &i64| version.to_string() == text)))
+    }
+}
+
+impl IntoParams for PathVersion {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let version = ParameterBuilder::new().name("n").parameter_in(ParameterIn::Path);
+        let version = version.required(Required::True).description(Some("The number of the version."));
+        vec![version.schema(Some(integer(1, i64::MAX))).build()]
+    }
+}
+
+/// What a list says of a version.
+#[derive(Serialize)]
+struct VersionView {
+    version: i64,
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed_by: Option<UserId>,
+    changed_at: Timestamp,
+}
+
+impl From<&Version> for VersionView {
+    fn from(version: &Version) -> Self {
+        Self {
+            version: version.version,
+            r#type: version.kind.name(),
+            changed_by: version.by.map(UserId),
+            changed_at: Timestamp(version.at),
+        }
+    }
+}
+
+/// One of the versions of a movie.
+pub struct MovieVersion;
+
+impl PartialSchema for MovieVersion {
+    fn schema() -> RefOr<Schema> {
+        let kinds = [Kind::Created, Kind::Updated].map(Kind::name);
+        let kind = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(kinds));
+        let words = "`created`: the movie was added, or came back after a deletion.";
+        ObjectBuilder::new()
+            .property("version", integer(1, i64::MAX))
+            .required("version")
+            .property("type", kind.description(Some(words)))
+            .required("type")
+            .property("changed_by", UserId::schema())
+            .property("changed_at", Timestamp::schema())
+            .required("changed_at")
+            .description(Some("A version of a movie. `changed_by` is absent if it is not known who made it."))
+            .into()
+    }
+}
+
+impl ToSchema for MovieVersion {
+    fn name() -> Cow<'static, str> {
+        "Version".into()
+    }
+}
+
+/// A page of [`MovieVersion`].
+pub struct VersionPage;
+
+impl PartialSchema for VersionPage {
+    fn schema() -> RefOr<Schema> {
+        page::schema(Ref::from_schema_name(MovieVersion::name())).into()
+    }
+}
+
+impl ToSchema for VersionPage {}
+
+/// A movie as it was.
+pub struct FormerMovie;
+
+impl PartialSchema for FormerMovie {
+    fn schema() -> RefOr<Schema> {
+        let mut object = described::whole();
+        for name in NOT_OF_A_VERSION {
+            object.properties.shift_remove(name);
+            object.required.retain(|required| required != name);
+        }
+        object.description =
+            Some("A movie as it was in one version, with its owner at that time.".to_owned());
+        object.into()
+    }
+}
+
+impl ToSchema for FormerMovie {}
