@@ -256,8 +256,6 @@ const CODES: [&str; 32] = [
     "last-admin",
     "changes-gone",
     "request-timeout",
-    "version-not-found",
-    "changes-gone",
     "precondition-failed",
     "payload-too-large",
     "unsupported-media-type",
