@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_changes_a_movie_twice_has_made_both_changes() {
+    fn a_user_who_changes_a_movie_twice_has_made_both_changes() {
         let (owner, editor) = (bson::oid::ObjectId::new(), bson::oid::ObjectId::new());
         let by = |set: Document| {
             let entry = Entry::of(&event(doc! {
