@@ -28,7 +28,8 @@ const METHODS: [Method; 8] = [
 ];
 
 /// Names below `/api/movies/` that are no ids, whether something is mounted there yet or not.
-const NO_IDS: [&str; 3] = ["/api/movies/suggest", "/api/movies/facets", "/api/movies/events"];
+const NO_IDS: [&str; 4] =
+    ["/api/movies/suggest", "/api/movies/facets", "/api/movies/changes", "/api/movies/events"];
 
 /// The names of the routes made here, which tell them from the others.
 pub const WRONG_METHOD: &str = "method_not_allowed";

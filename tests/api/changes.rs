@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use bson::doc;
+use futures::StreamExt;
 use proptest::{
     collection::vec,
     prelude::Strategy,
@@ -157,7 +158,7 @@ async fn a_page_ends_at_a_mebibyte_and_more_says_so() {
         let ann = ann.clone();
         async move { ann.post("/api/movies", &movie).await.assert_status(201) }
     });
-    futures::future::join_all(movies).await;
+    futures::stream::iter(movies).buffer_unordered(8).collect::<Vec<_>>().await;
     let (mut seen, mut pages) = (0, 0);
     loop {
         let reply = anyone.get(&format!("{CHANGES}?since={since}&limit=1000")).await.assert_status(200);

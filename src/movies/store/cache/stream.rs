@@ -83,7 +83,7 @@ impl Cache {
             heard = heard.max(asked);
             self.kept().heard = Some(heard);
             tokio::select! {
-                changed = progress.changed() => changed.map_err(|_| Ended::Lost)?,
+                moved = progress.changed() => moved.map_err(|_| Ended::Lost)?,
                 entry = entries.recv() => match entry {
                     Ok(Some(entry)) => self.note(&entry),
                     Ok(None) | Err(RecvError::Lagged(_) | RecvError::Closed) => return Err(Ended::Lost),
