@@ -10,11 +10,12 @@ use rocket::{
 use super::{
     Account, Users, audit,
     revocation::RevokedTokens,
+    sessions::Sessions,
     store::admin_list::Admins,
     token::{Tokens, VerifiedToken},
 };
 use crate::http::{
-    ids::UserId,
+    ids::{SessionId, UserId},
     problem::{Code, Problem},
 };
 
@@ -22,6 +23,7 @@ use crate::http::{
 #[derive(Debug, Clone)]
 pub struct CurrentUser {
     pub account: Arc<Account>,
+    /// Of the account's present generation.
     pub token: VerifiedToken,
 }
 
@@ -45,20 +47,40 @@ impl CurrentUser {
         self.account.id
     }
 
+    /// The session that the token belongs to, unless the token is from before there were sessions.
+    #[must_use]
+    pub fn session(&self) -> Option<SessionId> {
+        self.token.session
+    }
+
     async fn identify(request: &Request<'_>) -> Result<Self, Problem> {
         let tokens: &Tokens = state(request)?;
         let token = tokens.verify(bearer_token(request)?)?;
         // It is theirs, whether it still counts or not.
         audit::identified(request, token.user);
-        let (users, revoked): (&Users, &RevokedTokens) = (state(request)?, state(request)?);
-        let (account, is_revoked) = tokio::try_join!(users.find(token.user), revoked.contains(&token.jti))?;
+        let users: &Users = state(request)?;
+        let find = async { Ok::<_, Problem>(users.find(token.user).await?) };
+        // Read at the same time: one round trip.
+        let (account, is_good) = tokio::try_join!(find, Self::is_good(request, &token))?;
         match account {
-            Some(account) if account.generation == token.generation && !is_revoked => {
-                Ok(Self { account, token })
-            }
-            // Deleted, of another generation, or logged out.
+            Some(account) if account.generation == token.generation && is_good => Ok(Self { account, token }),
+            // Deleted, of another generation, or of a session that has ended.
             _ => Err(Problem::RevokedToken),
         }
+    }
+
+    /// Whether the token's session has not ended. A token without one is good unless it was logged out.
+    async fn is_good(request: &Request<'_>, token: &VerifiedToken) -> Result<bool, Problem> {
+        let Some(id) = token.session else {
+            let revoked: &RevokedTokens = state(request)?;
+            return Ok(!revoked.contains(&token.jti).await?);
+        };
+        let sessions: &Sessions = state(request)?;
+        let session = sessions.find(id).await?.filter(|session| session.user == token.user);
+        if let Some(session) = &session {
+            sessions.note_use(session);
+        }
+        Ok(session.is_some())
     }
 }
 

@@ -9,7 +9,7 @@
 //! | what an email address is | [`email`] |
 //! | who is calling | [`guard`] |
 //! | what is in a token, how long it lives | [`token`]; how it is signed: [`hs256`] |
-//! | which tokens were logged out | [`revocation`] |
+//! | which sessions there are | [`sessions`]; which tokens from before sessions were logged out: [`revocation`] |
 //! | password rules and cost | [`password`] |
 //! | how often something may be attempted | [`throttle`]; what counts as one address: [`network`] |
 //! | a forgotten password | [`password::reset_token`], [`routes::reset`] |
@@ -32,6 +32,7 @@ pub mod network;
 pub mod password;
 pub mod revocation;
 pub mod routes;
+pub mod sessions;
 mod stage;
 pub mod store;
 pub mod throttle;

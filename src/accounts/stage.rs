@@ -19,8 +19,10 @@ use super::{
         log_in::{self, Login, TokenView},
         log_out, me,
         reset::{self, Forgot, Reset},
+        sessions::{self as session_list, SessionList},
         sign_up::{self, Signup},
     },
+    sessions::{SessionView, Sessions},
     store::admin_list::Admins,
     throttle::Throttle,
     token::Tokens,
@@ -40,6 +42,8 @@ use crate::{http::deadline::limited, telemetry::metrics};
         me::me,
         change_me::change_me,
         me::delete_me,
+        session_list::list,
+        session_list::end,
         counts::counts,
         user_list::list,
         user::get,
@@ -56,6 +60,8 @@ use crate::{http::deadline::limited, telemetry::metrics};
         UserPage,
         Role,
         AccountPatch,
+        SessionView,
+        SessionList,
         RoleChange,
         Counts
     ))
@@ -67,6 +73,7 @@ pub struct Parts {
     pub users: Users,
     pub admins: Admins,
     pub tokens: Tokens,
+    pub sessions: Sessions,
     pub revoked: RevokedTokens,
     pub hasher: Hasher,
     pub throttle: Throttle,
@@ -78,11 +85,12 @@ pub struct Parts {
 #[must_use]
 pub fn stage(parts: Parts) -> AdHoc {
     AdHoc::on_ignite("accounts", |rocket| async move {
-        let Parts { users, admins, tokens, revoked, hasher, throttle, belongings } = parts;
-        let cascade = Cascade::new(users.clone(), admins.clone(), Arc::clone(&belongings));
+        let Parts { users, admins, tokens, sessions, revoked, hasher, throttle, belongings } = parts;
+        let cascade = Cascade::new(users.clone(), admins.clone(), sessions.clone(), Arc::clone(&belongings));
         for collectors in [
             hasher.collectors(),
             throttle.collectors(),
+            sessions.collectors(),
             revoked.collectors(),
             cascade.collectors(),
             users.collectors(),
@@ -97,18 +105,20 @@ pub fn stage(parts: Parts) -> AdHoc {
             reset::forgot,
             reset::reset
         ];
+        let own = routes![me::me, change_me::change_me, me::delete_me, session_list::list, session_list::end];
         let admin = routes![counts::counts, user_list::list, user::get, user::change_role, user::delete];
         rocket
             .manage(users.clone())
             .manage(admins)
             .manage(tokens)
+            .manage(sessions)
             .manage(revoked)
             .manage(hasher.clone())
             .manage(throttle)
             .manage(belongings)
             .manage(cascade.clone())
             .mount("/api/auth", limited(auth))
-            .mount("/api/users", limited(routes![me::me, change_me::change_me, me::delete_me]))
+            .mount("/api/users", limited(own))
             .mount("/api/admin", limited(admin))
             // No request is answered before it has ended.
             .attach(AdHoc::on_liftoff("the costs of the stored hashes", |_| {

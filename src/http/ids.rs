@@ -108,6 +108,10 @@ impl InPath for UserId {
     const NOT_FOUND: Problem = Problem::UserNotFound;
 }
 
+impl InPath for SessionId {
+    const NOT_FOUND: Problem = Problem::SessionNotFound;
+}
+
 impl InPath for MovieId {
     const NOT_FOUND: Problem = Problem::MovieNotFound;
 }
@@ -122,6 +126,10 @@ impl<T: PartialSchema> IntoParams for PathId<T> {
 id!(
     /// Identifies an account.
     UserId
+);
+id!(
+    /// Identifies a session.
+    SessionId
 );
 id!(
     /// Identifies a movie.

@@ -15,6 +15,7 @@ use super::keyset::newest_first;
 pub const USERS: &str = "users";
 pub const MOVIES: &str = "movies";
 pub const ROLES: &str = "roles";
+pub const SESSIONS: &str = "sessions";
 pub const REVOKED_TOKENS: &str = "revoked_tokens";
 pub const THROTTLE: &str = "throttle";
 
@@ -131,6 +132,14 @@ pub(super) fn all() -> Vec<Index> {
             keys: doc! { "forgotten_at": 1 },
             forgets: true,
             ..Index::of(REVOKED_TOKENS)
+        },
+        // A user's sessions: the list, and what ends them all.
+        Index { name: "user", keys: doc! { "user": 1 }, ..Index::of(SESSIONS) },
+        Index {
+            name: "forgotten_at",
+            keys: doc! { "forgotten_at": 1 },
+            forgets: true,
+            ..Index::of(SESSIONS)
         },
         Index { name: "expires_at", keys: doc! { "expires_at": 1 }, forgets: true, ..Index::of(THROTTLE) },
         // A name is taken once per year; no year counts as a year of its own.

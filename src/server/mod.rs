@@ -39,8 +39,8 @@ use secrecy::SecretString;
 use self::cors::Cors;
 use crate::{
     accounts::{
-        self, Users, password::Hasher, revocation::RevokedTokens, store::admin_list::Admins,
-        throttle::Throttle, token::Tokens,
+        self, Users, password::Hasher, revocation::RevokedTokens, sessions::Sessions,
+        store::admin_list::Admins, throttle::Throttle, token::Tokens,
     },
     config::{Settings, SettingsError},
     http::page::Cursors,
@@ -72,6 +72,7 @@ pub fn rocket(
     let movies = Movies::new(database).with_cache(settings.cache.movies);
     let accounts = accounts::Parts {
         tokens: Tokens::new(secret, settings.jwt.lifetime),
+        sessions: Sessions::new(database),
         revoked: RevokedTokens::new(database),
         hasher: Hasher::start(settings.password.bcrypt_cost)?,
         throttle: Throttle::new(database, users.clone(), secret, settings.throttle.enabled),

@@ -22,6 +22,7 @@ mod plans;
 mod races;
 mod reset;
 mod revocation;
+mod sessions;
 #[path = "../support/smtp.rs"]
 mod smtp;
 mod support;

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::{
+    sessions::session_of,
     support::{Caller, SECRET, TestApp},
     tokens::{Claims, sign},
 };
@@ -34,6 +35,8 @@ pub const ROUTES: &[(&str, &str, Access, u16)] = &[
     ("PATCH", "/api/users/me", User, 200),
     ("DELETE", "/api/users/me", User, 204),
     ("GET", "/api/users/me/movies", User, 200),
+    ("GET", "/api/users/me/sessions", User, 200),
+    ("DELETE", "/api/users/me/sessions/<id>", User, 204),
     ("GET", "/api/admin", Admin, 200),
     ("GET", "/api/admin/users", Admin, 200),
     ("GET", "/api/admin/users/<id>", Admin, 200),
@@ -86,6 +89,10 @@ impl Scene {
             "/api/movies/<id>" => self.movie.clone(),
             "/api/movies/suggest" => "/api/movies/suggest?prefix=h".to_owned(),
             "/assets/<file>" => "/assets/app.js".to_owned(),
+            "/api/users/me/sessions/<id>" => {
+                let own = session_of(caller).unwrap_or_else(|| self.subject.clone());
+                path.replace("<id>", &own)
+            }
             path => path
                 .replace("<id>", &self.subject)
                 .replace("<name>", "swagger-ui.css")

@@ -8,7 +8,7 @@ use std::{
 use bson::doc;
 use futures::future::join_all;
 use movie_bag::{
-    accounts::{Cascade, Users, store::admin_list::Admins},
+    accounts::{Cascade, Users, sessions::Sessions, store::admin_list::Admins},
     http::ids::UserId,
     movies::Movies,
 };
@@ -219,8 +219,12 @@ async fn a_deletion_that_cannot_go_on_is_a_backlog_until_a_sweep_has_done_it() {
     ann.add("Heat").await;
     let id = UserId::parse(&ann.id().await).unwrap();
     let users = Users::new(&app.database);
-    let cascade =
-        Cascade::new(users.clone(), Admins::new(&app.database), Arc::new(Movies::new(&app.database)));
+    let cascade = Cascade::new(
+        users.clone(),
+        Admins::new(&app.database),
+        Sessions::new(&app.database),
+        Arc::new(Movies::new(&app.database)),
+    );
     let backlog = || {
         let families =
             cascade.collectors().iter().flat_map(|collector| collector.collect()).collect::<Vec<_>>();

@@ -233,7 +233,7 @@ async fn swagger_ui_is_served_from_the_binary_alone() {
 }
 
 /// The codes of the contract.
-const CODES: [&str; 30] = [
+const CODES: [&str; 31] = [
     "bad-request",
     "invalid-json",
     "invalid-query",
@@ -248,6 +248,7 @@ const CODES: [&str; 30] = [
     "not-found",
     "movie-not-found",
     "user-not-found",
+    "session-not-found",
     "method-not-allowed",
     "email-taken",
     "duplicate-movie",

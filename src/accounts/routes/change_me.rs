@@ -17,6 +17,7 @@ use crate::{
         letters,
         model::Account,
         password::{ClaimedPassword, Hasher, NewPassword, NewPasswordRule, Requester},
+        sessions::Sessions,
         store::{
             admin_list::Admins,
             credentials::{AccountChange, Credentials},
@@ -85,7 +86,7 @@ answers! {
         .problems(&[Code::WrongPassword, Code::EmailTaken]);
 }
 
-/// Changes the caller's account. A new password revokes every token, the one that was sent included.
+/// Changes the caller's account. A new password ends every session, the one of the request included.
 #[utoipa::path(
     context_path = "/api/users",
     tag = "users",
@@ -101,6 +102,7 @@ pub(in crate::accounts) async fn change_me(
     users: &State<Users>,
     admins: &State<Admins>,
     belongings: &State<Arc<dyn Belongings>>,
+    sessions: &State<Sessions>,
     hasher: &State<Hasher>,
     throttle: &State<Throttle>,
     mailer: &State<Mailer>,
@@ -149,6 +151,9 @@ pub(in crate::accounts) async fn change_me(
     };
     if let Some(asked) = asked {
         asked.forgive().await;
+    }
+    if change.password_hash.is_some() {
+        sessions.tidy_up(account.id, account.generation).await;
     }
     announce(&audit, mailer, &verified, &account, change.password_hash.is_some());
     Reply::ok(&me::whole(&account, admins, belongings).await?)

@@ -1,5 +1,8 @@
 //! Logging in.
 
+use std::time::Duration;
+
+use bson::DateTime;
 use rocket::{State, post};
 use serde_json::json;
 use utoipa::{
@@ -12,6 +15,7 @@ use crate::{
         EmailAddress, Users,
         audit::{Audit, Event},
         password::{ClaimedPassword, Hasher, Requester},
+        sessions::{Session, Sessions, model::NAME_CHARACTERS, naming::DefaultName},
         store::credentials::Credentials,
         throttle::{Action, Throttle},
         token::Tokens,
@@ -19,9 +23,10 @@ use crate::{
     http::{
         body::{self, JsonBody},
         fields::{
-            AnyString, Fields, FromFields,
+            AnyString, Fields, FromFields, Text,
             schema::{body_of, describe},
         },
+        ids::SessionId,
         openapi::answers::{Answers, answers},
         problem::{Code, Problem},
         query::NoQuery,
@@ -29,24 +34,28 @@ use crate::{
     },
 };
 
-/// What login takes: any two strings.
+/// What login takes: any two strings, and how the session is to be.
 pub struct Login {
     email: String,
     password: ClaimedPassword,
+    name: Option<String>,
 }
 
 impl FromFields for Login {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         let email = fields.required("email", &AnyString);
         let password = fields.required("password", &AnyString);
-        Some(Self { email: email?, password: ClaimedPassword::new(&password?) })
+        let name = fields.optional("name", &Text::line(NAME_CHARACTERS));
+        Some(Self { email: email?, password: ClaimedPassword::new(&password?), name: name? })
     }
 }
 
 impl PartialSchema for Login {
     fn schema() -> RefOr<Schema> {
         let object = describe(body_of::<Self>(), "email", "Whatever the case.", json!("ann@example.com"));
-        describe(object, "password", "The account's.", json!("plum-cake-at-noon")).into()
+        let object = describe(object, "password", "The account's.", json!("plum-cake-at-noon"));
+        let words = "What to call the session; unset, it is called after the `User-Agent`.";
+        describe(object, "name", words, json!("Firefox on the laptop")).into()
     }
 }
 
@@ -74,7 +83,7 @@ answers! {
         .problems(&[Code::BadCredentials]);
 }
 
-/// Issues a token. An unknown email and a wrong password get the same answer in the same time.
+/// Makes a session and issues its token. An unknown email and a wrong password get the same answer in the same time.
 #[utoipa::path(
     context_path = "/api/auth",
     tag = "auth",
@@ -89,10 +98,12 @@ pub(in crate::accounts) async fn login(
     users: &State<Users>,
     hasher: &State<Hasher>,
     throttle: &State<Throttle>,
+    sessions: &State<Sessions>,
     tokens: &State<Tokens>,
+    default_name: DefaultName,
     body: JsonBody<Login>,
 ) -> Result<Reply, Problem> {
-    let Login { email, password } = body.0;
+    let Login { email, password, name } = body.0;
     let email = EmailAddress::claimed(&email);
     let attempt = throttle.admit(Action::Login, &email, &audit).await?;
     let too_early = attempt.too_early();
@@ -114,15 +125,36 @@ pub(in crate::accounts) async fn login(
         attempt.count().await?;
         return Err(problem);
     };
-    let token = tokens.issue(credentials.id, credentials.generation)?;
+    let lifetime = tokens.lifetime();
+    let session = begin(&credentials, name.unwrap_or(default_name.0), lifetime);
+    let token = tokens.issue(&session, lifetime)?;
+    sessions.insert(&session).await?;
     audit.record(Event::Login, credentials.id);
     attempt.forgive().await;
     let address = throttle.digest_of(audit.address);
-    if let Err(problem) = afterwards(users, hasher, &credentials, password, &who, &address).await {
+    let follow_up = async {
+        sessions.end_excess(&session).await?;
+        afterwards(users, hasher, &credentials, password, &who, &address).await
+    };
+    if let Err(problem) = follow_up.await {
         tracing::warn!(code = problem.code().kind().code, "a login that succeeded was not followed up");
     }
-    let expires_in = tokens.lifetime().as_secs();
-    Reply::ok(&TokenView { token, token_type: "Bearer", expires_in })
+    Reply::ok(&TokenView { token, token_type: "Bearer", expires_in: lifetime.as_secs() })
+}
+
+/// A session of the generation that was read together with the verified password: if that has changed since, the
+/// session has ended already.
+fn begin(verified: &Credentials, name: String, lifetime: Duration) -> Session {
+    let now = DateTime::now();
+    Session {
+        id: SessionId::new(),
+        user: verified.id,
+        generation: verified.generation,
+        name,
+        created_at: now,
+        last_used_at: now,
+        expires_at: now.saturating_add_duration(lifetime),
+    }
 }
 
 /// What a login leaves behind. The password was right: if this fails, the next login will do it.

@@ -7,4 +7,5 @@ pub mod log_in;
 pub mod log_out;
 pub mod me;
 pub mod reset;
+pub mod sessions;
 pub mod sign_up;

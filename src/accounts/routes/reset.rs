@@ -14,6 +14,7 @@ use crate::{
         audit::{Audit, Event},
         letters,
         password::{Hasher, NewPassword, NewPasswordRule, Requester, reset_token::ResetToken},
+        sessions::Sessions,
         throttle::{Action, Throttle},
     },
     http::{
@@ -84,7 +85,7 @@ answers! {
     PasswordSet => Answers::with_database()
         .problems(body::REFUSALS)
         .problems(Throttle::REFUSALS)
-        .empty(204, "The new password is set, and every token of the user is revoked.", &[])
+        .empty(204, "The new password is set, and every session of the user has ended.", &[])
         .problems(Hasher::REFUSALS)
         .problems(&[Code::InvalidResetToken]);
 }
@@ -148,6 +149,7 @@ pub(in crate::accounts) async fn reset(
     audit: Audit,
     _query: NoQuery,
     users: &State<Users>,
+    sessions: &State<Sessions>,
     hasher: &State<Hasher>,
     throttle: &State<Throttle>,
     mailer: &State<Mailer>,
@@ -165,6 +167,7 @@ pub(in crate::accounts) async fn reset(
     let hash = hasher.hash(password, &Requester::new(audit.address, &owner)).await?;
     let account = users.reset(&digest, &hash).await?.ok_or(Problem::InvalidResetToken)?;
     attempt.forgive().await;
+    sessions.tidy_up(account.id, account.generation).await;
     audit.record(Event::PasswordReset, account.id);
     mailer.send(letters::password_changed(&EmailAddress::claimed(&account.email)));
     Ok(Reply::no_content())

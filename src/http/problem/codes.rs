@@ -73,7 +73,7 @@ codes! {
         remedy: "Log in again for a new one.";
     RevokedToken = Unauthorized "revoked-token", "Revoked token",
         detail: "The token is no longer valid. Log in again.",
-        meaning: "The token was good once. Since then somebody has logged out, the password has been changed, or the account has been deleted.",
+        meaning: "The token was good once. Since then its session has ended, the password has been changed, or the account has been deleted.",
         remedy: "Log in again. If that fails too, the account is gone or has another password.";
     BadCredentials = Unauthorized "bad-credentials", "Bad credentials",
         detail: "Email or password invalid",
@@ -103,6 +103,10 @@ codes! {
         detail: "There is no user with this id.",
         meaning: "The account has been deleted or has never been there, or the id is not one: ids have 24 digits, 0 to 9 and a to f.",
         remedy: "Take the id from the list of users, GET /api/admin/users.";
+    SessionNotFound = NotFound "session-not-found", "Session not found",
+        detail: "You have no session with this id.",
+        meaning: "The session has ended, belongs to another user or never existed, or the id is malformed: ids have 24 digits, 0 to 9 and a to f.",
+        remedy: "Take the id from the list of your sessions, GET /api/users/me/sessions.";
     MethodNotAllowed = MethodNotAllowed "method-not-allowed", "Method not allowed",
         detail: "This address does not take this method; the Allow header names those that it takes.",
         meaning: "The path is right, the method is not.",

@@ -36,6 +36,8 @@ pub enum Problem {
     MovieNotFound,
     /// 404: no such user, or a malformed id.
     UserNotFound,
+    /// 404: the caller has no session with this id.
+    SessionNotFound,
     /// 405: the route exists, with the methods named here.
     MethodNotAllowed(String),
     /// 408: the body came too slowly.
@@ -88,6 +90,7 @@ impl Problem {
             Self::NotFound => Code::NotFound,
             Self::MovieNotFound => Code::MovieNotFound,
             Self::UserNotFound => Code::UserNotFound,
+            Self::SessionNotFound => Code::SessionNotFound,
             Self::MethodNotAllowed(_) => Code::MethodNotAllowed,
             Self::RequestTimeout => Code::RequestTimeout,
             Self::EmailTaken => Code::EmailTaken,

@@ -1,0 +1,16 @@
+//! Sessions. A login makes one, a token carries its id, and the token is good while the session lasts.
+//!
+//! | question | file |
+//! | --- | --- |
+//! | what a session is, and what a client reads of it | [`model`] |
+//! | what a session is called | [`naming`] |
+//! | how sessions are stored, listed and ended | [`store`] |
+//! | how a last use is noted without a write for each request | [`last_use`] |
+
+pub mod last_use;
+pub mod model;
+pub mod naming;
+pub mod store;
+
+pub use model::{Session, SessionView};
+pub use store::Sessions;
