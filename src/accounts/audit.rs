@@ -22,6 +22,8 @@ pub enum Event {
     Logout,
     LogoutAll,
     SessionEnded,
+    /// A refresh token came a second time: the session has ended.
+    RefreshTokenReused,
     EmailChanged,
     PasswordChanged,
     ResetRequested,
@@ -39,6 +41,7 @@ impl Event {
             Self::Logout => "logout",
             Self::LogoutAll => "logout-all",
             Self::SessionEnded => "session-ended",
+            Self::RefreshTokenReused => "refresh-token-reused",
             Self::EmailChanged => "email-changed",
             Self::PasswordChanged => "password-changed",
             Self::ResetRequested => "reset-requested",

@@ -16,16 +16,19 @@ use super::{
             users::{self as user_list, UserPage},
         },
         change_me::{self, AccountPatch},
-        log_in::{self, Login, TokenView},
+        log_in::{self, Login},
         log_out, me,
+        refresh::{self, Refresh, RefreshedView},
         reset::{self, Forgot, Reset},
         sessions::{self as session_list, SessionList},
         sign_up::{self, Signup},
     },
-    sessions::{SessionView, Sessions},
+    sessions::{
+        SessionView,
+        begin::{SignIns, TokenView},
+    },
     store::admin_list::Admins,
     throttle::Throttle,
-    token::Tokens,
 };
 use crate::{http::deadline::limited, telemetry::metrics};
 
@@ -35,6 +38,7 @@ use crate::{http::deadline::limited, telemetry::metrics};
     paths(
         sign_up::signup,
         log_in::login,
+        refresh::refresh,
         log_out::logout,
         log_out::logout_all,
         reset::forgot,
@@ -54,6 +58,8 @@ use crate::{http::deadline::limited, telemetry::metrics};
         Signup,
         Login,
         TokenView,
+        Refresh,
+        RefreshedView,
         Forgot,
         Reset,
         UserView,
@@ -72,8 +78,7 @@ pub struct Documented;
 pub struct Parts {
     pub users: Users,
     pub admins: Admins,
-    pub tokens: Tokens,
-    pub sessions: Sessions,
+    pub sign_ins: SignIns,
     pub revoked: RevokedTokens,
     pub hasher: Hasher,
     pub throttle: Throttle,
@@ -85,7 +90,8 @@ pub struct Parts {
 #[must_use]
 pub fn stage(parts: Parts) -> AdHoc {
     AdHoc::on_ignite("accounts", |rocket| async move {
-        let Parts { users, admins, tokens, sessions, revoked, hasher, throttle, belongings } = parts;
+        let Parts { users, admins, sign_ins, revoked, hasher, throttle, belongings } = parts;
+        let SignIns { sessions, tokens, refresh_tokens } = sign_ins.clone();
         let cascade = Cascade::new(users.clone(), admins.clone(), sessions.clone(), Arc::clone(&belongings));
         for collectors in [
             hasher.collectors(),
@@ -100,6 +106,7 @@ pub fn stage(parts: Parts) -> AdHoc {
         let auth = routes![
             sign_up::signup,
             log_in::login,
+            refresh::refresh,
             log_out::logout,
             log_out::logout_all,
             reset::forgot,
@@ -112,6 +119,8 @@ pub fn stage(parts: Parts) -> AdHoc {
             .manage(admins)
             .manage(tokens)
             .manage(sessions)
+            .manage(refresh_tokens)
+            .manage(sign_ins)
             .manage(revoked)
             .manage(hasher.clone())
             .manage(throttle)

@@ -113,6 +113,7 @@ fn write_problem(request: &Request<'_>, problem: &Problem) {
         Problem::InvalidToken
         | Problem::ExpiredToken
         | Problem::RevokedToken
+        | Problem::InvalidRefreshToken
         | Problem::AdminsOnly
         | Problem::NotOwner
         | Problem::WrongPassword

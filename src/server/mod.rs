@@ -39,8 +39,13 @@ use secrecy::SecretString;
 use self::cors::Cors;
 use crate::{
     accounts::{
-        self, Users, password::Hasher, revocation::RevokedTokens, sessions::Sessions,
-        store::admin_list::Admins, throttle::Throttle, token::Tokens,
+        self, Users,
+        password::Hasher,
+        revocation::RevokedTokens,
+        sessions::{Sessions, begin::SignIns, refresh_token::RefreshTokens},
+        store::admin_list::Admins,
+        throttle::Throttle,
+        token::Tokens,
     },
     config::{Settings, SettingsError},
     http::page::Cursors,
@@ -71,8 +76,11 @@ pub fn rocket(
     let users = Users::new(database);
     let movies = Movies::new(database).with_cache(settings.cache.movies);
     let accounts = accounts::Parts {
-        tokens: Tokens::new(secret, settings.jwt.lifetime),
-        sessions: Sessions::new(database),
+        sign_ins: SignIns {
+            sessions: Sessions::new(database),
+            tokens: Tokens::new(secret, settings.jwt.lifetime),
+            refresh_tokens: RefreshTokens::new(secret),
+        },
         revoked: RevokedTokens::new(database),
         hasher: Hasher::start(settings.password.bcrypt_cost)?,
         throttle: Throttle::new(database, users.clone(), secret, settings.throttle.enabled),

@@ -20,6 +20,7 @@ mod movies;
 mod openapi;
 mod plans;
 mod races;
+mod refresh;
 mod reset;
 mod revocation;
 mod sessions;

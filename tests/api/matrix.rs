@@ -26,6 +26,8 @@ use Access::{Admin, Anyone, Owner, User};
 pub const ROUTES: &[(&str, &str, Access, u16)] = &[
     ("POST", "/api/auth/signup", Anyone, 201),
     ("POST", "/api/auth/login", Anyone, 200),
+    // Anyone may try: this token is none.
+    ("POST", "/api/auth/refresh", Anyone, 401),
     ("POST", "/api/auth/logout", User, 204),
     ("POST", "/api/auth/logout-all", User, 204),
     ("POST", "/api/auth/forgot", Anyone, 202),
@@ -118,6 +120,7 @@ fn body(method: &str, path: &str) -> Option<Value> {
         ("POST", "/api/auth/logout" | "/api/auth/logout-all") => None,
         ("POST", "/api/auth/forgot") => Some(json!({ "email": "owner@example.com" })),
         ("POST", "/api/auth/reset") => Some(json!({ "reset_token": "none", "password": "emu yak gnu" })),
+        ("POST", "/api/auth/refresh") => Some(json!({ "refresh_token": "none" })),
         ("PATCH", "/api/users/me") => {
             Some(json!({ "current_password": "gnu yak emu", "password": "emu yak gnu" }))
         }

@@ -233,7 +233,7 @@ async fn swagger_ui_is_served_from_the_binary_alone() {
 }
 
 /// The codes of the contract.
-const CODES: [&str; 31] = [
+const CODES: [&str; 32] = [
     "bad-request",
     "invalid-json",
     "invalid-query",
@@ -241,6 +241,7 @@ const CODES: [&str; 31] = [
     "invalid-token",
     "expired-token",
     "revoked-token",
+    "invalid-refresh-token",
     "bad-credentials",
     "admins-only",
     "not-owner",

@@ -1,8 +1,5 @@
 //! Logging in.
 
-use std::time::Duration;
-
-use bson::DateTime;
 use rocket::{State, post};
 use serde_json::json;
 use utoipa::{
@@ -15,18 +12,20 @@ use crate::{
         EmailAddress, Users,
         audit::{Audit, Event},
         password::{ClaimedPassword, Hasher, Requester},
-        sessions::{Session, Sessions, model::NAME_CHARACTERS, naming::DefaultName},
+        sessions::{
+            begin::{SignIn, SignIns, TokenView},
+            model::NAME_CHARACTERS,
+            naming::DefaultName,
+        },
         store::credentials::Credentials,
         throttle::{Action, Throttle},
-        token::Tokens,
     },
     http::{
         body::{self, JsonBody},
         fields::{
-            AnyString, Fields, FromFields, Text,
+            AnyString, Boolean, Fields, FromFields, Text,
             schema::{body_of, describe},
         },
-        ids::SessionId,
         openapi::answers::{Answers, answers},
         problem::{Code, Problem},
         query::NoQuery,
@@ -39,6 +38,7 @@ pub struct Login {
     email: String,
     password: ClaimedPassword,
     name: Option<String>,
+    refresh: bool,
 }
 
 impl FromFields for Login {
@@ -46,7 +46,13 @@ impl FromFields for Login {
         let email = fields.required("email", &AnyString);
         let password = fields.required("password", &AnyString);
         let name = fields.optional("name", &Text::line(NAME_CHARACTERS));
-        Some(Self { email: email?, password: ClaimedPassword::new(&password?), name: name? })
+        let refresh = fields.optional("refresh", &Boolean);
+        Some(Self {
+            email: email?,
+            password: ClaimedPassword::new(&password?),
+            name: name?,
+            refresh: refresh?.unwrap_or_default(),
+        })
     }
 }
 
@@ -55,24 +61,13 @@ impl PartialSchema for Login {
         let object = describe(body_of::<Self>(), "email", "Whatever the case.", json!("ann@example.com"));
         let object = describe(object, "password", "The account's.", json!("plum-cake-at-noon"));
         let words = "What to call the session; unset, it is called after the `User-Agent`.";
-        describe(object, "name", words, json!("Firefox on the laptop")).into()
+        let object = describe(object, "name", words, json!("Firefox on the laptop"));
+        let words = "Whether the session can be refreshed: then the token lives for 15 minutes.";
+        describe(object, "refresh", words, json!(true)).into()
     }
 }
 
 impl ToSchema for Login {}
-
-/// An access token, as RFC 6749, section 5.1, names its fields (but for `token`).
-#[derive(serde::Serialize, utoipa::ToSchema)]
-#[schema(as = Token)]
-pub struct TokenView {
-    /// For the `Authorization` header, after `Bearer`.
-    token: String,
-    #[schema(value_type = String, example = "Bearer")]
-    token_type: &'static str,
-    /// For how many seconds from now it is good.
-    #[schema(minimum = 1, example = 604_800)]
-    expires_in: u64,
-}
 
 answers! {
     LoggedIn => Answers::with_database()
@@ -98,12 +93,11 @@ pub(in crate::accounts) async fn login(
     users: &State<Users>,
     hasher: &State<Hasher>,
     throttle: &State<Throttle>,
-    sessions: &State<Sessions>,
-    tokens: &State<Tokens>,
+    sign_ins: &State<SignIns>,
     default_name: DefaultName,
     body: JsonBody<Login>,
 ) -> Result<Reply, Problem> {
-    let Login { email, password, name } = body.0;
+    let Login { email, password, name, refresh } = body.0;
     let email = EmailAddress::claimed(&email);
     let attempt = throttle.admit(Action::Login, &email, &audit).await?;
     let too_early = attempt.too_early();
@@ -125,36 +119,25 @@ pub(in crate::accounts) async fn login(
         attempt.count().await?;
         return Err(problem);
     };
-    let lifetime = tokens.lifetime();
-    let session = begin(&credentials, name.unwrap_or(default_name.0), lifetime);
-    let token = tokens.issue(&session, lifetime)?;
-    sessions.insert(&session).await?;
+    let (session, view) = sign_ins
+        .begin(SignIn {
+            user: credentials.id,
+            generation: credentials.generation,
+            name: name.unwrap_or(default_name.0),
+            refresh,
+        })
+        .await?;
     audit.record(Event::Login, credentials.id);
     attempt.forgive().await;
     let address = throttle.digest_of(audit.address);
     let follow_up = async {
-        sessions.end_excess(&session).await?;
+        sign_ins.sessions.end_excess(&session).await?;
         afterwards(users, hasher, &credentials, password, &who, &address).await
     };
     if let Err(problem) = follow_up.await {
         tracing::warn!(code = problem.code().kind().code, "a login that succeeded was not followed up");
     }
-    Reply::ok(&TokenView { token, token_type: "Bearer", expires_in: lifetime.as_secs() })
-}
-
-/// A session of the generation that was read together with the verified password: if that has changed since, the
-/// session has ended already.
-fn begin(verified: &Credentials, name: String, lifetime: Duration) -> Session {
-    let now = DateTime::now();
-    Session {
-        id: SessionId::new(),
-        user: verified.id,
-        generation: verified.generation,
-        name,
-        created_at: now,
-        last_used_at: now,
-        expires_at: now.saturating_add_duration(lifetime),
-    }
+    Reply::ok(&view)
 }
 
 /// What a login leaves behind. The password was right: if this fails, the next login will do it.

@@ -6,6 +6,7 @@ pub mod change_me;
 pub mod log_in;
 pub mod log_out;
 pub mod me;
+pub mod refresh;
 pub mod reset;
 pub mod sessions;
 pub mod sign_up;

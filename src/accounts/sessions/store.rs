@@ -11,7 +11,11 @@ use futures::TryStreamExt;
 use mongodb::{Collection, Database};
 use prometheus::core::Collector;
 
-use super::{last_use::LastUse, model::Session};
+use super::{
+    last_use::LastUse,
+    model::Session,
+    refresh_token::{RefreshDigest, Seed},
+};
 use crate::{
     accounts::Account,
     http::ids::{SessionId, UserId},
@@ -27,7 +31,7 @@ use crate::{
 const MOST: u32 = 1_000;
 /// A document stays longer than its session by this much: the database's clock, which forgets it, and the server's,
 /// which reads the token's expiry, need not agree.
-const SLACK: Duration = Duration::from_hours(24);
+pub(super) const SLACK: Duration = Duration::from_hours(24);
 
 /// The sessions. Clones share what they ask of the database.
 #[derive(Clone)]
@@ -47,7 +51,7 @@ impl HasId for Session {
     }
 }
 
-fn fields() -> Document {
+pub(super) fn fields() -> Document {
     doc! { "user": 1, "gen": 1, "name": 1, "created_at": 1, "last_used_at": 1, "expires_at": 1 }
 }
 
@@ -57,7 +61,7 @@ fn alive(account: &Account) -> Document {
 }
 
 /// When the database may forget what expires at this time.
-pub fn forgotten_at(expires_at: DateTime) -> DateTime {
+fn forgotten_at(expires_at: DateTime) -> DateTime {
     expires_at.saturating_add_duration(SLACK)
 }
 
@@ -75,10 +79,20 @@ impl Sessions {
         self.by_id.collectors()
     }
 
+    pub(super) fn collection(&self) -> &Collection<Document> {
+        &self.sessions
+    }
+
+    /// A new session; with `refresh` it can be refreshed by the token of this seed and digest.
+    ///
     /// # Errors
     /// When the database fails.
-    pub async fn insert(&self, session: &Session) -> Result<(), StoreError> {
-        let document = doc! {
+    pub async fn insert(
+        &self,
+        session: &Session,
+        refresh: Option<(&Seed, &RefreshDigest)>,
+    ) -> Result<(), StoreError> {
+        let mut document = doc! {
             "_id": session.id,
             "user": session.user,
             "gen": session.generation,
@@ -88,6 +102,10 @@ impl Sessions {
             "expires_at": session.expires_at,
             "forgotten_at": forgotten_at(session.expires_at),
         };
+        if let Some((seed, digest)) = refresh {
+            document.insert("refresh", doc! { "seed": seed.as_stored(), "digest": digest.as_stored() });
+            document.insert("refreshable", true);
+        }
         inserting(COMMAND, indexes::ID, self.sessions.insert_one(document)).await.map(drop)
     }
 
@@ -129,7 +147,8 @@ impl Sessions {
         Ok(within(COMMAND, self.sessions.delete_one(filter)).await?.deleted_count == 1)
     }
 
-    /// Ends what is beyond [`MOST`] of this account, but not this session: those unused for longest.
+    /// Ends what is beyond [`MOST`] of this account, but not this session: those unused for longest, and those that
+    /// can be refreshed last.
     ///
     /// # Errors
     /// When the database fails.
@@ -144,7 +163,7 @@ impl Sessions {
             .sessions
             .find(others)
             .projection(doc! { "_id": 1 })
-            .sort(doc! { "last_used_at": -1, "_id": -1 })
+            .sort(doc! { "refreshable": -1, "last_used_at": -1, "_id": -1 })
             .skip(u64::from(MOST) - 1)
             .max_time(COMMAND);
         let excess: Vec<Document> = within(COMMAND, async { find.await?.try_collect().await }).await?;

@@ -14,6 +14,8 @@ pub enum Action {
     Signup,
     Forgot,
     Reset,
+    /// A refresh token is claimed.
+    Refresh,
 }
 
 const fn pace(free: u32, forgotten_after: u64, longest_wait: u64) -> Pace {
@@ -40,6 +42,7 @@ impl Action {
             Self::Signup => "signup",
             Self::Forgot => "forgot",
             Self::Reset => "reset",
+            Self::Refresh => "refresh",
         }
     }
 
@@ -52,6 +55,8 @@ impl Action {
             Self::Forgot => pace(3, 600, 900),
             // For all who share the address: a token names no account, and cannot be guessed anyway.
             Self::Reset => pace(30, 60, 60),
+            // Of one session from one address; what is none of ours is counted for all who share the address.
+            Self::Refresh => Pace { at_once: 64, ..pace(30, 60, 60) },
         }
     }
 
@@ -61,7 +66,7 @@ impl Action {
         match self {
             Self::Login | Self::Signup => Some(pace(100, 36, 60)),
             Self::Forgot => Some(pace(20, 180, 60)),
-            Self::Change | Self::Reset => None,
+            Self::Change | Self::Reset | Self::Refresh => None,
         }
     }
 

@@ -75,6 +75,10 @@ codes! {
         detail: "The token is no longer valid. Log in again.",
         meaning: "The token was good once. Since then its session has ended, the password has been changed, or the account has been deleted.",
         remedy: "Log in again. If that fails too, the account is gone or has another password.";
+    InvalidRefreshToken = Unauthorized "invalid-refresh-token", "Invalid refresh token",
+        detail: "The refresh token is not good (any more). Log in again.",
+        meaning: "The refresh token is unknown, was used before, is older than 30 days, or its session has ended. A refresh token is good once. One that comes a second time may have been stolen, so its session ends.",
+        remedy: "Log in again. Always keep the newest refresh token; if an answer is lost, repeat the request within 10 seconds.";
     BadCredentials = Unauthorized "bad-credentials", "Bad credentials",
         detail: "Email or password invalid",
         meaning: "The email and the password do not belong together. Whether there is an account with this email is not told on purpose.",

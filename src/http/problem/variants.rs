@@ -22,6 +22,8 @@ pub enum Problem {
     ExpiredToken,
     /// 401: its cause is gone (logged out, a newer password, a deleted user).
     RevokedToken,
+    /// 401: refresh only; unknown, used before, too old, or of a session that has ended.
+    InvalidRefreshToken,
     /// 401: login only; does not tell an unknown email from a wrong password.
     BadCredentials,
     /// 403: the route needs the role `admin`.
@@ -83,6 +85,7 @@ impl Problem {
             Self::InvalidToken => Code::InvalidToken,
             Self::ExpiredToken => Code::ExpiredToken,
             Self::RevokedToken => Code::RevokedToken,
+            Self::InvalidRefreshToken => Code::InvalidRefreshToken,
             Self::BadCredentials => Code::BadCredentials,
             Self::AdminsOnly => Code::AdminsOnly,
             Self::NotOwner => Code::NotOwner,
