@@ -24,6 +24,8 @@ pub enum Event {
     SessionEnded,
     /// A refresh token came a second time: the session has ended.
     RefreshTokenReused,
+    TokenCreated,
+    TokenDeleted,
     EmailChanged,
     PasswordChanged,
     ResetRequested,
@@ -42,6 +44,8 @@ impl Event {
             Self::LogoutAll => "logout-all",
             Self::SessionEnded => "session-ended",
             Self::RefreshTokenReused => "refresh-token-reused",
+            Self::TokenCreated => "token-created",
+            Self::TokenDeleted => "token-deleted",
             Self::EmailChanged => "email-changed",
             Self::PasswordChanged => "password-changed",
             Self::ResetRequested => "reset-requested",

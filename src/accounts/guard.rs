@@ -1,7 +1,8 @@
 //! The request guards: a route that names one in its signature cannot run without it.
 
-use std::sync::Arc;
+use std::{marker::PhantomData, sync::Arc};
 
+use bson::DateTime;
 use rocket::{
     Request, State,
     request::{FromRequest, Outcome},
@@ -9,6 +10,12 @@ use rocket::{
 
 use super::{
     Account, Users, audit,
+    grants::Grants,
+    personal_tokens::{
+        PersonalTokens, Scope,
+        scope::RouteScope,
+        secret::{self, PersonalSecret},
+    },
     revocation::RevokedTokens,
     sessions::Sessions,
     store::admin_list::Admins,
@@ -19,12 +26,20 @@ use crate::http::{
     problem::{Code, Problem},
 };
 
-/// The user whose valid token came with the request, as the database has it now.
+/// The user whose valid session token came with the request, as the database has it now. A personal access token is
+/// refused: see [`ScopedUser`].
 #[derive(Debug, Clone)]
 pub struct CurrentUser {
     pub account: Arc<Account>,
     /// Of the account's present generation.
     pub token: VerifiedToken,
+}
+
+/// A [`CurrentUser`], or the user of a personal access token with this scope.
+#[derive(Debug, Clone)]
+pub struct ScopedUser<S> {
+    pub account: Arc<Account>,
+    scope: PhantomData<fn() -> S>,
 }
 
 /// A [`CurrentUser`] who is admin now.
@@ -33,14 +48,25 @@ pub struct Admin(pub UserId);
 
 impl Admin {
     /// What a caller may be told in place of an answer: what a [`CurrentUser`] may be told, and one more.
-    pub const REFUSALS: &[Code] =
-        &[Code::MissingToken, Code::InvalidToken, Code::ExpiredToken, Code::RevokedToken, Code::AdminsOnly];
+    pub const REFUSALS: &[Code] = &[
+        Code::MissingToken,
+        Code::InvalidToken,
+        Code::ExpiredToken,
+        Code::RevokedToken,
+        Code::InsufficientScope,
+        Code::AdminsOnly,
+    ];
 }
 
 impl CurrentUser {
-    /// What a caller may be told in place of an answer.
-    pub const REFUSALS: &[Code] =
-        &[Code::MissingToken, Code::InvalidToken, Code::ExpiredToken, Code::RevokedToken];
+    /// What a caller may be told in place of an answer; of a [`ScopedUser`], too.
+    pub const REFUSALS: &[Code] = &[
+        Code::MissingToken,
+        Code::InvalidToken,
+        Code::ExpiredToken,
+        Code::RevokedToken,
+        Code::InsufficientScope,
+    ];
 
     #[must_use]
     pub fn id(&self) -> UserId {
@@ -53,9 +79,8 @@ impl CurrentUser {
         self.token.session
     }
 
-    async fn identify(request: &Request<'_>) -> Result<Self, Problem> {
-        let tokens: &Tokens = state(request)?;
-        let token = tokens.verify(bearer_token(request)?)?;
+    async fn identify(request: &Request<'_>, token: &str) -> Result<Self, Problem> {
+        let token = state::<Tokens>(request)?.verify(token)?;
         // It is theirs, whether it still counts or not.
         audit::identified(request, token.user);
         let users: &Users = state(request)?;
@@ -84,6 +109,43 @@ impl CurrentUser {
     }
 }
 
+impl<S> ScopedUser<S> {
+    #[must_use]
+    pub fn id(&self) -> UserId {
+        self.account.id
+    }
+}
+
+/// Who sent the request: by a session, or by a personal access token with the scope that the route takes, if it takes
+/// one.
+async fn caller(request: &Request<'_>, takes: Option<Scope>) -> Result<Caller, Problem> {
+    let token = bearer_token(request)?;
+    if !token.starts_with(secret::PREFIX) {
+        return CurrentUser::identify(request, token).await.map(Caller::Session);
+    }
+    let claimed = PersonalSecret::claimed(token).ok_or(Problem::InvalidToken)?;
+    let tokens: &PersonalTokens = &state::<Grants>(request)?.personal_tokens;
+    let token = tokens.find(claimed.digest()).await?.ok_or(Problem::InvalidToken)?;
+    audit::identified(request, token.user);
+    let account = state::<Users>(request)?.find(token.user).await?;
+    // What ended the token has deleted it, or is about to: the answer must not tell which.
+    let account = account.filter(|account| account.generation == token.generation);
+    let account = account.ok_or(Problem::InvalidToken)?;
+    if token.expires_at <= DateTime::now() {
+        return Err(Problem::ExpiredToken);
+    }
+    if takes.is_none_or(|scope| !token.scopes.contains(&scope)) {
+        return Err(Problem::InsufficientScope(takes.map(Scope::name)));
+    }
+    tokens.note_use(&token);
+    Ok(Caller::Script(account))
+}
+
+enum Caller {
+    Session(CurrentUser),
+    Script(Arc<Account>),
+}
+
 /// RFC 6750, section 2.1; the scheme is case-insensitive (RFC 9110, section 11.1). Tokens from
 /// elsewhere, a query string or a cookie, are not read.
 fn bearer_token<'r>(request: &'r Request<'_>) -> Result<&'r str, Problem> {
@@ -107,10 +169,25 @@ impl<'r> FromRequest<'r> for CurrentUser {
     type Error = Problem;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
-        match Self::identify(request).await {
-            Ok(user) => Outcome::Success(user),
+        match caller(request, None).await {
+            Ok(Caller::Session(user)) => Outcome::Success(user),
+            Ok(Caller::Script(_)) => Problem::InsufficientScope(None).forward(request),
             Err(problem) => problem.forward(request),
         }
+    }
+}
+
+#[rocket::async_trait]
+impl<'r, S: RouteScope> FromRequest<'r> for ScopedUser<S> {
+    type Error = Problem;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
+        let account = match caller(request, Some(S::SCOPE)).await {
+            Ok(Caller::Session(user)) => user.account,
+            Ok(Caller::Script(account)) => account,
+            Err(problem) => return problem.forward(request),
+        };
+        Outcome::Success(Self { account, scope: PhantomData })
     }
 }
 

@@ -10,6 +10,9 @@
 //! | who is calling | [`guard`] |
 //! | what is in a token, how long it lives | [`token`]; how it is signed: [`hs256`] |
 //! | which sessions there are | [`sessions`]; which tokens from before sessions were logged out: [`revocation`] |
+//! | tokens for scripts, and what each may do | [`personal_tokens`] |
+//! | what lets somebody in, and how all of it ends | [`grants`] |
+//! | how a last use is noted without a write for each request | [`last_use`] |
 //! | password rules and cost | [`password`] |
 //! | how often something may be attempted | [`throttle`]; what counts as one address: [`network`] |
 //! | a forgotten password | [`password::reset_token`], [`routes::reset`] |
@@ -24,12 +27,15 @@ pub mod audit;
 pub mod belongings;
 pub mod deletion;
 pub mod email;
+pub mod grants;
 pub mod guard;
 pub mod hs256;
+pub mod last_use;
 pub mod letters;
 pub mod model;
 pub mod network;
 pub mod password;
+pub mod personal_tokens;
 pub mod revocation;
 pub mod routes;
 pub mod sessions;
@@ -41,7 +47,8 @@ pub mod token;
 pub use belongings::Belongings;
 pub use deletion::Cascade;
 pub use email::{EmailAddress, EmailRule};
-pub use guard::{Admin, CurrentUser};
+pub use guard::{Admin, CurrentUser, ScopedUser};
 pub use model::{Account, Role, UserView};
+pub use personal_tokens::scope::{AccountRead, MoviesWrite};
 pub use stage::{Documented, Parts, stage};
 pub use store::Users;

@@ -7,7 +7,9 @@ use utoipa::OpenApi;
 
 use super::{
     Belongings, Cascade, Role, UserView, Users,
+    grants::Grants,
     password::Hasher,
+    personal_tokens::{PersonalTokenView, Scope},
     revocation::RevokedTokens,
     routes::{
         admin::{
@@ -22,6 +24,7 @@ use super::{
         reset::{self, Forgot, Reset},
         sessions::{self as session_list, SessionList},
         sign_up::{self, Signup},
+        tokens::{self, NewToken, PersonalTokenList},
     },
     sessions::{
         SessionView,
@@ -48,6 +51,9 @@ use crate::{http::deadline::limited, telemetry::metrics};
         me::delete_me,
         session_list::list,
         session_list::end,
+        tokens::list,
+        tokens::create,
+        tokens::remove,
         counts::counts,
         user_list::list,
         user::get,
@@ -68,6 +74,10 @@ use crate::{http::deadline::limited, telemetry::metrics};
         AccountPatch,
         SessionView,
         SessionList,
+        NewToken,
+        PersonalTokenView,
+        PersonalTokenList,
+        Scope,
         RoleChange,
         Counts
     ))
@@ -78,6 +88,7 @@ pub struct Documented;
 pub struct Parts {
     pub users: Users,
     pub admins: Admins,
+    pub grants: Grants,
     pub sign_ins: SignIns,
     pub revoked: RevokedTokens,
     pub hasher: Hasher,
@@ -90,13 +101,13 @@ pub struct Parts {
 #[must_use]
 pub fn stage(parts: Parts) -> AdHoc {
     AdHoc::on_ignite("accounts", |rocket| async move {
-        let Parts { users, admins, sign_ins, revoked, hasher, throttle, belongings } = parts;
-        let SignIns { sessions, tokens, refresh_tokens } = sign_ins.clone();
-        let cascade = Cascade::new(users.clone(), admins.clone(), sessions.clone(), Arc::clone(&belongings));
+        let Parts { users, admins, grants, sign_ins, revoked, hasher, throttle, belongings } = parts;
+        let SignIns { sessions, tokens: access_tokens, refresh_tokens } = sign_ins.clone();
+        let cascade = Cascade::new(users.clone(), admins.clone(), grants.clone(), Arc::clone(&belongings));
         for collectors in [
             hasher.collectors(),
             throttle.collectors(),
-            sessions.collectors(),
+            grants.collectors(),
             revoked.collectors(),
             cascade.collectors(),
             users.collectors(),
@@ -112,12 +123,22 @@ pub fn stage(parts: Parts) -> AdHoc {
             reset::forgot,
             reset::reset
         ];
-        let own = routes![me::me, change_me::change_me, me::delete_me, session_list::list, session_list::end];
+        let own = routes![
+            me::me,
+            change_me::change_me,
+            me::delete_me,
+            session_list::list,
+            session_list::end,
+            tokens::list,
+            tokens::create,
+            tokens::remove
+        ];
         let admin = routes![counts::counts, user_list::list, user::get, user::change_role, user::delete];
         rocket
             .manage(users.clone())
             .manage(admins)
-            .manage(tokens)
+            .manage(access_tokens)
+            .manage(grants)
             .manage(sessions)
             .manage(refresh_tokens)
             .manage(sign_ins)

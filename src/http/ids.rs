@@ -112,6 +112,10 @@ impl InPath for SessionId {
     const NOT_FOUND: Problem = Problem::SessionNotFound;
 }
 
+impl InPath for TokenId {
+    const NOT_FOUND: Problem = Problem::TokenNotFound;
+}
+
 impl InPath for MovieId {
     const NOT_FOUND: Problem = Problem::MovieNotFound;
 }
@@ -130,6 +134,10 @@ id!(
 id!(
     /// Identifies a session.
     SessionId
+);
+id!(
+    /// Identifies a personal access token.
+    TokenId
 );
 id!(
     /// Identifies a movie.

@@ -16,6 +16,7 @@ pub const USERS: &str = "users";
 pub const MOVIES: &str = "movies";
 pub const ROLES: &str = "roles";
 pub const SESSIONS: &str = "sessions";
+pub const PERSONAL_TOKENS: &str = "personal_tokens";
 pub const REVOKED_TOKENS: &str = "revoked_tokens";
 pub const THROTTLE: &str = "throttle";
 
@@ -140,6 +141,14 @@ pub(super) fn all() -> Vec<Index> {
             keys: doc! { "forgotten_at": 1 },
             forgets: true,
             ..Index::of(SESSIONS)
+        },
+        // A user's personal access tokens.
+        Index { name: "user", keys: doc! { "user": 1 }, ..Index::of(PERSONAL_TOKENS) },
+        Index {
+            name: "forgotten_at",
+            keys: doc! { "forgotten_at": 1 },
+            forgets: true,
+            ..Index::of(PERSONAL_TOKENS)
         },
         Index { name: "expires_at", keys: doc! { "expires_at": 1 }, forgets: true, ..Index::of(THROTTLE) },
         // A name is taken once per year; no year counts as a year of its own.

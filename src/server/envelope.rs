@@ -115,6 +115,7 @@ fn write_problem(request: &Request<'_>, problem: &Problem) {
         | Problem::RevokedToken
         | Problem::InvalidRefreshToken
         | Problem::AdminsOnly
+        | Problem::InsufficientScope(_)
         | Problem::NotOwner
         | Problem::WrongPassword
         | Problem::LastAdmin

@@ -40,9 +40,10 @@ use self::cors::Cors;
 use crate::{
     accounts::{
         self, Users,
+        grants::Grants,
         password::Hasher,
         revocation::RevokedTokens,
-        sessions::{Sessions, begin::SignIns, refresh_token::RefreshTokens},
+        sessions::{begin::SignIns, refresh_token::RefreshTokens},
         store::admin_list::Admins,
         throttle::Throttle,
         token::Tokens,
@@ -74,13 +75,15 @@ pub fn rocket(
     database: &Database,
 ) -> Result<Rocket<Build>, SetupError> {
     let users = Users::new(database);
+    let grants = Grants::new(database);
     let movies = Movies::new(database).with_cache(settings.cache.movies);
     let accounts = accounts::Parts {
         sign_ins: SignIns {
-            sessions: Sessions::new(database),
+            sessions: grants.sessions.clone(),
             tokens: Tokens::new(secret, settings.jwt.lifetime),
             refresh_tokens: RefreshTokens::new(secret),
         },
+        grants,
         revoked: RevokedTokens::new(database),
         hasher: Hasher::start(settings.password.bcrypt_cost)?,
         throttle: Throttle::new(database, users.clone(), secret, settings.throttle.enabled),

@@ -10,7 +10,7 @@ use std::{
 
 use bson::doc;
 use movie_bag::{
-    accounts::{Cascade, Users, deletion::Removal, sessions::Sessions, store::admin_list::Admins},
+    accounts::{Cascade, Users, deletion::Removal, grants::Grants, store::admin_list::Admins},
     http::ids::UserId,
     movies::Movies,
 };
@@ -21,7 +21,7 @@ use crate::support::{TestApp, mongod::OwnMongod};
 fn cascade(app: &TestApp) -> Cascade {
     let database = &app.database;
     let (users, admins) = (Users::new(database), Admins::new(database));
-    Cascade::new(users, admins, Sessions::new(database), Arc::new(Movies::new(database)))
+    Cascade::new(users, admins, Grants::new(database), Arc::new(Movies::new(database)))
 }
 
 /// Movies put there directly, many at a time.

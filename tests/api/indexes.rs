@@ -12,7 +12,7 @@ use crate::support::{Caller, TestApp};
 async fn the_indexes_are_those_of_the_table() {
     let app = TestApp::start().await;
     let mut found = BTreeMap::new();
-    for collection in ["users", "movies", "sessions", "revoked_tokens", "throttle"] {
+    for collection in ["users", "movies", "sessions", "personal_tokens", "revoked_tokens", "throttle"] {
         let indexes = app.database.collection::<Document>(collection).list_indexes().await.unwrap();
         for index in indexes.try_collect::<Vec<_>>().await.unwrap() {
             let options = index.options.unwrap();
@@ -47,6 +47,9 @@ async fn the_indexes_are_those_of_the_table() {
         "movies.typeahead_phrases": "{ \"typeahead.phrases\": 1 }",
         "movies.typeahead_whole": "{ \"typeahead.whole\": 1 }",
         "movies.year": "{ \"year\": 1, \"created_at\": -1, \"_id\": -1 }",
+        "personal_tokens._id_": "{ \"_id\": 1 }",
+        "personal_tokens.forgotten_at": "{ \"forgotten_at\": 1 } forgets after 0ns",
+        "personal_tokens.user": "{ \"user\": 1 }",
         "revoked_tokens._id_": "{ \"_id\": 1 }",
         "revoked_tokens.forgotten_at": "{ \"forgotten_at\": 1 } forgets after 0ns",
         "sessions._id_": "{ \"_id\": 1 }",

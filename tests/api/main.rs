@@ -18,6 +18,7 @@ mod matrix;
 mod metrics;
 mod movies;
 mod openapi;
+mod personal_tokens;
 mod plans;
 mod races;
 mod refresh;

@@ -8,7 +8,7 @@ use std::{
 use bson::doc;
 use futures::future::join_all;
 use movie_bag::{
-    accounts::{Cascade, Users, sessions::Sessions, store::admin_list::Admins},
+    accounts::{Cascade, Users, grants::Grants, store::admin_list::Admins},
     http::ids::UserId,
     movies::Movies,
 };
@@ -222,7 +222,7 @@ async fn a_deletion_that_cannot_go_on_is_a_backlog_until_a_sweep_has_done_it() {
     let cascade = Cascade::new(
         users.clone(),
         Admins::new(&app.database),
-        Sessions::new(&app.database),
+        Grants::new(&app.database),
         Arc::new(Movies::new(&app.database)),
     );
     let backlog = || {

@@ -9,20 +9,20 @@ use utoipa::{
     openapi::{RefOr, Schema},
 };
 
-use super::me;
+use super::{current_password::Proof, me};
 use crate::{
     accounts::{
         Belongings, CurrentUser, EmailAddress, EmailRule, UserView, Users,
         audit::{Audit, Event},
+        grants::Grants,
         letters,
         model::Account,
-        password::{ClaimedPassword, Hasher, NewPassword, NewPasswordRule, Requester},
-        sessions::Sessions,
+        password::{ClaimedPassword, Hasher, NewPassword, NewPasswordRule},
         store::{
             admin_list::Admins,
             credentials::{AccountChange, Credentials},
         },
-        throttle::{Action, Throttle},
+        throttle::Throttle,
     },
     http::{
         body::{self, MergePatchBody},
@@ -102,30 +102,21 @@ pub(in crate::accounts) async fn change_me(
     users: &State<Users>,
     admins: &State<Admins>,
     belongings: &State<Arc<dyn Belongings>>,
-    sessions: &State<Sessions>,
+    grants: &State<Grants>,
     hasher: &State<Hasher>,
     throttle: &State<Throttle>,
     mailer: &State<Mailer>,
     body: MergePatchBody<AccountPatch>,
 ) -> Result<Reply, Problem> {
     let AccountPatch { current_password, email, password } = body.0;
-    let old_email = EmailAddress::claimed(&user.account.email);
-    let who = Requester::new(audit.address, &old_email);
-    let attempt = throttle.admit(Action::Change, &old_email, &audit).await?;
-    let mut verified = match verify(&user, users, hasher, &current_password, &who).await {
-        Err(Problem::WrongPassword) => {
-            attempt.count().await?;
-            return Err(Problem::WrongPassword);
-        }
-        verified => verified?,
-    };
-    attempt.forgive().await;
+    let proof = Proof { user: &user, users, hasher, audit: &audit };
+    let mut verified = proof.admit(throttle, &current_password).await?;
     let asked = match &email {
         Some(email) => Some(throttle.admit_email(email, Some(user.id()), &audit).await?),
         None => None,
     };
     let password_hash = match password {
-        Some(password) => Some(hasher.hash(password, &who).await?),
+        Some(password) => Some(hasher.hash(password, &proof.requester()).await?),
         None => None,
     };
     let change = AccountChange { email, password_hash };
@@ -136,7 +127,7 @@ pub(in crate::accounts) async fn change_me(
             // A login has renewed the hash, or the password has changed: the second look tells.
             Ok(None) if tries < TRIES => {
                 tries += 1;
-                verified = verify(&user, users, hasher, &current_password, &who).await?;
+                verified = proof.verify(&current_password).await?;
             }
             Ok(None) => return Err(Problem::RevokedToken),
             Err(StoreError::Duplicate(indexes::EMAIL_UNIQUE)) => {
@@ -153,29 +144,10 @@ pub(in crate::accounts) async fn change_me(
         asked.forgive().await;
     }
     if change.password_hash.is_some() {
-        sessions.tidy_up(account.id, account.generation).await;
+        grants.tidy_up(account.id, account.generation).await;
     }
     announce(&audit, mailer, &verified, &account, change.password_hash.is_some());
     Reply::ok(&me::whole(&account, admins, belongings).await?)
-}
-
-/// What is stored now, if the password is right and the token of the request still good.
-async fn verify(
-    user: &CurrentUser,
-    users: &Users,
-    hasher: &Hasher,
-    password: &ClaimedPassword,
-    who: &Requester,
-) -> Result<Credentials, Problem> {
-    let credentials = users.credentials_of(user.id()).await?.ok_or(Problem::RevokedToken)?;
-    if credentials.generation != user.token.generation {
-        return Err(Problem::RevokedToken);
-    }
-    if hasher.verify(password, Some(&credentials.password_hash), who).await? {
-        Ok(credentials)
-    } else {
-        Err(Problem::WrongPassword)
-    }
 }
 
 /// Tells the audit log, and the old address.

@@ -6,6 +6,7 @@ use crate::{
     accounts::{
         CurrentUser, Users,
         audit::{Audit, Event},
+        grants::Grants,
         revocation::RevokedTokens,
         sessions::Sessions,
     },
@@ -56,10 +57,10 @@ pub(in crate::accounts) async fn logout_all(
     audit: Audit,
     _query: NoQuery,
     users: &State<Users>,
-    sessions: &State<Sessions>,
+    grants: &State<Grants>,
 ) -> Result<Reply, Problem> {
     users.revoke_generation(user.id(), user.token.generation).await?;
-    sessions.tidy_up(user.id(), user.token.generation + 1).await;
+    grants.tidy_up(user.id(), user.token.generation + 1).await;
     audit.record(Event::LogoutAll, user.id());
     Ok(Reply::no_content())
 }

@@ -12,9 +12,9 @@ use crate::{
     accounts::{
         EmailAddress, Users,
         audit::{Audit, Event},
+        grants::Grants,
         letters,
         password::{Hasher, NewPassword, NewPasswordRule, Requester, reset_token::ResetToken},
-        sessions::Sessions,
         throttle::{Action, Throttle},
     },
     http::{
@@ -149,7 +149,7 @@ pub(in crate::accounts) async fn reset(
     audit: Audit,
     _query: NoQuery,
     users: &State<Users>,
-    sessions: &State<Sessions>,
+    grants: &State<Grants>,
     hasher: &State<Hasher>,
     throttle: &State<Throttle>,
     mailer: &State<Mailer>,
@@ -167,7 +167,7 @@ pub(in crate::accounts) async fn reset(
     let hash = hasher.hash(password, &Requester::new(audit.address, &owner)).await?;
     let account = users.reset(&digest, &hash).await?.ok_or(Problem::InvalidResetToken)?;
     attempt.forgive().await;
-    sessions.tidy_up(account.id, account.generation).await;
+    grants.tidy_up(account.id, account.generation).await;
     audit.record(Event::PasswordReset, account.id);
     mailer.send(letters::password_changed(&EmailAddress::claimed(&account.email)));
     Ok(Reply::no_content())

@@ -7,10 +7,8 @@
 //! | what a session is called | [`naming`] |
 //! | what a refresh token is made of | [`refresh_token`]; how it is used up: [`rotation`] |
 //! | how sessions are stored, listed and ended | [`store`] |
-//! | how a last use is noted without a write for each request | [`last_use`] |
 
 pub mod begin;
-pub mod last_use;
 pub mod model;
 pub mod naming;
 pub mod refresh_token;

@@ -22,7 +22,7 @@ pub struct Session {
     pub generation: i64,
     pub name: String,
     pub created_at: DateTime,
-    /// Right to some minutes: see [`super::last_use`].
+    /// Right to some minutes: see [`crate::accounts::last_use`].
     pub last_used_at: DateTime,
     pub expires_at: DateTime,
 }

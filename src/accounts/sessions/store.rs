@@ -12,12 +12,11 @@ use mongodb::{Collection, Database};
 use prometheus::core::Collector;
 
 use super::{
-    last_use::LastUse,
     model::Session,
     refresh_token::{RefreshDigest, Seed},
 };
 use crate::{
-    accounts::Account,
+    accounts::{Account, last_use::LastUse},
     http::ids::{SessionId, UserId},
     mongo::{
         BATCH, COMMAND, StoreError,
@@ -38,7 +37,7 @@ pub(super) const SLACK: Duration = Duration::from_hours(24);
 pub struct Sessions {
     sessions: Collection<Document>,
     by_id: Batches<ById<Session>>,
-    last_use: LastUse,
+    last_use: LastUse<SessionId>,
 }
 
 impl HasId for Session {
@@ -119,7 +118,7 @@ impl Sessions {
 
     /// A request came with a token of this session.
     pub fn note_use(&self, session: &Session) {
-        self.last_use.note(session.id.0, Some(session.last_used_at));
+        self.last_use.note(session.id, Some(session.last_used_at));
     }
 
     /// Those that have not ended, last used first.
@@ -175,13 +174,13 @@ impl Sessions {
         within(COMMAND, self.sessions.delete_many(filter)).await.map(drop)
     }
 
-    /// Deletes the sessions of this user's earlier generations, which have ended. If that fails, nothing is lost: the
-    /// database forgets them when they would have expired.
-    pub async fn tidy_up(&self, user: UserId, generation: i64) {
+    /// Deletes the sessions of this user's generations before this one, which have ended.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn remove_earlier(&self, user: UserId, generation: i64) -> Result<(), StoreError> {
         let earlier = doc! { "user": user, "gen": { "$lt": generation } };
-        if let Err(error) = within(COMMAND, self.sessions.delete_many(earlier)).await {
-            tracing::warn!(%error, "sessions that have ended are not deleted yet");
-        }
+        within(COMMAND, self.sessions.delete_many(earlier)).await.map(drop)
     }
 
     /// Deletes every session of these users. Safe to do again.

@@ -37,6 +37,10 @@ impl Problem {
                 let description = self.kind().detail;
                 Some(format!(r#"{realm}, error="invalid_token", error_description="{description}""#))
             }
+            Self::InsufficientScope(scope) => {
+                let scope = scope.map(|scope| format!(r#", scope="{scope}""#)).unwrap_or_default();
+                Some(format!(r#"Bearer error="insufficient_scope"{scope}"#))
+            }
             _ => None,
         }
     }

@@ -87,6 +87,10 @@ codes! {
         detail: "Only an admin may do this.",
         meaning: "You are logged in, but the route is for users with the role admin.",
         remedy: "Ask an admin. The first one is made on the command line: movie-bag admin grant EMAIL.";
+    InsufficientScope = Forbidden "insufficient-scope", "Insufficient scope",
+        detail: "This personal access token does not have the scope that the route needs.",
+        meaning: "A personal access token does only what its scopes name. The header WWW-Authenticate names the scope that this route needs; where it names none, the route takes no personal access token at all.",
+        remedy: "Make a token with that scope, POST /api/users/me/tokens, or log in and send the token of the session.";
     NotOwner = Forbidden "not-owner", "Not the owner",
         detail: "Only the user who added this movie may change or delete it.",
         meaning: "The movie exists, and somebody else has added it. Nobody but that user may change or delete it, and admins are no exception.",
@@ -111,6 +115,10 @@ codes! {
         detail: "You have no session with this id.",
         meaning: "The session has ended, belongs to another user or never existed, or the id is malformed: ids have 24 digits, 0 to 9 and a to f.",
         remedy: "Take the id from the list of your sessions, GET /api/users/me/sessions.";
+    TokenNotFound = NotFound "token-not-found", "Token not found",
+        detail: "You have no personal access token with this id.",
+        meaning: "The token was deleted, has expired, belongs to another user or never existed, or the id is malformed: ids have 24 digits, 0 to 9 and a to f.",
+        remedy: "Take the id from the list of your tokens, GET /api/users/me/tokens.";
     MethodNotAllowed = MethodNotAllowed "method-not-allowed", "Method not allowed",
         detail: "This address does not take this method; the Allow header names those that it takes.",
         meaning: "The path is right, the method is not.",
@@ -131,6 +139,10 @@ codes! {
         detail: "This is the last admin: make another user admin first.",
         meaning: "There is always an admin once there was one, and after this there would be none.",
         remedy: "Make another user admin first: PATCH /api/admin/users/{id}, or movie-bag admin grant EMAIL.";
+    TooManyTokens = Conflict "too-many-tokens", "Too many tokens",
+        detail: "You have 50 personal access tokens, which is the most.",
+        meaning: "A user may have 50 personal access tokens that have not expired.",
+        remedy: "Delete one that you no longer use, DELETE /api/users/me/tokens/{id}.";
     PreconditionFailed = PreconditionFailed "precondition-failed", "Precondition failed",
         detail: "The movie has changed since the version that If-Match names.",
         meaning: "You asked to change the movie only if it is still the version that you have read. It is not, and nothing was changed.",

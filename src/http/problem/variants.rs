@@ -28,6 +28,8 @@ pub enum Problem {
     BadCredentials,
     /// 403: the route needs the role `admin`.
     AdminsOnly,
+    /// 403: a personal access token without the scope of the route, which is named if it has one.
+    InsufficientScope(Option<&'static str>),
     /// 403: the movie is another user's.
     NotOwner,
     /// 403: `current_password` is not the password.
@@ -40,6 +42,8 @@ pub enum Problem {
     UserNotFound,
     /// 404: the caller has no session with this id.
     SessionNotFound,
+    /// 404: the caller has no personal access token with this id.
+    TokenNotFound,
     /// 405: the route exists, with the methods named here.
     MethodNotAllowed(String),
     /// 408: the body came too slowly.
@@ -50,6 +54,8 @@ pub enum Problem {
     DuplicateMovie,
     /// 409: nobody would be admin any more.
     LastAdmin,
+    /// 409: the caller has as many personal access tokens as there may be.
+    TooManyTokens,
     /// 412: `If-Match` does not match.
     PreconditionFailed,
     /// 413: over the body limit.
@@ -88,17 +94,20 @@ impl Problem {
             Self::InvalidRefreshToken => Code::InvalidRefreshToken,
             Self::BadCredentials => Code::BadCredentials,
             Self::AdminsOnly => Code::AdminsOnly,
+            Self::InsufficientScope(_) => Code::InsufficientScope,
             Self::NotOwner => Code::NotOwner,
             Self::WrongPassword => Code::WrongPassword,
             Self::NotFound => Code::NotFound,
             Self::MovieNotFound => Code::MovieNotFound,
             Self::UserNotFound => Code::UserNotFound,
             Self::SessionNotFound => Code::SessionNotFound,
+            Self::TokenNotFound => Code::TokenNotFound,
             Self::MethodNotAllowed(_) => Code::MethodNotAllowed,
             Self::RequestTimeout => Code::RequestTimeout,
             Self::EmailTaken => Code::EmailTaken,
             Self::DuplicateMovie => Code::DuplicateMovie,
             Self::LastAdmin => Code::LastAdmin,
+            Self::TooManyTokens => Code::TooManyTokens,
             Self::PreconditionFailed => Code::PreconditionFailed,
             Self::PayloadTooLarge => Code::PayloadTooLarge,
             Self::UnsupportedMediaType => Code::UnsupportedMediaType,

@@ -85,6 +85,9 @@ impl Reply {
                     )
                 );
             }
+            "insufficient-scope" => {
+                assert!(challenge.unwrap().starts_with(r#"Bearer error="insufficient_scope""#));
+            }
             _ => assert_eq!(challenge, None),
         }
         assert_eq!(reply.header("Allow").is_some(), status == 405);
