@@ -42,6 +42,14 @@ pub struct ScopedUser<S> {
     scope: PhantomData<fn() -> S>,
 }
 
+/// A [`ScopedUser`] whose address is confirmed, where this service asks for that.
+#[derive(Debug, Clone)]
+pub struct ConfirmedUser<S>(ScopedUser<S>);
+
+/// Whether a [`ConfirmedUser`] must have confirmed the address (`accounts.require_verified_email`).
+#[derive(Debug, Clone, Copy)]
+pub struct VerifiedEmailRequired(pub bool);
+
 /// A [`CurrentUser`] who is admin now.
 #[derive(Debug)]
 pub struct Admin(pub UserId);
@@ -113,6 +121,13 @@ impl<S> ScopedUser<S> {
     #[must_use]
     pub fn id(&self) -> UserId {
         self.account.id
+    }
+}
+
+impl<S> ConfirmedUser<S> {
+    #[must_use]
+    pub fn id(&self) -> UserId {
+        self.0.id()
     }
 }
 
@@ -188,6 +203,22 @@ impl<'r, S: RouteScope> FromRequest<'r> for ScopedUser<S> {
             Err(problem) => return problem.forward(request),
         };
         Outcome::Success(Self { account, scope: PhantomData })
+    }
+}
+
+#[rocket::async_trait]
+impl<'r, S: RouteScope> FromRequest<'r> for ConfirmedUser<S> {
+    type Error = Problem;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
+        let user = rocket::outcome::try_outcome!(request.guard::<ScopedUser<S>>().await);
+        match state::<VerifiedEmailRequired>(request) {
+            Ok(VerifiedEmailRequired(true)) if !user.account.email_verified => {
+                Problem::EmailNotVerified.forward(request)
+            }
+            Ok(_) => Outcome::Success(Self(user)),
+            Err(problem) => problem.forward(request),
+        }
     }
 }
 

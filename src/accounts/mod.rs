@@ -15,7 +15,7 @@
 //! | how a last use is noted without a write for each request | [`last_use`] |
 //! | password rules and cost | [`password`] |
 //! | how often something may be attempted | [`throttle`]; what counts as one address: [`network`] |
-//! | a forgotten password | [`password::reset_token`], [`routes::reset`] |
+//! | a forgotten password | [`routes::reset`]; whose address is confirmed: [`routes::verify`]; the links: [`mail_token`] |
 //! | what is mailed | [`letters`] |
 //! | what is in the audit log | [`audit`] |
 //! | how accounts are stored, who is admin | [`store`] |
@@ -32,6 +32,7 @@ pub mod guard;
 pub mod hs256;
 pub mod last_use;
 pub mod letters;
+pub mod mail_token;
 pub mod model;
 pub mod network;
 pub mod password;
@@ -47,7 +48,7 @@ pub mod token;
 pub use belongings::Belongings;
 pub use deletion::Cascade;
 pub use email::{EmailAddress, EmailRule};
-pub use guard::{Admin, CurrentUser, ScopedUser};
+pub use guard::{Admin, ConfirmedUser, CurrentUser, ScopedUser};
 pub use model::{Account, Role, UserView};
 pub use personal_tokens::scope::{AccountRead, MoviesWrite};
 pub use stage::{Documented, Parts, stage};

@@ -8,6 +8,7 @@ use utoipa::OpenApi;
 use super::{
     Belongings, Cascade, Role, UserView, Users,
     grants::Grants,
+    guard::VerifiedEmailRequired,
     password::Hasher,
     personal_tokens::{PersonalTokenView, Scope},
     revocation::RevokedTokens,
@@ -25,6 +26,7 @@ use super::{
         sessions::{self as session_list, SessionList},
         sign_up::{self, Signup},
         tokens::{self, NewToken, PersonalTokenList},
+        verify::{self, Verify},
     },
     sessions::{
         SessionView,
@@ -46,6 +48,7 @@ use crate::{http::deadline::limited, telemetry::metrics};
         log_out::logout_all,
         reset::forgot,
         reset::reset,
+        verify::verify,
         me::me,
         change_me::change_me,
         me::delete_me,
@@ -54,6 +57,7 @@ use crate::{http::deadline::limited, telemetry::metrics};
         tokens::list,
         tokens::create,
         tokens::remove,
+        verify::request,
         counts::counts,
         user_list::list,
         user::get,
@@ -68,6 +72,7 @@ use crate::{http::deadline::limited, telemetry::metrics};
         RefreshedView,
         Forgot,
         Reset,
+        Verify,
         UserView,
         UserPage,
         Role,
@@ -95,13 +100,24 @@ pub struct Parts {
     pub throttle: Throttle,
     /// What is deleted with its owner.
     pub belongings: Arc<dyn Belongings>,
+    pub verified_email_required: VerifiedEmailRequired,
 }
 
 /// Mounts the routes; the parts are this feature's state.
 #[must_use]
 pub fn stage(parts: Parts) -> AdHoc {
-    AdHoc::on_ignite("accounts", |rocket| async move {
-        let Parts { users, admins, grants, sign_ins, revoked, hasher, throttle, belongings } = parts;
+    AdHoc::on_ignite("accounts", move |rocket| async move {
+        let Parts {
+            users,
+            admins,
+            grants,
+            sign_ins,
+            revoked,
+            hasher,
+            throttle,
+            belongings,
+            verified_email_required,
+        } = parts;
         let SignIns { sessions, tokens: access_tokens, refresh_tokens } = sign_ins.clone();
         let cascade = Cascade::new(users.clone(), admins.clone(), grants.clone(), Arc::clone(&belongings));
         for collectors in [
@@ -121,7 +137,8 @@ pub fn stage(parts: Parts) -> AdHoc {
             log_out::logout,
             log_out::logout_all,
             reset::forgot,
-            reset::reset
+            reset::reset,
+            verify::verify
         ];
         let own = routes![
             me::me,
@@ -131,7 +148,8 @@ pub fn stage(parts: Parts) -> AdHoc {
             session_list::end,
             tokens::list,
             tokens::create,
-            tokens::remove
+            tokens::remove,
+            verify::request
         ];
         let admin = routes![counts::counts, user_list::list, user::get, user::change_role, user::delete];
         rocket
@@ -139,6 +157,7 @@ pub fn stage(parts: Parts) -> AdHoc {
             .manage(admins)
             .manage(access_tokens)
             .manage(grants)
+            .manage(verified_email_required)
             .manage(sessions)
             .manage(refresh_tokens)
             .manage(sign_ins)

@@ -28,7 +28,8 @@ mod tests;
 
 pub use mail::{MailSettings, Smtp};
 pub use settings::{
-    CacheSettings, CorsSettings, EventsSettings, JwtSettings, LogFormat, LogLevel, LogSettings,
-    MetricsSettings, MongodbSettings, PasswordSettings, Settings, SettingsError, ThrottleSettings,
+    AccountsSettings, CacheSettings, CorsSettings, EventsSettings, JwtSettings, LogFormat, LogLevel,
+    LogSettings, MetricsSettings, MongodbSettings, PasswordSettings, Settings, SettingsError,
+    ThrottleSettings,
 };
 pub use sources::{defaults, figment};

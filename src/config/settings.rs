@@ -20,6 +20,7 @@ pub struct Settings {
     pub data_dir: PathBuf,
     pub jwt: JwtSettings,
     pub password: PasswordSettings,
+    pub accounts: AccountsSettings,
     pub mail: MailSettings,
     pub throttle: ThrottleSettings,
     pub cors: CorsSettings,
@@ -54,6 +55,13 @@ pub struct JwtSettings {
 #[serde(deny_unknown_fields)]
 pub struct PasswordSettings {
     pub bcrypt_cost: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountsSettings {
+    /// Only users with a confirmed address add and change movies.
+    pub require_verified_email: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]

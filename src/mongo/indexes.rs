@@ -134,6 +134,13 @@ pub(super) fn all() -> Vec<Index> {
             forgets: true,
             ..Index::of(REVOKED_TOKENS)
         },
+        // The link that confirms an address. Only of those who have one.
+        Index {
+            name: "verification_digest",
+            keys: doc! { "verification.digest": 1 },
+            only: Some(doc! { "verification.digest": { "$exists": true } }),
+            ..Index::of_users()
+        },
         // A user's sessions: the list, and what ends them all.
         Index { name: "user", keys: doc! { "user": 1 }, ..Index::of(SESSIONS) },
         Index {

@@ -117,10 +117,12 @@ fn write_problem(request: &Request<'_>, problem: &Problem) {
         | Problem::AdminsOnly
         | Problem::InsufficientScope(_)
         | Problem::NotOwner
+        | Problem::EmailNotVerified
         | Problem::WrongPassword
         | Problem::LastAdmin
         | Problem::EmailTaken
-        | Problem::InvalidResetToken => audit::refused(request, problem.code().kind().code),
+        | Problem::InvalidResetToken
+        | Problem::InvalidVerifyToken => audit::refused(request, problem.code().kind().code),
         _ => {}
     }
 }

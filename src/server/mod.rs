@@ -41,6 +41,7 @@ use crate::{
     accounts::{
         self, Users,
         grants::Grants,
+        guard::VerifiedEmailRequired,
         password::Hasher,
         revocation::RevokedTokens,
         sessions::{begin::SignIns, refresh_token::RefreshTokens},
@@ -90,6 +91,7 @@ pub fn rocket(
         users,
         admins: Admins::new(database),
         belongings: Arc::new(movies.clone()),
+        verified_email_required: VerifiedEmailRequired(settings.accounts.require_verified_email),
     };
     let listens: rocket::Config = figment.extract().unwrap_or_default();
     let listens = std::net::SocketAddr::from((listens.address, listens.port));

@@ -19,7 +19,8 @@ async fn a_new_user_reads_themselves() {
     assert_eq!(user["id"].as_str().unwrap().len(), 24);
     let created_at = user["created_at"].as_str().unwrap();
     assert!(created_at.len() == 24 && created_at.ends_with('Z'), "{created_at}");
-    assert_eq!(user.as_object().unwrap().len(), 5, "{user}");
+    assert_eq!((&user["email_verified"], &user["has_password"]), (&json!(false), &json!(true)));
+    assert_eq!(user.as_object().unwrap().len(), 7, "{user}");
 
     // The same account, whatever the case.
     let body = json!({ "email": "ANN.LEE@example.com", "password": PASSWORD });

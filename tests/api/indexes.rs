@@ -62,6 +62,7 @@ async fn the_indexes_are_those_of_the_table() {
         "users.marked": "{ \"deleted_at\": 1 } only { \"deleted_at\": { \"$exists\": true } }",
         "users.newest_first": "{ \"created_at\": -1, \"_id\": -1 } only { \"email\": { \"$exists\": true } }",
         "users.reset_digest": "{ \"resets.digest\": 1 } only { \"resets.digest\": { \"$exists\": true } }",
+        "users.verification_digest": "{ \"verification.digest\": 1 } only { \"verification.digest\": { \"$exists\": true } }",
     }
     "#);
 }

@@ -31,4 +31,5 @@ mod support;
 mod throttle;
 mod tokens;
 mod users;
+mod verification;
 mod web;

@@ -236,7 +236,7 @@ async fn swagger_ui_is_served_from_the_binary_alone() {
 }
 
 /// The codes of the contract.
-const CODES: [&str; 35] = [
+const CODES: [&str; 37] = [
     "bad-request",
     "invalid-json",
     "invalid-query",
@@ -249,6 +249,7 @@ const CODES: [&str; 35] = [
     "admins-only",
     "insufficient-scope",
     "not-owner",
+    "email-not-verified",
     "wrong-password",
     "not-found",
     "movie-not-found",
@@ -266,6 +267,7 @@ const CODES: [&str; 35] = [
     "unsupported-media-type",
     "validation-failed",
     "invalid-reset-token",
+    "invalid-verify-token",
     "too-many-requests",
     "internal-error",
     "no-events",

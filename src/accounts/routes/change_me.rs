@@ -16,8 +16,10 @@ use crate::{
         audit::{Audit, Event},
         grants::Grants,
         letters,
+        mail_token::MailToken,
         model::Account,
         password::{ClaimedPassword, Hasher, NewPassword, NewPasswordRule},
+        sessions::begin::no_random_numbers,
         store::{
             admin_list::Admins,
             credentials::{AccountChange, Credentials},
@@ -119,7 +121,8 @@ pub(in crate::accounts) async fn change_me(
         Some(password) => Some(hasher.hash(password, &proof.requester()).await?),
         None => None,
     };
-    let change = AccountChange { email, password_hash };
+    let link = MailToken::random().map_err(no_random_numbers)?;
+    let change = AccountChange { email: email.map(|email| (email, link.digest())), password_hash };
     let mut tries = 1;
     let account = loop {
         match users.change(&verified, &change).await {
@@ -146,12 +149,19 @@ pub(in crate::accounts) async fn change_me(
     if change.password_hash.is_some() {
         grants.tidy_up(account.id, account.generation).await;
     }
-    announce(&audit, mailer, &verified, &account, change.password_hash.is_some());
+    announce(&audit, mailer, &verified, &account, change.password_hash.is_some(), &link);
     Reply::ok(&me::whole(&account, admins, belongings).await?)
 }
 
-/// Tells the audit log, and the old address.
-fn announce(audit: &Audit, mailer: &Mailer, before: &Credentials, after: &Account, new_password: bool) {
+/// Tells the audit log and the old address, and mails the link that confirms a new one.
+fn announce(
+    audit: &Audit,
+    mailer: &Mailer,
+    before: &Credentials,
+    after: &Account,
+    new_password: bool,
+    link: &MailToken,
+) {
     let old_email = EmailAddress::claimed(&before.email);
     if new_password {
         audit.record(Event::PasswordChanged, after.id);
@@ -160,5 +170,7 @@ fn announce(audit: &Audit, mailer: &Mailer, before: &Credentials, after: &Accoun
     if before.email != after.email {
         audit.record(Event::EmailChanged, after.id);
         mailer.send(letters::email_changed(&old_email));
+        let new_email = EmailAddress::claimed(&after.email);
+        mailer.send(letters::verify(&new_email, mailer.link_base(), link));
     }
 }

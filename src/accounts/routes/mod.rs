@@ -12,3 +12,4 @@ pub mod reset;
 pub mod sessions;
 pub mod sign_up;
 pub mod tokens;
+pub mod verify;

@@ -14,7 +14,8 @@ use crate::{
         audit::{Audit, Event},
         grants::Grants,
         letters,
-        password::{Hasher, NewPassword, NewPasswordRule, Requester, reset_token::ResetToken},
+        mail_token::MailToken,
+        password::{Hasher, NewPassword, NewPasswordRule, Requester},
         throttle::{Action, Throttle},
     },
     http::{
@@ -54,7 +55,7 @@ impl ToSchema for Forgot {}
 
 /// A new password, with the token of a link.
 pub struct Reset {
-    token: ResetToken,
+    token: MailToken,
     password: NewPassword,
 }
 
@@ -62,7 +63,7 @@ impl FromFields for Reset {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         let token = fields.required("reset_token", &AnyString);
         let password = fields.required("password", &NewPasswordRule);
-        Some(Self { token: ResetToken::claimed(token?), password: password? })
+        Some(Self { token: MailToken::claimed(token?), password: password? })
     }
 }
 
@@ -128,7 +129,7 @@ async fn send_link(
     audit: &Audit,
     email: EmailAddress,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let token = ResetToken::random()?;
+    let token = MailToken::random()?;
     if let Some(user) = users.add_reset(&email, &token.digest()).await? {
         audit.record(Event::ResetRequested, user);
         mailer.send(letters::reset(&email, mailer.link_base(), &token));

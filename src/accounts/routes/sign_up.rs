@@ -11,7 +11,10 @@ use crate::{
     accounts::{
         EmailAddress, EmailRule, Role, UserView, Users,
         audit::{Audit, Event},
+        letters,
+        mail_token::MailToken,
         password::{Hasher, NewPassword, NewPasswordRule, Requester},
+        sessions::begin::no_random_numbers,
         throttle::{Action, Throttle},
     },
     http::{
@@ -25,6 +28,7 @@ use crate::{
         query::NoQuery,
         reply::Reply,
     },
+    mail::Mailer,
     mongo::{StoreError, indexes},
 };
 
@@ -60,7 +64,7 @@ answers! {
         .problems(&[Code::EmailTaken]);
 }
 
-/// Makes an account. Its 409 tells that an email is taken; no other route does.
+/// Makes an account, and mails the link that confirms its address. Its 409 tells that an email is taken; no other route does.
 #[utoipa::path(
     context_path = "/api/auth",
     tag = "auth",
@@ -75,14 +79,16 @@ pub(in crate::accounts) async fn signup(
     users: &State<Users>,
     hasher: &State<Hasher>,
     throttle: &State<Throttle>,
+    mailer: &State<Mailer>,
     body: JsonBody<Signup>,
 ) -> Result<Reply, Problem> {
     let Signup { email, password } = body.0;
     let attempt = throttle.admit(Action::Signup, &email, &audit).await?;
     let asked = throttle.admit_email(&email, None, &audit).await?;
     let hash = hasher.hash(password, &Requester::new(audit.address, &email)).await?;
+    let link = MailToken::random().map_err(no_random_numbers)?;
     // Never looked up first: the unique index decides, also between two at once.
-    let account = match users.insert(email, &hash).await {
+    let account = match users.insert(email.clone(), &hash, &link.digest()).await {
         Ok(account) => account,
         Err(StoreError::Duplicate(indexes::EMAIL_UNIQUE)) => {
             asked.count().await?;
@@ -92,6 +98,7 @@ pub(in crate::accounts) async fn signup(
         Err(error) => return Err(error.into()),
     };
     audit.record(Event::Signup, account.id);
+    mailer.send(letters::verify(&email, mailer.link_base(), &link));
     asked.forgive().await;
     attempt.forgive().await;
     let view = UserView::new(&account, Role::User).with_movie_count(0);

@@ -10,11 +10,7 @@ use serde::Deserialize;
 
 use super::users::{Users, account_fields, alive};
 use crate::{
-    accounts::{
-        email::EmailAddress,
-        model::Account,
-        password::{PasswordHash, reset_token::ResetDigest},
-    },
+    accounts::{email::EmailAddress, mail_token::MailDigest, model::Account, password::PasswordHash},
     http::ids::UserId,
     mongo::{BATCH, COMMAND, StoreError, within},
 };
@@ -47,7 +43,8 @@ struct Hashed {
 /// What somebody changes of their account.
 #[derive(Debug)]
 pub struct AccountChange {
-    pub email: Option<EmailAddress>,
+    /// With the link that confirms it, if it is a new one.
+    pub email: Option<(EmailAddress, MailDigest)>,
     pub password_hash: Option<PasswordHash>,
 }
 
@@ -60,6 +57,25 @@ fn unchanged(verified: &Credentials) -> Document {
     filter
 }
 
+/// What a new password changes, in an update by stages: there a text that begins with `$` would be the name of a field.
+fn new_password(hash: &PasswordHash) -> Document {
+    doc! { "password_hash": { "$literal": hash.as_stored() }, "gen": { "$add": ["$gen", 1_i64] } }
+}
+
+/// What a new email changes: it is not confirmed, and its own link replaces the old one. The same email once more
+/// changes nothing.
+fn new_email(email: &EmailAddress, link: &MailDigest) -> Document {
+    let new = doc! { "$literal": email.as_str() };
+    let is_same = doc! { "$eq": ["$email", new.clone()] };
+    let verification = doc! { "digest": link.as_stored(), "email": new.clone(), "issued_at": "$$NOW" };
+    let same = doc! { "$ifNull": ["$verification", "$$REMOVE"] };
+    doc! {
+        "email": new,
+        "email_verified": { "$and": [is_same.clone(), { "$ifNull": ["$email_verified", false] }] },
+        "verification": { "$cond": [is_same, same, verification] },
+    }
+}
+
 /// Whether a reset token is not too old, by the database's clock.
 fn is_young(reset: &str) -> Document {
     let lifetime = i64::try_from(RESET_LIFETIME.as_millis()).unwrap_or(i64::MAX);
@@ -67,7 +83,7 @@ fn is_young(reset: &str) -> Document {
 }
 
 /// An account with this reset token.
-fn with_reset(token: &ResetDigest) -> Document {
+fn with_reset(token: &MailDigest) -> Document {
     let good = doc! { "$and": [{ "$eq": ["$$reset.digest", token.as_stored()] }, is_young("$$reset")] };
     doc! {
         // For the index.
@@ -91,7 +107,9 @@ impl Users {
         self.credentials(alive(id)).await
     }
 
-    async fn credentials(&self, filter: Document) -> Result<Option<Credentials>, StoreError> {
+    async fn credentials(&self, mut filter: Document) -> Result<Option<Credentials>, StoreError> {
+        // Without a password nobody can prove anything here.
+        filter.insert("password_hash", doc! { "$exists": true });
         let stored = self.collection().clone_with_type::<Credentials>();
         let fields = doc! { "email": 1, "password_hash": 1, "gen": 1 };
         within(COMMAND, stored.find_one(filter).projection(fields)).await
@@ -132,19 +150,21 @@ impl Users {
         change: &AccountChange,
     ) -> Result<Option<Account>, StoreError> {
         let mut set = Document::new();
-        if let Some(email) = &change.email {
-            set.insert("email", email.as_str());
+        if let Some((email, link)) = &change.email {
+            set.extend(new_email(email, link));
         }
-        let mut raised = 0_i64;
         if let Some(hash) = &change.password_hash {
-            set.insert("password_hash", hash.as_stored());
-            raised = 1;
+            set.extend(new_password(hash));
         }
-        let update = doc! { "$set": set, "$inc": { "gen": raised }, "$unset": { "resets": "" } };
+        let update = vec![doc! { "$set": set }, doc! { "$unset": "resets" }];
         self.change_one(unchanged(verified), update).await
     }
 
-    async fn change_one(&self, filter: Document, update: Document) -> Result<Option<Account>, StoreError> {
+    async fn change_one(
+        &self,
+        filter: Document,
+        update: Vec<Document>,
+    ) -> Result<Option<Account>, StoreError> {
         let accounts = self.collection().clone_with_type::<Account>();
         let changing = accounts
             .find_one_and_update(filter, update)
@@ -173,7 +193,7 @@ impl Users {
     pub async fn add_reset(
         &self,
         email: &EmailAddress,
-        token: &ResetDigest,
+        token: &MailDigest,
     ) -> Result<Option<UserId>, StoreError> {
         let all = doc! { "$ifNull": ["$resets", []] };
         let good = doc! { "$filter": { "input": all, "as": "reset", "cond": is_young("$$reset") } };
@@ -193,27 +213,26 @@ impl Users {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn owner_of_reset(&self, token: &ResetDigest) -> Result<Option<EmailAddress>, StoreError> {
+    pub async fn owner_of_reset(&self, token: &MailDigest) -> Result<Option<EmailAddress>, StoreError> {
         let find = self.collection().find_one(with_reset(token)).projection(doc! { "_id": 0, "email": 1 });
         let found = within(COMMAND, find).await?;
         Ok(found.and_then(|user| user.get_str("email").ok().map(EmailAddress::claimed)))
     }
 
     /// Uses a reset token: the new password is set, every token is revoked, and every reset token is
-    /// gone, this one first of all. `None` if it is not good (any more).
+    /// gone, this one first of all. Whoever has it reads the mail of the address: that is confirmed, too. `None` if it
+    /// is not good (any more).
     ///
     /// # Errors
     /// When the database fails.
     pub async fn reset(
         &self,
-        token: &ResetDigest,
+        token: &MailDigest,
         hash: &PasswordHash,
     ) -> Result<Option<Account>, StoreError> {
-        let update = doc! {
-            "$set": { "password_hash": hash.as_stored() },
-            "$inc": { "gen": 1_i64 },
-            "$unset": { "resets": "" },
-        };
+        let mut set = new_password(hash);
+        set.insert("email_verified", true);
+        let update = vec![doc! { "$set": set }, doc! { "$unset": ["resets", "verification"] }];
         self.change_one(with_reset(token), update).await
     }
 

@@ -3,5 +3,6 @@
 pub mod admin_list;
 pub mod credentials;
 pub mod users;
+pub mod verification;
 
 pub use users::Users;

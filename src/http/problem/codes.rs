@@ -95,6 +95,10 @@ codes! {
         detail: "Only the user who added this movie may change or delete it.",
         meaning: "The movie exists, and somebody else has added it. Nobody but that user may change or delete it, and admins are no exception.",
         remedy: "Log in as the user who added it. GET /api/users/me/movies lists the movies that are yours.";
+    EmailNotVerified = Forbidden "email-not-verified", "Email not verified",
+        detail: "Confirm your email address first, with the link that was mailed to it.",
+        meaning: "This service lets only users with a confirmed email address add and change movies.",
+        remedy: "Open the link in the mail. POST /api/users/me/verification mails another one.";
     WrongPassword = Forbidden "wrong-password", "Wrong password",
         detail: "The current password is another one.",
         meaning: "Changing the email or the password asks for the current password once more, and current_password is not it.",
@@ -163,6 +167,10 @@ codes! {
         detail: "The reset link has been used, is too old, or is not one of ours. Ask for a new one.",
         meaning: "A reset link works once and for one hour. A change of the email or the password spoils it as well.",
         remedy: "Ask for a new one with POST /api/auth/forgot, and use the latest mail.";
+    InvalidVerifyToken = UnprocessableEntity "invalid-verify-token", "Invalid verify token",
+        detail: "The link has been used, is too old, or is not one of ours. Ask for a new one.",
+        meaning: "A link that confirms an address works once and for three days, and only while the account has that address. A newer link replaces it.",
+        remedy: "Ask for a new one with POST /api/users/me/verification, and use the latest mail.";
     TooManyRequests = TooManyRequests "too-many-requests", "Too many requests",
         detail: "Too many attempts. Wait before you try again.",
         meaning: "Passwords, sign-ups and resets may be attempted only so often, so that nobody can guess. There were too many attempts for this account or from your address. Adding and changing movies may be limited as well, for each account.",

@@ -32,6 +32,8 @@ pub enum Problem {
     InsufficientScope(Option<&'static str>),
     /// 403: the movie is another user's.
     NotOwner,
+    /// 403: only users with a confirmed address may do this here.
+    EmailNotVerified,
     /// 403: `current_password` is not the password.
     WrongPassword,
     /// 404: no such route.
@@ -66,6 +68,8 @@ pub enum Problem {
     ValidationFailed(Vec<FieldError>),
     /// 422: a reset token that is unknown, used or too old.
     InvalidResetToken,
+    /// 422: the token of a link that confirms an address: unknown, used or too old.
+    InvalidVerifyToken,
     /// 429: too many attempts; the next one may be made after this time.
     TooManyRequests(Duration),
     /// 500: a defect; the client learns nothing of it.
@@ -96,6 +100,7 @@ impl Problem {
             Self::AdminsOnly => Code::AdminsOnly,
             Self::InsufficientScope(_) => Code::InsufficientScope,
             Self::NotOwner => Code::NotOwner,
+            Self::EmailNotVerified => Code::EmailNotVerified,
             Self::WrongPassword => Code::WrongPassword,
             Self::NotFound => Code::NotFound,
             Self::MovieNotFound => Code::MovieNotFound,
@@ -113,6 +118,7 @@ impl Problem {
             Self::UnsupportedMediaType => Code::UnsupportedMediaType,
             Self::ValidationFailed(_) => Code::ValidationFailed,
             Self::InvalidResetToken => Code::InvalidResetToken,
+            Self::InvalidVerifyToken => Code::InvalidVerifyToken,
             Self::TooManyRequests(_) => Code::TooManyRequests,
             Self::Internal(_) => Code::Internal,
             Self::NoEvents => Code::NoEvents,
