@@ -21,9 +21,12 @@ use super::{
     store::admin_list::Admins,
     token::{Tokens, VerifiedToken},
 };
-use crate::http::{
-    ids::{SessionId, UserId},
-    problem::{Code, Problem},
+use crate::{
+    config::AccountsSettings,
+    http::{
+        ids::{SessionId, UserId},
+        problem::{Code, Problem},
+    },
 };
 
 /// The user whose valid session token came with the request, as the database has it now. A personal access token is
@@ -45,10 +48,6 @@ pub struct ScopedUser<S> {
 /// A [`ScopedUser`] whose address is confirmed, where this service asks for that.
 #[derive(Debug, Clone)]
 pub struct ConfirmedUser<S>(ScopedUser<S>);
-
-/// Whether a [`ConfirmedUser`] must have confirmed the address (`accounts.require_verified_email`).
-#[derive(Debug, Clone, Copy)]
-pub struct VerifiedEmailRequired(pub bool);
 
 /// A [`CurrentUser`] who is admin now.
 #[derive(Debug)]
@@ -212,8 +211,8 @@ impl<'r, S: RouteScope> FromRequest<'r> for ConfirmedUser<S> {
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
         let user = rocket::outcome::try_outcome!(request.guard::<ScopedUser<S>>().await);
-        match state::<VerifiedEmailRequired>(request) {
-            Ok(VerifiedEmailRequired(true)) if !user.account.email_verified => {
+        match state::<AccountsSettings>(request) {
+            Ok(settings) if settings.require_verified_email && !user.account.email_verified => {
                 Problem::EmailNotVerified.forward(request)
             }
             Ok(_) => Outcome::Success(Self(user)),

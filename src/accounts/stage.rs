@@ -8,7 +8,6 @@ use utoipa::OpenApi;
 use super::{
     Belongings, Cascade, Role, UserView, Users,
     grants::Grants,
-    guard::VerifiedEmailRequired,
     password::Hasher,
     personal_tokens::{PersonalTokenView, Scope},
     revocation::RevokedTokens,
@@ -35,7 +34,7 @@ use super::{
     store::admin_list::Admins,
     throttle::Throttle,
 };
-use crate::{http::deadline::limited, telemetry::metrics};
+use crate::{config::AccountsSettings, http::deadline::limited, telemetry::metrics};
 
 /// The routes of this feature; a new one is added here and in [`stage`].
 #[derive(OpenApi)]
@@ -100,24 +99,15 @@ pub struct Parts {
     pub throttle: Throttle,
     /// What is deleted with its owner.
     pub belongings: Arc<dyn Belongings>,
-    pub verified_email_required: VerifiedEmailRequired,
+    pub settings: AccountsSettings,
 }
 
 /// Mounts the routes; the parts are this feature's state.
 #[must_use]
 pub fn stage(parts: Parts) -> AdHoc {
     AdHoc::on_ignite("accounts", move |rocket| async move {
-        let Parts {
-            users,
-            admins,
-            grants,
-            sign_ins,
-            revoked,
-            hasher,
-            throttle,
-            belongings,
-            verified_email_required,
-        } = parts;
+        let Parts { users, admins, grants, sign_ins, revoked, hasher, throttle, belongings, settings } =
+            parts;
         let SignIns { sessions, tokens: access_tokens, refresh_tokens } = sign_ins.clone();
         let cascade = Cascade::new(users.clone(), admins.clone(), grants.clone(), Arc::clone(&belongings));
         for collectors in [
@@ -157,7 +147,7 @@ pub fn stage(parts: Parts) -> AdHoc {
             .manage(admins)
             .manage(access_tokens)
             .manage(grants)
-            .manage(verified_email_required)
+            .manage(settings)
             .manage(sessions)
             .manage(refresh_tokens)
             .manage(sign_ins)

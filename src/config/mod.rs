@@ -29,7 +29,7 @@ mod tests;
 pub use mail::{MailSettings, Smtp};
 pub use settings::{
     AccountsSettings, CacheSettings, CorsSettings, EventsSettings, JwtSettings, LogFormat, LogLevel,
-    LogSettings, MetricsSettings, MongodbSettings, PasswordSettings, Settings, SettingsError,
+    LogSettings, MetricsSettings, MongodbSettings, PasswordSettings, Settings, SettingsError, Signup,
     ThrottleSettings,
 };
 pub use sources::{defaults, figment};

@@ -57,9 +57,20 @@ pub struct PasswordSettings {
     pub bcrypt_cost: u32,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+/// Who may make an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Signup {
+    /// Anyone.
+    Open,
+    /// Nobody, but on the command line.
+    Closed,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccountsSettings {
+    pub signup: Signup,
     /// Only users with a confirmed address add and change movies.
     pub require_verified_email: bool,
 }

@@ -41,7 +41,6 @@ use crate::{
     accounts::{
         self, Users,
         grants::Grants,
-        guard::VerifiedEmailRequired,
         password::Hasher,
         revocation::RevokedTokens,
         sessions::{begin::SignIns, refresh_token::RefreshTokens},
@@ -63,6 +62,21 @@ pub enum SetupError {
     Threads(#[from] std::io::Error),
     #[error(transparent)]
     Setting(#[from] SettingsError),
+}
+
+/// Where the server listens, as a link has it.
+fn own_address(figment: &Figment) -> String {
+    let listens: rocket::Config = figment.extract().unwrap_or_default();
+    format!("http://{}", std::net::SocketAddr::from((listens.address, listens.port)))
+}
+
+/// The address under which people see the service: links begin with it.
+///
+/// # Errors
+/// When the settings of the mail cannot be used.
+pub fn link_base(figment: &Figment, settings: &Settings) -> Result<String, SettingsError> {
+    let smtp = settings.mail.smtp()?;
+    Ok(smtp.map_or_else(|| own_address(figment), |smtp| smtp.link_base.to_string()))
 }
 
 /// The whole service, as a list of stages.
@@ -91,13 +105,11 @@ pub fn rocket(
         users,
         admins: Admins::new(database),
         belongings: Arc::new(movies.clone()),
-        verified_email_required: VerifiedEmailRequired(settings.accounts.require_verified_email),
+        settings: settings.accounts,
     };
-    let listens: rocket::Config = figment.extract().unwrap_or_default();
-    let listens = std::net::SocketAddr::from((listens.address, listens.port));
     // Where the embedded database is, there is one person, who reads the log.
     let alone = settings.mongodb.uri.is_none();
-    let mailer = Mailer::new(&settings.mail, alone, &format!("http://{listens}"))?;
+    let mailer = Mailer::new(&settings.mail, alone, &own_address(figment))?;
     let requests = RequestMetrics::new();
     Ok(rocket::custom(figment)
         // First: all that count hand their counters to it.

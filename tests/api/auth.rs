@@ -41,6 +41,18 @@ async fn an_email_is_taken_once_whatever_its_case() {
 }
 
 #[tokio::test]
+async fn nobody_signs_up_where_that_is_closed() {
+    let app = TestApp::set(|settings| settings.accounts.signup = config::Signup::Closed).await;
+    for body in [json!({ "email": "ann@example.com", "password": PASSWORD }), json!({}), json!(1)] {
+        app.anyone().post("/api/auth/signup", &body).await.assert_problem(403, "signup-closed");
+    }
+    let text = app.anyone().with_bytes("POST", "/api/auth/signup", Some("text/plain"), b"{".to_vec()).await;
+    text.assert_problem(403, "signup-closed");
+    app.anyone().get("/api/auth/signup").await.assert_problem(405, "method-not-allowed");
+    assert_eq!(app.count("users", bson::doc! {}).await, 0);
+}
+
+#[tokio::test]
 async fn signup_names_every_broken_field() {
     let app = TestApp::start().await;
     let long = "y".repeat(73);

@@ -236,7 +236,7 @@ async fn swagger_ui_is_served_from_the_binary_alone() {
 }
 
 /// The codes of the contract.
-const CODES: [&str; 37] = [
+const CODES: [&str; 38] = [
     "bad-request",
     "invalid-json",
     "invalid-query",
@@ -249,6 +249,7 @@ const CODES: [&str; 37] = [
     "admins-only",
     "insufficient-scope",
     "not-owner",
+    "signup-closed",
     "email-not-verified",
     "wrong-password",
     "not-found",

@@ -22,3 +22,4 @@ mod stop;
 #[path = "../support/process.rs"]
 mod support;
 mod upgrade;
+mod user;

@@ -1,6 +1,9 @@
 //! Signing up.
 
-use rocket::{State, post};
+use rocket::{
+    Request, State, post,
+    request::{FromRequest, Outcome},
+};
 use serde_json::json;
 use utoipa::{
     PartialSchema, ToSchema,
@@ -17,6 +20,7 @@ use crate::{
         sessions::begin::no_random_numbers,
         throttle::{Action, Throttle},
     },
+    config::{self, AccountsSettings},
     http::{
         body::{self, JsonBody},
         fields::{
@@ -55,13 +59,29 @@ impl PartialSchema for Signup {
 
 impl ToSchema for Signup {}
 
+/// The request guard of the sign-up: where it is closed, nothing else is looked at.
+pub(in crate::accounts) struct SignupOpen;
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for SignupOpen {
+    type Error = Problem;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
+        match request.guard::<&State<AccountsSettings>>().await {
+            Outcome::Success(settings) if settings.signup == config::Signup::Open => Outcome::Success(Self),
+            Outcome::Success(_) => Problem::SignupClosed.forward(request),
+            _ => Problem::Internal("BUG: the settings are not managed".into()).forward(request),
+        }
+    }
+}
+
 answers! {
     SignedUp => Answers::with_database()
         .problems(body::REFUSALS)
         .problems(Throttle::REFUSALS)
         .json::<UserView>(201, "The new user.", &[LOCATION])
         .problems(Hasher::REFUSALS)
-        .problems(&[Code::EmailTaken]);
+        .problems(&[Code::SignupClosed, Code::EmailTaken]);
 }
 
 /// Makes an account, and mails the link that confirms its address. Its 409 tells that an email is taken; no other route does.
@@ -74,6 +94,7 @@ answers! {
 )]
 #[post("/signup", data = "<body>")]
 pub(in crate::accounts) async fn signup(
+    _open: SignupOpen,
     audit: Audit,
     _query: NoQuery,
     users: &State<Users>,

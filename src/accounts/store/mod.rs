@@ -2,6 +2,7 @@
 
 pub mod admin_list;
 pub mod credentials;
+pub mod resets;
 pub mod users;
 pub mod verification;
 

@@ -120,6 +120,23 @@ impl Users {
         Ok(account)
     }
 
+    /// An account with a confirmed address and without a password: whoever runs the server vouches for it.
+    ///
+    /// # Errors
+    /// [`StoreError::Duplicate`] if the email is taken.
+    pub async fn insert_confirmed(&self, email: &EmailAddress) -> Result<UserId, StoreError> {
+        let id = UserId::new();
+        let document = doc! {
+            "_id": id,
+            "email": email.as_str(),
+            "gen": 0_i64,
+            "created_at": DateTime::now(),
+            "email_verified": true,
+        };
+        inserting(COMMAND, indexes::EMAIL_UNIQUE, self.users.insert_one(document)).await?;
+        Ok(id)
+    }
+
     /// # Errors
     /// Only when the database fails: not there is `None`.
     pub async fn find(&self, id: UserId) -> Result<Option<Arc<Account>>, StoreError> {

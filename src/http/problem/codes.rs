@@ -95,6 +95,10 @@ codes! {
         detail: "Only the user who added this movie may change or delete it.",
         meaning: "The movie exists, and somebody else has added it. Nobody but that user may change or delete it, and admins are no exception.",
         remedy: "Log in as the user who added it. GET /api/users/me/movies lists the movies that are yours.";
+    SignupClosed = Forbidden "signup-closed", "Sign-up closed",
+        detail: "Accounts are made by the operator of this service.",
+        meaning: "This service lets nobody sign up.",
+        remedy: "Ask its operator for an account. The operator makes one on the command line: movie-bag user add EMAIL.";
     EmailNotVerified = Forbidden "email-not-verified", "Email not verified",
         detail: "Confirm your email address first, with the link that was mailed to it.",
         meaning: "This service lets only users with a confirmed email address add and change movies.",

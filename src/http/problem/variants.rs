@@ -32,6 +32,8 @@ pub enum Problem {
     InsufficientScope(Option<&'static str>),
     /// 403: the movie is another user's.
     NotOwner,
+    /// 403: accounts are made on the command line only.
+    SignupClosed,
     /// 403: only users with a confirmed address may do this here.
     EmailNotVerified,
     /// 403: `current_password` is not the password.
@@ -100,6 +102,7 @@ impl Problem {
             Self::AdminsOnly => Code::AdminsOnly,
             Self::InsufficientScope(_) => Code::InsufficientScope,
             Self::NotOwner => Code::NotOwner,
+            Self::SignupClosed => Code::SignupClosed,
             Self::EmailNotVerified => Code::EmailNotVerified,
             Self::WrongPassword => Code::WrongPassword,
             Self::NotFound => Code::NotFound,
