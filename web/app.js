@@ -13,6 +13,7 @@ import { finder } from "./finder.js";
 import { listen } from "./live.js";
 import { moviePage } from "./movie.js";
 import { account, forgot, logIn, reset, signUp } from "./account.js";
+import { verify } from "./devices.js";
 
 /**
  * @typedef {{ path: string, query: URLSearchParams, id: string, from: string | null, saved: any }} Address
@@ -33,6 +34,7 @@ const VIEWS = [
   [/^\/signup$/, signUp],
   [/^\/forgot$/, forgot],
   [/^\/reset$/, reset],
+  [/^\/verify$/, verify],
   [/^\/account$/, account, true],
 ];
 
