@@ -35,7 +35,7 @@ pub(super) const SLACK: Duration = Duration::from_hours(24);
 /// The sessions. Clones share what they ask of the database.
 #[derive(Clone)]
 pub struct Sessions {
-    sessions: Collection<Document>,
+    documents: Collection<Document>,
     by_id: Batches<ById<Session>>,
     last_use: LastUse<SessionId>,
 }
@@ -67,10 +67,10 @@ fn forgotten_at(expires_at: DateTime) -> DateTime {
 impl Sessions {
     #[must_use]
     pub fn new(database: &Database) -> Self {
-        let sessions = database.collection(indexes::SESSIONS);
-        let by_id = ById::new(sessions.clone_with_type(), Document::new(), fields());
-        let last_use = LastUse::of(sessions.clone());
-        Self { sessions, by_id: Batches::new(by_id), last_use }
+        let documents = database.collection(indexes::SESSIONS);
+        let by_id = ById::new(documents.clone_with_type(), Document::new(), fields());
+        let last_use = LastUse::of(documents.clone());
+        Self { documents, by_id: Batches::new(by_id), last_use }
     }
 
     #[must_use]
@@ -79,7 +79,7 @@ impl Sessions {
     }
 
     pub(super) fn collection(&self) -> &Collection<Document> {
-        &self.sessions
+        &self.documents
     }
 
     /// A new session; with `refresh` it can be refreshed by the token of this seed and digest.
@@ -105,7 +105,7 @@ impl Sessions {
             document.insert("refresh", doc! { "seed": seed.as_stored(), "digest": digest.as_stored() });
             document.insert("refreshable", true);
         }
-        inserting(COMMAND, indexes::ID, self.sessions.insert_one(document)).await.map(drop)
+        inserting(COMMAND, indexes::ID, self.documents.insert_one(document)).await.map(drop)
     }
 
     /// Whatever its user and generation: the guard compares these.
@@ -126,7 +126,7 @@ impl Sessions {
     /// # Errors
     /// When the database fails.
     pub async fn list(&self, account: &Account) -> Result<Vec<Session>, StoreError> {
-        let sessions = self.sessions.clone_with_type::<Session>();
+        let sessions = self.documents.clone_with_type::<Session>();
         let find = sessions
             .find(alive(account))
             .projection(fields())
@@ -143,7 +143,7 @@ impl Sessions {
     pub async fn end(&self, account: &Account, id: SessionId) -> Result<bool, StoreError> {
         let mut filter = alive(account);
         filter.insert("_id", id);
-        Ok(within(COMMAND, self.sessions.delete_one(filter)).await?.deleted_count == 1)
+        Ok(within(COMMAND, self.documents.delete_one(filter)).await?.deleted_count == 1)
     }
 
     /// Ends what is beyond [`MOST`] of this account, but not this session: those unused for longest, and those that
@@ -159,7 +159,7 @@ impl Sessions {
             "expires_at": { "$gt": DateTime::now() },
         };
         let find = self
-            .sessions
+            .documents
             .find(others)
             .projection(doc! { "_id": 1 })
             .sort(doc! { "refreshable": -1, "last_used_at": -1, "_id": -1 })
@@ -171,7 +171,7 @@ impl Sessions {
             return Ok(());
         }
         let filter = doc! { "_id": { "$in": ids }, "user": newest.user };
-        within(COMMAND, self.sessions.delete_many(filter)).await.map(drop)
+        within(COMMAND, self.documents.delete_many(filter)).await.map(drop)
     }
 
     /// Deletes the sessions of this user's generations before this one, which have ended.
@@ -180,7 +180,7 @@ impl Sessions {
     /// When the database fails.
     pub async fn remove_earlier(&self, user: UserId, generation: i64) -> Result<(), StoreError> {
         let earlier = doc! { "user": user, "gen": { "$lt": generation } };
-        within(COMMAND, self.sessions.delete_many(earlier)).await.map(drop)
+        within(COMMAND, self.documents.delete_many(earlier)).await.map(drop)
     }
 
     /// Deletes every session of these users. Safe to do again.
@@ -188,6 +188,6 @@ impl Sessions {
     /// # Errors
     /// When the database fails.
     pub async fn remove_all_of(&self, users: &[UserId]) -> Result<(), StoreError> {
-        within(BATCH, self.sessions.delete_many(doc! { "user": { "$in": users } })).await.map(drop)
+        within(BATCH, self.documents.delete_many(doc! { "user": { "$in": users } })).await.map(drop)
     }
 }
