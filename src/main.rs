@@ -10,11 +10,12 @@ use movie_bag::{
         admin::RoleCommand,
         export, import,
         serve::{self, ServeError},
+        user::{self, UserCommand},
     },
     config::{self, LogFormat, LogLevel, Settings},
     mongo::{ConnectError, Connection},
     mongod::supervisor,
-    server::openapi,
+    server::{self, openapi},
     telemetry::log::{self, Log},
 };
 
@@ -52,6 +53,11 @@ enum Command {
     Admin {
         #[command(subcommand)]
         command: RoleCommand,
+    },
+    /// Make, reset, delete and list accounts.
+    User {
+        #[command(subcommand)]
+        command: UserCommand,
     },
     /// Print the OpenAPI document; needs neither settings nor a database.
     Openapi,
@@ -183,13 +189,18 @@ fn run_with(command: Command, figment: &Figment, settings: &Settings, log: &Log)
             ConnectError::Uri(_) => usage(error),
             error => failed(error),
         })?;
-        let result = with(command, settings, &connection).await;
+        let result = with(command, &connection, figment, settings).await;
         connection.close().await;
         result
     })
 }
 
-async fn with(command: Command, settings: &Settings, connection: &Connection) -> Result<(), Failure> {
+async fn with(
+    command: Command,
+    connection: &Connection,
+    figment: &Figment,
+    settings: &Settings,
+) -> Result<(), Failure> {
     match command {
         Command::Import { file, email, dry_run, report } => {
             let options = import::Options { file, email, dry_run, report, history: settings.history.keep };
@@ -198,7 +209,12 @@ async fn with(command: Command, settings: &Settings, connection: &Connection) ->
         Command::Export { file } => export::run(file, connection).await.map_err(failed),
         Command::Admin { command } => {
             let said = admin::run(command, connection).await.map_err(failed)?;
-            say(format_args!("{said}\n"));
+            say(said);
+            Ok(())
+        }
+        Command::User { command } => {
+            let link_base = server::link_base(figment, settings).map_err(usage)?;
+            say(user::run(command, connection, &link_base).await.map_err(failed)?);
             Ok(())
         }
         Command::Serve | Command::Openapi | Command::SuperviseMongod(_) => {

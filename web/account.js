@@ -4,6 +4,7 @@
 import { go, wayBack } from "./address.js";
 import { Problem, logIn as startSession, request, session } from "./api.js";
 import { counted, h } from "./dom.js";
+import { confirmation, sessions, tokens } from "./devices.js";
 import { field, form } from "./forms.js";
 
 /** @typedef {import("./app.js").Address} Address */
@@ -132,6 +133,7 @@ export function reset({ query }) {
 export async function account() {
   /** @type {import("./api.js").User} */
   const user = (await request("GET", "/users/me")).body;
+  const [logins, scripts] = await Promise.all([sessions(), tokens()]);
   const since = new Date(user.created_at).toLocaleDateString("en", { dateStyle: "long" });
   const done = (/** @type {Element} */ place, /** @type {string} */ text) =>
     place.prepend(h("p.notice", { role: "status" }, text));
@@ -196,14 +198,22 @@ export async function account() {
       ` — here since ${since}, `,
       h("a", { href: "#/mine" }, counted(user.movie_count ?? 0, "movie")),
     ),
-    h("section", {}, h("h2", {}, "Email"), address.node),
+    h("section", {}, h("h2", {}, "Email"), confirmation(user), address.node),
     h("section", {}, h("h2", {}, "Password"), password.node),
     h(
       "section",
       {},
       h("h2", {}, "Other devices"),
+      logins,
       h("p", {}, "Ends every login of yours, in this browser too."),
       everywhere.node,
+    ),
+    h(
+      "section",
+      {},
+      h("h2", {}, "Tokens for scripts"),
+      h("p", {}, "A script sends its token instead of your password. A token does only what you allow it."),
+      scripts,
     ),
     h(
       "section",

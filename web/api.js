@@ -4,7 +4,7 @@
 /** @typedef {{ id: string, name: string, year?: number, runtime?: number, casts: string[], genres: string[],
  *   directors: string[], countries: string[], languages: string[], plot?: string, poster_url?: string,
  *   added_by: string, created_at: string, updated_at: string, version: number }} Movie */
-/** @typedef {{ id: string, email: string, created_at: string, movie_count?: number }} User */
+/** @typedef {{ id: string, email: string, email_verified: boolean, created_at: string, movie_count?: number }} User */
 /** @typedef {{ field: string, code: string, message: string }} FieldError */
 
 /** An answer that is no success (RFC 9457), or none at all: then the code is "unreachable". */

@@ -15,6 +15,7 @@ import { listen } from "./live.js";
 import { moviePage } from "./movie.js";
 import { account, forgot, logIn, reset, signUp } from "./account.js";
 import { trashPage } from "./trash.js";
+import { verify } from "./devices.js";
 
 /**
  * @typedef {{ path: string, query: URLSearchParams, id: string, from: string | null, saved: any }} Address
@@ -37,6 +38,7 @@ const VIEWS = [
   [/^\/signup$/, signUp],
   [/^\/forgot$/, forgot],
   [/^\/reset$/, reset],
+  [/^\/verify$/, verify],
   [/^\/account$/, account, true],
 ];
 

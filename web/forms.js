@@ -56,6 +56,12 @@ export function field(name, label, { hint, type = "text", value, ...more } = {})
   return labelled(name, label, hint, input, () => input.value);
 }
 
+/** One of several. @param {string} name @param {string} label @param {[string, string][]} options  value and words */
+export function choice(name, label, options) {
+  const input = h("select", { name }, options.map(([value, words]) => h("option", { value }, words)));
+  return labelled(name, label, undefined, input, () => input.value);
+}
+
 /** A list: each entry a chip that can be taken out again. Names may hold commas, so Enter ends one.
  * @param {string} name @param {string} label @param {FieldOptions} [options] */
 export function list(name, label, { hint, value = [], suggestions = [] } = {}) {

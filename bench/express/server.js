@@ -23,18 +23,18 @@ async function serve() {
   const client = new MongoClient(uri, { writeConcern: { w: "majority", j: true }, maxPoolSize: 32, ignoreUndefined: true });
   await client.connect();
   const database = client.db(name);
-  const [movies, users, revoked] = ["movies", "users", "revoked_tokens"].map((each) => database.collection(each));
+  const [movies, users, sessions] = ["movies", "users", "sessions"].map((each) => database.collection(each));
   const projection = { typeahead: 0 };
 
   const signedIn = async (request, response, next) => {
     try {
       const token = (request.headers.authorization ?? "").replace(/^Bearer /, "");
       const claims = jwt.verify(token, secret, { algorithms: ["HS256"], issuer: "movie-bag", audience: "access" });
-      const [user, gone] = await Promise.all([
+      const [user, session] = await Promise.all([
         users.findOne({ _id: new ObjectId(claims.sub), deleted_at: { $exists: false } }, { projection: { email: 1, gen: 1 } }),
-        revoked.findOne({ _id: claims.jti }),
+        sessions.findOne({ _id: new ObjectId(claims.sid) }),
       ]);
-      if (!user || gone || user.gen !== claims.gen) return response.status(401).end();
+      if (!user || !session?.user.equals(user._id) || user.gen !== claims.gen) return response.status(401).end();
       request.user = user;
     } catch {
       return response.status(401).end();

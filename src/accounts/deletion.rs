@@ -4,7 +4,7 @@
 //!
 //! 1. the account loses the role, unless this is the last admin ([`super::store::admin_list`]);
 //! 2. a tombstone replaces the account: every token of it is refused, its email is free, and the audit log gets its line;
-//! 3. its belongings are deleted, in batches ([`super::belongings`]).
+//! 3. its sessions and personal access tokens are deleted, and its belongings, in batches ([`super::belongings`]).
 //!
 //! A server may die in between, and an insert may be in flight. So the tombstone stays for a day, and each server
 //! looks for tombstones at its start and every minute, and deletes what is left. And every insert, once it is done, asks the
@@ -27,6 +27,7 @@ use tokio::{
 use super::{
     audit,
     belongings::Belongings,
+    grants::Grants,
     store::{
         admin_list::{Admins, LastAdmin},
         users::Users,
@@ -49,6 +50,7 @@ const SWEEP_CHUNK: usize = 500;
 pub struct Cascade {
     users: Users,
     admins: Admins,
+    grants: Grants,
     belongings: Arc<dyn Belongings>,
     progress: Progress,
 }
@@ -75,8 +77,8 @@ pub enum Removal {
 
 impl Cascade {
     #[must_use]
-    pub fn new(users: Users, admins: Admins, belongings: Arc<dyn Belongings>) -> Self {
-        Self { users, admins, belongings, progress: Progress::new() }
+    pub fn new(users: Users, admins: Admins, grants: Grants, belongings: Arc<dyn Belongings>) -> Self {
+        Self { users, admins, grants, belongings, progress: Progress::new() }
     }
 
     #[must_use]
@@ -138,6 +140,7 @@ impl Cascade {
     }
 
     async fn remove_belongings(&self, owners: &[UserId]) -> Result<(), StoreError> {
+        self.grants.remove_all_of(owners).await.inspect_err(|_| self.progress.begin(owners))?;
         loop {
             // What could not be asked may still be there.
             let removed =

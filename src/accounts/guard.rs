@@ -1,7 +1,8 @@
 //! The request guards: a route that names one in its signature cannot run without it.
 
-use std::sync::Arc;
+use std::{marker::PhantomData, sync::Arc};
 
+use bson::DateTime;
 use rocket::{
     Request, State,
     request::{FromRequest, Outcome},
@@ -9,21 +10,44 @@ use rocket::{
 
 use super::{
     Account, Users, audit,
+    grants::Grants,
+    personal_tokens::{
+        PersonalTokens, Scope,
+        scope::RouteScope,
+        secret::{self, PersonalSecret},
+    },
     revocation::RevokedTokens,
+    sessions::Sessions,
     store::admin_list::Admins,
     token::{Tokens, VerifiedToken},
 };
-use crate::http::{
-    ids::UserId,
-    problem::{Code, Problem},
+use crate::{
+    config::AccountsSettings,
+    http::{
+        ids::{SessionId, UserId},
+        problem::{Code, Problem},
+    },
 };
 
-/// The user whose valid token came with the request, as the database has it now.
+/// The user whose valid session token came with the request, as the database has it now. A personal access token is
+/// refused: see [`ScopedUser`].
 #[derive(Debug, Clone)]
 pub struct CurrentUser {
     pub account: Arc<Account>,
+    /// Of the account's present generation.
     pub token: VerifiedToken,
 }
+
+/// A [`CurrentUser`], or the user of a personal access token with this scope.
+#[derive(Debug, Clone)]
+pub struct ScopedUser<S> {
+    pub account: Arc<Account>,
+    scope: PhantomData<fn() -> S>,
+}
+
+/// A [`ScopedUser`] whose address is confirmed, where this service asks for that.
+#[derive(Debug, Clone)]
+pub struct ConfirmedUser<S>(ScopedUser<S>);
 
 /// A [`CurrentUser`] who is admin now.
 #[derive(Debug)]
@@ -31,35 +55,109 @@ pub struct Admin(pub UserId);
 
 impl Admin {
     /// What a caller may be told in place of an answer: what a [`CurrentUser`] may be told, and one more.
-    pub const REFUSALS: &[Code] =
-        &[Code::MissingToken, Code::InvalidToken, Code::ExpiredToken, Code::RevokedToken, Code::AdminsOnly];
+    pub const REFUSALS: &[Code] = &[
+        Code::MissingToken,
+        Code::InvalidToken,
+        Code::ExpiredToken,
+        Code::RevokedToken,
+        Code::InsufficientScope,
+        Code::AdminsOnly,
+    ];
 }
 
 impl CurrentUser {
-    /// What a caller may be told in place of an answer.
-    pub const REFUSALS: &[Code] =
-        &[Code::MissingToken, Code::InvalidToken, Code::ExpiredToken, Code::RevokedToken];
+    /// What a caller may be told in place of an answer; of a [`ScopedUser`], too.
+    pub const REFUSALS: &[Code] = &[
+        Code::MissingToken,
+        Code::InvalidToken,
+        Code::ExpiredToken,
+        Code::RevokedToken,
+        Code::InsufficientScope,
+    ];
 
     #[must_use]
     pub fn id(&self) -> UserId {
         self.account.id
     }
 
-    async fn identify(request: &Request<'_>) -> Result<Self, Problem> {
-        let tokens: &Tokens = state(request)?;
-        let token = tokens.verify(bearer_token(request)?)?;
+    /// The session that the token belongs to, unless the token is from before there were sessions.
+    #[must_use]
+    pub fn session(&self) -> Option<SessionId> {
+        self.token.session
+    }
+
+    async fn identify(request: &Request<'_>, token: &str) -> Result<Self, Problem> {
+        let token = state::<Tokens>(request)?.verify(token)?;
         // It is theirs, whether it still counts or not.
         audit::identified(request, token.user);
-        let (users, revoked): (&Users, &RevokedTokens) = (state(request)?, state(request)?);
-        let (account, is_revoked) = tokio::try_join!(users.find(token.user), revoked.contains(&token.jti))?;
+        let users: &Users = state(request)?;
+        let find = async { Ok::<_, Problem>(users.find(token.user).await?) };
+        // Read at the same time: one round trip.
+        let (account, is_good) = tokio::try_join!(find, Self::is_good(request, &token))?;
         match account {
-            Some(account) if account.generation == token.generation && !is_revoked => {
-                Ok(Self { account, token })
-            }
-            // Deleted, of another generation, or logged out.
+            Some(account) if account.generation == token.generation && is_good => Ok(Self { account, token }),
+            // Deleted, of another generation, or of a session that has ended.
             _ => Err(Problem::RevokedToken),
         }
     }
+
+    /// Whether the token's session has not ended. A token without one is good unless it was logged out.
+    async fn is_good(request: &Request<'_>, token: &VerifiedToken) -> Result<bool, Problem> {
+        let Some(id) = token.session else {
+            let revoked: &RevokedTokens = state(request)?;
+            return Ok(!revoked.contains(&token.jti).await?);
+        };
+        let sessions: &Sessions = state(request)?;
+        let session = sessions.find(id).await?.filter(|session| session.user == token.user);
+        if let Some(session) = &session {
+            sessions.note_use(session);
+        }
+        Ok(session.is_some())
+    }
+}
+
+impl<S> ScopedUser<S> {
+    #[must_use]
+    pub fn id(&self) -> UserId {
+        self.account.id
+    }
+}
+
+impl<S> ConfirmedUser<S> {
+    #[must_use]
+    pub fn id(&self) -> UserId {
+        self.0.id()
+    }
+}
+
+/// Who sent the request: by a session, or by a personal access token with the scope that the route takes, if it takes
+/// one.
+async fn caller(request: &Request<'_>, takes: Option<Scope>) -> Result<Caller, Problem> {
+    let token = bearer_token(request)?;
+    if !token.starts_with(secret::PREFIX) {
+        return CurrentUser::identify(request, token).await.map(Caller::Session);
+    }
+    let claimed = PersonalSecret::claimed(token).ok_or(Problem::InvalidToken)?;
+    let tokens: &PersonalTokens = &state::<Grants>(request)?.personal_tokens;
+    let token = tokens.find(claimed.digest()).await?.ok_or(Problem::InvalidToken)?;
+    audit::identified(request, token.user);
+    let account = state::<Users>(request)?.find(token.user).await?;
+    // What ended the token has deleted it, or is about to: the answer must not tell which.
+    let account = account.filter(|account| account.generation == token.generation);
+    let account = account.ok_or(Problem::InvalidToken)?;
+    if token.expires_at <= DateTime::now() {
+        return Err(Problem::ExpiredToken);
+    }
+    if takes.is_none_or(|scope| !token.scopes.contains(&scope)) {
+        return Err(Problem::InsufficientScope(takes.map(Scope::name)));
+    }
+    tokens.note_use(&token);
+    Ok(Caller::Script(account))
+}
+
+enum Caller {
+    Session(CurrentUser),
+    Script(Arc<Account>),
 }
 
 /// RFC 6750, section 2.1; the scheme is case-insensitive (RFC 9110, section 11.1). Tokens from
@@ -85,8 +183,39 @@ impl<'r> FromRequest<'r> for CurrentUser {
     type Error = Problem;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
-        match Self::identify(request).await {
-            Ok(user) => Outcome::Success(user),
+        match caller(request, None).await {
+            Ok(Caller::Session(user)) => Outcome::Success(user),
+            Ok(Caller::Script(_)) => Problem::InsufficientScope(None).forward(request),
+            Err(problem) => problem.forward(request),
+        }
+    }
+}
+
+#[rocket::async_trait]
+impl<'r, S: RouteScope> FromRequest<'r> for ScopedUser<S> {
+    type Error = Problem;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
+        let account = match caller(request, Some(S::SCOPE)).await {
+            Ok(Caller::Session(user)) => user.account,
+            Ok(Caller::Script(account)) => account,
+            Err(problem) => return problem.forward(request),
+        };
+        Outcome::Success(Self { account, scope: PhantomData })
+    }
+}
+
+#[rocket::async_trait]
+impl<'r, S: RouteScope> FromRequest<'r> for ConfirmedUser<S> {
+    type Error = Problem;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
+        let user = rocket::outcome::try_outcome!(request.guard::<ScopedUser<S>>().await);
+        match state::<AccountsSettings>(request) {
+            Ok(settings) if settings.require_verified_email && !user.account.email_verified => {
+                Problem::EmailNotVerified.forward(request)
+            }
+            Ok(_) => Outcome::Success(Self(user)),
             Err(problem) => problem.forward(request),
         }
     }

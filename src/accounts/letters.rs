@@ -1,12 +1,12 @@
-//! What is mailed about an account. Nothing in a letter comes from a request but the reset token and the
+//! What is mailed about an account. Nothing in a letter comes from a request but the token of a link and the
 //! recipient's own address: nobody can use this server to send a text of theirs.
 
-use super::{EmailAddress, password::reset_token::ResetToken};
+use super::{EmailAddress, mail_token::MailToken};
 use crate::mail::Letter;
 
 /// The link with which a new password can be chosen.
 #[must_use]
-pub fn reset(to: &EmailAddress, link_base: &str, token: &ResetToken) -> Letter {
+pub fn reset(to: &EmailAddress, link_base: &str, token: &MailToken) -> Letter {
     let link = format!("{}/#/reset?token={}", link_base.trim_end_matches('/'), token.expose());
     let paragraphs = [
         "Somebody, probably you, has forgotten the password of your Movie Bag account. With this link you can \
@@ -15,6 +15,18 @@ pub fn reset(to: &EmailAddress, link_base: &str, token: &ResetToken) -> Letter {
         "If it was not you, there is nothing to do: without this link nothing changes.",
     ];
     Letter::new(to.as_str().to_owned(), "Choose a new password", &paragraphs, Some(&link))
+}
+
+/// The link that confirms an address.
+#[must_use]
+pub fn verify(to: &EmailAddress, link_base: &str, token: &MailToken) -> Letter {
+    let link = format!("{}/#/verify?token={}", link_base.trim_end_matches('/'), token.expose());
+    let paragraphs = [
+        "A Movie Bag account has this email address. With this link you confirm that the address is yours:",
+        "It works once, and for three days.",
+        "If the account is not yours, ignore this letter: without this link the address is not confirmed.",
+    ];
+    Letter::new(to.as_str().to_owned(), "Confirm your address", &paragraphs, Some(&link))
 }
 
 #[must_use]
@@ -44,7 +56,7 @@ mod tests {
     #[test]
     fn what_stands_in_html_is_escaped() {
         let base = "https://example.com/\"><script>";
-        let letter = reset(&EmailAddress::claimed("a@example.com"), base, &ResetToken::claimed("t".into()));
+        let letter = reset(&EmailAddress::claimed("a@example.com"), base, &MailToken::claimed("t".into()));
         assert!(letter.html.contains("https://example.com/&quot;&gt;&lt;script&gt;/#/reset?token=t"));
         assert!(!letter.html.contains("<script>"));
         assert!(letter.text.contains(&format!("{base}/#/reset?token=t")));

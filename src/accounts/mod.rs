@@ -9,10 +9,13 @@
 //! | what an email address is | [`email`] |
 //! | who is calling | [`guard`] |
 //! | what is in a token, how long it lives | [`token`]; how it is signed: [`hs256`] |
-//! | which tokens were logged out | [`revocation`] |
+//! | which sessions there are | [`sessions`]; which tokens from before sessions were logged out: [`revocation`] |
+//! | tokens for scripts, and what each may do | [`personal_tokens`] |
+//! | what lets somebody in, and how all of it ends | [`grants`] |
+//! | how a last use is noted without a write for each request | [`last_use`] |
 //! | password rules and cost | [`password`] |
 //! | how often something may be attempted | [`throttle`]; what counts as one address: [`network`] |
-//! | a forgotten password | [`password::reset_token`], [`routes::reset`] |
+//! | a forgotten password | [`routes::reset`]; whose address is confirmed: [`routes::verify`]; the links: [`mail_token`] |
 //! | what is mailed | [`letters`] |
 //! | what is in the audit log | [`audit`] |
 //! | how accounts are stored, who is admin | [`store`] |
@@ -24,14 +27,19 @@ pub mod audit;
 pub mod belongings;
 pub mod deletion;
 pub mod email;
+pub mod grants;
 pub mod guard;
 pub mod hs256;
+pub mod last_use;
 pub mod letters;
+pub mod mail_token;
 pub mod model;
 pub mod network;
 pub mod password;
+pub mod personal_tokens;
 pub mod revocation;
 pub mod routes;
+pub mod sessions;
 mod stage;
 pub mod store;
 pub mod throttle;
@@ -40,7 +48,8 @@ pub mod token;
 pub use belongings::Belongings;
 pub use deletion::Cascade;
 pub use email::{EmailAddress, EmailRule};
-pub use guard::{Admin, CurrentUser};
+pub use guard::{Admin, ConfirmedUser, CurrentUser, ScopedUser};
 pub use model::{Account, Role, UserView};
+pub use personal_tokens::scope::{AccountRead, MoviesWrite};
 pub use stage::{Documented, Parts, stage};
 pub use store::Users;

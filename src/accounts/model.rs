@@ -50,6 +50,11 @@ pub struct Account {
     /// Raised to revoke every token.
     #[serde(rename = "gen")]
     pub generation: i64,
+    /// Accounts of releases before addresses were confirmed have no such field.
+    #[serde(default)]
+    pub email_verified: bool,
+    /// An account that was made on the command line has none until its owner has chosen one.
+    pub has_password: bool,
 }
 
 /// A user as a client reads them.
@@ -60,6 +65,10 @@ pub struct UserView {
     /// In lower case.
     #[schema(format = "email", max_length = 254, example = "ann@example.com")]
     email: String,
+    /// Whether somebody who reads the mail of this address has said so.
+    email_verified: bool,
+    /// Whether the user can log in with a password.
+    has_password: bool,
     role: Role,
     created_at: Timestamp,
     /// How many movies are theirs; not in a list of users.
@@ -74,6 +83,8 @@ impl UserView {
         Self {
             id: account.id,
             email: account.email.clone(),
+            email_verified: account.email_verified,
+            has_password: account.has_password,
             role,
             created_at: Timestamp(account.created_at),
             movie_count: None,

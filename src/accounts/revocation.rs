@@ -1,7 +1,7 @@
-//! Tokens that were logged out, one document each, until they would have expired anyway.
+//! Tokens without a session that were logged out, one document each, until they would have expired anyway.
 //!
-//! What revokes *all* tokens of a user is the generation in the user's document
-//! ([`crate::accounts::store::credentials`]); this is for one of them.
+//! Releases before there were sessions issued such tokens. The last of them expires one `jwt.lifetime` after the
+//! upgrade, a year at most; until then the guard looks here for them, and for no other token.
 
 use std::time::Duration;
 

@@ -7,7 +7,9 @@ use utoipa::OpenApi;
 
 use super::{
     Belongings, Cascade, Role, UserView, Users,
+    grants::Grants,
     password::Hasher,
+    personal_tokens::{PersonalTokenView, Scope},
     revocation::RevokedTokens,
     routes::{
         admin::{
@@ -16,16 +18,23 @@ use super::{
             users::{self as user_list, UserPage},
         },
         change_me::{self, AccountPatch},
-        log_in::{self, Login, TokenView},
+        log_in::{self, Login},
         log_out, me,
+        refresh::{self, Refresh, RefreshedView},
         reset::{self, Forgot, Reset},
+        sessions::{self as session_list, SessionList},
         sign_up::{self, Signup},
+        tokens::{self, NewToken, PersonalTokenList},
+        verify::{self, Verify},
+    },
+    sessions::{
+        SessionView,
+        begin::{SignIns, TokenView},
     },
     store::admin_list::Admins,
     throttle::Throttle,
-    token::Tokens,
 };
-use crate::{http::deadline::limited, telemetry::metrics};
+use crate::{config::AccountsSettings, http::deadline::limited, telemetry::metrics};
 
 /// The routes of this feature; a new one is added here and in [`stage`].
 #[derive(OpenApi)]
@@ -33,13 +42,21 @@ use crate::{http::deadline::limited, telemetry::metrics};
     paths(
         sign_up::signup,
         log_in::login,
+        refresh::refresh,
         log_out::logout,
         log_out::logout_all,
         reset::forgot,
         reset::reset,
+        verify::verify,
         me::me,
         change_me::change_me,
         me::delete_me,
+        session_list::list,
+        session_list::end,
+        tokens::list,
+        tokens::create,
+        tokens::remove,
+        verify::request,
         counts::counts,
         user_list::list,
         user::get,
@@ -50,12 +67,21 @@ use crate::{http::deadline::limited, telemetry::metrics};
         Signup,
         Login,
         TokenView,
+        Refresh,
+        RefreshedView,
         Forgot,
         Reset,
+        Verify,
         UserView,
         UserPage,
         Role,
         AccountPatch,
+        SessionView,
+        SessionList,
+        NewToken,
+        PersonalTokenView,
+        PersonalTokenList,
+        Scope,
         RoleChange,
         Counts
     ))
@@ -66,23 +92,28 @@ pub struct Documented;
 pub struct Parts {
     pub users: Users,
     pub admins: Admins,
-    pub tokens: Tokens,
+    pub grants: Grants,
+    pub sign_ins: SignIns,
     pub revoked: RevokedTokens,
     pub hasher: Hasher,
     pub throttle: Throttle,
     /// What is deleted with its owner.
     pub belongings: Arc<dyn Belongings>,
+    pub settings: AccountsSettings,
 }
 
 /// Mounts the routes; the parts are this feature's state.
 #[must_use]
 pub fn stage(parts: Parts) -> AdHoc {
-    AdHoc::on_ignite("accounts", |rocket| async move {
-        let Parts { users, admins, tokens, revoked, hasher, throttle, belongings } = parts;
-        let cascade = Cascade::new(users.clone(), admins.clone(), Arc::clone(&belongings));
+    AdHoc::on_ignite("accounts", move |rocket| async move {
+        let Parts { users, admins, grants, sign_ins, revoked, hasher, throttle, belongings, settings } =
+            parts;
+        let SignIns { sessions, tokens: access_tokens, refresh_tokens } = sign_ins.clone();
+        let cascade = Cascade::new(users.clone(), admins.clone(), grants.clone(), Arc::clone(&belongings));
         for collectors in [
             hasher.collectors(),
             throttle.collectors(),
+            grants.collectors(),
             revoked.collectors(),
             cascade.collectors(),
             users.collectors(),
@@ -92,23 +123,41 @@ pub fn stage(parts: Parts) -> AdHoc {
         let auth = routes![
             sign_up::signup,
             log_in::login,
+            refresh::refresh,
             log_out::logout,
             log_out::logout_all,
             reset::forgot,
-            reset::reset
+            reset::reset,
+            verify::verify
+        ];
+        let own = routes![
+            me::me,
+            change_me::change_me,
+            me::delete_me,
+            session_list::list,
+            session_list::end,
+            tokens::list,
+            tokens::create,
+            tokens::remove,
+            verify::request
         ];
         let admin = routes![counts::counts, user_list::list, user::get, user::change_role, user::delete];
         rocket
             .manage(users.clone())
             .manage(admins)
-            .manage(tokens)
+            .manage(access_tokens)
+            .manage(grants)
+            .manage(settings)
+            .manage(sessions)
+            .manage(refresh_tokens)
+            .manage(sign_ins)
             .manage(revoked)
             .manage(hasher.clone())
             .manage(throttle)
             .manage(belongings)
             .manage(cascade.clone())
             .mount("/api/auth", limited(auth))
-            .mount("/api/users", limited(routes![me::me, change_me::change_me, me::delete_me]))
+            .mount("/api/users", limited(own))
             .mount("/api/admin", limited(admin))
             // No request is answered before it has ended.
             .attach(AdHoc::on_liftoff("the costs of the stored hashes", |_| {

@@ -10,16 +10,22 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::hs256;
-use crate::http::{ids::UserId, problem::Problem};
+use super::{hs256, sessions::Session};
+use crate::http::{
+    ids::{SessionId, UserId},
+    problem::Problem,
+};
 
 const ISSUER: &str = "movie-bag";
 const AUDIENCE: &str = "access";
 
-/// The claims, all of them required. Times are seconds since 1970.
+/// The claims, all of them required but `sid`. Times are seconds since 1970.
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
     sub: String,
+    /// The session. Tokens from before there were sessions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sid: Option<String>,
     iat: i64,
     exp: i64,
     jti: String,
@@ -34,7 +40,9 @@ struct Claims {
 pub struct VerifiedToken {
     pub user: UserId,
     pub generation: i64,
-    /// The token's own id, by which it is revoked.
+    /// `None` for a token from before there were sessions.
+    pub session: Option<SessionId>,
+    /// The token's own id, by which one without a session is revoked.
     pub jti: String,
     /// Seconds since 1970.
     pub expires_at: i64,
@@ -68,26 +76,28 @@ impl Tokens {
         }
     }
 
-    /// How long a token lives.
+    /// How long a token lives, unless its session can be refreshed.
     #[must_use]
     pub fn lifetime(&self) -> Duration {
         self.lifetime
     }
 
-    /// Issues a token for the generation that was read together with the verified password.
+    /// Issues a token of a session. It has the session's generation, which was read together with the verified
+    /// password.
     ///
     /// # Errors
     /// 500, if signing fails.
-    pub fn issue(&self, user: UserId, generation: i64) -> Result<String, Problem> {
+    pub fn issue(&self, session: &Session, lifetime: Duration) -> Result<String, Problem> {
         let now = Utc::now().timestamp();
         let claims = Claims {
-            sub: user.to_string(),
+            sub: session.user.to_string(),
+            sid: Some(session.id.to_string()),
             iat: now,
-            exp: now + i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX / 2),
+            exp: now + i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX / 2),
             jti: ulid::Ulid::new().to_string(),
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
-            r#gen: generation,
+            r#gen: session.generation,
         };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
             .map_err(|error| Problem::Internal(format!("signing a token: {error}").into()))
@@ -107,9 +117,13 @@ impl Tokens {
         }
         let claims = decoded.claims;
         let user = UserId::parse(&claims.sub).ok_or(Problem::InvalidToken)?;
+        let session = match claims.sid {
+            Some(sid) => Some(SessionId::parse(&sid).ok_or(Problem::InvalidToken)?),
+            None => None,
+        };
         if claims.exp <= Utc::now().timestamp() {
             return Err(Problem::ExpiredToken);
         }
-        Ok(VerifiedToken { user, generation: claims.r#gen, jti: claims.jti, expires_at: claims.exp })
+        Ok(VerifiedToken { user, generation: claims.r#gen, session, jti: claims.jti, expires_at: claims.exp })
     }
 }

@@ -1,8 +1,8 @@
-//! `movie-bag admin grant|revoke EMAIL`: how the first admin is made.
+//! `movie-bag admin grant|revoke EMAIL`, `movie-bag admin list`: how the first admin is made.
 
 use crate::{
     accounts::{
-        EmailAddress, Users,
+        Account, EmailAddress, Users,
         audit::{self, Event},
         store::admin_list::{Admins, LastAdmin, NoSuchUser},
     },
@@ -16,6 +16,8 @@ pub enum RoleCommand {
     Grant { email: String },
     /// Take the role from an admin; the last one keeps it.
     Revoke { email: String },
+    /// List the admins.
+    List,
 }
 
 /// Why it was not done.
@@ -23,6 +25,8 @@ pub enum RoleCommand {
 pub enum AdminError {
     #[error("there is no user {0}")]
     NoSuchUser(String),
+    #[error("{0} is no admin")]
+    NoAdmin(String),
     #[error("{0} is the last admin: make another user admin first")]
     LastAdmin(String),
     #[error(transparent)]
@@ -36,22 +40,37 @@ pub enum AdminError {
 pub async fn run(command: RoleCommand, connection: &Connection) -> Result<String, AdminError> {
     let (users, admins) = (Users::new(&connection.database), Admins::new(&connection.database));
     admins.ensure().await?;
-    let (RoleCommand::Grant { email } | RoleCommand::Revoke { email }) = &command;
-    let unknown = || AdminError::NoSuchUser(email.clone());
-    let account = users.find_by_email(&EmailAddress::claimed(email)).await?.ok_or_else(unknown)?;
     match command {
-        RoleCommand::Grant { .. } => {
-            admins.grant(&users, account.id).await?.map_err(|NoSuchUser| unknown())?;
+        RoleCommand::Grant { email } => {
+            let account = find(&users, &email).await?;
+            let granted = admins.grant(&users, account.id).await?;
+            granted.map_err(|NoSuchUser| AdminError::NoSuchUser(email))?;
             audit::record_command(Event::RoleGranted, account.id);
-            Ok(format!("{} is admin now", account.email))
+            Ok(format!("{} is admin now\n", account.email))
         }
-        RoleCommand::Revoke { .. } => {
-            admins
-                .revoke(account.id)
-                .await?
-                .map_err(|LastAdmin| AdminError::LastAdmin(account.email.clone()))?;
+        RoleCommand::Revoke { email } => {
+            let account = find(&users, &email).await?;
+            if !admins.contains(account.id).await? {
+                return Err(AdminError::NoAdmin(account.email));
+            }
+            let revoked = admins.revoke(account.id).await?;
+            revoked.map_err(|LastAdmin| AdminError::LastAdmin(account.email.clone()))?;
             audit::record_command(Event::RoleRevoked, account.id);
-            Ok(format!("{} is no admin now", account.email))
+            Ok(format!("{} is no admin now\n", account.email))
+        }
+        RoleCommand::List => {
+            let mut emails = Vec::new();
+            for id in admins.members().await? {
+                // One who is being deleted is no longer there.
+                emails.extend(users.find(id).await?.map(|account| account.email.clone() + "\n"));
+            }
+            emails.sort_unstable();
+            Ok(emails.concat())
         }
     }
+}
+
+async fn find(users: &Users, email: &str) -> Result<Account, AdminError> {
+    let account = users.find_by_email(&EmailAddress::claimed(email)).await?;
+    account.ok_or_else(|| AdminError::NoSuchUser(email.to_owned()))
 }

@@ -8,6 +8,7 @@
 //! | `movie-bag import` | [`import`] |
 //! | `movie-bag export` | [`export`] |
 //! | `movie-bag admin` | [`admin`] |
+//! | `movie-bag user` | [`user`] |
 //! | `movie-bag openapi` | `server/openapi/` |
 //! | the hidden `supervise-mongod` | `mongod/supervisor.rs` |
 
@@ -15,3 +16,4 @@ pub mod admin;
 pub mod export;
 pub mod import;
 pub mod serve;
+pub mod user;

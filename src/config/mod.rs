@@ -28,8 +28,8 @@ mod tests;
 
 pub use mail::{MailSettings, Smtp};
 pub use settings::{
-    CacheSettings, CorsSettings, EventsSettings, HistorySettings, JwtSettings, LogFormat, LogLevel,
-    LogSettings, MetricsSettings, MongodbSettings, PasswordSettings, Settings, SettingsError,
-    ThrottleSettings,
+    AccountsSettings, CacheSettings, CorsSettings, EventsSettings, HistorySettings, JwtSettings, LogFormat,
+    LogLevel, LogSettings, MetricsSettings, MongodbSettings, PasswordSettings, Settings, SettingsError,
+    Signup, ThrottleSettings,
 };
 pub use sources::{defaults, figment};

@@ -20,6 +20,7 @@ pub struct Settings {
     pub data_dir: PathBuf,
     pub jwt: JwtSettings,
     pub password: PasswordSettings,
+    pub accounts: AccountsSettings,
     pub mail: MailSettings,
     pub throttle: ThrottleSettings,
     pub cors: CorsSettings,
@@ -55,6 +56,24 @@ pub struct JwtSettings {
 #[serde(deny_unknown_fields)]
 pub struct PasswordSettings {
     pub bcrypt_cost: u32,
+}
+
+/// Who may make an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Signup {
+    /// Anyone.
+    Open,
+    /// Nobody, but on the command line.
+    Closed,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccountsSettings {
+    pub signup: Signup,
+    /// Only users with a confirmed address add and change movies.
+    pub require_verified_email: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -8,7 +8,7 @@ use figment::{
 };
 use secrecy::ExposeSecret;
 
-use super::{LogFormat, LogLevel, Settings, SettingsError, sources::layered};
+use super::{LogFormat, LogLevel, Settings, SettingsError, Signup, sources::layered};
 
 fn figment(variables: &[(&str, &str)]) -> Result<Figment, SettingsError> {
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -37,6 +37,8 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(settings.data_dir, PathBuf::from("data"));
     assert_eq!(settings.jwt.lifetime, Duration::from_hours(168));
     assert_eq!(settings.password.bcrypt_cost, 12);
+    assert_eq!(settings.accounts.signup, Signup::Open);
+    assert!(!settings.accounts.require_verified_email);
     assert!(settings.throttle.enabled);
     assert_eq!(settings.throttle.writes_per_minute, 0);
     assert!(!settings.metrics.public);
@@ -88,6 +90,8 @@ fn a_wrong_value_names_its_key() {
         ("MOVIE_BAG_MONGODB__URI", "postgres://x", "mongodb.uri"),
         ("MOVIE_BAG_MONGODB__DATABASE", "a.b", "mongodb.database"),
         ("MOVIE_BAG_MONGODB__MONGOD", "/no/such/file", "mongodb.mongod"),
+        ("MOVIE_BAG_ACCOUNTS__SIGNUP", "perhaps", "accounts.signup"),
+        ("MOVIE_BAG_ACCOUNTS__REQUIRE_VERIFIED_EMAIL", "perhaps", "accounts.require_verified_email"),
         ("MOVIE_BAG_THROTTLE__ENABLED", "perhaps", "throttle.enabled"),
         ("MOVIE_BAG_THROTTLE__WRITES_PER_MINUTE", "-1", "throttle.writes_per_minute"),
         ("MOVIE_BAG_METRICS__PUBLIC", "3", "metrics.public"),

@@ -108,6 +108,14 @@ impl InPath for UserId {
     const NOT_FOUND: Problem = Problem::UserNotFound;
 }
 
+impl InPath for SessionId {
+    const NOT_FOUND: Problem = Problem::SessionNotFound;
+}
+
+impl InPath for TokenId {
+    const NOT_FOUND: Problem = Problem::TokenNotFound;
+}
+
 impl InPath for MovieId {
     const NOT_FOUND: Problem = Problem::MovieNotFound;
 }
@@ -122,6 +130,14 @@ impl<T: PartialSchema> IntoParams for PathId<T> {
 id!(
     /// Identifies an account.
     UserId
+);
+id!(
+    /// Identifies a session.
+    SessionId
+);
+id!(
+    /// Identifies a personal access token.
+    TokenId
 );
 id!(
     /// Identifies a movie.

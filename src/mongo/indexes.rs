@@ -15,6 +15,8 @@ use super::keyset::newest_first;
 pub const USERS: &str = "users";
 pub const MOVIES: &str = "movies";
 pub const ROLES: &str = "roles";
+pub const SESSIONS: &str = "sessions";
+pub const PERSONAL_TOKENS: &str = "personal_tokens";
 pub const REVOKED_TOKENS: &str = "revoked_tokens";
 pub const THROTTLE: &str = "throttle";
 pub const CHANGES: &str = "changes";
@@ -133,6 +135,29 @@ pub(super) fn all() -> Vec<Index> {
             keys: doc! { "forgotten_at": 1 },
             forgets: true,
             ..Index::of(REVOKED_TOKENS)
+        },
+        // The link that confirms an address. Only of those who have one.
+        Index {
+            name: "verification_digest",
+            keys: doc! { "verification.digest": 1 },
+            only: Some(doc! { "verification.digest": { "$exists": true } }),
+            ..Index::of_users()
+        },
+        // A user's sessions: the list, and what ends them all.
+        Index { name: "user", keys: doc! { "user": 1 }, ..Index::of(SESSIONS) },
+        Index {
+            name: "forgotten_at",
+            keys: doc! { "forgotten_at": 1 },
+            forgets: true,
+            ..Index::of(SESSIONS)
+        },
+        // A user's personal access tokens.
+        Index { name: "user", keys: doc! { "user": 1 }, ..Index::of(PERSONAL_TOKENS) },
+        Index {
+            name: "forgotten_at",
+            keys: doc! { "forgotten_at": 1 },
+            forgets: true,
+            ..Index::of(PERSONAL_TOKENS)
         },
         Index { name: "expires_at", keys: doc! { "expires_at": 1 }, forgets: true, ..Index::of(THROTTLE) },
         // The versions of a movie; also what is erased with a movie's owner.

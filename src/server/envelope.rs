@@ -113,13 +113,17 @@ fn write_problem(request: &Request<'_>, problem: &Problem) {
         Problem::InvalidToken
         | Problem::ExpiredToken
         | Problem::RevokedToken
+        | Problem::InvalidRefreshToken
         | Problem::AdminsOnly
+        | Problem::InsufficientScope(_)
         | Problem::NotOwner
         | Problem::OwnerOnly
+        | Problem::EmailNotVerified
         | Problem::WrongPassword
         | Problem::LastAdmin
         | Problem::EmailTaken
-        | Problem::InvalidResetToken => audit::refused(request, problem.code().kind().code),
+        | Problem::InvalidResetToken
+        | Problem::InvalidVerifyToken => audit::refused(request, problem.code().kind().code),
         _ => {}
     }
 }

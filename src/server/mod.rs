@@ -39,8 +39,14 @@ use secrecy::SecretString;
 use self::cors::Cors;
 use crate::{
     accounts::{
-        self, Users, password::Hasher, revocation::RevokedTokens, store::admin_list::Admins,
-        throttle::Throttle, token::Tokens,
+        self, Users,
+        grants::Grants,
+        password::Hasher,
+        revocation::RevokedTokens,
+        sessions::{begin::SignIns, refresh_token::RefreshTokens},
+        store::admin_list::Admins,
+        throttle::Throttle,
+        token::Tokens,
     },
     config::{Settings, SettingsError},
     http::page::Cursors,
@@ -58,6 +64,21 @@ pub enum SetupError {
     Setting(#[from] SettingsError),
 }
 
+/// Where the server listens, as a link has it.
+fn own_address(figment: &Figment) -> String {
+    let listens: rocket::Config = figment.extract().unwrap_or_default();
+    format!("http://{}", std::net::SocketAddr::from((listens.address, listens.port)))
+}
+
+/// The address under which people see the service: links begin with it.
+///
+/// # Errors
+/// When the settings of the mail cannot be used.
+pub fn link_base(figment: &Figment, settings: &Settings) -> Result<String, SettingsError> {
+    let smtp = settings.mail.smtp()?;
+    Ok(smtp.map_or_else(|| own_address(figment), |smtp| smtp.link_base.to_string()))
+}
+
 /// The whole service, as a list of stages.
 ///
 /// # Errors
@@ -69,22 +90,27 @@ pub fn rocket(
     database: &Database,
 ) -> Result<Rocket<Build>, SetupError> {
     let users = Users::new(database);
+    let grants = Grants::new(database);
     let movies = Movies::new(database).with_cache(settings.cache.movies);
     let changes = Changes::new(database, movies.acknowledged().clone(), settings.history.keep);
     let accounts = accounts::Parts {
-        tokens: Tokens::new(secret, settings.jwt.lifetime),
+        sign_ins: SignIns {
+            sessions: grants.sessions.clone(),
+            tokens: Tokens::new(secret, settings.jwt.lifetime),
+            refresh_tokens: RefreshTokens::new(secret),
+        },
+        grants,
         revoked: RevokedTokens::new(database),
         hasher: Hasher::start(settings.password.bcrypt_cost)?,
         throttle: Throttle::new(database, users.clone(), secret, settings.throttle.enabled),
         users,
         admins: Admins::new(database),
         belongings: Arc::new(movies.clone()),
+        settings: settings.accounts,
     };
-    let listens: rocket::Config = figment.extract().unwrap_or_default();
-    let listens = std::net::SocketAddr::from((listens.address, listens.port));
     // Where the embedded database is, there is one person, who reads the log.
     let alone = settings.mongodb.uri.is_none();
-    let mailer = Mailer::new(&settings.mail, alone, &format!("http://{listens}"))?;
+    let mailer = Mailer::new(&settings.mail, alone, &own_address(figment))?;
     let requests = RequestMetrics::new();
     Ok(rocket::custom(figment)
         // First: all that count hand their counters to it.

@@ -39,6 +39,7 @@ const FILES: &[(&str, &[u8])] = files![
     "api.js",
     "app.js",
     "catalogue.js",
+    "devices.js",
     "dom.js",
     "drawings.js",
     "editor.js",

@@ -125,9 +125,12 @@ async fn a_list_of_users_shows_what_a_user_is_and_nothing_else() {
     let list = admin.get("/api/admin/users").await.assert_status(200).json();
     for user in list["items"].as_array().unwrap() {
         let fields: Vec<&String> = user.as_object().unwrap().keys().collect();
-        assert_eq!(fields, ["id", "email", "role", "created_at"]);
+        assert_eq!(fields, ["id", "email", "email_verified", "has_password", "role", "created_at"]);
     }
     let one = admin.get("/api/users/me").await.assert_status(200).json();
     let fields: Vec<&String> = one.as_object().unwrap().keys().collect();
-    assert_eq!(fields, ["id", "email", "role", "created_at", "movie_count"]);
+    assert_eq!(
+        fields,
+        ["id", "email", "email_verified", "has_password", "role", "created_at", "movie_count"]
+    );
 }

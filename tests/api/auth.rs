@@ -19,7 +19,8 @@ async fn a_new_user_reads_themselves() {
     assert_eq!(user["id"].as_str().unwrap().len(), 24);
     let created_at = user["created_at"].as_str().unwrap();
     assert!(created_at.len() == 24 && created_at.ends_with('Z'), "{created_at}");
-    assert_eq!(user.as_object().unwrap().len(), 5, "{user}");
+    assert_eq!((&user["email_verified"], &user["has_password"]), (&json!(false), &json!(true)));
+    assert_eq!(user.as_object().unwrap().len(), 7, "{user}");
 
     // The same account, whatever the case.
     let body = json!({ "email": "ANN.LEE@example.com", "password": PASSWORD });
@@ -37,6 +38,18 @@ async fn an_email_is_taken_once_whatever_its_case() {
     let body = json!({ "email": "ANN@example.com", "password": "another good one" });
     app.anyone().post("/api/auth/signup", &body).await.assert_problem(409, "email-taken");
     assert_eq!(app.snapshot().await, before);
+}
+
+#[tokio::test]
+async fn nobody_signs_up_where_that_is_closed() {
+    let app = TestApp::set(|settings| settings.accounts.signup = config::Signup::Closed).await;
+    for body in [json!({ "email": "ann@example.com", "password": PASSWORD }), json!({}), json!(1)] {
+        app.anyone().post("/api/auth/signup", &body).await.assert_problem(403, "signup-closed");
+    }
+    let text = app.anyone().with_bytes("POST", "/api/auth/signup", Some("text/plain"), b"{".to_vec()).await;
+    text.assert_problem(403, "signup-closed");
+    app.anyone().get("/api/auth/signup").await.assert_problem(405, "method-not-allowed");
+    assert_eq!(app.count("users", bson::doc! {}).await, 0);
 }
 
 #[tokio::test]

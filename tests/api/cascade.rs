@@ -10,7 +10,7 @@ use std::{
 
 use bson::doc;
 use movie_bag::{
-    accounts::{Cascade, Users, deletion::Removal, store::admin_list::Admins},
+    accounts::{Cascade, Users, deletion::Removal, grants::Grants, store::admin_list::Admins},
     http::ids::UserId,
     movies::Movies,
 };
@@ -19,7 +19,9 @@ use serde_json::json;
 use crate::support::{TestApp, mongod::OwnMongod};
 
 fn cascade(app: &TestApp) -> Cascade {
-    Cascade::new(Users::new(&app.database), Admins::new(&app.database), Arc::new(Movies::new(&app.database)))
+    let database = &app.database;
+    let (users, admins) = (Users::new(database), Admins::new(database));
+    Cascade::new(users, admins, Grants::new(database), Arc::new(Movies::new(database)))
 }
 
 /// Movies put there directly, many at a time.
@@ -264,4 +266,26 @@ async fn a_deletion_that_takes_long_is_202_and_goes_on() {
         left => Err(left),
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_session_of_a_login_that_raced_the_deletion_is_dead_and_swept_away() {
+    let mongod = OwnMongod::start().await;
+    let app = TestApp::on(&mongod.uri()).await;
+    let ann = app.user("ann").await;
+    let hold = mongod.hold("insert", &format!("{}.sessions", app.database.name()), 1, 1_500).await;
+    let slow = {
+        let anyone = app.anyone();
+        let body = json!({ "email": "ann@example.com", "password": crate::support::PASSWORD });
+        tokio::spawn(async move { anyone.post("/api/auth/login", &body).await })
+    };
+    hold.reached().await;
+    ann.delete("/api/users/me").await.assert_status(204);
+    assert!(!slow.is_finished(), "it was to be held");
+    let late = slow.await.unwrap().assert_status(200).json();
+    let late = app.bearer(late["token"].as_str().unwrap());
+    late.get("/api/users/me").await.assert_problem(401, "revoked-token");
+    assert_eq!(app.count("sessions", doc! {}).await, 1);
+    cascade(&app).sweep().await.unwrap();
+    assert_eq!(app.count("sessions", doc! {}).await, 0);
 }

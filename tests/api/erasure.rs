@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bson::{Document, doc};
 use movie_bag::{
-    accounts::{Cascade, Users, store::admin_list::Admins},
+    accounts::{Cascade, Users, grants::Grants, store::admin_list::Admins},
     http::{fields::Fields, ids::UserId},
     movies::{Movies, model::MovieInput, store::insertion::OwnerGone},
 };
@@ -92,7 +92,9 @@ async fn what_a_movie_was_goes_with_its_owner_at_that_time() {
 }
 
 fn cascade(app: &TestApp) -> Cascade {
-    Cascade::new(Users::new(&app.database), Admins::new(&app.database), Arc::new(Movies::new(&app.database)))
+    let database = &app.database;
+    let grants = Grants::new(database);
+    Cascade::new(Users::new(database), Admins::new(database), grants, Arc::new(Movies::new(database)))
 }
 
 #[tokio::test]

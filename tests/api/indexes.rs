@@ -12,7 +12,7 @@ use crate::support::{Caller, TestApp};
 async fn the_indexes_are_those_of_the_table() {
     let app = TestApp::start().await;
     let mut found = BTreeMap::new();
-    for collection in ["users", "movies", "revoked_tokens", "throttle"] {
+    for collection in ["users", "movies", "sessions", "personal_tokens", "revoked_tokens", "throttle"] {
         let indexes = app.database.collection::<Document>(collection).list_indexes().await.unwrap();
         for index in indexes.try_collect::<Vec<_>>().await.unwrap() {
             let options = index.options.unwrap();
@@ -47,8 +47,14 @@ async fn the_indexes_are_those_of_the_table() {
         "movies.typeahead_phrases": "{ \"typeahead.phrases\": 1 }",
         "movies.typeahead_whole": "{ \"typeahead.whole\": 1 }",
         "movies.year": "{ \"year\": 1, \"created_at\": -1, \"_id\": -1 }",
+        "personal_tokens._id_": "{ \"_id\": 1 }",
+        "personal_tokens.forgotten_at": "{ \"forgotten_at\": 1 } forgets after 0ns",
+        "personal_tokens.user": "{ \"user\": 1 }",
         "revoked_tokens._id_": "{ \"_id\": 1 }",
         "revoked_tokens.forgotten_at": "{ \"forgotten_at\": 1 } forgets after 0ns",
+        "sessions._id_": "{ \"_id\": 1 }",
+        "sessions.forgotten_at": "{ \"forgotten_at\": 1 } forgets after 0ns",
+        "sessions.user": "{ \"user\": 1 }",
         "throttle._id_": "{ \"_id\": 1 }",
         "throttle.expires_at": "{ \"expires_at\": 1 } forgets after 0ns",
         "users._id_": "{ \"_id\": 1 }",
@@ -56,6 +62,7 @@ async fn the_indexes_are_those_of_the_table() {
         "users.marked": "{ \"deleted_at\": 1 } only { \"deleted_at\": { \"$exists\": true } }",
         "users.newest_first": "{ \"created_at\": -1, \"_id\": -1 } only { \"email\": { \"$exists\": true } }",
         "users.reset_digest": "{ \"resets.digest\": 1 } only { \"resets.digest\": { \"$exists\": true } }",
+        "users.verification_digest": "{ \"verification.digest\": 1 } only { \"verification.digest\": { \"$exists\": true } }",
     }
     "#);
 }

@@ -7,7 +7,8 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::{
-    support::{Caller, SECRET, TestApp},
+    sessions::session_of,
+    support::{Caller, PASSWORD, SECRET, TestApp},
     tokens::{Claims, sign},
 };
 
@@ -23,49 +24,63 @@ pub enum Access {
 
 use Access::{Admin, Anyone, Editor, Owner, User};
 
-/// Method, path as mounted, who may, and the status for them.
-pub const ROUTES: &[(&str, &str, Access, u16)] = &[
-    ("POST", "/api/auth/signup", Anyone, 201),
-    ("POST", "/api/auth/login", Anyone, 200),
-    ("POST", "/api/auth/logout", User, 204),
-    ("POST", "/api/auth/logout-all", User, 204),
-    ("POST", "/api/auth/forgot", Anyone, 202),
+/// The scopes of personal access tokens.
+const WRITE: Option<&str> = Some("movies:write");
+const READ: Option<&str> = Some("account:read");
+
+/// Method, path as mounted, who may, the status for them, and with which scope a personal access token may: with none,
+/// no such token may.
+pub const ROUTES: &[(&str, &str, Access, u16, Option<&str>)] = &[
+    ("POST", "/api/auth/signup", Anyone, 201, None),
+    ("POST", "/api/auth/login", Anyone, 200, None),
     // Anyone may try: this token is none.
-    ("POST", "/api/auth/reset", Anyone, 422),
-    ("GET", "/api/users/me", User, 200),
-    ("PATCH", "/api/users/me", User, 200),
-    ("DELETE", "/api/users/me", User, 204),
-    ("GET", "/api/users/me/movies", User, 200),
-    ("GET", "/api/users/me/trash", User, 200),
-    ("POST", "/api/users/me/trash/<id>/restore", User, 200),
-    ("GET", "/api/admin", Admin, 200),
-    ("GET", "/api/admin/users", Admin, 200),
-    ("GET", "/api/admin/users/<id>", Admin, 200),
-    ("PATCH", "/api/admin/users/<id>", Admin, 200),
-    ("DELETE", "/api/admin/users/<id>", Admin, 204),
-    ("GET", "/api/movies", Anyone, 200),
-    ("POST", "/api/movies", User, 201),
-    ("GET", "/api/movies/suggest", Anyone, 200),
-    ("GET", "/api/movies/facets", Anyone, 200),
-    ("GET", "/api/movies/changes", Anyone, 200),
-    ("GET", "/api/movies/events", Anyone, 200),
-    ("GET", "/api/movies/<id>", Anyone, 200),
-    ("PUT", "/api/movies/<id>", Editor, 200),
-    ("PATCH", "/api/movies/<id>", Editor, 200),
-    ("DELETE", "/api/movies/<id>", Owner, 204),
-    ("GET", "/api/movies/<id>/versions", Editor, 200),
-    ("GET", "/api/movies/<id>/versions/<n>", Editor, 200),
-    ("POST", "/api/movies/<id>/versions/<n>/restore", Editor, 200),
-    ("GET", "/api/openapi.json", Anyone, 200),
-    ("GET", "/api/docs", Anyone, 200),
-    ("GET", "/api/docs/<name>", Anyone, 200),
-    ("GET", "/problems", Anyone, 200),
-    ("GET", "/problems/<code>", Anyone, 200),
-    ("GET", "/health/live", Anyone, 200),
-    ("GET", "/health/ready", Anyone, 200),
-    ("GET", "/metrics", Anyone, 200),
-    ("GET", "/", Anyone, 200),
-    ("GET", "/assets/<file>", Anyone, 200),
+    ("POST", "/api/auth/refresh", Anyone, 401, None),
+    ("POST", "/api/auth/logout", User, 204, None),
+    ("POST", "/api/auth/logout-all", User, 204, None),
+    ("POST", "/api/auth/forgot", Anyone, 202, None),
+    // Anyone may try: this token is none.
+    ("POST", "/api/auth/reset", Anyone, 422, None),
+    ("POST", "/api/auth/verify", Anyone, 422, None),
+    ("GET", "/api/users/me", User, 200, READ),
+    ("PATCH", "/api/users/me", User, 200, None),
+    ("DELETE", "/api/users/me", User, 204, None),
+    ("GET", "/api/users/me/movies", User, 200, READ),
+    ("GET", "/api/users/me/trash", User, 200, READ),
+    ("POST", "/api/users/me/trash/<id>/restore", User, 200, WRITE),
+    ("GET", "/api/users/me/sessions", User, 200, None),
+    ("DELETE", "/api/users/me/sessions/<id>", User, 204, None),
+    ("POST", "/api/users/me/verification", User, 202, None),
+    ("GET", "/api/users/me/tokens", User, 200, None),
+    ("POST", "/api/users/me/tokens", User, 201, None),
+    ("DELETE", "/api/users/me/tokens/<id>", User, 204, None),
+    ("GET", "/api/admin", Admin, 200, None),
+    ("GET", "/api/admin/users", Admin, 200, None),
+    ("GET", "/api/admin/users/<id>", Admin, 200, None),
+    ("PATCH", "/api/admin/users/<id>", Admin, 200, None),
+    ("DELETE", "/api/admin/users/<id>", Admin, 204, None),
+    ("GET", "/api/movies", Anyone, 200, None),
+    ("POST", "/api/movies", User, 201, WRITE),
+    ("GET", "/api/movies/suggest", Anyone, 200, None),
+    ("GET", "/api/movies/facets", Anyone, 200, None),
+    ("GET", "/api/movies/changes", Anyone, 200, None),
+    ("GET", "/api/movies/events", Anyone, 200, None),
+    ("GET", "/api/movies/<id>", Anyone, 200, None),
+    ("PUT", "/api/movies/<id>", Editor, 200, WRITE),
+    ("PATCH", "/api/movies/<id>", Editor, 200, WRITE),
+    ("DELETE", "/api/movies/<id>", Owner, 204, WRITE),
+    ("GET", "/api/movies/<id>/versions", Editor, 200, READ),
+    ("GET", "/api/movies/<id>/versions/<n>", Editor, 200, READ),
+    ("POST", "/api/movies/<id>/versions/<n>/restore", Editor, 200, WRITE),
+    ("GET", "/api/openapi.json", Anyone, 200, None),
+    ("GET", "/api/docs", Anyone, 200, None),
+    ("GET", "/api/docs/<name>", Anyone, 200, None),
+    ("GET", "/problems", Anyone, 200, None),
+    ("GET", "/problems/<code>", Anyone, 200, None),
+    ("GET", "/health/live", Anyone, 200, None),
+    ("GET", "/health/ready", Anyone, 200, None),
+    ("GET", "/metrics", Anyone, 200, None),
+    ("GET", "/", Anyone, 200, None),
+    ("GET", "/assets/<file>", Anyone, 200, None),
 ];
 
 /// What is called: a movie of `owner`'s that `editor` edits, a movie that `stranger` has deleted, or the user `subject`.
@@ -86,6 +101,7 @@ impl Scene {
         let owner = app.user("owner").await;
         let editor = app.user("editor").await;
         let stranger = app.user("stranger").await;
+        stranger.post("/api/users/me/tokens", &new_token(&["account:read"])).await.assert_status(201);
         let admin = app.admin("admin").await;
         let movie = owner.add("Heat").await;
         app.let_edit(&movie, &editor).await;
@@ -105,6 +121,16 @@ impl Scene {
             }
             "/api/movies/suggest" => "/api/movies/suggest?prefix=h".to_owned(),
             "/assets/<file>" => "/assets/app.js".to_owned(),
+            "/api/users/me/sessions/<id>" => {
+                let own = session_of(caller).unwrap_or_else(|| self.subject.clone());
+                path.replace("<id>", &own)
+            }
+            "/api/users/me/tokens/<id>" => {
+                match caller.get("/api/users/me/tokens").await.json()["items"].get(0) {
+                    Some(token) => path.replace("<id>", token["id"].as_str().unwrap()),
+                    None => path.replace("<id>", &self.subject),
+                }
+            }
             path => path
                 .replace("<id>", &self.subject)
                 .replace("<name>", "swagger-ui.css")
@@ -119,6 +145,11 @@ impl Scene {
     }
 }
 
+/// What makes a personal access token with these scopes.
+pub fn new_token(scopes: &[&str]) -> Value {
+    json!({ "current_password": PASSWORD, "name": "script", "scopes": scopes })
+}
+
 fn body(method: &str, path: &str) -> Option<Value> {
     match (method, path) {
         ("POST", "/api/auth/signup") => {
@@ -127,10 +158,13 @@ fn body(method: &str, path: &str) -> Option<Value> {
         ("POST", "/api/auth/login") => {
             Some(json!({ "email": "owner@example.com", "password": "gnu yak emu" }))
         }
-        ("POST", "/api/auth/logout" | "/api/auth/logout-all") => None,
+        ("POST", "/api/auth/logout" | "/api/auth/logout-all" | "/api/users/me/verification") => None,
         ("POST", path) if path.ends_with("/restore") => None,
         ("POST", "/api/auth/forgot") => Some(json!({ "email": "owner@example.com" })),
         ("POST", "/api/auth/reset") => Some(json!({ "reset_token": "none", "password": "emu yak gnu" })),
+        ("POST", "/api/auth/verify") => Some(json!({ "verify_token": "none" })),
+        ("POST", "/api/auth/refresh") => Some(json!({ "refresh_token": "none" })),
+        ("POST", "/api/users/me/tokens") => Some(new_token(&["movies:write", "account:read"])),
         ("PATCH", "/api/users/me") => {
             Some(json!({ "current_password": "gnu yak emu", "password": "emu yak gnu" }))
         }
@@ -169,7 +203,7 @@ async fn nobody_does_what_is_not_theirs_to_do() {
         (forged(&|claims| claims.r#gen = 7), "revoked-token"),
     ];
     let before = scene.app.snapshot().await;
-    for (method, path, access, _) in ROUTES.iter().filter(|(_, _, access, _)| *access != Anyone) {
+    for (method, path, access, ..) in ROUTES.iter().filter(|(_, _, access, ..)| *access != Anyone) {
         println!("{method} {path}");
         for (caller, code) in &refused {
             scene.call(caller, method, path).await.assert_problem(401, code);
@@ -190,7 +224,7 @@ async fn nobody_does_what_is_not_theirs_to_do() {
 
 #[tokio::test]
 async fn everybody_does_what_is_theirs_to_do() {
-    for (method, path, access, status) in ROUTES {
+    for (method, path, access, status, _) in ROUTES {
         println!("{method} {path}");
         let scene = Scene::new().await;
         // A public route does not look at the header.
@@ -212,16 +246,57 @@ async fn everybody_does_what_is_theirs_to_do() {
 async fn a_caller_without_a_token_learns_nothing_of_ids_bodies_or_queries() {
     let app = TestApp::start().await;
     let anyone = app.anyone();
-    for (method, path, _, _) in ROUTES.iter().filter(|(_, _, access, _)| *access != Anyone) {
+    for (method, path, ..) in ROUTES.iter().filter(|(_, _, access, ..)| *access != Anyone) {
         let path = path.replace("<id>", "not-an-id");
         let broken = anyone.with_bytes(method, &path, Some("text/plain"), b"{".to_vec()).await;
         broken.assert_problem(401, "missing-token");
         anyone.send(method, &format!("{path}?nonsense=1")).await.assert_problem(401, "missing-token");
     }
     let user = app.user("user").await;
-    for (method, path, _, _) in ROUTES.iter().filter(|(_, _, access, _)| *access == Admin) {
+    for (method, path, ..) in ROUTES.iter().filter(|(_, _, access, ..)| *access == Admin) {
         let path = path.replace("<id>", "not-an-id");
         user.with_bytes(method, &path, None, b"{".to_vec()).await.assert_problem(403, "admins-only");
+    }
+}
+
+/// A route that declares no scope takes no personal access token: this walks them all, so a new one must have its row.
+#[tokio::test]
+async fn a_personal_access_token_does_what_its_scope_names_and_nothing_else() {
+    let scene = Scene::new().await;
+    let token = async |user: &Caller, scopes: &[&str]| {
+        let made = user.post("/api/users/me/tokens", &new_token(scopes)).await.assert_status(201).json();
+        scene.app.bearer(made["token"].as_str().unwrap())
+    };
+    let mut whole = Vec::new();
+    // Nobody's role is in a token: it is an admin's, and the owner's of the movie.
+    for user in [&scene.owner, &scene.admin] {
+        whole.push(token(user, &["movies:write", "account:read"]).await);
+    }
+    let (writer, reader) =
+        (token(&scene.owner, &["movies:write"]).await, token(&scene.owner, &["account:read"]).await);
+    let before = scene.app.snapshot().await;
+    let closed = ROUTES.iter().filter(|(_, _, access, _, _)| *access != Anyone);
+    for (method, path, _, _, scope) in closed.clone() {
+        println!("{method} {path}");
+        let (refused, challenge) = match *scope {
+            None => (whole.iter().collect(), r#"Bearer error="insufficient_scope""#.to_owned()),
+            Some(scope) => {
+                let other = if scope == "movies:write" { &reader } else { &writer };
+                (vec![other], format!(r#"Bearer error="insufficient_scope", scope="{scope}""#))
+            }
+        };
+        for caller in refused {
+            let reply = scene.call(caller, method, path).await.assert_problem(403, "insufficient-scope");
+            assert_eq!(reply.header("WWW-Authenticate"), Some(challenge.clone()));
+        }
+    }
+    assert_eq!(scene.app.snapshot().await, before);
+    for (method, path, _, status, scope) in closed.filter(|row| row.4.is_some()) {
+        println!("{method} {path}");
+        let scene = Scene::new().await;
+        let made = scene.owner.post("/api/users/me/tokens", &new_token(&[scope.unwrap()])).await;
+        let script = scene.app.bearer(made.assert_status(201).json()["token"].as_str().unwrap());
+        scene.call(&script, method, path).await.assert_status(*status);
     }
 }
 

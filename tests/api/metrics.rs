@@ -8,7 +8,7 @@ use std::{
 use bson::doc;
 use futures::future::join_all;
 use movie_bag::{
-    accounts::{Cascade, Users, store::admin_list::Admins},
+    accounts::{Cascade, Users, grants::Grants, store::admin_list::Admins},
     http::ids::UserId,
     movies::Movies,
 };
@@ -194,7 +194,7 @@ async fn hashing_letters_and_refusals_are_counted() {
     becomes(&app, r#"movie_bag_throttle_refusals_total{attempted="password"}"#, 1.0).await;
     becomes(&app, r#"movie_bag_password_jobs_total{result="done"}"#, 8.0).await;
     app.anyone().post("/api/auth/forgot", &json!({ "email": "ann@example.com" })).await.assert_status(202);
-    becomes(&app, r#"movie_bag_mail_letters_total{result="unsent"}"#, 1.0).await;
+    becomes(&app, r#"movie_bag_mail_letters_total{result="unsent"}"#, 2.0).await;
     for gauge in
         ["movie_bag_password_jobs_waiting", "movie_bag_password_jobs_running", "movie_bag_mail_sending"]
     {
@@ -228,8 +228,12 @@ async fn a_deletion_that_cannot_go_on_is_a_backlog_until_a_sweep_has_done_it() {
     ann.add("Heat").await;
     let id = UserId::parse(&ann.id().await).unwrap();
     let users = Users::new(&app.database);
-    let cascade =
-        Cascade::new(users.clone(), Admins::new(&app.database), Arc::new(Movies::new(&app.database)));
+    let cascade = Cascade::new(
+        users.clone(),
+        Admins::new(&app.database),
+        Grants::new(&app.database),
+        Arc::new(Movies::new(&app.database)),
+    );
     let backlog = || {
         let families =
             cascade.collectors().iter().flat_map(|collector| collector.collect()).collect::<Vec<_>>();

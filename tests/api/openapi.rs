@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use movie_bag::{http::problem::Code, server::openapi};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     matrix::{Access, ROUTES, mounted},
@@ -57,7 +57,10 @@ fn the_document_asks_for_a_token_where_one_is_needed() {
     let document = document();
     for ((method, path), operation) in operations(&document) {
         let row = ROUTES.iter().find(|(m, p, ..)| *m == method && *p == path).unwrap();
-        assert_eq!(operation.get("security").is_some(), row.2 != Access::Anyone, "{method} {path}");
+        let mut schemes = vec![json!({ "token": [] })];
+        schemes.extend(row.4.map(|scope| json!({ "personal_token": [scope] })));
+        let expected = (row.2 != Access::Anyone).then(|| Value::from(schemes));
+        assert_eq!(operation.get("security").cloned(), expected, "{method} {path}");
         assert!(operation["responses"].get(row.3.to_string()).is_some(), "{method} {path}");
     }
 }
@@ -234,7 +237,7 @@ async fn swagger_ui_is_served_from_the_binary_alone() {
 }
 
 /// The codes of the contract.
-const CODES: [&str; 32] = [
+const CODES: [&str; 40] = [
     "bad-request",
     "invalid-json",
     "invalid-query",
@@ -242,25 +245,33 @@ const CODES: [&str; 32] = [
     "invalid-token",
     "expired-token",
     "revoked-token",
+    "invalid-refresh-token",
     "bad-credentials",
     "admins-only",
+    "insufficient-scope",
     "not-owner",
+    "signup-closed",
+    "email-not-verified",
     "wrong-password",
     "not-found",
     "movie-not-found",
     "user-not-found",
     "version-not-found",
+    "session-not-found",
+    "token-not-found",
     "method-not-allowed",
     "email-taken",
     "duplicate-movie",
     "last-admin",
     "changes-gone",
+    "too-many-tokens",
     "request-timeout",
     "precondition-failed",
     "payload-too-large",
     "unsupported-media-type",
     "validation-failed",
     "invalid-reset-token",
+    "invalid-verify-token",
     "too-many-requests",
     "internal-error",
     "no-events",

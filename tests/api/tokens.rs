@@ -82,7 +82,8 @@ async fn a_token_says_who_and_until_when_and_no_role() {
     assert!((before..=Utc::now().timestamp()).contains(&iat));
     assert_eq!(claims["exp"].as_i64().unwrap(), iat + 604_800);
     let names: Vec<&String> = claims.as_object().unwrap().keys().collect();
-    assert_eq!(names.len(), 7, "{names:?}");
+    assert_eq!(names.len(), 8, "{names:?}");
+    assert_eq!(claims["sid"].as_str().unwrap().len(), 24);
     let other = app.log_in("ann").await.token.unwrap();
     assert_ne!(part(&other, 1)["jti"], claims["jti"]);
 }
@@ -141,6 +142,8 @@ async fn a_token_that_is_not_ours_is_invalid() {
         forged.push((format!("without {name}"), changed(name, Value::Null)));
         forged.push((format!("{name} of another type"), changed(name, json!({ "x": 1 }))));
     }
+    forged.push(("a session that is no id".into(), changed("sid", json!("laptop"))));
+    forged.push(("a session of another type".into(), changed("sid", json!({ "$ne": "" }))));
     forged.push(("another issuer".into(), changed("iss", json!("movie-bagger"))));
     forged.push(("another audience".into(), changed("aud", json!("reset"))));
     forged.push(("several audiences".into(), changed("aud", json!(["access", "reset"]))));

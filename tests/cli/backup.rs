@@ -108,7 +108,7 @@ fn assert_all_is_there(server: &Server, known: &Known) {
         let again = json!({ "name": movie["name"], "year": 1995, "casts": [], "genres": ["Drama"] });
         assert_eq!(server.call("POST", "/api/movies", Some(&known.ann), Some(again)).0, 409);
     }
-    // The same secret, and the same list of those who have logged out.
+    // The same secret, and the same sessions.
     assert_eq!(server.get("/api/users/me", Some(&known.ann)).1["role"], "admin");
     assert_eq!(server.get("/api/users/me", Some(&known.logged_out)).0, 401);
     server.log_in("ann");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::{
-    smtp::{SmtpServer, reset_token},
+    smtp::{SmtpServer, reset_token, verify_token},
     support::{Folder, PASSWORD, Server, eventually},
 };
 
@@ -50,6 +50,7 @@ fn mail_goes_out_over_tls_with_a_login() {
         assert!(server.said.contains("Mail: sent by"), "{}", server.said);
         if !smtps {
             server.sign_up("ann");
+            assert!(!server.log().contains(&verify_token(&smtp.confirmation())));
         }
         forget(&server);
         let letter = smtp.letter();

@@ -25,3 +25,4 @@ mod stop;
 #[path = "../support/process.rs"]
 mod support;
 mod upgrade;
+mod user;

@@ -49,6 +49,18 @@ fn the_data_folder_of_an_earlier_release_is_served_with_its_accounts_movies_and_
         assert_eq!(server.call("POST", "/api/auth/login", None, Some(credentials)).0, 401);
         server.stop();
     }
+    // Those tokens have no session. They end as they did then, and stay ended.
+    let server = folder.serve();
+    assert_eq!(server.call("POST", "/api/auth/logout", token("bob"), None).0, 204);
+    assert_eq!(server.call("POST", "/api/auth/logout-all", token("ann"), None).0, 204);
+    server.stop();
+    let server = folder.serve();
+    for ended in ["ann", "bob"] {
+        let (status, problem) = server.get("/api/users/me", token(ended));
+        assert_eq!((status, problem["code"].as_str()), (401, Some("revoked-token")), "{ended}");
+        server.log_in(ended);
+    }
+    server.stop();
 }
 
 #[test]

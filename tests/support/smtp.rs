@@ -20,6 +20,7 @@ const LONG: Duration = Duration::from_mins(1);
 pub struct SmtpServer {
     child: Child,
     letters: Receiver<Value>,
+    confirmations: Receiver<Value>,
     pub port: u16,
 }
 
@@ -53,21 +54,28 @@ impl SmtpServer {
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let port = lines.next().expect("the port").unwrap().parse().unwrap();
-        let (sender, letters) = channel();
+        let ((others, letters), (confirming, confirmations)) = (channel(), channel());
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                let _ = sender.send(serde_json::from_str(&line).unwrap());
+                let letter: Value = serde_json::from_str(&line).unwrap();
+                let is_confirmation = letter["headers"]["Subject"] == "Confirm your address";
+                let _ = if is_confirmation { confirming.send(letter) } else { others.send(letter) };
             }
         });
-        Self { child, letters, port }
+        Self { child, letters, confirmations, port }
     }
 
-    /// The next letter; waits for it.
+    /// The next letter that asks to confirm an address, as each sign-up sends one; waits for it.
+    pub fn confirmation(&self) -> Value {
+        self.confirmations.recv_timeout(LONG).expect("a letter within a minute")
+    }
+
+    /// The next other letter; waits for it.
     pub fn letter(&self) -> Value {
         self.letters.recv_timeout(LONG).expect("a letter within a minute")
     }
 
-    /// Whether there is no letter now.
+    /// Whether there is no other letter now.
     pub fn is_empty(&self) -> bool {
         self.letters.try_recv().is_err()
     }
@@ -82,7 +90,17 @@ impl Drop for SmtpServer {
 
 /// The token of the link in a letter.
 pub fn reset_token(letter: &Value) -> String {
+    token(letter, "reset")
+}
+
+/// The token of the link that confirms an address.
+pub fn verify_token(letter: &Value) -> String {
+    token(letter, "verify")
+}
+
+fn token(letter: &Value, page: &str) -> String {
     let text = letter["text"].as_str().unwrap();
-    let (_, rest) = text.split_once("/#/reset?token=").unwrap_or_else(|| panic!("no link: {text}"));
+    let link = format!("/#/{page}?token=");
+    let (_, rest) = text.split_once(&link).unwrap_or_else(|| panic!("no link: {text}"));
     rest.split_whitespace().next().unwrap().to_owned()
 }

@@ -28,7 +28,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct App {
     movies: Collection<Movie>,
     users: Collection<User>,
-    revoked: Collection<Document>,
+    sessions: Collection<Document>,
     verifying: DecodingKey,
     signing: EncodingKey,
 }
@@ -139,6 +139,7 @@ struct User {
 #[derive(Serialize, Deserialize)]
 struct Claims {
     sub: String,
+    sid: String,
     iat: i64,
     exp: i64,
     jti: String,
@@ -185,9 +186,12 @@ async fn signed_in(app: &App, headers: &HeaderMap) -> Result<User, Refusal> {
     let id = ObjectId::parse_str(&claims.sub).map_err(|_| refused())?;
     let user = app.users.find_one(doc! { "_id": id, "deleted_at": { "$exists": false } });
     let user = user.projection(doc! { "email": 1, "gen": 1 }).into_future();
-    let revoked = app.revoked.find_one(doc! { "_id": &claims.jti }).into_future();
-    let (user, revoked) = tokio::try_join!(user, revoked)?;
-    user.filter(|user| user.generation == claims.r#gen && revoked.is_none()).ok_or_else(refused)
+    let session = ObjectId::parse_str(&claims.sid).map_err(|_| refused())?;
+    let session = app.sessions.find_one(doc! { "_id": session }).into_future();
+    let (user, session) = tokio::try_join!(user, session)?;
+    let session = session.ok_or_else(refused)?;
+    let is_own = |user: &User| session.get_object_id("user").is_ok_and(|owner| owner == user.id);
+    user.filter(|user| user.generation == claims.r#gen && is_own(user)).ok_or_else(refused)
 }
 
 async fn one(State(app): Shared, Path(id): Path<String>) -> Result<Response, Refusal> {
@@ -306,8 +310,16 @@ async fn login(State(app): Shared, Json(login): Json<Login>) -> Result<Response,
         return Err(refused());
     }
     let now = chrono::Utc::now().timestamp();
+    let (session, begun) = (ObjectId::new(), DateTime::now());
+    let expires_at = DateTime::from_millis(begun.timestamp_millis() + 604_800_000);
+    let document = doc! {
+        "_id": session, "user": user.id, "gen": user.generation, "name": "benchmark", "created_at": begun,
+        "last_used_at": begun, "expires_at": expires_at, "forgotten_at": expires_at,
+    };
+    app.sessions.insert_one(document).await?;
     let claims = Claims {
         sub: user.id.to_hex(),
+        sid: session.to_hex(),
         iat: now,
         exp: now + 604_800,
         jti: ObjectId::new().to_hex(),
@@ -332,7 +344,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let app = App {
         movies: database.collection("movies"),
         users: database.collection("users"),
-        revoked: database.collection("revoked_tokens"),
+        sessions: database.collection("sessions"),
         verifying: DecodingKey::from_secret(secret.as_bytes()),
         signing: EncodingKey::from_secret(secret.as_bytes()),
     };

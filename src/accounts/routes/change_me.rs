@@ -9,19 +9,22 @@ use utoipa::{
     openapi::{RefOr, Schema},
 };
 
-use super::me;
+use super::{current_password::Proof, me};
 use crate::{
     accounts::{
         Belongings, CurrentUser, EmailAddress, EmailRule, UserView, Users,
         audit::{Audit, Event},
+        grants::Grants,
         letters,
+        mail_token::MailToken,
         model::Account,
-        password::{ClaimedPassword, Hasher, NewPassword, NewPasswordRule, Requester},
+        password::{ClaimedPassword, Hasher, NewPassword, NewPasswordRule},
+        sessions::begin::no_random_numbers,
         store::{
             admin_list::Admins,
             credentials::{AccountChange, Credentials},
         },
-        throttle::{Action, Throttle},
+        throttle::Throttle,
     },
     http::{
         body::{self, MergePatchBody},
@@ -85,7 +88,7 @@ answers! {
         .problems(&[Code::WrongPassword, Code::EmailTaken]);
 }
 
-/// Changes the caller's account. A new password revokes every token, the one that was sent included.
+/// Changes the caller's account. A new password ends every session, the one of the request included.
 #[utoipa::path(
     context_path = "/api/users",
     tag = "users",
@@ -101,32 +104,25 @@ pub(in crate::accounts) async fn change_me(
     users: &State<Users>,
     admins: &State<Admins>,
     belongings: &State<Arc<dyn Belongings>>,
+    grants: &State<Grants>,
     hasher: &State<Hasher>,
     throttle: &State<Throttle>,
     mailer: &State<Mailer>,
     body: MergePatchBody<AccountPatch>,
 ) -> Result<Reply, Problem> {
     let AccountPatch { current_password, email, password } = body.0;
-    let old_email = EmailAddress::claimed(&user.account.email);
-    let who = Requester::new(audit.address, &old_email);
-    let attempt = throttle.admit(Action::Change, &old_email, &audit).await?;
-    let mut verified = match verify(&user, users, hasher, &current_password, &who).await {
-        Err(Problem::WrongPassword) => {
-            attempt.count().await?;
-            return Err(Problem::WrongPassword);
-        }
-        verified => verified?,
-    };
-    attempt.forgive().await;
+    let proof = Proof { user: &user, users, hasher, audit: &audit };
+    let mut verified = proof.admit(throttle, &current_password).await?;
     let asked = match &email {
         Some(email) => Some(throttle.admit_email(email, Some(user.id()), &audit).await?),
         None => None,
     };
     let password_hash = match password {
-        Some(password) => Some(hasher.hash(password, &who).await?),
+        Some(password) => Some(hasher.hash(password, &proof.requester()).await?),
         None => None,
     };
-    let change = AccountChange { email, password_hash };
+    let link = MailToken::random().map_err(no_random_numbers)?;
+    let change = AccountChange { email: email.map(|email| (email, link.digest())), password_hash };
     let mut tries = 1;
     let account = loop {
         match users.change(&verified, &change).await {
@@ -134,7 +130,7 @@ pub(in crate::accounts) async fn change_me(
             // A login has renewed the hash, or the password has changed: the second look tells.
             Ok(None) if tries < TRIES => {
                 tries += 1;
-                verified = verify(&user, users, hasher, &current_password, &who).await?;
+                verified = proof.verify(&current_password).await?;
             }
             Ok(None) => return Err(Problem::RevokedToken),
             Err(StoreError::Duplicate(indexes::EMAIL_UNIQUE)) => {
@@ -150,31 +146,22 @@ pub(in crate::accounts) async fn change_me(
     if let Some(asked) = asked {
         asked.forgive().await;
     }
-    announce(&audit, mailer, &verified, &account, change.password_hash.is_some());
+    if change.password_hash.is_some() {
+        grants.tidy_up(account.id, account.generation).await;
+    }
+    announce(&audit, mailer, &verified, &account, change.password_hash.is_some(), &link);
     Reply::ok(&me::whole(&account, admins, belongings).await?)
 }
 
-/// What is stored now, if the password is right and the token of the request still good.
-async fn verify(
-    user: &CurrentUser,
-    users: &Users,
-    hasher: &Hasher,
-    password: &ClaimedPassword,
-    who: &Requester,
-) -> Result<Credentials, Problem> {
-    let credentials = users.credentials_of(user.id()).await?.ok_or(Problem::RevokedToken)?;
-    if credentials.generation != user.token.generation {
-        return Err(Problem::RevokedToken);
-    }
-    if hasher.verify(password, Some(&credentials.password_hash), who).await? {
-        Ok(credentials)
-    } else {
-        Err(Problem::WrongPassword)
-    }
-}
-
-/// Tells the audit log, and the old address.
-fn announce(audit: &Audit, mailer: &Mailer, before: &Credentials, after: &Account, new_password: bool) {
+/// Tells the audit log and the old address, and mails the link that confirms a new one.
+fn announce(
+    audit: &Audit,
+    mailer: &Mailer,
+    before: &Credentials,
+    after: &Account,
+    new_password: bool,
+    link: &MailToken,
+) {
     let old_email = EmailAddress::claimed(&before.email);
     if new_password {
         audit.record(Event::PasswordChanged, after.id);
@@ -183,5 +170,7 @@ fn announce(audit: &Audit, mailer: &Mailer, before: &Credentials, after: &Accoun
     if before.email != after.email {
         audit.record(Event::EmailChanged, after.id);
         mailer.send(letters::email_changed(&old_email));
+        let new_email = EmailAddress::claimed(&after.email);
+        mailer.send(letters::verify(&new_email, mailer.link_base(), link));
     }
 }

@@ -12,14 +12,18 @@ use crate::{
         EmailAddress, Users,
         audit::{Audit, Event},
         password::{ClaimedPassword, Hasher, Requester},
+        sessions::{
+            begin::{SignIn, SignIns, TokenView},
+            model::NAME_CHARACTERS,
+            naming::DefaultName,
+        },
         store::credentials::Credentials,
         throttle::{Action, Throttle},
-        token::Tokens,
     },
     http::{
         body::{self, JsonBody},
         fields::{
-            AnyString, Fields, FromFields,
+            AnyString, Boolean, Fields, FromFields, Text,
             schema::{body_of, describe},
         },
         openapi::answers::{Answers, answers},
@@ -29,41 +33,41 @@ use crate::{
     },
 };
 
-/// What login takes: any two strings.
+/// What login takes: any two strings, and how the session is to be.
 pub struct Login {
     email: String,
     password: ClaimedPassword,
+    name: Option<String>,
+    refresh: bool,
 }
 
 impl FromFields for Login {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         let email = fields.required("email", &AnyString);
         let password = fields.required("password", &AnyString);
-        Some(Self { email: email?, password: ClaimedPassword::new(&password?) })
+        let name = fields.optional("name", &Text::line(NAME_CHARACTERS));
+        let refresh = fields.optional("refresh", &Boolean);
+        Some(Self {
+            email: email?,
+            password: ClaimedPassword::new(&password?),
+            name: name?,
+            refresh: refresh?.unwrap_or_default(),
+        })
     }
 }
 
 impl PartialSchema for Login {
     fn schema() -> RefOr<Schema> {
         let object = describe(body_of::<Self>(), "email", "Whatever the case.", json!("ann@example.com"));
-        describe(object, "password", "The account's.", json!("plum-cake-at-noon")).into()
+        let object = describe(object, "password", "The account's.", json!("plum-cake-at-noon"));
+        let words = "What to call the session; unset, it is called after the `User-Agent`.";
+        let object = describe(object, "name", words, json!("Firefox on the laptop"));
+        let words = "Whether the session can be refreshed: then the token lives for 15 minutes.";
+        describe(object, "refresh", words, json!(true)).into()
     }
 }
 
 impl ToSchema for Login {}
-
-/// An access token, as RFC 6749, section 5.1, names its fields (but for `token`).
-#[derive(serde::Serialize, utoipa::ToSchema)]
-#[schema(as = Token)]
-pub struct TokenView {
-    /// For the `Authorization` header, after `Bearer`.
-    token: String,
-    #[schema(value_type = String, example = "Bearer")]
-    token_type: &'static str,
-    /// For how many seconds from now it is good.
-    #[schema(minimum = 1, example = 604_800)]
-    expires_in: u64,
-}
 
 answers! {
     LoggedIn => Answers::with_database()
@@ -74,7 +78,7 @@ answers! {
         .problems(&[Code::BadCredentials]);
 }
 
-/// Issues a token. An unknown email and a wrong password get the same answer in the same time.
+/// Makes a session and issues its token. An unknown email and a wrong password get the same answer in the same time.
 #[utoipa::path(
     context_path = "/api/auth",
     tag = "auth",
@@ -89,10 +93,11 @@ pub(in crate::accounts) async fn login(
     users: &State<Users>,
     hasher: &State<Hasher>,
     throttle: &State<Throttle>,
-    tokens: &State<Tokens>,
+    sign_ins: &State<SignIns>,
+    default_name: DefaultName,
     body: JsonBody<Login>,
 ) -> Result<Reply, Problem> {
-    let Login { email, password } = body.0;
+    let Login { email, password, name, refresh } = body.0;
     let email = EmailAddress::claimed(&email);
     let attempt = throttle.admit(Action::Login, &email, &audit).await?;
     let too_early = attempt.too_early();
@@ -114,15 +119,25 @@ pub(in crate::accounts) async fn login(
         attempt.count().await?;
         return Err(problem);
     };
-    let token = tokens.issue(credentials.id, credentials.generation)?;
+    let (session, view) = sign_ins
+        .begin(SignIn {
+            user: credentials.id,
+            generation: credentials.generation,
+            name: name.unwrap_or(default_name.0),
+            refresh,
+        })
+        .await?;
     audit.record(Event::Login, credentials.id);
     attempt.forgive().await;
     let address = throttle.digest_of(audit.address);
-    if let Err(problem) = afterwards(users, hasher, &credentials, password, &who, &address).await {
+    let follow_up = async {
+        sign_ins.sessions.end_excess(&session).await?;
+        afterwards(users, hasher, &credentials, password, &who, &address).await
+    };
+    if let Err(problem) = follow_up.await {
         tracing::warn!(code = problem.code().kind().code, "a login that succeeded was not followed up");
     }
-    let expires_in = tokens.lifetime().as_secs();
-    Reply::ok(&TokenView { token, token_type: "Bearer", expires_in })
+    Reply::ok(&view)
 }
 
 /// What a login leaves behind. The password was right: if this fails, the next login will do it.

@@ -1,4 +1,4 @@
-//! Logging out: one token, or all of a user's.
+//! Logging out: one session, or all of a user's.
 
 use rocket::{State, post};
 
@@ -6,7 +6,9 @@ use crate::{
     accounts::{
         CurrentUser, Users,
         audit::{Audit, Event},
+        grants::Grants,
         revocation::RevokedTokens,
+        sessions::Sessions,
     },
     http::{
         openapi::answers::{Answers, answers},
@@ -17,27 +19,32 @@ use crate::{
 };
 
 answers! {
-    LoggedOut => Answers::with_database().empty(204, "The token is revoked.", &[]).problems(CurrentUser::REFUSALS);
+    LoggedOut => Answers::with_database().empty(204, "The session has ended, and its tokens are revoked.", &[]).problems(CurrentUser::REFUSALS);
     LoggedOutEverywhere => Answers::with_database()
-        .empty(204, "Every token of the user is revoked.", &[])
+        .empty(204, "Every session of the user has ended.", &[])
         .problems(CurrentUser::REFUSALS);
 }
 
-/// Revokes the token that came with the request.
+/// Ends the session of the token that came with the request.
 #[utoipa::path(context_path = "/api/auth", tag = "auth", operation_id = "log_out", responses(LoggedOut))]
 #[post("/logout")]
 pub(in crate::accounts) async fn logout(
     user: CurrentUser,
     audit: Audit,
     _query: NoQuery,
+    sessions: &State<Sessions>,
     revoked: &State<RevokedTokens>,
 ) -> Result<Reply, Problem> {
-    revoked.insert(&user.token).await?;
+    match user.session() {
+        // Whether another request has ended it meanwhile makes no difference.
+        Some(session) => drop(sessions.end(&user.account, session).await?),
+        None => revoked.insert(&user.token).await?,
+    }
     audit.record(Event::Logout, user.id());
     Ok(Reply::no_content())
 }
 
-/// Revokes every token of the user.
+/// Ends every session of the user, and revokes every token.
 #[utoipa::path(
     context_path = "/api/auth",
     tag = "auth",
@@ -50,8 +57,10 @@ pub(in crate::accounts) async fn logout_all(
     audit: Audit,
     _query: NoQuery,
     users: &State<Users>,
+    grants: &State<Grants>,
 ) -> Result<Reply, Problem> {
     users.revoke_generation(user.id(), user.token.generation).await?;
+    grants.tidy_up(user.id(), user.token.generation + 1).await;
     audit.record(Event::LogoutAll, user.id());
     Ok(Reply::no_content())
 }

@@ -6,7 +6,7 @@ use rocket::{State, delete, get};
 
 use crate::{
     accounts::{
-        Belongings, Cascade, CurrentUser, Role, UserView,
+        AccountRead, Belongings, Cascade, CurrentUser, Role, ScopedUser, UserView,
         audit::{Audit, Event},
         deletion::Removal,
         model::Account,
@@ -35,10 +35,16 @@ pub(super) fn deleted(answers: Answers) -> Answers {
 }
 
 /// The caller's account.
-#[utoipa::path(context_path = "/api/users", tag = "users", operation_id = "get_me", responses(Me))]
+#[utoipa::path(
+    context_path = "/api/users",
+    tag = "users",
+    operation_id = "get_me",
+    responses(Me),
+    security(("token" = []), ("personal_token" = ["account:read"]))
+)]
 #[get("/me")]
 pub(in crate::accounts) async fn me(
-    user: CurrentUser,
+    user: ScopedUser<AccountRead>,
     _query: NoQuery,
     admins: &State<Admins>,
     belongings: &State<Arc<dyn Belongings>>,

@@ -3,8 +3,13 @@
 
 pub mod admin;
 pub mod change_me;
+mod current_password;
 pub mod log_in;
 pub mod log_out;
 pub mod me;
+pub mod refresh;
 pub mod reset;
+pub mod sessions;
 pub mod sign_up;
+pub mod tokens;
+pub mod verify;

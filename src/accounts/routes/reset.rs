@@ -12,8 +12,10 @@ use crate::{
     accounts::{
         EmailAddress, Users,
         audit::{Audit, Event},
+        grants::Grants,
         letters,
-        password::{Hasher, NewPassword, NewPasswordRule, Requester, reset_token::ResetToken},
+        mail_token::MailToken,
+        password::{Hasher, NewPassword, NewPasswordRule, Requester},
         throttle::{Action, Throttle},
     },
     http::{
@@ -53,7 +55,7 @@ impl ToSchema for Forgot {}
 
 /// A new password, with the token of a link.
 pub struct Reset {
-    token: ResetToken,
+    token: MailToken,
     password: NewPassword,
 }
 
@@ -61,7 +63,7 @@ impl FromFields for Reset {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         let token = fields.required("reset_token", &AnyString);
         let password = fields.required("password", &NewPasswordRule);
-        Some(Self { token: ResetToken::claimed(token?), password: password? })
+        Some(Self { token: MailToken::claimed(token?), password: password? })
     }
 }
 
@@ -84,7 +86,7 @@ answers! {
     PasswordSet => Answers::with_database()
         .problems(body::REFUSALS)
         .problems(Throttle::REFUSALS)
-        .empty(204, "The new password is set, and every token of the user is revoked.", &[])
+        .empty(204, "The new password is set, and every session of the user has ended.", &[])
         .problems(Hasher::REFUSALS)
         .problems(&[Code::InvalidResetToken]);
 }
@@ -127,7 +129,7 @@ async fn send_link(
     audit: &Audit,
     email: EmailAddress,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let token = ResetToken::random()?;
+    let token = MailToken::random()?;
     if let Some(user) = users.add_reset(&email, &token.digest()).await? {
         audit.record(Event::ResetRequested, user);
         mailer.send(letters::reset(&email, mailer.link_base(), &token));
@@ -148,6 +150,7 @@ pub(in crate::accounts) async fn reset(
     audit: Audit,
     _query: NoQuery,
     users: &State<Users>,
+    grants: &State<Grants>,
     hasher: &State<Hasher>,
     throttle: &State<Throttle>,
     mailer: &State<Mailer>,
@@ -165,6 +168,7 @@ pub(in crate::accounts) async fn reset(
     let hash = hasher.hash(password, &Requester::new(audit.address, &owner)).await?;
     let account = users.reset(&digest, &hash).await?.ok_or(Problem::InvalidResetToken)?;
     attempt.forgive().await;
+    grants.tidy_up(account.id, account.generation).await;
     audit.record(Event::PasswordReset, account.id);
     mailer.send(letters::password_changed(&EmailAddress::claimed(&account.email)));
     Ok(Reply::no_content())

@@ -1,6 +1,9 @@
 //! Signing up.
 
-use rocket::{State, post};
+use rocket::{
+    Request, State, post,
+    request::{FromRequest, Outcome},
+};
 use serde_json::json;
 use utoipa::{
     PartialSchema, ToSchema,
@@ -11,9 +14,13 @@ use crate::{
     accounts::{
         EmailAddress, EmailRule, Role, UserView, Users,
         audit::{Audit, Event},
+        letters,
+        mail_token::MailToken,
         password::{Hasher, NewPassword, NewPasswordRule, Requester},
+        sessions::begin::no_random_numbers,
         throttle::{Action, Throttle},
     },
+    config::{self, AccountsSettings},
     http::{
         body::{self, JsonBody},
         fields::{
@@ -25,6 +32,7 @@ use crate::{
         query::NoQuery,
         reply::Reply,
     },
+    mail::Mailer,
     mongo::{StoreError, indexes},
 };
 
@@ -51,16 +59,32 @@ impl PartialSchema for Signup {
 
 impl ToSchema for Signup {}
 
+/// The request guard of the sign-up: where it is closed, nothing else is looked at.
+pub(in crate::accounts) struct SignupOpen;
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for SignupOpen {
+    type Error = Problem;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
+        match request.guard::<&State<AccountsSettings>>().await {
+            Outcome::Success(settings) if settings.signup == config::Signup::Open => Outcome::Success(Self),
+            Outcome::Success(_) => Problem::SignupClosed.forward(request),
+            _ => Problem::Internal("BUG: the settings are not managed".into()).forward(request),
+        }
+    }
+}
+
 answers! {
     SignedUp => Answers::with_database()
         .problems(body::REFUSALS)
         .problems(Throttle::REFUSALS)
         .json::<UserView>(201, "The new user.", &[LOCATION])
         .problems(Hasher::REFUSALS)
-        .problems(&[Code::EmailTaken]);
+        .problems(&[Code::SignupClosed, Code::EmailTaken]);
 }
 
-/// Makes an account. Its 409 tells that an email is taken; no other route does.
+/// Makes an account, and mails the link that confirms its address. Its 409 tells that an email is taken; no other route does.
 #[utoipa::path(
     context_path = "/api/auth",
     tag = "auth",
@@ -70,19 +94,22 @@ answers! {
 )]
 #[post("/signup", data = "<body>")]
 pub(in crate::accounts) async fn signup(
+    _open: SignupOpen,
     audit: Audit,
     _query: NoQuery,
     users: &State<Users>,
     hasher: &State<Hasher>,
     throttle: &State<Throttle>,
+    mailer: &State<Mailer>,
     body: JsonBody<Signup>,
 ) -> Result<Reply, Problem> {
     let Signup { email, password } = body.0;
     let attempt = throttle.admit(Action::Signup, &email, &audit).await?;
     let asked = throttle.admit_email(&email, None, &audit).await?;
     let hash = hasher.hash(password, &Requester::new(audit.address, &email)).await?;
+    let link = MailToken::random().map_err(no_random_numbers)?;
     // Never looked up first: the unique index decides, also between two at once.
-    let account = match users.insert(email, &hash).await {
+    let account = match users.insert(email.clone(), &hash, &link.digest()).await {
         Ok(account) => account,
         Err(StoreError::Duplicate(indexes::EMAIL_UNIQUE)) => {
             asked.count().await?;
@@ -92,6 +119,7 @@ pub(in crate::accounts) async fn signup(
         Err(error) => return Err(error.into()),
     };
     audit.record(Event::Signup, account.id);
+    mailer.send(letters::verify(&email, mailer.link_base(), &link));
     asked.forgive().await;
     attempt.forgive().await;
     let view = UserView::new(&account, Role::User).with_movie_count(0);

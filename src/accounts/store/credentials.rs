@@ -1,8 +1,6 @@
-//! What proves who somebody is: the password's hash, the token generation, reset tokens, and the
-//! addresses from which they have logged in. All of it stands in the user's own document, so a
-//! deletion takes it along, and each change is one conditional update.
-
-use std::time::Duration;
+//! What proves who somebody is: the password's hash, the token generation, and the addresses from which they have logged
+//! in. Reset tokens have a file of their own: [`super::resets`]. All of it is in the user's own document, so a deletion
+//! takes it along, and each change is one conditional update.
 
 use bson::{Document, doc};
 use mongodb::options::ReturnDocument;
@@ -10,21 +8,11 @@ use serde::Deserialize;
 
 use super::users::{Users, account_fields, alive};
 use crate::{
-    accounts::{
-        email::EmailAddress,
-        model::Account,
-        password::{PasswordHash, reset_token::ResetDigest},
-    },
+    accounts::{email::EmailAddress, mail_token::MailDigest, model::Account, password::PasswordHash},
     http::ids::UserId,
     mongo::{BATCH, COMMAND, StoreError, within},
 };
 
-/// How long a reset token is good.
-pub const RESET_LIFETIME: Duration = Duration::from_hours(1);
-/// Reset tokens of one account that are good at a time; until one of them is too old there is no other.
-/// More than one, and no new one for an old one: a stranger who asks again and again must not spoil the
-/// link in the owner's mailbox, where all of them arrive.
-const RESETS: i32 = 5;
 /// Addresses that are remembered of one account: those that were used last.
 const KNOWN_ADDRESSES: i32 = 16;
 
@@ -47,7 +35,8 @@ struct Hashed {
 /// What somebody changes of their account.
 #[derive(Debug)]
 pub struct AccountChange {
-    pub email: Option<EmailAddress>,
+    /// With the link that confirms it, if it is a new one.
+    pub email: Option<(EmailAddress, MailDigest)>,
     pub password_hash: Option<PasswordHash>,
 }
 
@@ -60,19 +49,22 @@ fn unchanged(verified: &Credentials) -> Document {
     filter
 }
 
-/// Whether a reset token is not too old, by the database's clock.
-fn is_young(reset: &str) -> Document {
-    let lifetime = i64::try_from(RESET_LIFETIME.as_millis()).unwrap_or(i64::MAX);
-    doc! { "$gt": [format!("{reset}.issued_at"), { "$subtract": ["$$NOW", lifetime] }] }
+/// What a new password changes, in an update by stages: there a text that begins with `$` would be the name of a field.
+pub(super) fn new_password(hash: &PasswordHash) -> Document {
+    doc! { "password_hash": { "$literal": hash.as_stored() }, "gen": { "$add": ["$gen", 1_i64] } }
 }
 
-/// An account with this reset token.
-fn with_reset(token: &ResetDigest) -> Document {
-    let good = doc! { "$and": [{ "$eq": ["$$reset.digest", token.as_stored()] }, is_young("$$reset")] };
+/// What a new email changes: it is not confirmed, and its own link replaces the old one. The same email once more
+/// changes nothing.
+fn new_email(email: &EmailAddress, link: &MailDigest) -> Document {
+    let new = doc! { "$literal": email.as_str() };
+    let is_same = doc! { "$eq": ["$email", new.clone()] };
+    let verification = doc! { "digest": link.as_stored(), "email": new.clone(), "issued_at": "$$NOW" };
+    let same = doc! { "$ifNull": ["$verification", "$$REMOVE"] };
     doc! {
-        // For the index.
-        "resets.digest": token.as_stored(),
-        "$expr": { "$anyElementTrue": { "$map": { "input": "$resets", "as": "reset", "in": good } } },
+        "email": new,
+        "email_verified": { "$and": [is_same.clone(), { "$ifNull": ["$email_verified", false] }] },
+        "verification": { "$cond": [is_same, same, verification] },
     }
 }
 
@@ -91,7 +83,9 @@ impl Users {
         self.credentials(alive(id)).await
     }
 
-    async fn credentials(&self, filter: Document) -> Result<Option<Credentials>, StoreError> {
+    async fn credentials(&self, mut filter: Document) -> Result<Option<Credentials>, StoreError> {
+        // Without a password nobody can prove anything here.
+        filter.insert("password_hash", doc! { "$exists": true });
         let stored = self.collection().clone_with_type::<Credentials>();
         let fields = doc! { "email": 1, "password_hash": 1, "gen": 1 };
         within(COMMAND, stored.find_one(filter).projection(fields)).await
@@ -132,19 +126,21 @@ impl Users {
         change: &AccountChange,
     ) -> Result<Option<Account>, StoreError> {
         let mut set = Document::new();
-        if let Some(email) = &change.email {
-            set.insert("email", email.as_str());
+        if let Some((email, link)) = &change.email {
+            set.extend(new_email(email, link));
         }
-        let mut raised = 0_i64;
         if let Some(hash) = &change.password_hash {
-            set.insert("password_hash", hash.as_stored());
-            raised = 1;
+            set.extend(new_password(hash));
         }
-        let update = doc! { "$set": set, "$inc": { "gen": raised }, "$unset": { "resets": "" } };
+        let update = vec![doc! { "$set": set }, doc! { "$unset": "resets" }];
         self.change_one(unchanged(verified), update).await
     }
 
-    async fn change_one(&self, filter: Document, update: Document) -> Result<Option<Account>, StoreError> {
+    pub(super) async fn change_one(
+        &self,
+        filter: Document,
+        update: Vec<Document>,
+    ) -> Result<Option<Account>, StoreError> {
         let accounts = self.collection().clone_with_type::<Account>();
         let changing = accounts
             .find_one_and_update(filter, update)
@@ -163,58 +159,6 @@ impl Users {
         filter.insert("gen", generation);
         let update = doc! { "$inc": { "gen": 1_i64 } };
         within(COMMAND, self.collection().update_one(filter, update)).await.map(drop)
-    }
-
-    /// Keeps a reset token for the account that has this email now. `None` if nobody has it, or if there
-    /// are enough good ones.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn add_reset(
-        &self,
-        email: &EmailAddress,
-        token: &ResetDigest,
-    ) -> Result<Option<UserId>, StoreError> {
-        let all = doc! { "$ifNull": ["$resets", []] };
-        let good = doc! { "$filter": { "input": all, "as": "reset", "cond": is_young("$$reset") } };
-        let filter = doc! {
-            "email": email.as_str(),
-            "$expr": { "$lt": [{ "$size": good.clone() }, RESETS] },
-        };
-        let reset = doc! { "digest": token.as_stored(), "issued_at": "$$NOW" };
-        let update = vec![doc! { "$set": { "resets": { "$concatArrays": [good, [reset]] } } }];
-        let adding = self.collection().find_one_and_update(filter, update).projection(doc! { "_id": 1 });
-        let found = within(COMMAND, adding).await?;
-        Ok(found.and_then(|user| user.get_object_id("_id").ok()).map(UserId))
-    }
-
-    /// Whose reset token this is, if it is good: looked at before the expensive work, and decided by
-    /// [`Users::reset`].
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn owner_of_reset(&self, token: &ResetDigest) -> Result<Option<EmailAddress>, StoreError> {
-        let find = self.collection().find_one(with_reset(token)).projection(doc! { "_id": 0, "email": 1 });
-        let found = within(COMMAND, find).await?;
-        Ok(found.and_then(|user| user.get_str("email").ok().map(EmailAddress::claimed)))
-    }
-
-    /// Uses a reset token: the new password is set, every token is revoked, and every reset token is
-    /// gone, this one first of all. `None` if it is not good (any more).
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn reset(
-        &self,
-        token: &ResetDigest,
-        hash: &PasswordHash,
-    ) -> Result<Option<Account>, StoreError> {
-        let update = doc! {
-            "$set": { "password_hash": hash.as_stored() },
-            "$inc": { "gen": 1_i64 },
-            "$unset": { "resets": "" },
-        };
-        self.change_one(with_reset(token), update).await
     }
 
     /// Remembers an address from which the user has logged in, as the last one; `address` is what the

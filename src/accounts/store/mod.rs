@@ -2,6 +2,8 @@
 
 pub mod admin_list;
 pub mod credentials;
+pub mod resets;
 pub mod users;
+pub mod verification;
 
 pub use users::Users;

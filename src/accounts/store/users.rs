@@ -12,7 +12,7 @@ use prometheus::core::Collector;
 use serde::Deserialize;
 
 use crate::{
-    accounts::{email::EmailAddress, model::Account, password::PasswordHash},
+    accounts::{email::EmailAddress, mail_token::MailDigest, model::Account, password::PasswordHash},
     http::ids::UserId,
     mongo::{
         BATCH, COMMAND, StoreError,
@@ -64,7 +64,8 @@ pub(super) fn alive(id: UserId) -> Document {
 
 /// What is read of an account: nothing that proves who somebody is.
 pub(super) fn account_fields() -> Document {
-    doc! { "email": 1, "created_at": 1, "gen": 1 }
+    let has_password = doc! { "$gt": ["$password_hash", bson::Bson::Null] };
+    doc! { "email": 1, "created_at": 1, "gen": 1, "email_verified": 1, "has_password": has_password }
 }
 
 impl Users {
@@ -84,14 +85,23 @@ impl Users {
         &self.users
     }
 
+    /// An account whose address is not confirmed; `verification` is the link that confirms it.
+    ///
     /// # Errors
     /// [`StoreError::Duplicate`] if the email is taken.
-    pub async fn insert(&self, email: EmailAddress, hash: &PasswordHash) -> Result<Account, StoreError> {
+    pub async fn insert(
+        &self,
+        email: EmailAddress,
+        hash: &PasswordHash,
+        verification: &MailDigest,
+    ) -> Result<Account, StoreError> {
         let account = Account {
             id: UserId::new(),
             email: email.to_string(),
             created_at: DateTime::now(),
             generation: 0,
+            email_verified: false,
+            has_password: true,
         };
         let document = doc! {
             "_id": account.id,
@@ -99,9 +109,32 @@ impl Users {
             "password_hash": hash.as_stored(),
             "gen": account.generation,
             "created_at": account.created_at,
+            "email_verified": false,
+            "verification": {
+                "digest": verification.as_stored(),
+                "email": &account.email,
+                "issued_at": account.created_at,
+            },
         };
         inserting(COMMAND, indexes::EMAIL_UNIQUE, self.users.insert_one(document)).await?;
         Ok(account)
+    }
+
+    /// An account with a confirmed address and without a password: whoever runs the server vouches for it.
+    ///
+    /// # Errors
+    /// [`StoreError::Duplicate`] if the email is taken.
+    pub async fn insert_confirmed(&self, email: &EmailAddress) -> Result<UserId, StoreError> {
+        let id = UserId::new();
+        let document = doc! {
+            "_id": id,
+            "email": email.as_str(),
+            "gen": 0_i64,
+            "created_at": DateTime::now(),
+            "email_verified": true,
+        };
+        inserting(COMMAND, indexes::EMAIL_UNIQUE, self.users.insert_one(document)).await?;
+        Ok(id)
     }
 
     /// # Errors

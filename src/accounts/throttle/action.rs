@@ -14,6 +14,12 @@ pub enum Action {
     Signup,
     Forgot,
     Reset,
+    /// A link is asked for that confirms an address.
+    Verification,
+    /// The token of such a link is claimed.
+    Verify,
+    /// A refresh token is claimed.
+    Refresh,
 }
 
 const fn pace(free: u32, forgotten_after: u64, longest_wait: u64) -> Pace {
@@ -40,6 +46,9 @@ impl Action {
             Self::Signup => "signup",
             Self::Forgot => "forgot",
             Self::Reset => "reset",
+            Self::Verification => "verification",
+            Self::Verify => "verify",
+            Self::Refresh => "refresh",
         }
     }
 
@@ -49,9 +58,11 @@ impl Action {
             // An app may well start with a few logins at once.
             Self::Login | Self::Change | Self::Signup => Pace { at_once: 32, ..pace(6, 600, 900) },
             // Each of these is a mail to somebody.
-            Self::Forgot => pace(3, 600, 900),
+            Self::Forgot | Self::Verification => pace(3, 600, 900),
             // For all who share the address: a token names no account, and cannot be guessed anyway.
-            Self::Reset => pace(30, 60, 60),
+            Self::Reset | Self::Verify => pace(30, 60, 60),
+            // Of one session from one address; what is none of ours is counted for all who share the address.
+            Self::Refresh => Pace { at_once: 64, ..pace(30, 60, 60) },
         }
     }
 
@@ -60,8 +71,8 @@ impl Action {
     pub(super) fn by_account(self) -> Option<Pace> {
         match self {
             Self::Login | Self::Signup => Some(pace(100, 36, 60)),
-            Self::Forgot => Some(pace(20, 180, 60)),
-            Self::Change | Self::Reset => None,
+            Self::Forgot | Self::Verification => Some(pace(20, 180, 60)),
+            Self::Change | Self::Reset | Self::Verify | Self::Refresh => None,
         }
     }
 

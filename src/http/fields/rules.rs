@@ -68,6 +68,21 @@ impl Rule for AnyString {
     }
 }
 
+/// True or false.
+pub struct Boolean;
+
+impl Rule for Boolean {
+    type Value = bool;
+
+    fn parse(&self, value: Value) -> Result<bool, Vec<Wrong>> {
+        value.as_bool().ok_or_else(|| vec![Wrong::new("wrong-type", "must be true or false")])
+    }
+
+    fn schema(&self) -> Schema {
+        Object::with_type(Type::Boolean).into()
+    }
+}
+
 /// A text of 1 to `max` characters.
 pub struct Text {
     pub max: usize,

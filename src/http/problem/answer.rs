@@ -33,10 +33,14 @@ impl Problem {
     fn challenge(&self) -> Option<String> {
         let realm = r#"Bearer realm="movie-bag""#;
         match self {
-            Self::MissingToken | Self::BadCredentials => Some(realm.to_owned()),
+            Self::MissingToken | Self::InvalidRefreshToken | Self::BadCredentials => Some(realm.to_owned()),
             Self::InvalidToken | Self::ExpiredToken | Self::RevokedToken => {
                 let description = self.kind().detail;
                 Some(format!(r#"{realm}, error="invalid_token", error_description="{description}""#))
+            }
+            Self::InsufficientScope(scope) => {
+                let scope = scope.map(|scope| format!(r#", scope="{scope}""#)).unwrap_or_default();
+                Some(format!(r#"Bearer error="insufficient_scope"{scope}"#))
             }
             _ => None,
         }

@@ -73,8 +73,12 @@ codes! {
         remedy: "Log in again for a new one.";
     RevokedToken = Unauthorized "revoked-token", "Revoked token",
         detail: "The token is no longer valid. Log in again.",
-        meaning: "The token was good once. Since then somebody has logged out, the password has been changed, or the account has been deleted.",
+        meaning: "The token was good once. Since then its session has ended, the password has been changed, or the account has been deleted.",
         remedy: "Log in again. If that fails too, the account is gone or has another password.";
+    InvalidRefreshToken = Unauthorized "invalid-refresh-token", "Invalid refresh token",
+        detail: "The refresh token is not good (any more). Log in again.",
+        meaning: "The refresh token is unknown, was used before, is older than 30 days, or its session has ended. A refresh token is good once. One that comes a second time may have been stolen, so its session ends.",
+        remedy: "Log in again. Always keep the newest refresh token; if an answer is lost, repeat the request within 10 seconds.";
     BadCredentials = Unauthorized "bad-credentials", "Bad credentials",
         detail: "Email or password invalid",
         meaning: "The email and the password do not belong together. Whether there is an account with this email is not told on purpose.",
@@ -83,10 +87,22 @@ codes! {
         detail: "Only an admin may do this.",
         meaning: "You are logged in, but the route is for users with the role admin.",
         remedy: "Ask an admin. The first one is made on the command line: movie-bag admin grant EMAIL.";
+    InsufficientScope = Forbidden "insufficient-scope", "Insufficient scope",
+        detail: "This personal access token does not have the scope that the route needs.",
+        meaning: "A personal access token does only what its scopes name. The header WWW-Authenticate names the scope that this route needs; where it names none, the route takes no personal access token at all.",
+        remedy: "Make a token with that scope, POST /api/users/me/tokens, or log in and send the token of the session.";
     NotOwner = Forbidden "not-owner", "Not the owner",
         detail: "Only this movie's owner or an editor may change it.",
         meaning: "The movie belongs to another user. Only its owner and the editors whom the owner has invited may change it or see its history, and only its owner may delete it. An admin has no exception.",
         remedy: "Log in as the owner or as an editor. GET /api/users/me/movies lists your movies.";
+    SignupClosed = Forbidden "signup-closed", "Sign-up closed",
+        detail: "Accounts are made by the operator of this service.",
+        meaning: "This service lets nobody sign up.",
+        remedy: "Ask its operator for an account. The operator makes one on the command line: movie-bag user add EMAIL.";
+    EmailNotVerified = Forbidden "email-not-verified", "Email not verified",
+        detail: "Confirm your email address first, with the link that was mailed to it.",
+        meaning: "This service lets only users with a confirmed email address add and change movies.",
+        remedy: "Open the link in the mail. POST /api/users/me/verification mails another one.";
     WrongPassword = Forbidden "wrong-password", "Wrong password",
         detail: "The current password is another one.",
         meaning: "Changing the email or the password asks for the current password once more, and current_password is not it.",
@@ -107,6 +123,14 @@ codes! {
         detail: "This movie has no such version, or it is no longer kept.",
         meaning: "The movie has not reached this version, or its history no longer goes back so far, or the number is malformed. The newest 200 versions are kept, for as long as the operator has set.",
         remedy: "Take the number from the list of versions, GET /api/movies/{id}/versions.";
+    SessionNotFound = NotFound "session-not-found", "Session not found",
+        detail: "You have no session with this id.",
+        meaning: "The session has ended, belongs to another user or never existed, or the id is malformed: ids have 24 digits, 0 to 9 and a to f.",
+        remedy: "Take the id from the list of your sessions, GET /api/users/me/sessions.";
+    TokenNotFound = NotFound "token-not-found", "Token not found",
+        detail: "You have no personal access token with this id.",
+        meaning: "The token was deleted, has expired, belongs to another user or never existed, or the id is malformed: ids have 24 digits, 0 to 9 and a to f.",
+        remedy: "Take the id from the list of your tokens, GET /api/users/me/tokens.";
     MethodNotAllowed = MethodNotAllowed "method-not-allowed", "Method not allowed",
         detail: "This address does not take this method; the Allow header names those that it takes.",
         meaning: "The path is right, the method is not.",
@@ -127,6 +151,10 @@ codes! {
         detail: "This is the last admin: make another user admin first.",
         meaning: "There is always an admin once there was one, and after this there would be none.",
         remedy: "Make another user admin first: PATCH /api/admin/users/{id}, or movie-bag admin grant EMAIL.";
+    TooManyTokens = Conflict "too-many-tokens", "Too many tokens",
+        detail: "You have 50 personal access tokens, which is the most.",
+        meaning: "A user may have 50 personal access tokens that have not expired.",
+        remedy: "Delete one that you no longer use, DELETE /api/users/me/tokens/{id}.";
     ChangesGone = Gone "changes-gone", "Changes gone",
         detail: "The cursor is older than the changes that are kept. Read the catalogue again.",
         meaning: "The server keeps changes for a limited time, and some changes after this cursor are no longer kept, or could not be recorded. A client that goes on from here would miss them.",
@@ -151,6 +179,10 @@ codes! {
         detail: "The reset link has been used, is too old, or is not one of ours. Ask for a new one.",
         meaning: "A reset link works once and for one hour. A change of the email or the password spoils it as well.",
         remedy: "Ask for a new one with POST /api/auth/forgot, and use the latest mail.";
+    InvalidVerifyToken = UnprocessableEntity "invalid-verify-token", "Invalid verify token",
+        detail: "The link has been used, is too old, or is not one of ours. Ask for a new one.",
+        meaning: "A link that confirms an address works once and for three days, and only while the account has that address. A newer link replaces it.",
+        remedy: "Ask for a new one with POST /api/users/me/verification, and use the latest mail.";
     TooManyRequests = TooManyRequests "too-many-requests", "Too many requests",
         detail: "Too many attempts. Wait before you try again.",
         meaning: "Passwords, sign-ups and resets may be attempted only so often, so that nobody can guess. There were too many attempts for this account or from your address. Adding and changing movies may be limited as well, for each account.",

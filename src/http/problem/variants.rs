@@ -22,14 +22,22 @@ pub enum Problem {
     ExpiredToken,
     /// 401: its cause is gone (logged out, a newer password, a deleted user).
     RevokedToken,
+    /// 401: refresh only; unknown, used before, too old, or of a session that has ended.
+    InvalidRefreshToken,
     /// 401: login only; does not tell an unknown email from a wrong password.
     BadCredentials,
     /// 403: the route needs the role `admin`.
     AdminsOnly,
+    /// 403: a personal access token without the scope of the route, which is named if it has one.
+    InsufficientScope(Option<&'static str>),
     /// 403: the caller is neither the movie's owner nor an editor.
     NotOwner,
     /// 403: the caller is not the movie's owner, and no editor may do this.
     OwnerOnly,
+    /// 403: accounts are made on the command line only.
+    SignupClosed,
+    /// 403: only users with a confirmed address may do this here.
+    EmailNotVerified,
     /// 403: `current_password` is not the password.
     WrongPassword,
     /// 404: no such route.
@@ -40,6 +48,10 @@ pub enum Problem {
     VersionNotFound,
     /// 404: no such user, or a malformed id.
     UserNotFound,
+    /// 404: the caller has no session with this id.
+    SessionNotFound,
+    /// 404: the caller has no personal access token with this id.
+    TokenNotFound,
     /// 405: the route exists, with the methods named here.
     MethodNotAllowed(String),
     /// 408: the body came too slowly.
@@ -50,6 +62,8 @@ pub enum Problem {
     DuplicateMovie,
     /// 409: nobody would be admin any more.
     LastAdmin,
+    /// 409: the caller has as many personal access tokens as there may be.
+    TooManyTokens,
     /// 410: the log does not have every change after the cursor.
     ChangesGone,
     /// 412: `If-Match` does not match.
@@ -62,6 +76,8 @@ pub enum Problem {
     ValidationFailed(Vec<FieldError>),
     /// 422: a reset token that is unknown, used or too old.
     InvalidResetToken,
+    /// 422: the token of a link that confirms an address: unknown, used or too old.
+    InvalidVerifyToken,
     /// 429: too many attempts; the next one may be made after this time.
     TooManyRequests(Duration),
     /// 500: a defect; the client learns nothing of it.
@@ -87,25 +103,33 @@ impl Problem {
             Self::InvalidToken => Code::InvalidToken,
             Self::ExpiredToken => Code::ExpiredToken,
             Self::RevokedToken => Code::RevokedToken,
+            Self::InvalidRefreshToken => Code::InvalidRefreshToken,
             Self::BadCredentials => Code::BadCredentials,
             Self::AdminsOnly => Code::AdminsOnly,
+            Self::InsufficientScope(_) => Code::InsufficientScope,
             Self::NotOwner | Self::OwnerOnly => Code::NotOwner,
+            Self::SignupClosed => Code::SignupClosed,
+            Self::EmailNotVerified => Code::EmailNotVerified,
             Self::WrongPassword => Code::WrongPassword,
             Self::NotFound => Code::NotFound,
             Self::MovieNotFound => Code::MovieNotFound,
             Self::VersionNotFound => Code::VersionNotFound,
             Self::UserNotFound => Code::UserNotFound,
+            Self::SessionNotFound => Code::SessionNotFound,
+            Self::TokenNotFound => Code::TokenNotFound,
             Self::MethodNotAllowed(_) => Code::MethodNotAllowed,
             Self::RequestTimeout => Code::RequestTimeout,
             Self::EmailTaken => Code::EmailTaken,
             Self::DuplicateMovie => Code::DuplicateMovie,
             Self::LastAdmin => Code::LastAdmin,
+            Self::TooManyTokens => Code::TooManyTokens,
             Self::ChangesGone => Code::ChangesGone,
             Self::PreconditionFailed => Code::PreconditionFailed,
             Self::PayloadTooLarge => Code::PayloadTooLarge,
             Self::UnsupportedMediaType => Code::UnsupportedMediaType,
             Self::ValidationFailed(_) => Code::ValidationFailed,
             Self::InvalidResetToken => Code::InvalidResetToken,
+            Self::InvalidVerifyToken => Code::InvalidVerifyToken,
             Self::TooManyRequests(_) => Code::TooManyRequests,
             Self::Internal(_) => Code::Internal,
             Self::NoEvents => Code::NoEvents,

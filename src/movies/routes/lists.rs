@@ -7,7 +7,7 @@ use super::{
     queries::{MovieQuery, MyMovieQuery},
 };
 use crate::{
-    accounts::CurrentUser,
+    accounts::{AccountRead, CurrentUser, ScopedUser},
     http::{
         openapi::answers::{Answers, LINK, answers},
         page::{Cursors, Page},
@@ -47,11 +47,12 @@ pub(in crate::movies) async fn list(
     tag = "users",
     operation_id = "list_my_movies",
     params(MyMovieQuery),
-    responses(Mine)
+    responses(Mine),
+    security(("token" = []), ("personal_token" = ["account:read"]))
 )]
 #[get("/me/movies")]
 pub(in crate::movies) async fn my_movies(
-    user: CurrentUser,
+    user: ScopedUser<AccountRead>,
     query: MyMovieQuery,
     movies: &State<Movies>,
     cursors: &State<Cursors>,

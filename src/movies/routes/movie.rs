@@ -5,7 +5,7 @@ use rocket::{State, delete, get, patch, post, put};
 
 use super::{described::MovieSelection, rate::Writer};
 use crate::{
-    accounts::{CurrentUser, Users},
+    accounts::{CurrentUser, MoviesWrite, ScopedUser, Users},
     http::{
         body::{self, JsonBody, MergePatchBody},
         conditional::{EntityTag, IfMatch, IfNoneMatch},
@@ -69,6 +69,7 @@ impl From<IfMatch> for Precondition {
     operation_id = "add_movie",
     request_body = MovieInput,
     responses(Created),
+    security(("token" = []), ("personal_token" = ["movies:write"]))
 )]
 #[post("/", data = "<body>")]
 pub(in crate::movies) async fn create(
@@ -119,6 +120,7 @@ pub(in crate::movies) async fn get(
     params(PathId<MovieId>, IfMatch),
     request_body = MovieInput,
     responses(Changed),
+    security(("token" = []), ("personal_token" = ["movies:write"]))
 )]
 #[put("/<id>", data = "<body>")]
 pub(in crate::movies) async fn replace(
@@ -141,6 +143,7 @@ pub(in crate::movies) async fn replace(
     params(PathId<MovieId>, IfMatch),
     request_body(content((MoviePatch = "application/json"), (MoviePatch = "application/merge-patch+json"))),
     responses(Changed),
+    security(("token" = []), ("personal_token" = ["movies:write"]))
 )]
 #[patch("/<id>", data = "<body>")]
 pub(in crate::movies) async fn patch(
@@ -183,11 +186,12 @@ pub(super) fn refused(refusal: Refusal) -> Problem {
     tag = "movies",
     operation_id = "delete_movie",
     params(PathId<MovieId>, IfMatch),
-    responses(Deleted)
+    responses(Deleted),
+    security(("token" = []), ("personal_token" = ["movies:write"]))
 )]
 #[delete("/<id>")]
 pub(in crate::movies) async fn delete(
-    user: CurrentUser,
+    user: ScopedUser<MoviesWrite>,
     _query: NoQuery,
     precondition: IfMatch,
     id: PathId<MovieId>,

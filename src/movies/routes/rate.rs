@@ -20,7 +20,7 @@ use rocket::{
 use tokio::time::Instant;
 
 use crate::{
-    accounts::CurrentUser,
+    accounts::{ConfirmedUser, MoviesWrite},
     http::{
         ids::UserId,
         problem::{Code, Problem},
@@ -87,11 +87,11 @@ impl Accounts {
 
 /// A user who may add or change a movie now. The write is counted before the body is read, so an attempt
 /// that fails counts too.
-pub struct Writer(CurrentUser);
+pub struct Writer(ConfirmedUser<MoviesWrite>);
 
 impl Writer {
-    /// What a caller may be told in place of an answer, besides what a [`CurrentUser`] may be told.
-    pub const REFUSALS: &[Code] = &[Code::TooManyRequests];
+    /// What a caller may be told in place of an answer, besides what a [`CurrentUser`](crate::accounts::CurrentUser) may be told.
+    pub const REFUSALS: &[Code] = &[Code::EmailNotVerified, Code::TooManyRequests];
 
     #[must_use]
     pub fn id(&self) -> UserId {
@@ -104,7 +104,7 @@ impl<'r> FromRequest<'r> for Writer {
     type Error = Problem;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
-        let user = rocket::outcome::try_outcome!(request.guard::<CurrentUser>().await);
+        let user = rocket::outcome::try_outcome!(request.guard::<ConfirmedUser<MoviesWrite>>().await);
         let admitted = match request.guard::<&State<WriteRate>>().await {
             Outcome::Success(rate) => rate.admit(user.id()).map_err(Problem::TooManyRequests),
             _ => Err(Problem::Internal("BUG: the rate of writes is not managed".into())),

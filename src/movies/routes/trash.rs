@@ -8,7 +8,7 @@ use utoipa::{
 
 use super::{described, movie::taken, rate::Writer};
 use crate::{
-    accounts::{CurrentUser, Users},
+    accounts::{AccountRead, CurrentUser, ScopedUser, Users},
     http::{
         conditional::EntityTag,
         ids::{MovieId, PathId},
@@ -46,11 +46,12 @@ answers! {
     tag = "users",
     operation_id = "list_trash",
     params(Paging),
-    responses(Listed)
+    responses(Listed),
+    security(("token" = []), ("personal_token" = ["account:read"]))
 )]
 #[get("/me/trash")]
 pub(in crate::movies) async fn list(
-    user: CurrentUser,
+    user: ScopedUser<AccountRead>,
     paging: Paging,
     changes: &State<Changes>,
     cursors: &State<Cursors>,
@@ -87,7 +88,8 @@ fn place(position: &Position) -> Result<Token, Problem> {
     tag = "users",
     operation_id = "restore_movie",
     params(PathId<MovieId>),
-    responses(Restored)
+    responses(Restored),
+    security(("token" = []), ("personal_token" = ["movies:write"]))
 )]
 #[post("/me/trash/<id>/restore")]
 pub(in crate::movies) async fn restore(

@@ -18,7 +18,7 @@ use super::{
     rate::Writer,
 };
 use crate::{
-    accounts::CurrentUser,
+    accounts::{AccountRead, CurrentUser, ScopedUser},
     http::{
         conditional::IfMatch,
         ids::{MovieId, PathId, UserId},
@@ -71,11 +71,12 @@ answers! {
     tag = "movies",
     operation_id = "list_versions",
     params(PathId<MovieId>, Paging),
-    responses(Listed)
+    responses(Listed),
+    security(("token" = []), ("personal_token" = ["account:read"]))
 )]
 #[get("/<id>/versions")]
 pub(in crate::movies) async fn list(
-    user: CurrentUser,
+    user: ScopedUser<AccountRead>,
     paging: Paging,
     id: PathId<MovieId>,
     movies: &State<Movies>,
@@ -103,11 +104,12 @@ pub(in crate::movies) async fn list(
     tag = "movies",
     operation_id = "get_version",
     params(PathId<MovieId>, PathVersion),
-    responses(Found)
+    responses(Found),
+    security(("token" = []), ("personal_token" = ["account:read"]))
 )]
 #[get("/<id>/versions/<n>")]
 pub(in crate::movies) async fn get(
-    user: CurrentUser,
+    user: ScopedUser<AccountRead>,
     _query: NoQuery,
     id: PathId<MovieId>,
     n: PathVersion,
@@ -126,7 +128,8 @@ pub(in crate::movies) async fn get(
     tag = "movies",
     operation_id = "restore_version",
     params(PathId<MovieId>, PathVersion, IfMatch),
-    responses(Restored)
+    responses(Restored),
+    security(("token" = []), ("personal_token" = ["movies:write"]))
 )]
 #[post("/<id>/versions/<n>/restore")]
 pub(in crate::movies) async fn restore(

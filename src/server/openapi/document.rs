@@ -35,8 +35,9 @@ use crate::{
     server::health,
 };
 
-/// The name of the security scheme.
+/// The names of the security schemes. A route that takes a personal access token says so itself, with the scope.
 const TOKEN: &str = "token";
+const PERSONAL_TOKEN: &str = "personal_token";
 
 #[derive(OpenApi)]
 #[openapi(
@@ -96,6 +97,13 @@ fn complete(document: &mut openapi::OpenApi) {
         .bearer_format("JWT")
         .description(Some("The `token` that `POST /api/auth/login` answers."));
     components.security_schemes.insert(TOKEN.to_owned(), SecurityScheme::Http(bearer.build()).into());
+    let personal = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("mbp_…")
+        .description(Some("A personal access token with the scope that the route names."));
+    components
+        .security_schemes
+        .insert(PERSONAL_TOKEN.to_owned(), SecurityScheme::Http(personal.build()).into());
     components.headers.extend(headers().map(|(name, header)| (name.to_owned(), RefOr::T(header))));
     components.examples.extend(Code::ALL.iter().map(|code| {
         let example = ExampleBuilder::new().summary(code.kind().title).value(Some(example(*code)));
@@ -110,7 +118,8 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 
 /// A route that may answer `missing-token` needs one.
 fn ask_for_token(operation: &mut Operation) {
-    if operation.responses.responses.get("401").is_some_and(names_missing_token) {
+    let needs_one = operation.responses.responses.get("401").is_some_and(names_missing_token);
+    if needs_one && operation.security.is_none() {
         operation.security = Some(vec![SecurityRequirement::new(TOKEN, Vec::<String>::new())]);
     }
 }

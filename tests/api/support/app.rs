@@ -173,7 +173,7 @@ impl TestApp {
     pub async fn snapshot(&self) -> Vec<bson::Document> {
         use futures::TryStreamExt;
         let mut all = Vec::new();
-        for name in ["users", "movies", "roles"] {
+        for name in ["users", "movies", "roles", "sessions", "personal_tokens"] {
             let documents = self.database.collection::<bson::Document>(name);
             let found = documents.find(bson::doc! {}).sort(bson::doc! { "_id": 1 }).await.unwrap();
             all.extend(found.try_collect::<Vec<_>>().await.unwrap());

@@ -74,7 +74,7 @@ impl Reply {
         assert_eq!(problem.get("errors").is_some(), code == "validation-failed", "{problem}");
         let challenge = reply.header("WWW-Authenticate");
         match code {
-            "missing-token" | "bad-credentials" => {
+            "missing-token" | "bad-credentials" | "invalid-refresh-token" => {
                 assert_eq!(challenge.as_deref(), Some(r#"Bearer realm="movie-bag""#));
             }
             "invalid-token" | "expired-token" | "revoked-token" => {
@@ -84,6 +84,9 @@ impl Reply {
                         r#"Bearer realm="movie-bag", error="invalid_token", error_description=""#
                     )
                 );
+            }
+            "insufficient-scope" => {
+                assert!(challenge.unwrap().starts_with(r#"Bearer error="insufficient_scope""#));
             }
             _ => assert_eq!(challenge, None),
         }

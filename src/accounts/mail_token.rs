@@ -1,5 +1,6 @@
-//! The token of a reset link: 256 random bits, of which the database keeps only a digest. Who reads the
-//! database cannot use it, and a digest needs no salt, since the bits cannot be guessed.
+//! The token of a link that is mailed, to choose a new password or to confirm an address: 256 random bits, of which the
+//! database keeps only a digest. Who reads the database cannot use it, and a digest needs no salt, since the bits cannot
+//! be guessed.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
@@ -10,13 +11,13 @@ const BYTES: usize = 32;
 
 /// A token as it stands in the link. It does not print.
 #[derive(Debug)]
-pub struct ResetToken(SecretString);
+pub struct MailToken(SecretString);
 
 /// What is stored of a token and looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResetDigest(String);
+pub struct MailDigest(String);
 
-impl ResetToken {
+impl MailToken {
     /// A new one.
     ///
     /// # Errors
@@ -34,8 +35,8 @@ impl ResetToken {
     }
 
     #[must_use]
-    pub fn digest(&self) -> ResetDigest {
-        ResetDigest(BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(self.0.expose_secret())))
+    pub fn digest(&self) -> MailDigest {
+        MailDigest(BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(self.0.expose_secret())))
     }
 
     /// For the link.
@@ -45,7 +46,7 @@ impl ResetToken {
     }
 }
 
-impl ResetDigest {
+impl MailDigest {
     /// For the database and its filters.
     #[must_use]
     pub fn as_stored(&self) -> &str {
@@ -59,10 +60,10 @@ mod tests {
 
     #[test]
     fn a_token_has_256_bits_and_is_kept_as_a_digest_only() {
-        let (token, other) = (ResetToken::random().unwrap(), ResetToken::random().unwrap());
+        let (token, other) = (MailToken::random().unwrap(), MailToken::random().unwrap());
         assert_eq!(BASE64_URL_SAFE_NO_PAD.decode(token.expose()).unwrap().len() * 8, 256);
         assert_ne!(token.expose(), other.expose());
-        assert_eq!(token.digest(), ResetToken::claimed(token.expose().to_owned()).digest());
+        assert_eq!(token.digest(), MailToken::claimed(token.expose().to_owned()).digest());
         assert_ne!(token.digest(), other.digest());
         assert!(!token.digest().as_stored().contains(token.expose()));
         assert!(!format!("{token:?}").contains(token.expose()));

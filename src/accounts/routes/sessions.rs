@@ -1,0 +1,73 @@
+//! `/api/users/me/sessions`: where the caller is signed in, and how to end that from afar.
+
+use rocket::{State, delete, get};
+use serde::Serialize;
+
+use crate::{
+    accounts::{
+        CurrentUser,
+        audit::{Audit, Event},
+        sessions::{SessionView, Sessions},
+    },
+    http::{
+        ids::{PathId, SessionId},
+        openapi::answers::{Answers, answers},
+        problem::{Code, Problem},
+        query::NoQuery,
+        reply::Reply,
+    },
+};
+
+/// The caller's sessions, last used first.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct SessionList {
+    #[schema(max_items = 1000)]
+    items: Vec<SessionView>,
+}
+
+answers! {
+    Listed => Answers::with_database()
+        .json::<SessionList>(200, "The sessions that have not ended.", &[])
+        .problems(CurrentUser::REFUSALS);
+    Ended => Answers::with_database()
+        .empty(204, "The session has ended, and its tokens are revoked.", &[])
+        .problems(CurrentUser::REFUSALS)
+        .problems(&[Code::SessionNotFound]);
+}
+
+/// The caller's sessions, last used first.
+#[utoipa::path(context_path = "/api/users", tag = "users", operation_id = "list_sessions", responses(Listed))]
+#[get("/me/sessions")]
+pub(in crate::accounts) async fn list(
+    user: CurrentUser,
+    _query: NoQuery,
+    sessions: &State<Sessions>,
+) -> Result<Reply, Problem> {
+    let current = user.session();
+    let found = sessions.list(&user.account).await?;
+    let items = found.into_iter().map(|session| SessionView::new(session, current)).collect();
+    Reply::ok(&SessionList { items })
+}
+
+/// Ends a session of the caller's: its tokens are refused from the next request on.
+#[utoipa::path(
+    context_path = "/api/users",
+    tag = "users",
+    operation_id = "end_session",
+    params(PathId<SessionId>),
+    responses(Ended)
+)]
+#[delete("/me/sessions/<id>")]
+pub(in crate::accounts) async fn end(
+    user: CurrentUser,
+    audit: Audit,
+    _query: NoQuery,
+    id: PathId<SessionId>,
+    sessions: &State<Sessions>,
+) -> Result<Reply, Problem> {
+    if !sessions.end(&user.account, id.or_not_found()?).await? {
+        return Err(Problem::SessionNotFound);
+    }
+    audit.record(Event::SessionEnded, user.id());
+    Ok(Reply::no_content())
+}

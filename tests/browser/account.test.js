@@ -1,0 +1,83 @@
+// Sessions, tokens for scripts, and the link that confirms an address.
+
+import assert from "node:assert/strict";
+import { PASSWORD, base, heading, logIn, scan, serverLog, signUp, story } from "./support.js";
+
+const accountOf = async (page) => {
+  await page.getByRole("link", { name: "Account", exact: true }).click();
+  await heading(page, "Account");
+};
+
+story("a session is ended from another browser", { expected: [401] }, async (newcomer) => {
+  const [here, there] = [await newcomer(), await newcomer({ userAgent: "The other browser" })];
+  const email = await signUp(here);
+  await there.getByRole("link", { name: "Log in" }).click();
+  await logIn(there, email);
+  await there.getByRole("link", { name: "Account", exact: true }).waitFor();
+  await accountOf(here);
+  await here.getByText("This browser.").waitFor();
+  const other = here.getByRole("listitem").filter({ hasText: "The other browser" });
+  await other.getByRole("button", { name: "End this session" }).click();
+  await other.waitFor({ state: "detached" });
+  await there.getByRole("link", { name: "Account", exact: true }).click();
+  await there.getByText("You have been logged out").waitFor();
+  await here.reload();
+  await heading(here, "Account");
+});
+
+story("a token for a script is shown once, works, and is deleted", { expected: [401, 403] }, async (newcomer) => {
+  const page = await newcomer();
+  await signUp(page);
+  await accountOf(page);
+  const form = page.getByRole("form", { name: "Make a token" });
+  await form.getByLabel("What is it for?").fill("backup");
+  await form.getByLabel("What may it do?").selectOption("Read the account and its movies");
+  await form.getByLabel("Current password").fill("not this one");
+  await form.getByRole("button", { name: "Make a token" }).click();
+  await form.getByText("1 field needs another look.").waitFor();
+  await form.getByLabel("Current password").fill(PASSWORD);
+  await form.getByRole("button", { name: "Make a token" }).click();
+  const token = await page.getByText(/^mbp_/).textContent();
+  await scan(page, "the account with a token");
+  const status = async () => {
+    const headers = { Authorization: `Bearer ${token}` };
+    return page.evaluate(async (headers) => (await fetch("/api/users/me", { headers })).status, headers);
+  };
+  assert.equal(await status(), 200);
+  await page.reload();
+  await heading(page, "Account");
+  assert.equal(await page.getByText(/^mbp_/).count(), 0);
+  const row = page.getByRole("listitem").filter({ hasText: "backup" });
+  await row.getByRole("button", { name: "Delete this token" }).click();
+  await row.waitFor({ state: "detached" });
+  assert.equal(await status(), 401);
+});
+
+story("an address is confirmed by a link that works once", { expected: [422] }, async (newcomer) => {
+  const page = await newcomer();
+  const email = await signUp(page);
+  await accountOf(page);
+  await page.getByText("Your address is not confirmed.").waitFor();
+  await page.getByRole("form", { name: "Confirm the address" }).getByRole("button").click();
+  await page.getByText(`A link is on its way to ${email}.`).waitFor();
+  // The one of the sign-up, and the one that replaces it.
+  let links = [];
+  for (let attempt = 0; links.length < 2 && attempt < 100; attempt++) {
+    const letters = (await serverLog()).split("\n").filter((line) => line.includes(`to=${email} `));
+    links = letters.join("\n").match(/#\/verify\?token=[\w-]+/g) ?? [];
+    if (links.length < 2) await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  const open = async () => {
+    await page.goto("about:blank");
+    await page.goto(`${base}/${links.at(-1)}`);
+    await heading(page, "Confirm your address");
+    assert.equal(new URL(page.url()).hash, "#/verify");
+    await page.getByRole("button", { name: "Confirm my address" }).click();
+  };
+  await open();
+  await page.getByText("Your address is confirmed. Thank you.").waitFor();
+  await accountOf(page);
+  await page.getByText("Your address is confirmed.").waitFor();
+  await open();
+  await page.getByText("This link is used already, or too old.").waitFor();
+});
