@@ -85,14 +85,25 @@ impl Connection {
         options.sdam_event_handler = Some(sightings.handler());
         let client = Client::with_options(options).map_err(ConnectError::Uri)?;
         let database = client.database(&settings.mongodb.database);
-        wait(&database, &hosts, &sightings).await?;
-        // Before anything is changed.
-        schema::ensure(&database).await?;
-        if embedded.is_some() {
-            limit_images(&client).await;
+        let connection = Self { client, database, pool, embedded, name };
+        match connection.prepare(&hosts, &sightings).await {
+            Ok(()) => Ok(connection),
+            Err(error) => {
+                // A driver that is dropped with work left may panic.
+                connection.close().await;
+                Err(error)
+            }
         }
-        index_builds::ensure(&database).await.map_err(ConnectError::Indexes)?;
-        Ok(Self { client, database, pool, embedded, name })
+    }
+
+    async fn prepare(&self, hosts: &str, sightings: &Sightings) -> Result<(), ConnectError> {
+        wait(&self.database, hosts, sightings).await?;
+        // Before anything is changed.
+        schema::ensure(&self.database).await?;
+        if self.embedded.is_some() {
+            limit_images(&self.client).await;
+        }
+        index_builds::ensure(&self.database).await.map_err(ConnectError::Indexes)
     }
 
     /// Which database this is, for a person; without credentials.

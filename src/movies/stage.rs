@@ -5,7 +5,7 @@ use utoipa::OpenApi;
 
 use super::{
     Movies,
-    changes::Changes,
+    changes::{Beginning, Changes},
     events,
     model::{MovieInput, MoviePatch},
     routes::{
@@ -124,7 +124,7 @@ pub fn stage(movies: Movies, log: Changes, limits: Limits) -> AdHoc {
             .attach(AdHoc::on_liftoff("change log", |rocket| {
                 let shutdown = rocket.shutdown();
                 Box::pin(async move {
-                    tokio::spawn(async move { followed.follow(shutdown).await });
+                    tokio::spawn(async move { followed.follow(Beginning::TakesOver, shutdown).await });
                 })
             }))
     })

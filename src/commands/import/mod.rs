@@ -26,7 +26,7 @@ use crate::{
     mongo::{Connection, StoreError, patiently},
     movies::{
         Movies,
-        changes::{self, Changes, ReadError},
+        changes::{self, Beginning, Changes, ReadError},
         model::MovieInput,
         store::insertion::{Inserted, OwnerGone},
     },
@@ -164,7 +164,8 @@ impl Log {
         let changes = Changes::new(&connection.database, movies.acknowledged().clone(), keep);
         let (stop, stopped) = oneshot::channel();
         let followed = changes.clone();
-        let following = tokio::spawn(async move { followed.follow(stopped.map(drop)).await });
+        let following =
+            tokio::spawn(async move { followed.follow(Beginning::Waits, stopped.map(drop)).await });
         Ok(Self { changes, stop, following })
     }
 

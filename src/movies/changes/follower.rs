@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// Well within the lease: a renewal may fail.
-const RENEWAL: Duration = Duration::from_millis(1_500);
+const RENEWAL: Duration = Duration::from_secs(1);
 /// How often the writer notes how far the log is complete, also when no movie changes: other writes roll the oplog,
 /// and an idle log must not lose its place.
 const CHECKPOINT: Duration = Duration::from_secs(10);
@@ -77,6 +77,15 @@ struct Chores {
     pruned: Option<Instant>,
 }
 
+/// Whether a process waits for the lease when it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beginning {
+    /// A server: the one before it may have died, and clients must not wait until its lease has run out.
+    TakesOver,
+    /// A command beside a server.
+    Waits,
+}
+
 /// Another process writes now, or this one does.
 struct RoleChanged;
 
@@ -120,16 +129,18 @@ impl Changes {
     }
 
     /// Follows the changes until the shutdown, or until whatever else ends this process's part in the log.
-    pub async fn follow(&self, mut shutdown: impl Future<Output = ()> + Unpin) {
+    pub async fn follow(&self, beginning: Beginning, mut shutdown: impl Future<Output = ()> + Unpin) {
+        let mut takes_over = beginning == Beginning::TakesOver;
         loop {
             let ended = tokio::select! {
-                ended = self.follow_once() => ended,
+                ended = self.follow_once(takes_over) => ended,
                 () = &mut shutdown => {
                     // So that another server need not wait until the lease has run out. If it cannot be told, it waits.
                     let _ = self.0.store.state.let_go(self.0.holder).await;
                     return;
                 }
             };
+            takes_over = false;
             match ended {
                 Ok(RoleChanged) => continue,
                 Err(Ended::Unsupported) => {
@@ -170,9 +181,12 @@ impl Changes {
     }
 
     /// Follows the stream in one role, as the log's writer or not, until it breaks off or the role changes.
-    async fn follow_once(&self) -> Result<RoleChanged, Ended> {
+    async fn follow_once(&self, takes_over: bool) -> Result<RoleChanged, Ended> {
         let store = &self.0.store;
-        let writes = store.state.hold(self.0.holder).await?;
+        let writes = match takes_over {
+            true => store.state.take_over(self.0.holder).await?,
+            false => store.state.hold(self.0.holder).await?,
+        };
         self.0.writes.set(writes.into());
         let from = self.beginning(writes).await?;
         let primary = Primary::of(&self.0.movies).await?;

@@ -38,7 +38,7 @@ mod versions;
 pub use acknowledged::Acknowledged;
 pub use beginning::prepare;
 pub use entry::{Entry, Kind};
-pub use follower::Changes;
+pub use follower::{Beginning, Changes};
 pub(in crate::movies) use progress::Progress;
 pub use reader::ReadError;
 pub use store::{ChangeStore, Gone};

@@ -14,7 +14,7 @@ use crate::mongo::{COMMAND, StoreError, indexes, inserting, within};
 
 const ID: &str = "log";
 /// How long a writer that has died keeps other servers from writing.
-const LEASE: Duration = Duration::from_secs(5);
+const LEASE: Duration = Duration::from_secs(3);
 
 /// Clones share nothing but the connections.
 #[derive(Clone)]
@@ -84,6 +84,12 @@ impl LogState {
         within(COMMAND, self.document.update_one(doc! { "_id": ID }, doc! { "$max": marks })).await.map(drop)
     }
 
+    /// Takes the lease, whoever has it: another holder notices when it renews its own. Until then both write the same.
+    pub(super) async fn take_over(&self, holder: ObjectId) -> Result<bool, StoreError> {
+        Ok(within(COMMAND, self.lease.update_one(doc! { "_id": ID }, lease_of(holder))).await?.matched_count
+            == 1)
+    }
+
     /// Takes or renews the lease; says whether `holder` has it now. Times are the database's.
     pub(super) async fn hold(&self, holder: ObjectId) -> Result<bool, StoreError> {
         let filter = doc! { "_id": ID, "$or": [
@@ -91,9 +97,7 @@ impl LogState {
             { "lease": { "$exists": false } },
             { "$expr": { "$lt": ["$lease.until", "$$NOW"] } },
         ] };
-        let until = doc! { "$add": ["$$NOW", i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX)] };
-        let take = vec![doc! { "$set": { "lease": { "holder": holder, "until": until } } }];
-        Ok(within(COMMAND, self.lease.update_one(filter, take)).await?.matched_count == 1)
+        Ok(within(COMMAND, self.lease.update_one(filter, lease_of(holder))).await?.matched_count == 1)
     }
 
     /// Leaves the log to other servers at once.
@@ -101,4 +105,10 @@ impl LogState {
         let filter = doc! { "_id": ID, "lease.holder": holder };
         within(COMMAND, self.lease.update_one(filter, doc! { "$unset": { "lease": true } })).await.map(drop)
     }
+}
+
+/// The update that gives the lease to this holder, by the database's clock.
+fn lease_of(holder: ObjectId) -> Vec<bson::Document> {
+    let until = doc! { "$add": ["$$NOW", i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX)] };
+    vec![doc! { "$set": { "lease": { "holder": holder, "until": until } } }]
 }
