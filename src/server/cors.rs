@@ -15,7 +15,7 @@ const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 const REQUEST_HEADERS: &str =
     "Authorization, Content-Type, If-Match, If-None-Match, Last-Event-ID, X-Request-Id";
 /// What a page may read, besides what it always may.
-const RESPONSE_HEADERS: &str = "ETag, Link, Location, Retry-After, X-Request-Id";
+const RESPONSE_HEADERS: &str = "ETag, Link, Location, Retry-After, WWW-Authenticate, X-Request-Id";
 /// How long a browser may remember the answer to its question, in seconds.
 const MAX_AGE: &str = "7200";
 

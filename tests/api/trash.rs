@@ -233,11 +233,11 @@ async fn restores_and_deletions_at_once_never_take_a_version_twice() {
         let mut tasks: Vec<std::pin::Pin<Box<dyn Future<Output = Reply> + Send>>> = Vec::new();
         for number in 0..6 {
             let (deleter, restorer, patcher) = (ann.clone(), ann.clone(), ann.clone());
-            let (deleted, restored, patched) = (path.clone(), path.clone(), path.clone());
-            tasks.push(Box::pin(async move { deleter.delete(&deleted).await }));
-            tasks.push(Box::pin(async move { restore(&restorer, &restored).await }));
+            let [one, two, three] = [(); 3].map(|()| path.clone());
+            tasks.push(Box::pin(async move { deleter.delete(&one).await }));
+            tasks.push(Box::pin(async move { restore(&restorer, &two).await }));
             tasks.push(Box::pin(
-                async move { patcher.patch(&patched, &json!({ "runtime": number + 1 })).await },
+                async move { patcher.patch(&three, &json!({ "runtime": number + 1 })).await },
             ));
         }
         let replies = at_once(tasks).await;

@@ -109,8 +109,8 @@ async fn a_page_of_versions_goes_on_where_the_one_before_ended() {
     let second = ann.get(&format!("{list}?limit=2&after={next}")).await.assert_status(200).json();
     assert_eq!(numbers(&second), [3, 2]);
     let next = second["next"].as_str().unwrap();
-    let last = ann.get(&format!("{list}?limit=2&after={next}")).await.assert_status(200).json();
-    assert_eq!((numbers(&last), &last["next"]), (vec![1], &Value::Null));
+    let third = ann.get(&format!("{list}?limit=2&after={next}")).await.assert_status(200).json();
+    assert_eq!((numbers(&third), &third["next"]), (vec![1], &Value::Null));
 
     let cursor = format!("?after={next}");
     ann.get(&format!("{other}/versions{cursor}")).await.assert_problem(400, "invalid-query");
@@ -239,9 +239,9 @@ async fn restores_changes_and_readers_at_once_lose_no_version() {
     for number in 0..8 {
         let callers = if number % 2 == 0 { [&ann, &beside] } else { [&beside, &ann] };
         let [patcher, restorer] = callers.map(Clone::clone);
-        let (patched, restored) = (path.clone(), format!("{path}/versions/1/restore"));
-        tasks.push(Box::pin(async move { patcher.patch(&patched, &json!({ "runtime": number + 1 })).await }));
-        tasks.push(Box::pin(async move { restorer.send("POST", &restored).await }));
+        let (movie, version) = (path.clone(), format!("{path}/versions/1/restore"));
+        tasks.push(Box::pin(async move { patcher.patch(&movie, &json!({ "runtime": number + 1 })).await }));
+        tasks.push(Box::pin(async move { restorer.send("POST", &version).await }));
         let (reader, list) = (ann.clone(), format!("{path}/versions?limit=100"));
         tasks.push(Box::pin(async move {
             let list = reader.get(&list).await.assert_status(200);

@@ -131,9 +131,10 @@ pub async fn run(options: &Options, connection: &Connection) -> Result<(), Impor
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {elapsed} {msg}") {
         bar.set_style(style);
     }
-    let log = match options.dry_run {
-        true => None,
-        false => Some(Log::begin(connection, &run.movies, options.history).await?),
+    let log = if options.dry_run {
+        None
+    } else {
+        Some(Log::begin(connection, &run.movies, options.history).await?)
     };
     let result = run.consume(options, &bar).await;
     bar.finish_and_clear();

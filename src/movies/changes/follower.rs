@@ -149,7 +149,7 @@ impl Changes {
                 }
                 Err(Ended::Lost) => self.begin_anew().await,
                 Err(Ended::Failed(error)) => {
-                    tracing::warn!(%error, "the change stream broke off; it will be opened again")
+                    tracing::warn!(%error, "the change stream broke off; it will be opened again");
                 }
             }
             self.0.breaks.inc();
@@ -183,9 +183,10 @@ impl Changes {
     /// Follows the stream in one role, as the log's writer or not, until it breaks off or the role changes.
     async fn follow_once(&self, takes_over: bool) -> Result<RoleChanged, Ended> {
         let store = &self.0.store;
-        let writes = match takes_over {
-            true => store.state.take_over(self.0.holder).await?,
-            false => store.state.hold(self.0.holder).await?,
+        let writes = if takes_over {
+            store.state.take_over(self.0.holder).await?
+        } else {
+            store.state.hold(self.0.holder).await?
         };
         self.0.writes.set(writes.into());
         let from = self.beginning(writes).await?;
