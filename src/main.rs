@@ -203,7 +203,7 @@ async fn with(
 ) -> Result<(), Failure> {
     match command {
         Command::Import { file, email, dry_run, report } => {
-            let options = import::Options { file, email, dry_run, report, history: settings.history.keep };
+            let options = import::Options { file, email, dry_run, report };
             import::run(&options, connection).await.map_err(failed)
         }
         Command::Export { file } => export::run(file, connection).await.map_err(failed),

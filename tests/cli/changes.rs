@@ -188,6 +188,52 @@ fn an_idle_log_keeps_its_place_while_other_writes_roll_the_oplog() {
 }
 
 #[test]
+fn a_log_that_was_replaced_or_dropped_while_it_is_written_is_a_gap() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let token = server.sign_up("ann");
+    let add =
+        |name: &str| assert_eq!(server.call("POST", "/api/movies", Some(&token), Some(movie(name))).0, 201);
+    let log = |change: &str| {
+        in_database(&folder.mongod_uri(), "movie_bag", async |database| {
+            let log = database.collection::<Document>("change_log");
+            match change {
+                // An old one from a backup, whose holder is no longer there.
+                "replaced" => {
+                    let place = "820000000100000001".to_owned() + "2B0229296E04";
+                    let old = doc! { "checkpoint": &place, "floor": &place };
+                    log.replace_one(doc! {}, old).await.unwrap();
+                }
+                "dropped" => log.drop().await.unwrap(),
+                // The clock was ahead when somebody took it.
+                _ => {
+                    let ahead =
+                        bson::DateTime::from_millis(bson::DateTime::now().timestamp_millis() + 86_400_000);
+                    let lease = doc! { "lease": { "holder": bson::oid::ObjectId::new(), "until": ahead } };
+                    log.update_one(doc! {}, doc! { "$set": lease }).await.unwrap();
+                }
+            }
+        });
+    };
+    for (change, status) in [("replaced", 410), ("dropped", 410), ("held", 200)] {
+        let since = now(&server);
+        log(change);
+        add(change);
+        eventually(change, || {
+            let told = kinds_after(&server, &since).0;
+            // A log that cannot be read for a moment is 503.
+            told == status
+        });
+        // It is opened again.
+        eventually("there is a cursor", || server.get(CHANGES, None).0 == 200);
+        let since = now(&server);
+        add(&format!("after {change}"));
+        eventually("the log goes on", || kinds_after(&server, &since) == (200, vec!["created".to_owned()]));
+    }
+    server.stop();
+}
+
+#[test]
 fn changes_that_the_database_has_forgotten_are_a_gap_and_the_log_says_so() {
     let host = Folder::new();
     let mongod = Server::start(forgetful(&host));

@@ -51,8 +51,6 @@ pub struct Options {
     pub dry_run: bool,
     /// Where the refused lines go.
     pub report: Option<PathBuf>,
-    /// How long the change log keeps what it writes.
-    pub history: Duration,
 }
 
 /// Why an import ended before the end of its file.
@@ -131,11 +129,7 @@ pub async fn run(options: &Options, connection: &Connection) -> Result<(), Impor
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {elapsed} {msg}") {
         bar.set_style(style);
     }
-    let log = if options.dry_run {
-        None
-    } else {
-        Some(Log::begin(connection, &run.movies, options.history).await?)
-    };
+    let log = if options.dry_run { None } else { Some(Log::begin(connection, &run.movies).await?) };
     let result = run.consume(options, &bar).await;
     bar.finish_and_clear();
     if let Some(log) = log {
@@ -160,9 +154,10 @@ struct Log {
 }
 
 impl Log {
-    async fn begin(connection: &Connection, movies: &Movies, keep: Duration) -> Result<Self, StoreError> {
+    async fn begin(connection: &Connection, movies: &Movies) -> Result<Self, StoreError> {
         changes::prepare(&connection.database).await?;
-        let changes = Changes::new(&connection.database, movies.acknowledged().clone(), keep);
+        // To delete what is too old is for the servers, whose setting may be another one.
+        let changes = Changes::new(&connection.database, movies.acknowledged().clone(), Duration::MAX);
         let (stop, stopped) = oneshot::channel();
         let followed = changes.clone();
         let following =

@@ -12,6 +12,8 @@ use super::token::Token;
 const NOT_HISTORY: [&str; 5] = ["_id", "typeahead", "version", "updated_at", "updated_by"];
 /// Who edits a movie is not public, and no version of it.
 const NOT_PUBLIC: &str = "editors";
+/// Made from the name, by any release in its own way.
+const MADE: &str = "typeahead";
 /// About what an entry takes without the state before: its ids, its token and their names.
 const FIXED_BYTES: usize = 400;
 const MILLISECONDS: i64 = 1_000;
@@ -89,7 +91,7 @@ impl Entry {
             kind,
             movie: event.document_key.as_ref()?.get_object_id("_id").ok()?,
             owner: id("added_by"),
-            version: latest("version").and_then(Bson::as_i64),
+            version: latest("version").and_then(whole),
             by: match kind {
                 // The event leaves out what is the same as before. All our writes raise the version.
                 Kind::Updated => set.filter(|set| set.contains_key("version")).and_then(|_| id("updated_by")),
@@ -133,9 +135,23 @@ impl Entry {
     }
 }
 
-/// Whether only fields have changed that nobody may learn of.
+/// A whole number, as any client writes one.
+fn whole(number: &Bson) -> Option<i64> {
+    match number {
+        Bson::Int64(number) => Some(*number),
+        Bson::Int32(number) => Some((*number).into()),
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "it has no fraction; a version is far from the limits"
+        )]
+        Bson::Double(number) if number.fract() == 0.0 => Some(*number as i64),
+        _ => None,
+    }
+}
+
+/// Whether only fields have changed that nobody may learn of, or that are made from others.
 fn is_private(changed: &BTreeSet<&str>) -> bool {
-    !changed.is_empty() && changed.iter().all(|name| *name == NOT_PUBLIC)
+    !changed.is_empty() && changed.iter().all(|name| [NOT_PUBLIC, MADE].contains(name))
 }
 
 /// The top-level fields that an update has changed.
@@ -242,6 +258,8 @@ mod tests {
     fn a_change_of_the_editors_alone_is_no_change_of_the_movie() {
         let update =
             doc! { "updatedFields": { "editors.0": bson::oid::ObjectId::new() }, "removedFields": [] };
+        assert!(Entry::of(&event(doc! { "operationType": "update", "updateDescription": update })).is_none());
+        let update = doc! { "updatedFields": { "typeahead.whole": "heat" }, "removedFields": [] };
         assert!(Entry::of(&event(doc! { "operationType": "update", "updateDescription": update })).is_none());
         assert!(Entry::of(&event(doc! { "operationType": "drop" })).is_none());
     }

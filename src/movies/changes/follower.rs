@@ -134,11 +134,7 @@ impl Changes {
         loop {
             let ended = tokio::select! {
                 ended = self.follow_once(takes_over) => ended,
-                () = &mut shutdown => {
-                    // So that another server need not wait until the lease has run out. If it cannot be told, it waits.
-                    let _ = self.0.store.state.let_go(self.0.holder).await;
-                    return;
-                }
+                () = &mut shutdown => return self.leave().await,
             };
             takes_over = false;
             match ended {
@@ -156,9 +152,14 @@ impl Changes {
             self.0.progress.send_replace(Progress::Waiting);
             tokio::select! {
                 () = sleep(RETRY_DELAY) => {}
-                () = &mut shutdown => return,
+                () = &mut shutdown => return self.leave().await,
             }
         }
+    }
+
+    /// Another server need not wait until the lease has run out. If the database cannot be told, it waits.
+    async fn leave(&self) {
+        let _ = self.0.store.state.let_go(self.0.holder).await;
     }
 
     /// There is a gap. The log says so to its readers, and everybody who listens here is cut off.
@@ -167,9 +168,9 @@ impl Changes {
         *self.seen() = Seen::default();
         let _ = self.0.live.send(None);
         let anew = async {
+            // A collection that was dropped and made again has no images, and a log that was dropped has no beginning.
+            beginning::prepare(&self.0.movies.client().database(&self.0.movies.namespace().db)).await?;
             if self.0.store.state.hold(self.0.holder).await? {
-                // A collection that was dropped and made again has no images.
-                beginning::keep_images(&self.0.movies).await?;
                 let feed = Feed::open(&self.0.movies, None).await?;
                 self.0.store.state.begin_anew(&feed.start).await?;
             }
@@ -189,6 +190,11 @@ impl Changes {
             store.state.hold(self.0.holder).await?
         };
         self.0.writes.set(writes.into());
+        let Some(mut marks) = store.state.marks().await? else {
+            // There is none on a standalone MongoDB, which has no stream either.
+            Feed::open(&self.0.movies, None).await?;
+            return Err(Ended::Lost);
+        };
         let from = self.beginning(writes).await?;
         let primary = Primary::of(&self.0.movies).await?;
         let mut feed = Feed::open(&self.0.movies, from.as_ref()).await?;
@@ -201,6 +207,12 @@ impl Changes {
                 if store.state.hold(self.0.holder).await? != writes {
                     return Ok(RoleChanged);
                 }
+                // Whoever restores a backup may put an older document there, or none.
+                let now = store.state.marks().await?.ok_or(Ended::Lost)?;
+                if now.is_older_than(&marks) {
+                    return Err(Ended::Lost);
+                }
+                marks = now;
                 // A member that is primary no more may go on telling that there was nothing.
                 if Primary::of(&self.0.movies).await? != primary {
                     return Err(StoreError::Unavailable("there is another primary".to_owned()).into());

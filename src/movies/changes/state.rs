@@ -24,6 +24,17 @@ pub(super) struct LogState {
     lease: Collection<Marks>,
 }
 
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+impl Marks {
+    /// Whether the document is an older one than that: somebody has restored a backup.
+    pub(super) fn is_older_than(&self, known: &Self) -> bool {
+        self.floor < known.floor || self.checkpoint < known.checkpoint
+    }
+}
+
 /// The places that the document holds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Marks {
@@ -96,6 +107,8 @@ impl LogState {
             { "lease.holder": holder },
             { "lease": { "$exists": false } },
             { "$expr": { "$lt": ["$lease.until", "$$NOW"] } },
+            // The clock was ahead when it was taken, and went back.
+            { "$expr": { "$gt": ["$lease.until", { "$add": ["$$NOW", 2 * milliseconds(LEASE)] }] } },
         ] };
         Ok(within(COMMAND, self.lease.update_one(filter, lease_of(holder))).await?.matched_count == 1)
     }
@@ -109,6 +122,6 @@ impl LogState {
 
 /// The update that gives the lease to this holder, by the database's clock.
 fn lease_of(holder: ObjectId) -> Vec<bson::Document> {
-    let until = doc! { "$add": ["$$NOW", i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX)] };
+    let until = doc! { "$add": ["$$NOW", milliseconds(LEASE)] };
     vec![doc! { "$set": { "lease": { "holder": holder, "until": until } } }]
 }

@@ -27,8 +27,8 @@ use crate::{
 
 /// How many events a listener may be behind before it reads from the log again.
 const BEHIND: usize = 1_024;
-/// How many changes are read from the log in one step.
-const PAGE: usize = 100;
+/// How many changes are read from the log in one step: so many a listener that does not read can make the server keep.
+const PAGE: usize = 16;
 /// How many read from the log at once: after a restart everybody comes back.
 const READERS: usize = 8;
 /// How long a reader waits for its turn.

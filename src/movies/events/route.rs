@@ -27,8 +27,8 @@ use crate::{
 answers! {
     Followed => Answers::events(
         "Server-sent events: `created`, `updated` and `deleted`, each with data `{ \"id\", \"version\"?, \"movie\"? }` \
-         (`movie` where it still stands and has 16 KB at most), and an `id` to resume after. `reset`, where too much was \
-         missed: read the catalogue anew.",
+         (`movie` if it still exists and has 16 KB at most), and an `id` to resume after. `reset`, if you missed more than the \
+         log keeps: read the catalogue again.",
     )
         .problems(&[Code::BadRequest, Code::NoEvents]);
 }

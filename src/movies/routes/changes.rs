@@ -42,7 +42,7 @@ const DEFAULT_LIMIT: u32 = 100;
 /// A page ends before it has more bytes than this, but has one change at least.
 const MAX_PAGE: usize = 1 << 20;
 /// How many entries' movies are read in one step.
-const MOVIES: usize = 100;
+const MOVIES: usize = 20;
 /// Room for what follows the items: the cursor and its names.
 const ENDING: usize = Token::MAX_DIGITS + 64;
 
@@ -99,8 +99,7 @@ pub(in crate::movies) async fn changes(
     entries.truncate(limit);
     let mut page = Page::after(&since);
     for group in entries.chunks(MOVIES) {
-        let there = group.iter().filter(|entry| entry.kind != Kind::Deleted);
-        let ids: BTreeSet<MovieId> = there.map(|entry| MovieId(entry.movie)).collect();
+        let ids: BTreeSet<MovieId> = group.iter().map(|entry| MovieId(entry.movie)).collect();
         // After the entries: so no movie is older than the last change that is told of it here.
         page.add(group, &movies.find_several(ids).await?)?;
         if page.is_full {
@@ -133,8 +132,8 @@ impl<'a> Page<'a> {
                 self.json.text(",");
             }
             self.json.view(&ChangeView::from(entry))?;
-            let movie = there.get(&MovieId(entry.movie)).filter(|_| entry.kind != Kind::Deleted);
-            if let Some(movie) = movie {
+            // Also of a deletion, if the movie is back.
+            if let Some(movie) = there.get(&MovieId(entry.movie)) {
                 self.json.member("movie", movie.json()?);
             }
             if self.has_items && self.json.size() > MAX_PAGE - ENDING {

@@ -100,8 +100,8 @@ pub(in crate::movies) async fn restore(
     users: &State<Users>,
     changes: &State<Changes>,
 ) -> Result<Reply, Problem> {
-    let id = id.or_not_found()?;
     changes.catch_up().await?;
+    let id = id.or_not_found()?;
     let restored = movies.restore(writer.id(), id, &changes.oldest_deletion()).await.map_err(taken)?;
     let restored = restored.ok_or(Problem::MovieNotFound)?;
     let movie = movies.confirm(users, restored).await?.map_err(|OwnerGone| Problem::RevokedToken)?;
