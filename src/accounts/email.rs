@@ -29,7 +29,7 @@ impl EmailAddress {
         &self.0
     }
 
-    /// Whether it has the form of one. A quoted local part, which RFC 5321 has but nobody uses, is none:
+    /// Whether it has the form of an address. A quoted local part, which RFC 5321 allows but nobody uses, is refused:
     /// it may hold blanks and control characters.
     #[must_use]
     pub fn is_valid(&self) -> bool {

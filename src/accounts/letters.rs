@@ -39,7 +39,7 @@ pub fn password_changed(to: &EmailAddress) -> Letter {
     Letter::new(to.as_str().to_owned(), "Your password was changed", &paragraphs, None)
 }
 
-/// To the old address: the new one belongs to whoever made the change.
+/// Sent to the old address, since the person who made the change may have chosen the new one.
 #[must_use]
 pub fn email_changed(to: &EmailAddress) -> Letter {
     let paragraphs = [

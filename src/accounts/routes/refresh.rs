@@ -101,7 +101,7 @@ pub(in crate::accounts) async fn refresh(
     body: JsonBody<Refresh>,
 ) -> Result<Reply, Problem> {
     let known = refresh_tokens.recognise(&body.token);
-    // Counted by session and address; what is none of ours, by the address.
+    // The throttle counts by session and address. A token that this service never made counts by the address alone.
     let counted = known.as_ref().map(|known| known.session.to_string()).unwrap_or_default();
     let attempt = throttle.admit(Action::Refresh, &EmailAddress::claimed(&counted), &audit).await?;
     let Some(known) = known else {

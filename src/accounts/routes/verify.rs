@@ -78,7 +78,7 @@ pub(in crate::accounts) async fn verify(
     throttle: &State<Throttle>,
     body: JsonBody<Verify>,
 ) -> Result<Reply, Problem> {
-    // A token names no account: what is counted is the address.
+    // The token names no account, so the throttle counts by the address alone.
     let attempt = throttle.admit(Action::Verify, &EmailAddress::claimed(""), &audit).await?;
     let Some(user) = users.verify(&body.token.digest()).await? else {
         attempt.count().await?;

@@ -191,7 +191,7 @@ impl Changes {
         };
         self.0.writes.set(writes.into());
         let Some(mut marks) = store.state.marks().await? else {
-            // There is none on a standalone MongoDB, which has no stream either.
+            // A standalone MongoDB has no log, and no change stream either.
             Feed::open(&self.0.movies, None).await?;
             return Err(Ended::Lost);
         };
@@ -207,7 +207,7 @@ impl Changes {
                 if store.state.hold(self.0.holder).await? != writes {
                     return Ok(RoleChanged);
                 }
-                // Whoever restores a backup may put an older document there, or none.
+                // A restored backup may have replaced the document by an older one, or removed it.
                 let now = store.state.marks().await?.ok_or(Ended::Lost)?;
                 if now.is_older_than(&marks) {
                     return Err(Ended::Lost);

@@ -95,7 +95,8 @@ impl LogState {
         within(COMMAND, self.document.update_one(doc! { "_id": ID }, doc! { "$max": marks })).await.map(drop)
     }
 
-    /// Takes the lease, whoever has it: another holder notices when it renews its own. Until then both write the same.
+    /// Takes the lease from its holder, if it has one. That holder notices at its next renewal; until then both write the
+    /// same entries.
     pub(super) async fn take_over(&self, holder: ObjectId) -> Result<bool, StoreError> {
         Ok(within(COMMAND, self.lease.update_one(doc! { "_id": ID }, lease_of(holder))).await?.matched_count
             == 1)

@@ -70,7 +70,7 @@ impl Events {
         }
     }
 
-    /// Whether nobody listens. Then whoever begins to listen begins after these.
+    /// Whether nobody listens. If so, a client that begins to listen begins after these changes.
     fn is_unheard(&self, entries: &[Arc<Entry>]) -> bool {
         let _joining = self.joining();
         let is_unheard = self.0.live.receiver_count() == 0;

@@ -100,7 +100,7 @@ pub(in crate::movies) async fn changes(
     let mut page = Page::after(&since);
     for group in entries.chunks(MOVIES) {
         let ids: BTreeSet<MovieId> = group.iter().map(|entry| MovieId(entry.movie)).collect();
-        // After the entries: so no movie is older than the last change that is told of it here.
+        // The movies are read after the entries, so no movie is older than its last change on this page.
         page.add(group, &movies.find_several(ids).await?)?;
         if page.is_full {
             break;
