@@ -12,7 +12,9 @@ use crate::support::{Caller, TestApp};
 async fn the_indexes_are_those_of_the_table() {
     let app = TestApp::start().await;
     let mut found = BTreeMap::new();
-    for collection in ["users", "movies", "sessions", "personal_tokens", "revoked_tokens", "throttle"] {
+    for collection in
+        ["users", "movies", "changes", "sessions", "personal_tokens", "revoked_tokens", "throttle"]
+    {
         let indexes = app.database.collection::<Document>(collection).list_indexes().await.unwrap();
         for index in indexes.try_collect::<Vec<_>>().await.unwrap() {
             let options = index.options.unwrap();
@@ -32,6 +34,9 @@ async fn the_indexes_are_those_of_the_table() {
     }
     insta::assert_debug_snapshot!(found, @r#"
     {
+        "changes._id_": "{ \"_id\": 1 }",
+        "changes.trash": "{ \"owner\": 1, \"_id\": -1 } only { \"document\": { \"$exists\": true } }",
+        "changes.versions": "{ \"movie\": 1, \"version\": -1 }",
         "movies._id_": "{ \"_id\": 1 }",
         "movies.by_name": "{ \"name\": 1, \"_id\": 1 } in the order of en",
         "movies.by_year": "{ \"year\": 1, \"_id\": 1 }",
