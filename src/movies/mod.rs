@@ -10,6 +10,7 @@
 //! | how a client can filter a list | [`filter`]; how it chooses fields: [`selection`] |
 //! | in which orders a list comes, and where a page begins | [`sort`] |
 //! | how movies are stored, read and counted | [`store`] |
+//! | how movies are found by words, filtered and counted in an index | [`search`] |
 //! | how a name is folded for typeahead | [`folding`] |
 //! | what has changed: the log | [`changes`] |
 //! | how clients follow changes | [`events`] |
@@ -23,6 +24,7 @@ pub mod folding;
 pub mod model;
 pub mod ownership;
 pub mod routes;
+pub mod search;
 pub mod selection;
 pub mod sort;
 mod stage;

@@ -1,0 +1,121 @@
+//! The folder of the index: one folder in it for each index that was made.
+//!
+//! An index that cannot be used (missing, torn, half made, of another version) is no error: a new one is made
+//! beside it, and when that is complete the others are deleted.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use tantivy::{Index, IndexSettings};
+
+use super::{
+    error::SearchError,
+    files::Files,
+    schema::{Fields, VERSION},
+};
+
+/// In the commit of an index that has every movie, before its position.
+const COMPLETE: &str = "complete ";
+
+/// What a commit says beside its documents.
+pub fn payload(position: Option<&str>) -> String {
+    position.map_or_else(|| "making".to_owned(), |position| format!("{COMPLETE}{position}"))
+}
+
+#[derive(Debug, Clone)]
+pub struct Folder(PathBuf);
+
+/// An index that is open.
+pub struct Opened {
+    pub index: Index,
+    pub path: PathBuf,
+    /// Up to where it has every change. None: it is empty.
+    pub position: Option<String>,
+}
+
+fn prefix() -> String {
+    format!("v{VERSION}-")
+}
+
+impl Folder {
+    pub fn new(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
+    /// Opens the newest index that can be used, or makes an empty one.
+    pub fn open(&self, fields: &Fields) -> Result<Opened, SearchError> {
+        fs::create_dir_all(&self.0)?;
+        let (mut ours, mut newest) = (self.indexes()?, 0);
+        ours.sort_unstable_by_key(|(number, _)| std::cmp::Reverse(*number));
+        for (number, path) in ours {
+            newest = newest.max(number);
+            match usable(&path, fields) {
+                Ok((index, position)) => {
+                    self.keep_only(&path);
+                    return Ok(Opened { index, path, position: Some(position) });
+                }
+                Err(error) => {
+                    tracing::info!(path = %path.display(), error = %error, "the search index cannot be used and is made anew");
+                    fs::remove_dir_all(&path)?;
+                }
+            }
+        }
+        let path = self.0.join(format!("{}{}", prefix(), newest + 1));
+        fs::create_dir(&path)?;
+        let mut index = Index::create(
+            Files::open(&path).map_err(tantivy::TantivyError::from)?,
+            fields.schema.clone(),
+            IndexSettings::default(),
+        )?;
+        index.set_tokenizers(Fields::tokenizers());
+        Ok(Opened { index, path, position: None })
+    }
+
+    /// The indexes of this version, with their numbers.
+    fn indexes(&self) -> io::Result<Vec<(u64, PathBuf)>> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.0)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let number = name.to_str().and_then(|name| name.strip_prefix(&prefix())?.parse().ok());
+            found.extend(number.map(|number| (number, entry.path())));
+        }
+        Ok(found)
+    }
+
+    /// Deletes all but this index. What cannot be deleted now is deleted at the next start.
+    pub fn keep_only(&self, path: &Path) {
+        let Ok(entries) = fs::read_dir(&self.0) else { return };
+        for other in entries.flatten().map(|entry| entry.path()).filter(|other| other != path) {
+            let removed = if other.is_dir() { fs::remove_dir_all(&other) } else { fs::remove_file(&other) };
+            if let Err(error) = removed {
+                tracing::warn!(path = %other.display(), error = %error, "cannot delete an old search index");
+            }
+        }
+    }
+}
+
+/// An index that has every movie up to a position, and whose files are whole.
+fn usable(path: &Path, fields: &Fields) -> Result<(Index, String), SearchError> {
+    let unusable = |reason: &str| SearchError::Failed(reason.to_owned());
+    let mut index = Index::open(Files::open(path).map_err(tantivy::TantivyError::from)?)?;
+    if index.schema() != fields.schema {
+        return Err(unusable("it has other fields"));
+    }
+    let meta = index.load_metas()?;
+    let position = meta.payload.as_deref().and_then(|payload| payload.strip_prefix(COMPLETE));
+    let position = position.ok_or_else(|| unusable("it was not completed"))?.to_owned();
+    // The library looks only at the files of its list.
+    let listed = index.directory().list_managed_files();
+    let is_listed = meta.segments.iter().all(|segment| {
+        let id = segment.id().uuid_string();
+        listed.iter().any(|file| file.to_string_lossy().starts_with(&id))
+    });
+    if !is_listed || !index.validate_checksum()?.is_empty() {
+        return Err(unusable("its files are damaged"));
+    }
+    index.set_tokenizers(Fields::tokenizers());
+    Ok((index, position))
+}

@@ -1,0 +1,184 @@
+//! The index of all movies: where it is opened, fed, waited for and asked.
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
+
+use bson::oid::ObjectId;
+use tantivy::{IndexReader, ReloadPolicy};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::timeout,
+};
+
+use super::{
+    answers::Answers,
+    error::SearchError,
+    folder::Folder,
+    question::{Facets, Found, Meant, PageQuestion},
+    schema::Fields,
+    threads::QueryThreads,
+    writer::{Batch, State, Task, Writer},
+};
+
+/// How long a search waits for what this server has acknowledged.
+const WAIT: Duration = Duration::from_secs(1);
+/// Batches that wait to be written. Who feeds the index waits for room.
+const BATCHES: usize = 64;
+
+/// The index. Clones share it; when the last is dropped, what was applied is committed and its thread ends.
+#[derive(Clone)]
+pub struct MovieIndex(Arc<Inner>);
+
+struct Inner {
+    fields: Arc<Fields>,
+    reader: IndexReader,
+    queries: QueryThreads,
+    tasks: mpsc::Sender<Task>,
+    room: Arc<Semaphore>,
+    wanted: Arc<AtomicU64>,
+    state: watch::Receiver<State>,
+}
+
+impl MovieIndex {
+    /// Opens the index in a folder. If there is none that can be used, an empty one is made: apply every movie, then
+    /// call [`Self::complete`].
+    ///
+    /// # Errors
+    /// [`SearchError::Failed`], when the folder cannot be written, or another process has it.
+    pub fn open(folder: &Path, threads: usize) -> Result<(Self, Option<String>), SearchError> {
+        let fields = Arc::new(Fields::new());
+        let folder = Folder::new(folder);
+        let opened = folder.open(&fields)?;
+        let reader: IndexReader =
+            opened.index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
+        let state = State { is_complete: opened.position.is_some(), ..State::default() };
+        let (state, watched) = watch::channel(state);
+        let wanted = Arc::new(AtomicU64::new(0));
+        let writer = Writer {
+            fields: Arc::clone(&fields),
+            index: opened.index,
+            reader: reader.clone(),
+            state,
+            wanted: Arc::clone(&wanted),
+            folder,
+            path: opened.path,
+            position: opened.position.clone(),
+        };
+        let (tasks, received) = mpsc::channel();
+        std::thread::Builder::new().name("search-writer".into()).spawn(move || writer.run(&received))?;
+        let queries = QueryThreads::start(threads)?;
+        let room = Arc::new(Semaphore::new(BATCHES));
+        let inner = Inner { fields, reader, queries, tasks, room, wanted, state: watched };
+        Ok((Self(Arc::new(inner)), opened.position))
+    }
+
+    /// Puts changes into the index, in the order of the calls. They are visible soon: see [`Self::visible`].
+    ///
+    /// # Errors
+    /// [`SearchError::Failed`], when the index can no longer be written.
+    pub async fn apply(&self, batch: Batch) -> Result<(), SearchError> {
+        let room = Arc::clone(&self.0.room).acquire_owned().await.map_err(|_| self.failure())?;
+        self.0.tasks.send(Task::Apply(batch, room)).map_err(|_| self.failure())
+    }
+
+    /// Says that the index has every movie, and every change up to this position and number. From here on it answers.
+    ///
+    /// # Errors
+    /// [`SearchError::Failed`], when the index can no longer be written.
+    pub async fn complete(&self, position: String, number: u64) -> Result<(), SearchError> {
+        self.0.tasks.send(Task::Complete(position, number)).map_err(|_| self.failure())?;
+        self.until(|state| state.is_complete).await
+    }
+
+    /// Waits until every change up to this number is visible.
+    ///
+    /// # Errors
+    /// [`SearchError::Behind`], after a second; [`SearchError::Failed`], when the index can no longer be written.
+    pub async fn visible(&self, number: u64) -> Result<(), SearchError> {
+        if self.0.state.borrow().visible < number {
+            self.0.wanted.fetch_max(number, Ordering::SeqCst);
+            self.0.tasks.send(Task::Wake).map_err(|_| self.failure())?;
+        }
+        timeout(WAIT, self.until(|state| state.visible >= number)).await.map_err(|_| SearchError::Behind)?
+    }
+
+    async fn until(&self, is_so: impl Fn(&State) -> bool) -> Result<(), SearchError> {
+        let mut state = self.0.state.clone();
+        let changed = state.wait_for(|state| state.failed.is_some() || is_so(state)).await;
+        match changed.map(|state| state.failed.clone()) {
+            Ok(None) => Ok(()),
+            Ok(Some(failed)) => Err(SearchError::Failed(failed)),
+            Err(_) => Err(self.failure()),
+        }
+    }
+
+    fn failure(&self) -> SearchError {
+        let failed = self.0.state.borrow().failed.clone();
+        SearchError::Failed(failed.unwrap_or_else(|| "its thread has ended".into()))
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.0.state.borrow().clone()
+    }
+
+    /// How many movies it has.
+    #[must_use]
+    pub fn movies(&self) -> u64 {
+        self.0.reader.searcher().num_docs()
+    }
+
+    /// # Errors
+    /// [`SearchError::Behind`], while the index is made; [`SearchError::Cursor`], when the cursor belongs to other
+    /// words or another order.
+    pub async fn page(&self, question: PageQuestion) -> Result<Found, SearchError> {
+        self.ask(move |answers| answers.page(&question)).await
+    }
+
+    /// How many movies are meant: exact.
+    ///
+    /// # Errors
+    /// [`SearchError::Behind`], while the index is made.
+    pub async fn count(&self, meant: Meant) -> Result<u64, SearchError> {
+        self.ask(move |answers| answers.count(&meant)).await
+    }
+
+    /// # Errors
+    /// [`SearchError::Behind`], while the index is made.
+    pub async fn facets(&self, meant: Meant) -> Result<Facets, SearchError> {
+        self.ask(move |answers| answers.facets(&meant)).await
+    }
+
+    /// Movies in whose names a word begins so, the best first.
+    ///
+    /// # Errors
+    /// [`SearchError::Behind`], while the index is made.
+    pub async fn suggest(&self, prefix: String, limit: usize) -> Result<Vec<ObjectId>, SearchError> {
+        self.ask(move |answers| answers.suggest(&prefix, limit)).await
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Answers<'_>) -> Result<T, SearchError> + Send + 'static,
+    ) -> Result<T, SearchError> {
+        {
+            let state = self.0.state.borrow();
+            if let Some(failed) = &state.failed {
+                return Err(SearchError::Failed(failed.clone()));
+            }
+            if !state.is_complete {
+                return Err(SearchError::Behind);
+            }
+        }
+        let (fields, reader) = (Arc::clone(&self.0.fields), self.0.reader.clone());
+        self.0.queries.run(move || question(&Answers { fields: &fields, searcher: &reader.searcher() })).await
+    }
+}

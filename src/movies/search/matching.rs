@@ -1,0 +1,301 @@
+//! From the words of a search to a query of the index.
+
+use std::ops::Bound;
+
+use tantivy::{
+    DocSet, Searcher, TERMINATED, Term,
+    query::{
+        AllQuery, BooleanQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, EnableScoring,
+        FuzzyTermQuery, Occur, PhraseQuery, Query, RangeQuery, TermQuery,
+    },
+    schema::{Field, IndexRecordOption},
+};
+
+use super::{
+    languages,
+    plan::{Plan, WordPlan},
+    points::{self, Points},
+    question::{Exact, Meant},
+    schema::{Fields, Text, whole},
+    tokenizers,
+    tokens::{self, Group},
+    words::{Wanted, Words},
+};
+
+type AnyQuery = Box<dyn Query>;
+
+/// Letters from which on a word may have one edit, or two.
+const TYPO_LETTERS: [usize; 2] = [4, 8];
+/// Only a word that fewer movies have, as it is written, may be misspelt.
+const ENOUGH: usize = 3;
+
+/// Makes queries for one state of the index.
+pub struct Matcher<'a> {
+    pub fields: &'a Fields,
+    pub searcher: &'a Searcher,
+}
+
+impl Matcher<'_> {
+    fn texts(&self) -> [(Text, &'static Points); 4] {
+        let fields = self.fields;
+        [
+            (fields.name, &points::NAME),
+            (fields.directors, &points::DIRECTORS),
+            (fields.casts, &points::CASTS),
+            (fields.plot, &points::PLOT),
+        ]
+    }
+
+    /// Decides how rare the words are and which may be misspelt.
+    pub fn plan(&self, words: &Words) -> tantivy::Result<Plan> {
+        let words = words.wanted.iter().map(|wanted| {
+            let Wanted::Word { group, .. } = wanted else { return Ok(WordPlan { rarity: 3, typos: false }) };
+            let is_long = group.joined().chars().count() >= TYPO_LETTERS[0];
+            let typos = is_long
+                && !self.has_enough(&any(self
+                    .written(group)
+                    .into_iter()
+                    .map(|(query, _)| query)
+                    .collect()))?;
+            Ok(WordPlan { rarity: self.rarity(group)?, typos })
+        });
+        Ok(Plan { words: words.collect::<tantivy::Result<_>>()?, left_out: 0 })
+    }
+
+    fn rarity(&self, group: &Group) -> tantivy::Result<u8> {
+        let mut movies = 0;
+        for (text, _) in self.texts() {
+            movies += self.searcher.doc_freq(&Term::from_field_text(text.words, &group.joined()))?;
+        }
+        let all = self.searcher.num_docs();
+        Ok(if movies > all / 4 {
+            1
+        } else if movies > all / 100 {
+            2
+        } else {
+            3
+        })
+    }
+
+    /// Whether as many movies match that none needs a typo.
+    fn has_enough(&self, query: &dyn Query) -> tantivy::Result<bool> {
+        let weight = query.weight(EnableScoring::disabled_from_searcher(self.searcher))?;
+        let mut found = 0;
+        for reader in self.searcher.segment_readers() {
+            let mut scorer = weight.scorer(reader, 1.0)?;
+            let mut doc = scorer.doc();
+            while doc != TERMINATED {
+                found += usize::from(!reader.is_deleted(doc));
+                if found == ENOUGH {
+                    return Ok(true);
+                }
+                doc = scorer.advance();
+            }
+        }
+        Ok(false)
+    }
+
+    /// The query for all that is meant.
+    pub fn query(&self, meant: &Meant, plan: &Plan) -> tantivy::Result<AnyQuery> {
+        let mut clauses: Vec<(Occur, AnyQuery)> = Vec::new();
+        let words = &meant.words;
+        if !words.wanted.is_empty() {
+            clauses.push((Occur::Must, self.words(words, plan)));
+            clauses.extend(self.extras(words).into_iter().map(|query| (Occur::Should, query)));
+        }
+        clauses.extend(self.filters(meant).into_iter().map(|query| (Occur::Must, scored(query, 0))));
+        if clauses.is_empty() {
+            clauses.push((Occur::Must, scored(Box::new(AllQuery), 0)));
+        }
+        for parts in &words.unwanted {
+            let anywhere = self.texts().map(|(text, _)| self.phrase(text.words, parts)).into();
+            clauses.push((Occur::MustNot, any(anywhere)));
+        }
+        Ok(Box::new(BooleanQuery::new(clauses)))
+    }
+
+    /// Every word, or all but as many as the plan leaves out.
+    fn words(&self, words: &Words, plan: &Plan) -> AnyQuery {
+        let each = words.wanted.iter().zip(&plan.words).map(|(wanted, plan)| match wanted {
+            Wanted::Word { group, is_beginning } => self.word(group, *is_beginning, *plan),
+            Wanted::Phrase(parts) => {
+                let rarity = u32::from(plan.rarity);
+                best(
+                    self.texts()
+                        .map(|(text, points)| scored(self.phrase(text.words, parts), points.exact * rarity))
+                        .into(),
+                )
+            }
+        });
+        if plan.left_out == 0 {
+            return Box::new(BooleanQuery::new(each.map(|query| (Occur::Must, query)).collect()));
+        }
+        let each: Vec<_> = each.map(|query| (Occur::Should, query)).collect();
+        let needed = each.len() - plan.left_out;
+        Box::new(BooleanQuery::with_minimum_required_clauses(each, needed))
+    }
+
+    /// A word, in the field and the form that is worth most.
+    fn word(&self, group: &Group, is_beginning: bool, plan: WordPlan) -> AnyQuery {
+        let rarity = u32::from(plan.rarity);
+        let mut forms: Vec<AnyQuery> = Vec::new();
+        let mut add = |query: AnyQuery, points: u32| forms.push(scored(query, points * rarity));
+        self.written(group).into_iter().for_each(|(query, points)| add(query, points));
+        let stems = languages::all_stems(group);
+        let joined = group.joined();
+        for (text, points) in self.texts() {
+            if let Some(field) = text.stems {
+                stems.iter().for_each(|stem| add(term(field, stem), points.stem));
+            }
+            if let (true, Some(points)) = (is_beginning, points.beginning) {
+                add(beginning(text.words, &joined), points);
+            }
+            if plan.typos {
+                let letters = joined.chars().count();
+                let edits = TYPO_LETTERS
+                    .iter()
+                    .zip(1..)
+                    .zip(points.typo)
+                    .filter(|((least, _), _)| letters >= **least);
+                for ((_, edits), points) in edits {
+                    add(
+                        Box::new(FuzzyTermQuery::new(
+                            Term::from_field_text(text.words, &joined),
+                            edits,
+                            true,
+                        )),
+                        points,
+                    );
+                }
+            }
+        }
+        best(forms)
+    }
+
+    /// A word as it is written, in each field.
+    fn written(&self, group: &Group) -> Vec<(AnyQuery, u32)> {
+        let mut found = Vec::new();
+        for (text, points) in self.texts() {
+            found.push((term(text.words, &group.joined()), points.exact));
+            if group.parts.len() > 1 {
+                found.push((self.phrase(text.words, &group.parts), points.exact));
+            }
+            let spoken = group.parts.first().and_then(|part| tokenizers::spoken(part));
+            found.extend(spoken.map(|word| (term(text.words, word), points.stem)));
+        }
+        found
+    }
+
+    fn phrase(&self, field: Field, parts: &[String]) -> AnyQuery {
+        match parts {
+            [] => Box::new(EmptyQuery),
+            [part] => term(field, part),
+            parts => Box::new(PhraseQuery::new(
+                parts.iter().map(|part| Term::from_field_text(field, part)).collect(),
+            )),
+        }
+    }
+
+    /// What makes a movie better without being asked for.
+    fn extras(&self, words: &Words) -> Vec<AnyQuery> {
+        let fields = self.fields;
+        let without_article = tokens::key(tokens::without_article(&words.all));
+        let whole_names = [
+            (whole::NAME, tokens::key(&words.all), points::WHOLE_NAME),
+            (whole::WITHOUT_ARTICLE, without_article.clone(), points::WITHOUT_ARTICLE),
+            (whole::MAIN_TITLE, without_article, points::MAIN_TITLE),
+        ];
+        let whole_names = whole_names
+            .map(|(mark, key, points)| scored(term(fields.whole, &format!("{mark}{key}")), points));
+        let mut extras = vec![best(whole_names.into())];
+        let parts: Vec<String> = words.all.iter().flat_map(|group| group.parts.clone()).collect();
+        if parts.len() > 1 {
+            let phrases = [
+                (fields.name, points::PHRASE_IN_NAME),
+                (fields.directors, points::PHRASE_IN_PERSON),
+                (fields.casts, points::PHRASE_IN_PERSON),
+            ];
+            extras.push(best(
+                phrases.map(|(text, points)| scored(self.phrase(text.words, &parts), points)).into(),
+            ));
+            let years = parts.iter().filter(|part| part.len() == 4).filter_map(|part| part.parse().ok());
+            let years = years.map(|year: i64| scored(integer(fields.year, year), points::YEAR));
+            extras.extend(years);
+        }
+        extras
+    }
+
+    fn filters(&self, meant: &Meant) -> Vec<AnyQuery> {
+        let fields = self.fields;
+        let mut filters: Vec<AnyQuery> = Vec::new();
+        for (exact, value) in &meant.exact {
+            let field = match exact {
+                Exact::Genre => fields.exact_genres,
+                Exact::Cast => fields.exact_casts,
+                Exact::Director => fields.exact_directors,
+                Exact::Country => fields.exact_countries,
+                Exact::Language => fields.exact_languages,
+            };
+            filters.push(term(field, value));
+        }
+        filters.extend(meant.name.iter().map(|name| term(fields.exact_name, name)));
+        filters.extend(
+            meant.ids.iter().map(|ids| any(ids.iter().map(|id| basic(fields.id_term(*id))).collect())),
+        );
+        filters.extend(meant.year.map(|year| integer(fields.year, year.into())));
+        filters.extend(self.years(meant));
+        let users = [(fields.added_by, meant.added_by), (fields.editors, meant.editor)];
+        let users =
+            users.into_iter().filter_map(|(field, user)| Some(Term::from_field_bytes(field, &user?.bytes())));
+        filters.extend(users.map(basic));
+        filters
+    }
+
+    fn years(&self, meant: &Meant) -> Option<AnyQuery> {
+        let bound = |year: Option<i32>| {
+            year.map_or(Bound::Unbounded, |year| {
+                Bound::Included(Term::from_field_i64(self.fields.year, year.into()))
+            })
+        };
+        match (meant.year_min, meant.year_max) {
+            (None, None) => None,
+            (Some(min), Some(max)) if min > max => Some(Box::new(EmptyQuery)),
+            (min, max) => Some(Box::new(RangeQuery::new(bound(min), bound(max)))),
+        }
+    }
+}
+
+fn basic(term: Term) -> AnyQuery {
+    Box::new(TermQuery::new(term, IndexRecordOption::Basic))
+}
+
+fn term(field: Field, text: &str) -> AnyQuery {
+    basic(Term::from_field_text(field, text))
+}
+
+fn integer(field: Field, number: i64) -> AnyQuery {
+    basic(Term::from_field_i64(field, number))
+}
+
+/// Words that begin so.
+fn beginning(field: Field, text: &str) -> AnyQuery {
+    let end = format!("{text}{}", char::MAX);
+    let bound = |text: &str| Bound::Included(Term::from_field_text(field, text));
+    Box::new(RangeQuery::new(bound(text), bound(&end)))
+}
+
+fn scored(query: AnyQuery, points: u32) -> AnyQuery {
+    // As good as exact: far below 2^24, from which on a float has gaps between whole numbers.
+    #[expect(clippy::cast_precision_loss, reason = "points are small")]
+    let score = points as f32;
+    Box::new(ConstScoreQuery::new(query, score))
+}
+
+/// The best of these counts.
+fn best(queries: Vec<AnyQuery>) -> AnyQuery {
+    Box::new(DisjunctionMaxQuery::new(queries))
+}
+
+fn any(queries: Vec<AnyQuery>) -> AnyQuery {
+    Box::new(BooleanQuery::union(queries))
+}

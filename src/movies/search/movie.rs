@@ -1,0 +1,21 @@
+//! What the index knows of a movie.
+
+use bson::oid::ObjectId;
+
+/// What the index knows of a movie. It gives back the id alone: what is answered comes from the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexedMovie {
+    pub id: ObjectId,
+    pub name: String,
+    pub year: Option<i32>,
+    pub casts: Vec<String>,
+    pub genres: Vec<String>,
+    pub directors: Vec<String>,
+    pub countries: Vec<String>,
+    pub languages: Vec<String>,
+    pub plot: Option<String>,
+    pub added_by: ObjectId,
+    pub editors: Vec<ObjectId>,
+    /// Milliseconds since 1970.
+    pub created_at: i64,
+}

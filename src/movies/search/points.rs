@@ -1,0 +1,29 @@
+//! What each find is worth. Whole numbers, so that sums are exact whatever their order: the same movie has the same
+//! score on every page.
+
+/// What a word is worth in a field, by how it was found.
+pub struct Points {
+    pub exact: u32,
+    pub stem: u32,
+    /// As the beginning of a word. Not in the plot: there are too many words.
+    pub beginning: Option<u32>,
+    /// By distance: one edit, two edits.
+    pub typo: [u32; 2],
+}
+
+pub const NAME: Points = Points { exact: 100, stem: 60, beginning: Some(40), typo: [36, 20] };
+pub const DIRECTORS: Points = Points { exact: 50, stem: 0, beginning: Some(24), typo: [20, 12] };
+pub const CASTS: Points = Points { exact: 44, stem: 0, beginning: Some(22), typo: [18, 10] };
+pub const PLOT: Points = Points { exact: 16, stem: 10, beginning: None, typo: [6, 4] };
+
+/// The search is the whole name.
+pub const WHOLE_NAME: u32 = 1_000;
+/// It is the name but for an article at the beginning of either.
+pub const WITHOUT_ARTICLE: u32 = 700;
+/// It is what stands before a subtitle.
+pub const MAIN_TITLE: u32 = 300;
+/// The words follow each other in the name, or in the name of a person.
+pub const PHRASE_IN_NAME: u32 = 150;
+pub const PHRASE_IN_PERSON: u32 = 60;
+/// A word is the movie's year.
+pub const YEAR: u32 = 120;
