@@ -11,17 +11,21 @@ pub struct Points {
     pub typo: [u32; 2],
 }
 
-pub const NAME: Points = Points { exact: 100, stem: 60, beginning: Some(40), typo: [36, 20] };
-pub const DIRECTORS: Points = Points { exact: 50, stem: 0, beginning: Some(24), typo: [20, 12] };
-pub const CASTS: Points = Points { exact: 44, stem: 0, beginning: Some(22), typo: [18, 10] };
-pub const PLOT: Points = Points { exact: 16, stem: 10, beginning: None, typo: [6, 4] };
+pub const NAME: Points = Points { exact: 120, stem: 84, beginning: Some(60), typo: [54, 36] };
+pub const DIRECTORS: Points = Points { exact: 70, stem: 0, beginning: Some(40), typo: [34, 18] };
+pub const CASTS: Points = Points { exact: 66, stem: 0, beginning: Some(38), typo: [32, 18] };
+pub const PLOT: Points = Points { exact: 40, stem: 20, beginning: None, typo: [12, 8] };
+
+/// What a movie has ahead by its standing is a fraction of a point: this part of it. So its standing, which is below
+/// 64, never makes up for a worse field, or a worse form of a word in the same field.
+pub const STANDINGS_PER_POINT: u64 = 4;
 
 /// The search is the whole name.
 pub const WHOLE_NAME: u32 = 1_000;
 /// It is the name but for an article at the beginning of either.
 pub const WITHOUT_ARTICLE: u32 = 700;
 /// It is what stands before a subtitle.
-pub const MAIN_TITLE: u32 = 300;
+pub const MAIN_TITLE: u32 = 1;
 /// The words follow each other in the name, or in the name of a person.
 pub const PHRASE_IN_NAME: u32 = 150;
 pub const PHRASE_IN_PERSON: u32 = 60;

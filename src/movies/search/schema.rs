@@ -225,7 +225,7 @@ pub fn id_of_numbers(high: u64, low: u64) -> ObjectId {
 }
 
 /// The values of [`standing`] are below this.
-pub const STANDINGS: u64 = 64;
+const STANDINGS: u64 = 64;
 
 /// What a movie has ahead among those that match a search equally well: many in the cast, and a short name.
 fn standing(movie: &IndexedMovie) -> u64 {

@@ -1,6 +1,6 @@
 //! How the index cuts texts: into words, into their stems, and not at all.
 
-use tantivy::tokenizer::{RawTokenizer, TextAnalyzer, Token, TokenStream, Tokenizer, TokenizerManager};
+use tantivy::tokenizer::{TextAnalyzer, Token, TokenStream, Tokenizer, TokenizerManager};
 
 use super::{
     languages,
@@ -9,17 +9,17 @@ use super::{
 
 pub const WORDS: &str = "words";
 pub const STEMS: &str = "stems";
-/// A value as it is.
-pub const EXACT: &str = "exact";
+/// A value as it is. Columns know it by this name.
+pub const EXACT: &str = "raw";
 
 /// Between the marks of the languages and the text, where stems are made. No text has it.
 const MARKS_END: char = '\0';
 
 pub fn all() -> TokenizerManager {
-    let manager = TokenizerManager::new();
+    // With those of the library: it looks for one even where a field has no text.
+    let manager = TokenizerManager::default();
     manager.register(WORDS, TextAnalyzer::builder(Words).build());
     manager.register(STEMS, TextAnalyzer::builder(Stems).build());
-    manager.register(EXACT, TextAnalyzer::builder(RawTokenizer::default()).build());
     manager
 }
 

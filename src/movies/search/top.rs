@@ -8,10 +8,7 @@ use tantivy::{
     columnar::{BytesColumn, Column, TermOrdHit},
 };
 
-use super::{
-    cursor::Key,
-    schema::{STANDINGS, columns},
-};
+use super::{cursor::Key, points::STANDINGS_PER_POINT, schema::columns};
 use crate::movies::sort::Direction;
 
 /// An order that numbers make.
@@ -84,7 +81,7 @@ impl TopOfSegment {
                     reason = "points are whole and not negative"
                 )]
                 let points = score as u64;
-                !(points * STANDINGS + self.standing.first(doc).unwrap_or_default())
+                !(points * STANDINGS_PER_POINT + self.standing.first(doc).unwrap_or_default())
             }
         }
     }

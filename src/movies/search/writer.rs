@@ -42,6 +42,8 @@ pub struct Batch {
     /// Movies as they are now.
     pub upserts: Vec<IndexedMovie>,
     pub deletes: Vec<ObjectId>,
+    /// Whether the index has none of `upserts` yet: it need not look for them.
+    pub is_new: bool,
     /// Up to where the index has every change with this batch. It is kept with the batch, in one step.
     pub position: Option<String>,
     /// The same as a number that grows, for those who wait for a change.
@@ -130,7 +132,12 @@ impl Writer {
             let is_over = matches!(first, Err(RecvTimeoutError::Disconnected));
             for task in first.into_iter().chain(more) {
                 match task {
-                    Task::Apply(batch, _room) => self.write(&writer, &mut pending, batch)?,
+                    Task::Apply(batch, _room) => {
+                        if let Err(error) = self.write(&writer, &mut pending, batch) {
+                            // Only the thread that failed knows why: there is no room, say.
+                            return Err(writer.prepare_commit().err().unwrap_or(error).into());
+                        }
+                    }
                     Task::Complete(position, number) => {
                         self.position = Some(position);
                         pending.number = pending.number.max(number);
@@ -183,7 +190,9 @@ impl Writer {
             writer.delete_term(self.fields.id_term(*id));
         }
         for movie in &batch.upserts {
-            writer.delete_term(self.fields.id_term(movie.id));
+            if !batch.is_new {
+                writer.delete_term(self.fields.id_term(movie.id));
+            }
             writer.add_document(self.fields.document(movie))?;
         }
         if batch.position.is_some() {
