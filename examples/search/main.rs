@@ -2,6 +2,7 @@
 //!
 //! ```sh
 //! cargo run --example search -- relevance films.ndjson.gz relevance.json
+//! cargo run --example search -- find films.ndjson.gz "godfahter" "spider man"
 //! cargo run --release --example search -- speed films.ndjson.gz
 //! ```
 //!
@@ -27,12 +28,17 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
             let held = relevance::run(Path::new(films), Path::new(expectations)).await?;
             Ok(if held >= ENOUGH { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
+        ["find", films, searches @ ..] => {
+            relevance::find(Path::new(films), searches).await.map(|()| ExitCode::SUCCESS)
+        }
         ["speed", films] => speed::run(Path::new(films), 1).await.map(|()| ExitCode::SUCCESS),
         ["speed", films, copies] => {
             speed::run(Path::new(films), copies.parse()?).await.map(|()| ExitCode::SUCCESS)
         }
         _ => {
-            eprintln!("usage: search relevance FILMS EXPECTATIONS | search speed FILMS [COPIES]");
+            eprintln!(
+                "usage: search relevance FILMS EXPECTATIONS | find FILMS SEARCH... | speed FILMS [COPIES]"
+            );
             Ok(ExitCode::from(2))
         }
     }

@@ -28,6 +28,28 @@ struct Wanted {
     year: Option<i32>,
 }
 
+/// Prints what each search finds.
+pub async fn find(path: &Path, searches: &[&str]) -> Result<(), Box<dyn Error>> {
+    let films = films::read(path)?;
+    let folder = tempfile::tempdir()?;
+    let index = films::index(folder.path(), &films, 1).await?;
+    for search in searches {
+        let meant = Meant { words: Words::parse(search), ..Meant::default() };
+        let question = PageQuestion { meant, sort: Sort::Relevance, limit: 10, after: None, count: true };
+        let found = index.page(question).await?;
+        println!(
+            "{search}: {}{}",
+            found.total.unwrap_or_default(),
+            if found.relaxed { ", relaxed" } else { "" }
+        );
+        for hit in found.hits {
+            let film = &films[films::number(hit.id)];
+            println!("    {} ({})", film.name, film.year.unwrap_or_default());
+        }
+    }
+    Ok(())
+}
+
 /// Prints what is missed, and gives the share of expectations that hold.
 pub async fn run(path: &Path, expectations: &Path) -> Result<f64, Box<dyn Error>> {
     let expectations: Vec<Expectation> = serde_json::from_str(&fs::read_to_string(expectations)?)?;

@@ -13,7 +13,7 @@ use tantivy::{
 
 use super::{
     languages,
-    plan::{Plan, WordPlan},
+    plan::{Plan, RARITIES, WordPlan},
     points::{self, Points},
     question::{Exact, Meant},
     schema::{Fields, Text, whole},
@@ -49,7 +49,9 @@ impl Matcher<'_> {
     /// Decides how rare the words are and which may be misspelt.
     pub fn plan(&self, words: &Words) -> tantivy::Result<Plan> {
         let words = words.wanted.iter().map(|wanted| {
-            let Wanted::Word { group, .. } = wanted else { return Ok(WordPlan { rarity: 3, typos: false }) };
+            let Wanted::Word { group, .. } = wanted else {
+                return Ok(WordPlan { rarity: RARITIES, typos: false });
+            };
             let is_long = group.joined().chars().count() >= TYPO_LETTERS[0];
             let typos = is_long
                 && !self.has_enough(&any(self
@@ -68,13 +70,9 @@ impl Matcher<'_> {
             movies += self.searcher.doc_freq(&Term::from_field_text(text.words, &group.joined()))?;
         }
         let all = self.searcher.num_docs();
-        Ok(if movies > all / 4 {
-            1
-        } else if movies > all / 100 {
-            2
-        } else {
-            3
-        })
+        // In more than a fourth of the movies, in more than a thirtieth, and so on.
+        let mut steps = [4, 30, 300, 3_000].into_iter().zip(1..);
+        Ok(steps.find(|(share, _)| movies > all / share).map_or(RARITIES, |(_, rarity)| rarity))
     }
 
     /// Whether as many movies match that none needs a typo.
@@ -101,7 +99,7 @@ impl Matcher<'_> {
         let words = &meant.words;
         if !words.wanted.is_empty() {
             clauses.push((Occur::Must, self.words(words, plan)));
-            clauses.extend(self.extras(words).into_iter().map(|query| (Occur::Should, query)));
+            clauses.extend(self.extras(words, plan).into_iter().map(|query| (Occur::Should, query)));
         }
         clauses.extend(self.filters(meant).into_iter().map(|query| (Occur::Must, scored(query, 0))));
         if clauses.is_empty() {
@@ -151,22 +149,7 @@ impl Matcher<'_> {
                 add(beginning(text.words, &joined), points);
             }
             if plan.typos {
-                let letters = joined.chars().count();
-                let edits = TYPO_LETTERS
-                    .iter()
-                    .zip(1..)
-                    .zip(points.typo)
-                    .filter(|((least, _), _)| letters >= **least);
-                for ((_, edits), points) in edits {
-                    add(
-                        Box::new(FuzzyTermQuery::new(
-                            Term::from_field_text(text.words, &joined),
-                            edits,
-                            true,
-                        )),
-                        points,
-                    );
-                }
+                misspelt(text.words, &joined, points.typo).for_each(|(query, points)| add(query, points));
             }
         }
         best(forms)
@@ -197,17 +180,24 @@ impl Matcher<'_> {
     }
 
     /// What makes a movie better without being asked for.
-    fn extras(&self, words: &Words) -> Vec<AnyQuery> {
+    fn extras(&self, words: &Words, plan: &Plan) -> Vec<AnyQuery> {
         let fields = self.fields;
         let without_article = tokens::key(tokens::without_article(&words.all));
         let whole_names = [
             (whole::NAME, tokens::key(&words.all), points::WHOLE_NAME),
             (whole::WITHOUT_ARTICLE, without_article.clone(), points::WITHOUT_ARTICLE),
-            (whole::MAIN_TITLE, without_article, points::MAIN_TITLE),
+            (whole::MAIN_TITLE, without_article.clone(), points::MAIN_TITLE),
         ];
-        let whole_names = whole_names
-            .map(|(mark, key, points)| scored(term(fields.whole, &format!("{mark}{key}")), points));
-        let mut extras = vec![best(whole_names.into())];
+        let mut whole_names: Vec<AnyQuery> = whole_names
+            .into_iter()
+            .map(|(mark, key, points)| scored(term(fields.whole, &format!("{mark}{key}")), points))
+            .collect();
+        if plan.words.iter().any(|word| word.typos) {
+            let key = format!("{}{}", whole::WITHOUT_ARTICLE, without_article);
+            let misspelt = misspelt(fields.whole, &key, points::MISSPELT_NAME);
+            whole_names.extend(misspelt.map(|(query, points)| scored(query, points)));
+        }
+        let mut extras = vec![best(whole_names)];
         let parts: Vec<String> = words.all.iter().flat_map(|group| group.parts.clone()).collect();
         if parts.len() > 1 {
             let phrases = [
@@ -282,6 +272,18 @@ fn beginning(field: Field, text: &str) -> AnyQuery {
     let end = format!("{text}{}", char::MAX);
     let bound = |text: &str| Bound::Included(Term::from_field_text(field, text));
     Box::new(RangeQuery::new(bound(text), bound(&end)))
+}
+
+/// Words that are nearly the same.
+fn misspelt(field: Field, word: &str, points: [u32; 2]) -> impl Iterator<Item = (AnyQuery, u32)> {
+    let letters = word.chars().count();
+    let edits =
+        TYPO_LETTERS.into_iter().zip(1..).zip(points).filter(move |((least, _), _)| letters >= *least);
+    let word = Term::from_field_text(field, word);
+    edits.map(move |((_, edits), points)| {
+        let query: AnyQuery = Box::new(FuzzyTermQuery::new(word.clone(), edits, true));
+        (query, points)
+    })
 }
 
 fn scored(query: AnyQuery, points: u32) -> AnyQuery {

@@ -5,7 +5,7 @@
 /// How much a word counts: a rare one says more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WordPlan {
-    /// From 1 to 3.
+    /// From 1 to 5.
     pub rarity: u8,
     /// Whether words that are nearly the same will do.
     pub typos: bool,
@@ -21,7 +21,8 @@ pub struct Plan {
 /// A search shows movies that lack as many words at most.
 const MOST_LEFT_OUT: usize = 2;
 
-const RARITIES: u8 = 3;
+/// How rare the rarest words are.
+pub const RARITIES: u8 = 5;
 
 impl Plan {
     /// The plan to try if this one finds nothing. Of a single word nothing can be left out.
@@ -63,13 +64,13 @@ mod tests {
     #[test]
     fn a_plan_is_read_as_it_was_written() {
         let word = |rarity, typos| WordPlan { rarity, typos };
-        let plan = Plan { words: vec![word(1, false), word(3, true), word(2, true)], left_out: 0 };
+        let plan = Plan { words: vec![word(1, false), word(5, true), word(2, true)], left_out: 0 };
         assert_eq!(Plan::parse(&plan.to_text()), Some(plan.clone()));
         let relaxed = plan.relaxed().unwrap();
         assert_eq!(Plan::parse(&relaxed.to_text()), Some(relaxed.clone()));
         assert_eq!(relaxed.relaxed().unwrap().relaxed(), None);
         assert_eq!(Plan { words: vec![word(1, true)], left_out: 0 }.relaxed(), None);
-        for odd in ["", "x", "9ccc", "1c", "0z", "0\u{e9}", "\u{e9}"] {
+        for odd in ["", "x", "9ccc", "1c", "0a", "0z", "0\u{e9}", "\u{e9}"] {
             assert_eq!(Plan::parse(odd), None, "{odd}");
         }
     }

@@ -24,6 +24,8 @@ pub const STANDINGS_PER_POINT: u64 = 4;
 pub const WHOLE_NAME: u32 = 1_000;
 /// It is the name but for an article at the beginning of either.
 pub const WITHOUT_ARTICLE: u32 = 700;
+/// It is nearly that, by one edit or two.
+pub const MISSPELT_NAME: [u32; 2] = [400, 200];
 /// It is what stands before a subtitle.
 pub const MAIN_TITLE: u32 = 1;
 /// The words follow each other in the name, or in the name of a person.
