@@ -66,7 +66,9 @@ mod tests {
             let cursor = Cursor { plan: Plan::default(), shown: 20, place };
             let text = cursor.to_text();
             assert_eq!(Cursor::parse(&text), Some(cursor));
-            for odd in [&text[1..], &text[..text.len() - 1], &format!("{text}."), ""] {
+            for odd in
+                [&text[1..], &format!("{text}."), &format!("{text}="), "k.0.20.AAAA", "k.0.x.", "n.0", ""]
+            {
                 assert_eq!(Cursor::parse(odd), None, "{odd}");
             }
         }

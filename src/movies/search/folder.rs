@@ -6,9 +6,10 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
-use tantivy::{Index, IndexSettings};
+use tantivy::{Index, IndexReader, IndexSettings, ReloadPolicy};
 
 use super::{
     error::SearchError,
@@ -30,6 +31,7 @@ pub struct Folder(PathBuf);
 /// An index that is open.
 pub struct Opened {
     pub index: Index,
+    pub reader: IndexReader,
     pub path: PathBuf,
     /// Up to where it has every change. None: it is empty.
     pub position: Option<String>,
@@ -52,9 +54,9 @@ impl Folder {
         for (number, path) in ours {
             newest = newest.max(number);
             match usable(&path, fields) {
-                Ok((index, position)) => {
+                Ok((index, reader, position)) => {
                     self.keep_only(&path);
-                    return Ok(Opened { index, path, position: Some(position) });
+                    return Ok(Opened { index, reader, path, position: Some(position) });
                 }
                 Err(error) => {
                     tracing::info!(path = %path.display(), error = %error, "the search index cannot be used and is made anew");
@@ -62,7 +64,10 @@ impl Folder {
                 }
             }
         }
-        let path = self.0.join(format!("{}{}", prefix(), newest + 1));
+        // Never the path of one that was deleted: threads that end may still have it.
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let number = u64::try_from(now.as_micros()).unwrap_or_default().max(newest + 1);
+        let path = self.0.join(format!("{}{number}", prefix()));
         fs::create_dir(&path)?;
         let mut index = Index::create(
             Files::open(&path).map_err(tantivy::TantivyError::from)?,
@@ -70,7 +75,8 @@ impl Folder {
             IndexSettings::default(),
         )?;
         index.set_tokenizers(Fields::tokenizers());
-        Ok(Opened { index, path, position: None })
+        let reader = reader(&index)?;
+        Ok(Opened { index, reader, path, position: None })
     }
 
     /// The indexes of this version, with their numbers.
@@ -98,7 +104,7 @@ impl Folder {
 }
 
 /// An index that has every movie up to a position, and whose files are whole.
-fn usable(path: &Path, fields: &Fields) -> Result<(Index, String), SearchError> {
+fn usable(path: &Path, fields: &Fields) -> Result<(Index, IndexReader, String), SearchError> {
     let unusable = |reason: &str| SearchError::Failed(reason.to_owned());
     let mut index = Index::open(Files::open(path).map_err(tantivy::TantivyError::from)?)?;
     if index.schema() != fields.schema {
@@ -117,5 +123,11 @@ fn usable(path: &Path, fields: &Fields) -> Result<(Index, String), SearchError> 
         return Err(unusable("its files are damaged"));
     }
     index.set_tokenizers(Fields::tokenizers());
-    Ok((index, position))
+    let reader = reader(&index)?;
+    Ok((index, reader, position))
+}
+
+/// Opens every file.
+fn reader(index: &Index) -> tantivy::Result<IndexReader> {
+    index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()
 }

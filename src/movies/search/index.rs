@@ -11,7 +11,7 @@ use std::{
 };
 
 use bson::oid::ObjectId;
-use tantivy::{IndexReader, ReloadPolicy};
+use tantivy::IndexReader;
 use tokio::{
     sync::{Semaphore, watch},
     time::timeout,
@@ -56,26 +56,27 @@ impl MovieIndex {
         let fields = Arc::new(Fields::new());
         let folder = Folder::new(folder);
         let opened = folder.open(&fields)?;
-        let reader: IndexReader =
-            opened.index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         let state = State { is_complete: opened.position.is_some(), ..State::default() };
         let (state, watched) = watch::channel(state);
         let wanted = Arc::new(AtomicU64::new(0));
         let writer = Writer {
             fields: Arc::clone(&fields),
             index: opened.index,
-            reader: reader.clone(),
+            reader: opened.reader.clone(),
             state,
             wanted: Arc::clone(&wanted),
             folder,
             path: opened.path,
             position: opened.position.clone(),
         };
+        let library_writer = writer.library_writer()?;
         let (tasks, received) = mpsc::channel();
-        std::thread::Builder::new().name("search-writer".into()).spawn(move || writer.run(&received))?;
+        std::thread::Builder::new()
+            .name("search-writer".into())
+            .spawn(move || writer.run(library_writer, &received))?;
         let queries = QueryThreads::start(threads)?;
         let room = Arc::new(Semaphore::new(BATCHES));
-        let inner = Inner { fields, reader, queries, tasks, room, wanted, state: watched };
+        let inner = Inner { fields, reader: opened.reader, queries, tasks, room, wanted, state: watched };
         Ok((Self(Arc::new(inner)), opened.position))
     }
 
@@ -102,11 +103,15 @@ impl MovieIndex {
     /// # Errors
     /// [`SearchError::Behind`], after a second; [`SearchError::Failed`], when the index can no longer be written.
     pub async fn visible(&self, number: u64) -> Result<(), SearchError> {
+        self.visible_within(number, WAIT).await
+    }
+
+    pub(super) async fn visible_within(&self, number: u64, limit: Duration) -> Result<(), SearchError> {
         if self.0.state.borrow().visible < number {
             self.0.wanted.fetch_max(number, Ordering::SeqCst);
             self.0.tasks.send(Task::Wake).map_err(|_| self.failure())?;
         }
-        timeout(WAIT, self.until(|state| state.visible >= number)).await.map_err(|_| SearchError::Behind)?
+        timeout(limit, self.until(|state| state.visible >= number)).await.map_err(|_| SearchError::Behind)?
     }
 
     async fn until(&self, is_so: impl Fn(&State) -> bool) -> Result<(), SearchError> {

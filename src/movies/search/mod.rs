@@ -33,6 +33,8 @@ mod points;
 mod question;
 mod schema;
 mod suggestions;
+#[cfg(test)]
+mod tests;
 mod threads;
 mod tokenizers;
 mod tokens;

@@ -4,7 +4,7 @@
 //! `Schindler's`, `M*A*S*H`) are found by their parts and as one word. Signs that are no punctuation (`$`, `½`)
 //! are words of their own; in a text that has nothing else, punctuation is.
 
-use deunicode::deunicode_with_tofu;
+use deunicode::deunicode_char;
 use unicode_normalization::char::is_combining_mark;
 
 /// Words that belong together: one, or several that a sign joins.
@@ -39,7 +39,16 @@ fn fold(run: &str) -> Vec<String> {
     if run.is_ascii() {
         return vec![run.to_owned()];
     }
-    let latin = deunicode_with_tofu(run, "").to_lowercase();
+    let mut latin = String::new();
+    for c in run.chars() {
+        let letters = deunicode_char(c).unwrap_or_default();
+        // A sign that is a word, between letters or not.
+        if letters.ends_with(' ') {
+            latin.push(' ');
+        }
+        latin.push_str(letters);
+    }
+    let latin = latin.to_lowercase();
     let words = latin.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     let words: Vec<String> = words.map(str::to_owned).collect();
     // What has no Latin form stays as it is.
@@ -96,7 +105,7 @@ pub fn groups(text: &str) -> Vec<Group> {
         if !in_word(first) {
             if is_fraction(first) {
                 // `½` and `1/2` are the same.
-                found.push(Group::sign(deunicode_with_tofu(&first.to_string(), "").trim().to_owned()));
+                found.push(Group::sign(deunicode_char(first).unwrap_or_default().trim().to_owned()));
             } else if !first.is_whitespace() && !first.is_control() && !is_punctuation(first) {
                 found.push(Group::sign(first.to_string()));
             }

@@ -166,8 +166,8 @@ pub struct TopNamesOfSegment {
     names: Option<BytesColumn>,
     /// Of the places in this segment, turned round if the last name comes first.
     found: BinaryHeap<u64>,
-    /// The least that counts.
-    from: u64,
+    /// The least that counts, if any does.
+    from: Option<u64>,
 }
 
 impl SegmentCollector for TopNamesOfSegment {
@@ -176,7 +176,7 @@ impl SegmentCollector for TopNamesOfSegment {
     fn collect(&mut self, doc: DocId, _: Score) {
         let Some(place) = self.names.as_ref().and_then(|names| names.ords().first(doc)) else { return };
         let place = directed(place, self.direction);
-        if place >= self.from
+        if self.from.is_some_and(|from| place >= from)
             && (self.found.len() < self.limit || self.found.peek().is_some_and(|last| place < *last))
         {
             self.found.push(place);
@@ -200,16 +200,15 @@ impl SegmentCollector for TopNamesOfSegment {
 }
 
 impl TopNames {
-    /// The first place of a segment after the one that the page begins after.
-    fn from(&self, names: &BytesColumn) -> tantivy::Result<u64> {
-        let Some(after) = &self.after else { return Ok(0) };
-        let place = |place| directed(place, self.direction);
+    /// The first place of a segment after the one that the page begins after. None: nothing is left.
+    fn from(&self, names: &BytesColumn) -> tantivy::Result<Option<u64>> {
+        let Some(after) = &self.after else { return Ok(Some(0)) };
         Ok(match (names.dictionary().term_ord_or_next(after)?, self.direction) {
-            (TermOrdHit::Exact(found), _) => place(found) + 1,
-            (TermOrdHit::Next(next), Direction::Ascending) => next,
-            // The one before it; if there is none, nothing is left.
-            (TermOrdHit::Next(next), Direction::Descending) => {
-                next.min(names.num_terms() as u64).checked_sub(1).map_or(u64::MAX, place)
+            (TermOrdHit::Exact(found), direction) => directed(found, direction).checked_add(1),
+            (TermOrdHit::Next(next), Direction::Ascending) => Some(next),
+            (TermOrdHit::Next(next), direction) => {
+                let before = next.min(names.num_terms() as u64).checked_sub(1);
+                before.map(|place| directed(place, direction))
             }
         })
     }
@@ -224,7 +223,7 @@ impl Collector for TopNames {
         Ok(TopNamesOfSegment {
             direction: self.direction,
             limit: self.limit,
-            from: names.as_ref().map(|names| self.from(names)).transpose()?.unwrap_or_default(),
+            from: names.as_ref().map(|names| self.from(names)).transpose()?.flatten(),
             names,
             found: BinaryHeap::with_capacity(self.limit + 1),
         })

@@ -111,16 +111,15 @@ impl Pending {
 
 impl Writer {
     /// Works until nobody can send a task any more, or writing fails.
-    pub fn run(mut self, tasks: &Receiver<Task>) {
-        if let Err(error) = self.work(tasks) {
+    pub fn run(mut self, writer: IndexWriter, tasks: &Receiver<Task>) {
+        if let Err(error) = self.work(writer, tasks) {
             // By now the writer of the library is dropped, and with it the lock: the index can be opened again.
             tracing::error!(error = %error, "the search index cannot be written");
             self.state.send_modify(|state| state.failed = Some(error.to_string()));
         }
     }
 
-    fn work(&mut self, tasks: &Receiver<Task>) -> Result<(), SearchError> {
-        let mut writer = self.library_writer()?;
+    fn work(&mut self, mut writer: IndexWriter, tasks: &Receiver<Task>) -> Result<(), SearchError> {
         let mut pending = Pending { number: self.state.borrow().visible, ..Pending::default() };
         loop {
             let first = match pending.rest().filter(|_| self.is_complete()) {
@@ -166,7 +165,9 @@ impl Writer {
         self.state.borrow().is_complete
     }
 
-    fn library_writer(&self) -> tantivy::Result<IndexWriter> {
+    /// # Errors
+    /// When another writer has the folder.
+    pub fn library_writer(&self) -> tantivy::Result<IndexWriter> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
         let (memory, threads) = if self.is_complete() { (MEMORY, 1) } else { (MEMORY_WHILE_MADE, threads) };
         let options = IndexWriterOptions::builder()
