@@ -323,7 +323,11 @@ async fn a_walk_under_change_visits_each_movie_that_stood_there_once() {
             if !page.more {
                 break;
             }
-            // Others come, change and go: so many that the words become rarer and more frequent.
+            // Others come and go: so many that a word becomes rarer or more frequent. Not for ever: all may come
+            // after this page.
+            if number > 12 {
+                continue;
+            }
             let place = u32::try_from(number).unwrap();
             let new = (0..20).map(|step| {
                 movie(1_000 + place * 20 + step, ["ab", "zz", "AB cd"][(place + step) as usize % 3])
