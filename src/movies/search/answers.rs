@@ -37,12 +37,12 @@ impl Answers<'_> {
     ) -> tantivy::Result<(T, Plan)> {
         let matcher = self.matcher();
         let strict = matcher.plan(&meant.words)?;
-        let first = find(&matcher.query(meant, &strict)?)?;
+        let first = find(&*matcher.query(meant, &strict))?;
         if is_something(&first) {
             return Ok((first, strict));
         }
         for plan in std::iter::successors(strict.relaxed(), Plan::relaxed) {
-            let found = find(&matcher.query(meant, &plan)?)?;
+            let found = find(&*matcher.query(meant, &plan))?;
             if is_something(&found) {
                 return Ok((found, plan));
             }
@@ -65,7 +65,7 @@ impl Answers<'_> {
         if !is_right {
             return Err(SearchError::Cursor);
         }
-        let query = self.matcher().query(&question.meant, &after.plan)?;
+        let query = self.matcher().query(&question.meant, &after.plan);
         let places = self.places(question, &*query, Some(after))?;
         self.found(question, after.plan.clone(), places, after.shown)
     }
@@ -116,7 +116,7 @@ impl Answers<'_> {
         let more = places.len() > question.limit;
         places.truncate(question.limit);
         let total = if question.count {
-            let query = self.matcher().query(&question.meant, &plan)?;
+            let query = self.matcher().query(&question.meant, &plan);
             Some(self.searcher.search(&query, &Count)? as u64)
         } else {
             None

@@ -1,6 +1,6 @@
 //! How many of the movies that match have each genre, decade, language and country.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use tantivy::{
     DocId, Score, SegmentOrdinal, SegmentReader,
@@ -132,7 +132,7 @@ fn add<T: Ord>(all: &mut BTreeMap<T, u64>, more: BTreeMap<T, u64>) {
 fn entries<T: Ord>(counts: BTreeMap<T, u64>) -> Vec<Entry<T>> {
     let mut entries: Vec<Entry<T>> =
         counts.into_iter().map(|(value, count)| Entry { value, count }).collect();
-    entries.sort_by(|one, other| other.count.cmp(&one.count));
+    entries.sort_by_key(|entry| Reverse(entry.count));
     entries.truncate(ENTRIES);
     entries
 }

@@ -176,8 +176,10 @@ impl MovieIndex {
     ) -> Result<T, SearchError> {
         {
             let state = self.0.state.borrow();
-            if let Some(failed) = &state.failed {
-                return Err(SearchError::Failed(failed.clone()));
+            // An index that is no longer written is soon behind.
+            if state.failed.is_some() || self.0.state.has_changed().is_err() {
+                drop(state);
+                return Err(self.failure());
             }
             if !state.is_complete {
                 return Err(SearchError::Behind);

@@ -83,8 +83,11 @@ fn of_word(word: &str, mark: char, algorithm: Algorithm) -> [String; 2] {
 
 #[cfg(test)]
 mod tests {
+    use bson::oid::ObjectId;
+    use proptest::proptest;
+
     use super::*;
-    use crate::movies::search::tokens::groups;
+    use crate::movies::search::{names::NameOrder, tokens::groups};
 
     fn named(languages: &[&str]) -> String {
         marks(&languages.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
@@ -103,6 +106,25 @@ mod tests {
         assert!(share("chevaux", "cheval", &["French"]));
         assert!(!share("chevaux", "cheval", &["German"]));
         assert!(share("Schindler's", "schindlers", &["English"]));
+    }
+
+    /// Of any letters, and of those that stemmers know.
+    const TEXTS: &str = concat!(
+        r"\PC{0,40}|[a-zà-ÿčęğőşž]{1,20}|[α-ωά-ώ]{1,20}|[а-я]{1,20}",
+        r"|[\u{600}-\u{6ff}]{1,20}|[\u{900}-\u{97f}]{1,20}"
+    );
+
+    proptest! {
+        // What panics here would panic again at every start, for as long as the movie is there.
+        #[test]
+        fn every_text_has_words_stems_and_a_place(text in TEXTS) {
+            for group in groups(&text) {
+                all_stems(&group);
+                let marks: String = LANGUAGES.iter().map(|(_, mark, _)| *mark).collect();
+                stems(&group, &marks);
+            }
+            assert!(!NameOrder::new().key(&text, ObjectId::default()).is_empty());
+        }
     }
 
     #[test]

@@ -26,6 +26,13 @@ type AnyQuery = Box<dyn Query>;
 
 /// Letters from which on a word may have one edit, or two.
 const TYPO_LETTERS: [usize; 2] = [4, 8];
+/// A word that more movies have, and more than a fourth of all, is found as it is written alone: its stems and what
+/// begins with it would add little to so many, and cost most.
+const FREQUENT: u64 = 20_000;
+/// Nobody's word is longer than this. To compare one takes long.
+const LONGEST_TYPO: usize = 60;
+/// As many words of a search may be misspelt: each is compared with every word of the index.
+const MOST_TYPOS: usize = 12;
 /// Only a word that fewer movies have, as it is written, may be misspelt.
 const ENOUGH: usize = 3;
 
@@ -48,20 +55,24 @@ impl Matcher<'_> {
 
     /// Decides how rare the words are and which may be misspelt.
     pub fn plan(&self, words: &Words) -> tantivy::Result<Plan> {
-        let words = words.wanted.iter().map(|wanted| {
+        let (mut plan, mut misspelt) = (Plan::default(), 0);
+        for wanted in &words.wanted {
             let Wanted::Word { group, .. } = wanted else {
-                return Ok(WordPlan { rarity: RARITIES, typos: false });
+                plan.words.push(WordPlan { rarity: RARITIES, typos: false });
+                continue;
             };
-            let is_long = group.joined().chars().count() >= TYPO_LETTERS[0];
-            let typos = is_long
+            let letters = group.joined().chars().count();
+            let can_be = (TYPO_LETTERS[0]..=LONGEST_TYPO).contains(&letters) && misspelt < MOST_TYPOS;
+            let typos = can_be
                 && !self.has_enough(&any(self
                     .written(group)
                     .into_iter()
                     .map(|(query, _)| query)
                     .collect()))?;
-            Ok(WordPlan { rarity: self.rarity(group)?, typos })
-        });
-        Ok(Plan { words: words.collect::<tantivy::Result<_>>()?, left_out: 0 })
+            misspelt += usize::from(typos);
+            plan.words.push(WordPlan { rarity: self.rarity(group)?, typos });
+        }
+        Ok(plan)
     }
 
     fn rarity(&self, group: &Group) -> tantivy::Result<u8> {
@@ -70,6 +81,9 @@ impl Matcher<'_> {
             movies += self.searcher.doc_freq(&Term::from_field_text(text.words, &group.joined()))?;
         }
         let all = self.searcher.num_docs();
+        if movies > FREQUENT.max(all / 4) {
+            return Ok(0);
+        }
         // In more than a fourth of the movies, in more than a thirtieth, and so on.
         let mut steps = [4, 30, 300, 3_000].into_iter().zip(1..);
         Ok(steps.find(|(share, _)| movies > all / share).map_or(RARITIES, |(_, rarity)| rarity))
@@ -94,7 +108,7 @@ impl Matcher<'_> {
     }
 
     /// The query for all that is meant.
-    pub fn query(&self, meant: &Meant, plan: &Plan) -> tantivy::Result<AnyQuery> {
+    pub fn query(&self, meant: &Meant, plan: &Plan) -> AnyQuery {
         let mut clauses: Vec<(Occur, AnyQuery)> = Vec::new();
         let words = &meant.words;
         if !words.wanted.is_empty() {
@@ -106,10 +120,10 @@ impl Matcher<'_> {
             clauses.push((Occur::Must, scored(Box::new(AllQuery), 0)));
         }
         for parts in &words.unwanted {
-            let anywhere = self.texts().map(|(text, _)| self.phrase(text.words, parts)).into();
+            let anywhere = self.texts().map(|(text, _)| phrase(text.words, parts)).into();
             clauses.push((Occur::MustNot, any(anywhere)));
         }
-        Ok(Box::new(BooleanQuery::new(clauses)))
+        Box::new(BooleanQuery::new(clauses))
     }
 
     /// Every word, or all but as many as the plan leaves out.
@@ -120,7 +134,7 @@ impl Matcher<'_> {
                 let rarity = u32::from(plan.rarity);
                 best(
                     self.texts()
-                        .map(|(text, points)| scored(self.phrase(text.words, parts), points.exact * rarity))
+                        .map(|(text, points)| scored(phrase(text.words, parts), points.exact * rarity))
                         .into(),
                 )
             }
@@ -135,21 +149,30 @@ impl Matcher<'_> {
 
     /// A word, in the field and the form that is worth most.
     fn word(&self, group: &Group, is_beginning: bool, plan: WordPlan) -> AnyQuery {
-        let rarity = u32::from(plan.rarity);
+        let rarity = u32::from(plan.rarity.max(1));
         let mut forms: Vec<AnyQuery> = Vec::new();
         let mut add = |query: AnyQuery, points: u32| forms.push(scored(query, points * rarity));
-        self.written(group).into_iter().for_each(|(query, points)| add(query, points));
+        for (query, points) in self.written(group) {
+            add(query, points);
+        }
+        if plan.rarity == 0 {
+            return best(forms);
+        }
         let stems = languages::all_stems(group);
         let joined = group.joined();
         for (text, points) in self.texts() {
             if let Some(field) = text.stems {
-                stems.iter().for_each(|stem| add(term(field, stem), points.stem));
+                for stem in &stems {
+                    add(term(field, stem), points.stem);
+                }
             }
             if let (true, Some(points)) = (is_beginning, points.beginning) {
                 add(beginning(text.words, &joined), points);
             }
             if plan.typos {
-                misspelt(text.words, &joined, points.typo).for_each(|(query, points)| add(query, points));
+                for (query, points) in misspelt(text.words, &joined, points.typo) {
+                    add(query, points);
+                }
             }
         }
         best(forms)
@@ -161,22 +184,12 @@ impl Matcher<'_> {
         for (text, points) in self.texts() {
             found.push((term(text.words, &group.joined()), points.exact));
             if group.parts.len() > 1 {
-                found.push((self.phrase(text.words, &group.parts), points.exact));
+                found.push((phrase(text.words, &group.parts), points.exact));
             }
             let spoken = group.parts.first().and_then(|part| tokenizers::spoken(part));
             found.extend(spoken.map(|word| (term(text.words, word), points.stem)));
         }
         found
-    }
-
-    fn phrase(&self, field: Field, parts: &[String]) -> AnyQuery {
-        match parts {
-            [] => Box::new(EmptyQuery),
-            [part] => term(field, part),
-            parts => Box::new(PhraseQuery::new(
-                parts.iter().map(|part| Term::from_field_text(field, part)).collect(),
-            )),
-        }
     }
 
     /// What makes a movie better without being asked for.
@@ -205,9 +218,8 @@ impl Matcher<'_> {
                 (fields.directors, points::PHRASE_IN_PERSON),
                 (fields.casts, points::PHRASE_IN_PERSON),
             ];
-            extras.push(best(
-                phrases.map(|(text, points)| scored(self.phrase(text.words, &parts), points)).into(),
-            ));
+            extras
+                .push(best(phrases.map(|(text, points)| scored(phrase(text.words, &parts), points)).into()));
             let years = parts.iter().filter(|part| part.len() == 4).filter_map(|part| part.parse().ok());
             let years = years.map(|year: i64| scored(integer(fields.year, year), points::YEAR));
             extras.extend(years);
@@ -265,6 +277,16 @@ fn term(field: Field, text: &str) -> AnyQuery {
 
 fn integer(field: Field, number: i64) -> AnyQuery {
     basic(Term::from_field_i64(field, number))
+}
+
+fn phrase(field: Field, parts: &[String]) -> AnyQuery {
+    match parts {
+        [] => Box::new(EmptyQuery),
+        [part] => term(field, part),
+        parts => {
+            Box::new(PhraseQuery::new(parts.iter().map(|part| Term::from_field_text(field, part)).collect()))
+        }
+    }
 }
 
 /// Words that begin so.

@@ -64,7 +64,7 @@ impl Suggester<'_> {
             let mut of_segment = BTreeSet::new();
             // All of the last text: which of them is shown is not up to the segment.
             while of_segment.len() < limit && terms.advance() {
-                let movies = self.movies(reader, field, terms.value())?;
+                let movies = movies(reader, field, terms.value())?;
                 for Movie { id, newest_first, .. } in
                     movies.into_iter().filter(|movie| !known.contains(&movie.id))
                 {
@@ -87,36 +87,33 @@ impl Suggester<'_> {
             let mut left = MOST_MISSPELT;
             while left > 0 && terms.advance() {
                 left -= 1;
-                for Movie { id, standing, newest_first } in self.movies(reader, field, terms.value())? {
+                for Movie { id, standing, newest_first } in movies(reader, field, terms.value())? {
                     found.insert((!standing, terms.key().to_vec(), newest_first, id));
                 }
             }
         }
         Ok(found.into_iter().map(|(_, _, _, id)| id).collect())
     }
+}
 
-    /// The movies that have a text.
-    fn movies(&self, reader: &SegmentReader, field: Field, text: &TermInfo) -> tantivy::Result<Vec<Movie>> {
-        let fast = reader.fast_fields();
-        let (high, low) = (fast.u64(columns::ID_HIGH)?, fast.u64(columns::ID_LOW)?);
-        let (year, standing) = (fast.i64(columns::YEAR)?, fast.u64(columns::STANDING)?);
-        let mut docs =
-            reader.inverted_index(field)?.read_postings_from_terminfo(text, IndexRecordOption::Basic)?;
-        let mut found = Vec::new();
-        let mut doc = docs.doc();
-        while doc != TERMINATED {
-            if !reader.is_deleted(doc) {
-                found.push(Movie {
-                    id: id_of_numbers(
-                        high.first(doc).unwrap_or_default(),
-                        low.first(doc).unwrap_or_default(),
-                    ),
-                    standing: standing.first(doc).unwrap_or_default(),
-                    newest_first: year.first(doc).map_or(i64::MAX, |year| -year),
-                });
-            }
-            doc = docs.advance();
+/// The movies that have a text.
+fn movies(reader: &SegmentReader, field: Field, text: &TermInfo) -> tantivy::Result<Vec<Movie>> {
+    let fast = reader.fast_fields();
+    let (high, low) = (fast.u64(columns::ID_HIGH)?, fast.u64(columns::ID_LOW)?);
+    let (year, standing) = (fast.i64(columns::YEAR)?, fast.u64(columns::STANDING)?);
+    let mut docs =
+        reader.inverted_index(field)?.read_postings_from_terminfo(text, IndexRecordOption::Basic)?;
+    let mut found = Vec::new();
+    let mut doc = docs.doc();
+    while doc != TERMINATED {
+        if !reader.is_deleted(doc) {
+            found.push(Movie {
+                id: id_of_numbers(high.first(doc).unwrap_or_default(), low.first(doc).unwrap_or_default()),
+                standing: standing.first(doc).unwrap_or_default(),
+                newest_first: year.first(doc).map_or(i64::MAX, |year| -year),
+            });
         }
-        Ok(found)
+        doc = docs.advance();
     }
+    Ok(found)
 }

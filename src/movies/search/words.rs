@@ -116,7 +116,7 @@ impl Words {
         match (same, wanted) {
             // `new york new`: the word is there once, and may be a beginning.
             (Some(Wanted::Word { is_beginning: known, .. }), Wanted::Word { is_beginning, .. }) => {
-                *known |= is_beginning
+                *known |= is_beginning;
             }
             (Some(Wanted::Word { .. }), phrase) => self.wanted.push(phrase),
             (Some(Wanted::Phrase(_)), _) => {}
@@ -176,7 +176,8 @@ mod tests {
         ] {
             let mut expected: Vec<String> = expected.into_iter().map(str::to_owned).collect();
             let mut found = read(text);
-            (found.sort(), expected.sort());
+            found.sort();
+            expected.sort();
             assert_eq!(found, expected, "{text}");
         }
         assert!(Words::parse("").is_empty() && Words::parse("  ").is_empty());

@@ -29,6 +29,9 @@ const COMMIT_AFTER: Duration = Duration::from_millis(500);
 /// How long a position may wait that brings no change: what is lost by a crash is read again.
 const KEEP_POSITION_AFTER: Duration = Duration::from_secs(10);
 
+/// Tasks that one commit takes together, at most.
+const TOGETHER: usize = 64;
+
 /// Bytes for each thread that takes documents: as few as the library allows, and while the index is made.
 const MEMORY: usize = 15_000_000;
 const MEMORY_WHILE_MADE: usize = 60_000_000;
@@ -36,13 +39,14 @@ const MOST_THREADS: usize = 4;
 /// A segment of which so many movies are gone is written anew.
 const MOST_DELETED: f32 = 0.2;
 
-/// Changes, in the order of the log.
+/// Changes, in the order of the log. The deletions come before the rest.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
     /// Movies as they are now.
     pub upserts: Vec<IndexedMovie>,
     pub deletes: Vec<ObjectId>,
-    /// Whether the index has none of `upserts` yet: it need not look for them.
+    /// Whether the index has none of `upserts` yet, and each is there once: it need not look for them. While an index is
+    /// made, first all movies are applied so, and then what has changed meanwhile, not so.
     pub is_new: bool,
     /// Up to where the index has every change with this batch. It is kept with the batch, in one step.
     pub position: Option<String>,
@@ -126,8 +130,8 @@ impl Writer {
                 Some(rest) => tasks.recv_timeout(rest),
                 None => tasks.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
-            // One commit for all that have come meanwhile.
-            let more = std::iter::from_fn(|| tasks.try_recv().ok());
+            // One commit for all that have come meanwhile; but whoever waits does not wait for those that still come.
+            let more = std::iter::from_fn(|| tasks.try_recv().ok()).take(TOGETHER);
             let is_over = matches!(first, Err(RecvTimeoutError::Disconnected));
             for task in first.into_iter().chain(more) {
                 match task {

@@ -67,6 +67,8 @@ async fn an_index_that_was_closed_goes_on_where_it_was() {
     assert_eq!(assert_works(folder.path(), "closed").await.as_deref(), Some("later"));
 }
 
+type Damage = fn(&Path);
+
 #[tokio::test]
 async fn a_damaged_file_makes_the_index_anew() {
     let whole = closed().await;
@@ -75,7 +77,6 @@ async fn a_damaged_file_makes_the_index_anew() {
     let names: Vec<PathBuf> =
         files(whole.path()).iter().map(|file| file.strip_prefix(whole.path()).unwrap().into()).collect();
     assert!(names.len() > 5, "{names:?}");
-    type Damage = fn(&Path);
     let damages: [(&str, Damage); 4] = [
         ("removed", |file| fs::remove_file(file).unwrap()),
         ("torn", |file| {

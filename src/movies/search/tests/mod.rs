@@ -47,7 +47,7 @@ fn movie(number: u32, name: &str) -> IndexedMovie {
 }
 
 /// Longer than anything takes on a busy machine.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 /// Applies a batch and waits until it is visible.
 async fn apply(index: &MovieIndex, batch: Batch) {

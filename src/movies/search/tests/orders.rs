@@ -33,11 +33,11 @@ fn catalogue() -> Vec<IndexedMovie> {
             .map(|step| of[((number / (step + 1) + step) as usize) % of.len()].to_owned())
             .collect::<BTreeSet<_>>()
     };
-    (1..=150)
+    (1..=150_u32)
         .map(|number| {
             let names = [WORDS[number as usize % 6], WORDS[number as usize / 7 % 6]];
             IndexedMovie {
-                year: (number % 4 > 0).then_some(1_985 + (number % 11) as i32),
+                year: (number % 4 > 0).then_some(1_985 + (number % 11).cast_signed()),
                 genres: pick(number, &GENRES, 1).into_iter().collect(),
                 casts: pick(number, &["Xy Ij", "Kl"], 2).into_iter().collect(),
                 directors: pick(number, &["Xy Ij", "Mn"], 3).into_iter().collect(),
@@ -312,7 +312,7 @@ async fn a_walk_under_change_visits_each_movie_that_stood_there_once() {
                 .hits
                 .into_iter()
                 .map(|hit| hit.id)
-                .filter(|id| number(*id) % 6 != 0)
+                .filter(|id| !number(*id).is_multiple_of(6))
                 .collect()
         };
         let mut visited = Vec::new();
