@@ -43,11 +43,11 @@ pub fn number(id: ObjectId) -> usize {
 /// The films of a file.
 pub fn read(path: &Path) -> Result<Vec<IndexedMovie>, Box<dyn Error>> {
     let mut text = String::new();
-    let file = File::open(path)?;
+    let opened = File::open(path)?;
     if path.extension().is_some_and(|extension| extension == "gz") {
-        GzDecoder::new(file).read_to_string(&mut text)?;
+        GzDecoder::new(opened).read_to_string(&mut text)?;
     } else {
-        { file }.read_to_string(&mut text)?;
+        { opened }.read_to_string(&mut text)?;
     }
     let film = |(number, line): (u64, &str)| {
         let Film { name, year, casts, genres, directors, countries, languages, plot } =

@@ -69,7 +69,7 @@ impl MovieIndex {
             path: opened.path,
             position: opened.position.clone(),
         };
-        let library_writer = writer.library_writer()?;
+        let library_writer = writer.library_writer(opened.position.is_some())?;
         let (tasks, received) = mpsc::channel();
         std::thread::Builder::new()
             .name("search-writer".into())

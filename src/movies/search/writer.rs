@@ -146,9 +146,9 @@ impl Writer {
                         pending.number = pending.number.max(number);
                         self.commit(&mut writer, &mut pending)?;
                         drop(writer);
+                        writer = self.library_writer(true)?;
                         self.state.send_modify(|state| state.is_complete = true);
                         self.folder.keep_only(&self.path);
-                        writer = self.library_writer()?;
                     }
                     Task::Wake => {}
                 }
@@ -171,9 +171,9 @@ impl Writer {
 
     /// # Errors
     /// When another writer has the folder.
-    pub fn library_writer(&self) -> tantivy::Result<IndexWriter> {
+    pub fn library_writer(&self, is_complete: bool) -> tantivy::Result<IndexWriter> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
-        let (memory, threads) = if self.is_complete() { (MEMORY, 1) } else { (MEMORY_WHILE_MADE, threads) };
+        let (memory, threads) = if is_complete { (MEMORY, 1) } else { (MEMORY_WHILE_MADE, threads) };
         let options = IndexWriterOptions::builder()
             .memory_budget_per_thread(memory)
             .num_worker_threads(threads)
