@@ -5,34 +5,29 @@ use std::ops::Bound;
 use tantivy::{
     DocSet, Searcher, TERMINATED, Term,
     query::{
-        AllQuery, BooleanQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, EnableScoring,
-        FuzzyTermQuery, Occur, PhraseQuery, Query, RangeQuery, TermQuery,
+        AllQuery, BooleanQuery, ConstScoreQuery, DisjunctionMaxQuery, EmptyQuery, EnableScoring, Occur,
+        PhraseQuery, Query, RangeQuery, TermQuery,
     },
     schema::{Field, IndexRecordOption},
 };
 
 use super::{
-    languages,
-    plan::{Plan, RARITIES, WordPlan},
+    filters, languages,
+    misspelt::{LONGEST_TYPO, Misspelt, TYPO_LETTERS},
+    plan::{MOST_TYPOS, Plan, RARITIES, WordPlan},
     points::{self, Points},
-    question::{Exact, Meant},
+    question::Meant,
     schema::{Fields, Text, whole},
     tokenizers,
     tokens::{self, Group},
     words::{Wanted, Words},
 };
 
-type AnyQuery = Box<dyn Query>;
+pub(super) type AnyQuery = Box<dyn Query>;
 
-/// Letters from which on a word may have one edit, or two.
-const TYPO_LETTERS: [usize; 2] = [4, 8];
 /// A word that more movies have, and more than a fourth of all, is found as it is written alone: its stems and what
 /// begins with it would add little to so many, and cost most.
 const FREQUENT: u64 = 20_000;
-/// Nobody's word is longer than this. To compare one takes long.
-const LONGEST_TYPO: usize = 60;
-/// As many words of a search may be misspelt: each is compared with every word of the index.
-const MOST_TYPOS: usize = 12;
 /// Only a word that fewer movies have, as it is written, may be misspelt.
 const ENOUGH: usize = 3;
 
@@ -115,7 +110,8 @@ impl Matcher<'_> {
             clauses.push((Occur::Must, self.words(words, plan)));
             clauses.extend(self.extras(words, plan).into_iter().map(|query| (Occur::Should, query)));
         }
-        clauses.extend(self.filters(meant).into_iter().map(|query| (Occur::Must, scored(query, 0))));
+        clauses
+            .extend(filters::of(self.fields, meant).into_iter().map(|query| (Occur::Must, scored(query, 0))));
         if clauses.is_empty() {
             clauses.push((Occur::Must, scored(Box::new(AllQuery), 0)));
         }
@@ -160,6 +156,7 @@ impl Matcher<'_> {
         }
         let stems = languages::all_stems(group);
         let joined = group.joined();
+        let misspelt = plan.typos.then(|| Misspelt::new(&joined));
         for (text, points) in self.texts() {
             if let Some(field) = text.stems {
                 for stem in &stems {
@@ -169,10 +166,8 @@ impl Matcher<'_> {
             if let (true, Some(points)) = (is_beginning, points.beginning) {
                 add(beginning(text.words, &joined), points);
             }
-            if plan.typos {
-                for (query, points) in misspelt(text.words, &joined, points.typo) {
-                    add(query, points);
-                }
+            for (query, points) in misspelt.iter().flat_map(|word| word.queries(text.words, points.typo)) {
+                add(query, points);
             }
         }
         best(forms)
@@ -207,8 +202,9 @@ impl Matcher<'_> {
             .collect();
         if plan.words.iter().any(|word| word.typos) {
             let key = format!("{}{}", whole::WITHOUT_ARTICLE, without_article);
-            let misspelt = misspelt(fields.whole, &key, points::MISSPELT_NAME);
-            whole_names.extend(misspelt.map(|(query, points)| scored(query, points)));
+            let misspelt = Misspelt::new(&key);
+            let names = misspelt.queries(fields.whole, points::MISSPELT_NAME);
+            whole_names.extend(names.map(|(query, points)| scored(query, points)));
         }
         let mut extras = vec![best(whole_names)];
         let parts: Vec<String> = words.all.iter().flat_map(|group| group.parts.clone()).collect();
@@ -226,56 +222,17 @@ impl Matcher<'_> {
         }
         extras
     }
-
-    fn filters(&self, meant: &Meant) -> Vec<AnyQuery> {
-        let fields = self.fields;
-        let mut filters: Vec<AnyQuery> = Vec::new();
-        for (exact, value) in &meant.exact {
-            let field = match exact {
-                Exact::Genre => fields.exact_genres,
-                Exact::Cast => fields.exact_casts,
-                Exact::Director => fields.exact_directors,
-                Exact::Country => fields.exact_countries,
-                Exact::Language => fields.exact_languages,
-            };
-            filters.push(term(field, value));
-        }
-        filters.extend(meant.name.iter().map(|name| term(fields.exact_name, name)));
-        filters.extend(
-            meant.ids.iter().map(|ids| any(ids.iter().map(|id| basic(fields.id_term(*id))).collect())),
-        );
-        filters.extend(meant.year.map(|year| integer(fields.year, year.into())));
-        filters.extend(self.years(meant));
-        let users = [(fields.added_by, meant.added_by), (fields.editors, meant.editor)];
-        let users =
-            users.into_iter().filter_map(|(field, user)| Some(Term::from_field_bytes(field, &user?.bytes())));
-        filters.extend(users.map(basic));
-        filters
-    }
-
-    fn years(&self, meant: &Meant) -> Option<AnyQuery> {
-        let bound = |year: Option<i32>| {
-            year.map_or(Bound::Unbounded, |year| {
-                Bound::Included(Term::from_field_i64(self.fields.year, year.into()))
-            })
-        };
-        match (meant.year_min, meant.year_max) {
-            (None, None) => None,
-            (Some(min), Some(max)) if min > max => Some(Box::new(EmptyQuery)),
-            (min, max) => Some(Box::new(RangeQuery::new(bound(min), bound(max)))),
-        }
-    }
 }
 
-fn basic(term: Term) -> AnyQuery {
+pub(super) fn basic(term: Term) -> AnyQuery {
     Box::new(TermQuery::new(term, IndexRecordOption::Basic))
 }
 
-fn term(field: Field, text: &str) -> AnyQuery {
+pub(super) fn term(field: Field, text: &str) -> AnyQuery {
     basic(Term::from_field_text(field, text))
 }
 
-fn integer(field: Field, number: i64) -> AnyQuery {
+pub(super) fn integer(field: Field, number: i64) -> AnyQuery {
     basic(Term::from_field_i64(field, number))
 }
 
@@ -296,18 +253,6 @@ fn beginning(field: Field, text: &str) -> AnyQuery {
     Box::new(RangeQuery::new(bound(text), bound(&end)))
 }
 
-/// Words that are nearly the same.
-fn misspelt(field: Field, word: &str, points: [u32; 2]) -> impl Iterator<Item = (AnyQuery, u32)> {
-    let letters = word.chars().count();
-    let edits =
-        TYPO_LETTERS.into_iter().zip(1..).zip(points).filter(move |((least, _), _)| letters >= *least);
-    let word = Term::from_field_text(field, word);
-    edits.map(move |((_, edits), points)| {
-        let query: AnyQuery = Box::new(FuzzyTermQuery::new(word.clone(), edits, true));
-        (query, points)
-    })
-}
-
 fn scored(query: AnyQuery, points: u32) -> AnyQuery {
     // As good as exact: far below 2^24, from which on a float has gaps between whole numbers.
     #[expect(clippy::cast_precision_loss, reason = "points are small")]
@@ -320,6 +265,6 @@ fn best(queries: Vec<AnyQuery>) -> AnyQuery {
     Box::new(DisjunctionMaxQuery::new(queries))
 }
 
-fn any(queries: Vec<AnyQuery>) -> AnyQuery {
+pub(super) fn any(queries: Vec<AnyQuery>) -> AnyQuery {
     Box::new(BooleanQuery::union(queries))
 }

@@ -10,7 +10,7 @@
 //! | what is in it? | `schema.rs`, from `movie.rs` |
 //! | how are texts cut into words, and words to stems? | `tokens.rs`, `languages.rs`, `tokenizers.rs` |
 //! | how are the words of a search read? | `words.rs` |
-//! | which movies match, and what is each find worth? | `matching.rs`, `points.rs` |
+//! | which movies match, and what is each find worth? | `matching.rs`, `misspelt.rs`, `filters.rs`, `points.rs` |
 //! | what holds for all pages of a search, and where does a page end? | `plan.rs`, `cursor.rs` |
 //! | in which order do movies come? | `top.rs`, `names.rs` |
 //! | facets and suggestions | `counting.rs`, `suggestions.rs` |
@@ -22,10 +22,12 @@ mod counting;
 mod cursor;
 mod error;
 mod files;
+mod filters;
 mod folder;
 mod index;
 mod languages;
 mod matching;
+mod misspelt;
 mod movie;
 mod names;
 mod plan;

@@ -21,6 +21,9 @@ pub struct Plan {
 /// A search shows movies that lack as many words at most.
 const MOST_LEFT_OUT: usize = 2;
 
+/// As many words of a search may be misspelt: each is compared with every word of the index.
+pub const MOST_TYPOS: usize = 12;
+
 /// How rare the rarest words are.
 pub const RARITIES: u8 = 5;
 
@@ -49,6 +52,9 @@ impl Plan {
             (word.rarity <= RARITIES).then_some(word)
         };
         let words = words.bytes().map(word).collect::<Option<Vec<_>>>()?;
+        if words.iter().filter(|word| word.typos).count() > MOST_TYPOS {
+            return None;
+        }
         let left_out = left_out
             .parse()
             .ok()
@@ -70,7 +76,7 @@ mod tests {
         assert_eq!(Plan::parse(&relaxed.to_text()), Some(relaxed.clone()));
         assert_eq!(relaxed.relaxed().unwrap().relaxed(), None);
         assert_eq!(Plan { words: vec![word(1, true)], left_out: 0 }.relaxed(), None);
-        for odd in ["", "x", "9ccc", "1c", "0m", "0z", "0\u{e9}", "\u{e9}"] {
+        for odd in ["0bbbbbbbbbbbbb", "", "x", "9ccc", "1c", "0m", "0z", "0\u{e9}", "\u{e9}"] {
             assert_eq!(Plan::parse(odd), None, "{odd}");
         }
     }
