@@ -17,7 +17,10 @@ use crate::{
     mail::Mailer,
     mongo::{ConnectError, Connection, versions},
     mongod,
-    movies::changes,
+    movies::{
+        changes,
+        finder::{Engine, EngineError},
+    },
     server::stop::{self, Signals},
     telemetry::{log::Log, metrics},
 };
@@ -84,10 +87,15 @@ async fn launch(
 ) -> Result<(), ServeError> {
     Admins::new(&connection.database).ensure().await.map_err(failed)?;
     changes::prepare(&connection.database).await.map_err(failed)?;
+    let engine = Engine::choose(&connection.database, settings.search.engine).await;
+    let engine = engine.map_err(|error| match error {
+        EngineError::NoChangeStreams => ServeError::Setting(error.to_string()),
+        EngineError::Store(error) => failed(error),
+    })?;
     let secret = jwt_secret(settings, connection)?;
     warn_of_vulnerable_version(&connection.database).await?;
     let database = connection.name().into_owned();
-    let rocket = crate::server::rocket(figment, settings, &secret, &connection.database)
+    let rocket = crate::server::rocket(figment, settings, &secret, &connection.database, engine)
         .map_err(failed)?
         .attach(metrics::registering("log", log.collectors()))
         .attach(metrics::registering("driver pool", connection.pool.collectors()))

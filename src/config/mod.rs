@@ -29,7 +29,8 @@ mod tests;
 pub use mail::{MailSettings, Smtp};
 pub use settings::{
     AccountsSettings, CacheSettings, CorsSettings, EventsSettings, HistorySettings, JwtSettings, LogFormat,
-    LogLevel, LogSettings, MetricsSettings, MongodbSettings, PasswordSettings, Settings, SettingsError,
+    LogLevel, LogSettings, MetricsSettings, MongodbSettings, PasswordSettings, SearchEngine, SearchSettings,
+    Settings, SettingsError,
     Signup, ThrottleSettings,
 };
 pub use sources::{defaults, figment};

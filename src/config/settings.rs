@@ -29,6 +29,7 @@ pub struct Settings {
     pub events: EventsSettings,
     pub cache: CacheSettings,
     pub history: HistorySettings,
+    pub search: SearchSettings,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -101,6 +102,24 @@ pub struct MetricsSettings {
 pub struct LogSettings {
     pub format: LogFormat,
     pub level: LogLevel,
+}
+
+/// What answers searches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SearchEngine {
+    /// The index, where the database has change streams.
+    Auto,
+    /// An index that this server keeps in its data folder.
+    Index,
+    /// MongoDB's own text index.
+    Text,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SearchSettings {
+    pub engine: SearchEngine,
 }
 
 /// The least important lines that are written. There is nothing below `info`: the libraries' own lines

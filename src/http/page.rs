@@ -165,6 +165,9 @@ pub struct Page<'a, T, P> {
     cursors: &'a Cursors,
     binding: &'a str,
     position: P,
+    /// Whether more items follow, though `found` does not have the next one.
+    more: bool,
+    relaxed: bool,
     total: Option<u64>,
 }
 
@@ -188,7 +191,19 @@ impl<'a, T, P: Fn(&T) -> Position> Page<'a, T, P> {
         binding: &'a str,
         position: P,
     ) -> Self {
-        Self { found, paging, cursors, binding, position, total: None }
+        Self { found, paging, cursors, binding, position, more: false, relaxed: false, total: None }
+    }
+
+    /// Where `found` has no item of the next page: whether there is one all the same.
+    #[must_use]
+    pub fn with_more(self, more: bool) -> Self {
+        Self { more, ..self }
+    }
+
+    /// Says that the items do not match all that was asked.
+    #[must_use]
+    pub fn with_relaxed(self, relaxed: bool) -> Self {
+        Self { relaxed, ..self }
     }
 
     /// With the number of all items of the list, this page's or not.
@@ -219,7 +234,7 @@ impl<'a, T, P: Fn(&T) -> Position> Page<'a, T, P> {
             }
             written += 1;
         }
-        let last = self.found[..written].last().filter(|_| self.found.len() > written);
+        let last = self.found[..written].last().filter(|_| self.more || self.found.len() > written);
         let next = last.map(|last| self.cursors.seal(self.binding, &(self.position)(last)));
         // `null` on the last page: always there.
         json.text("],\"next\":");
@@ -227,6 +242,9 @@ impl<'a, T, P: Fn(&T) -> Position> Page<'a, T, P> {
         if let Some(total) = self.total {
             json.text(",\"total\":");
             json.view(&total)?;
+        }
+        if self.relaxed {
+            json.text(",\"relaxed\":true");
         }
         json.text("}");
         let reply = Reply::ok_with(json);

@@ -6,8 +6,10 @@ use bson::Document;
 use mongodb::{Collection, Database};
 
 use super::{
-    BATCH, StoreError, error,
-    indexes::{CHANGES, Index, MOVIES, PERSONAL_TOKENS, REVOKED_TOKENS, SESSIONS, THROTTLE, USERS, all},
+    BATCH, COMMAND, StoreError, error,
+    indexes::{
+        CHANGES, FORMER, Index, MOVIES, PERSONAL_TOKENS, REVOKED_TOKENS, SESSIONS, TEXT, THROTTLE, USERS, all, text,
+    },
     within,
 };
 
@@ -15,38 +17,85 @@ use super::{
 const BUILD: Duration = Duration::from_hours(4);
 /// The server's reply when a collection is not there.
 const NO_SUCH_COLLECTION: i32 = 26;
+/// Its replies when an index, or its collection, is not there.
+const ABSENT: [i32; 2] = [27, NO_SUCH_COLLECTION];
 
-/// Makes the indexes that are missing. Of a large collection this takes a while, and says so in the log.
+/// Makes the indexes that are missing, but for the one that only a text search needs. Of a large collection this takes a
+/// while, and says so in the log.
 ///
 /// # Errors
 /// The database's, also for data that breaks a unique rule.
 pub async fn ensure(database: &Database) -> Result<(), StoreError> {
     for name in [USERS, MOVIES, CHANGES, SESSIONS, PERSONAL_TOKENS, REVOKED_TOKENS, THROTTLE] {
-        let collection = database.collection::<Document>(name);
-        let there = within(BATCH, present(&collection)).await?;
-        let missing: Vec<Index> = all()
-            .into_iter()
-            .filter(|index| index.collection == name && !there.iter().any(|name| name == index.name))
-            .collect();
-        let names: Vec<&str> = missing.iter().map(|index| index.name).collect();
-        let documents = within(BATCH, collection.estimated_document_count()).await?;
-        let begun = Instant::now();
-        let says_so = !names.is_empty() && documents > 0;
-        if says_so {
-            // A warning, so that every command shows it: somebody waits, and wonders why.
-            tracing::warn!(
-                collection = name,
-                documents,
-                ?names,
-                "making the missing indexes; this may take minutes"
-            );
+        let indexes = all().into_iter().filter(|index| index.collection == name).collect();
+        make(&database.collection(name), indexes).await?;
+    }
+    for former in FORMER {
+        drop_one(&database.collection(MOVIES), former).await?;
+    }
+    Ok(())
+}
+
+/// Makes the index of MongoDB's own text search, if it is missing.
+///
+/// # Errors
+/// The database's.
+pub async fn ensure_text(database: &Database) -> Result<(), StoreError> {
+    make(&database.collection(MOVIES), vec![text()]).await
+}
+
+/// Whether MongoDB's own text search can be used.
+///
+/// # Errors
+/// The database's.
+pub async fn has_text<T: Send + Sync>(movies: &Collection<T>) -> Result<bool, StoreError> {
+    let there = within(COMMAND, present(&movies.clone_with_type())).await?;
+    Ok(there.iter().any(|name| name == TEXT))
+}
+
+/// Drops the index of MongoDB's own text search, which costs every write.
+///
+/// # Errors
+/// The database's. An index that is not there is no error.
+pub async fn drop_text<T: Send + Sync>(movies: &Collection<T>) -> Result<(), StoreError> {
+    drop_one(&movies.clone_with_type(), TEXT).await
+}
+
+async fn drop_one(collection: &Collection<Document>, index: &str) -> Result<(), StoreError> {
+    match within(BATCH, collection.drop_index(index)).await {
+        Err(StoreError::Other(error)) if error::code(&error).is_some_and(|code| ABSENT.contains(&code)) => Ok(()),
+        Ok(()) => {
+            tracing::info!(collection = collection.name(), index, "dropped an index that is no longer used");
+            Ok(())
         }
-        // The others too: an index that is there in another shape must be an error.
-        let models = all().into_iter().filter(|index| index.collection == name).map(Index::into_model);
-        within(BUILD, collection.create_indexes(models)).await?;
-        if says_so {
-            tracing::warn!(collection = name, seconds = begun.elapsed().as_secs(), "the indexes are made");
-        }
+        error => error,
+    }
+}
+
+async fn make(collection: &Collection<Document>, indexes: Vec<Index>) -> Result<(), StoreError> {
+    let there = within(BATCH, present(collection)).await?;
+    let missing = indexes.iter().filter(|index| !there.iter().any(|name| name == index.name));
+    let names: Vec<&str> = missing.map(|index| index.name).collect();
+    let documents = within(BATCH, collection.estimated_document_count()).await?;
+    let begun = Instant::now();
+    let says_so = !names.is_empty() && documents > 0;
+    if says_so {
+        // A warning, so that every command shows it: somebody waits, and wonders why.
+        tracing::warn!(
+            collection = collection.name(),
+            documents,
+            ?names,
+            "making the missing indexes; this may take minutes"
+        );
+    }
+    // The others too: an index that is there in another shape must be an error.
+    within(BUILD, collection.create_indexes(indexes.into_iter().map(Index::into_model))).await?;
+    if says_so {
+        tracing::warn!(
+            collection = collection.name(),
+            seconds = begun.elapsed().as_secs(),
+            "the indexes are made"
+        );
     }
     Ok(())
 }

@@ -104,6 +104,20 @@ pub(super) fn unique_by(keys: &Document) -> Option<&'static str> {
     all().into_iter().find(|index| index.unique && index.keys.keys().eq(keys.keys())).map(|index| index.name)
 }
 
+/// MongoDB's text index, for those who search without the search index.
+pub const TEXT: &str = "search";
+/// Earlier releases found suggestions by these.
+pub(super) const FORMER: [&str; 2] = ["typeahead_whole", "typeahead_phrases"];
+
+pub(super) fn text() -> Index {
+    Index {
+        name: TEXT,
+        keys: doc! { "name": "text", "casts": "text", "directors": "text", "plot": "text" },
+        weights: Some(doc! { "name": 10, "casts": 4, "directors": 4, "plot": 1 }),
+        ..Index::of_movies()
+    }
+}
+
 pub(super) fn all() -> Vec<Index> {
     let alive = || Some(doc! { "email": { "$exists": true } });
     vec![
@@ -192,15 +206,6 @@ pub(super) fn all() -> Vec<Index> {
             name: "by_name",
             keys: doc! { "name": 1, "_id": 1 },
             collation: Some(name_collation()),
-            ..Index::of_movies()
-        },
-        // Typeahead: the name's own beginning, and that of any word in it.
-        Index { name: "typeahead_whole", keys: doc! { "typeahead.whole": 1 }, ..Index::of_movies() },
-        Index { name: "typeahead_phrases", keys: doc! { "typeahead.phrases": 1 }, ..Index::of_movies() },
-        Index {
-            name: "search",
-            keys: doc! { "name": "text", "casts": "text", "directors": "text", "plot": "text" },
-            weights: Some(doc! { "name": 10, "casts": 4, "directors": 4, "plot": 1 }),
             ..Index::of_movies()
         },
     ]

@@ -1,12 +1,13 @@
 //! What a list of movies can be asked for: typed and listed, never an operator from the wire.
 
 use super::{
-    model::{CASTS, GENRES, OTHERS, YEAR},
+    model::{CASTS, GENRES, NAME, OTHERS, YEAR},
+    search::{self, Meant, Words},
     sort::Sort,
 };
 use crate::http::{
     fields::{has_control, normalized},
-    ids::UserId,
+    ids::{MovieId, UserId},
     problem::Problem,
     query::{Query, invalid},
 };
@@ -14,6 +15,8 @@ use bson::{Bson, Document, doc};
 
 /// The longest search text, in characters.
 pub(super) const MAX_SEARCH: usize = 200;
+/// How many ids may be given at once.
+pub(super) const MAX_IDS: usize = 100;
 /// How often one of [`EXACT`] may be given: each costs the database a comparison with each movie.
 pub(super) const MAX_VALUES: usize = 50;
 /// A parameter that may be given several times.
@@ -23,15 +26,16 @@ pub(super) struct Exact {
     pub field: &'static str,
     /// The longest value, in characters: no longer one is in the field.
     pub length: usize,
+    pub indexed: search::Exact,
 }
 
 /// All of these.
 pub(super) const EXACT: [Exact; 5] = [
-    Exact { parameter: "genre", field: "genres", length: GENRES.item.max },
-    Exact { parameter: "cast", field: "casts", length: CASTS.item.max },
-    Exact { parameter: "director", field: "directors", length: OTHERS.item.max },
-    Exact { parameter: "country", field: "countries", length: OTHERS.item.max },
-    Exact { parameter: "language", field: "languages", length: OTHERS.item.max },
+    Exact { parameter: "genre", field: "genres", length: GENRES.item.max, indexed: search::Exact::Genre },
+    Exact { parameter: "cast", field: "casts", length: CASTS.item.max, indexed: search::Exact::Cast },
+    Exact { parameter: "director", field: "directors", length: OTHERS.item.max, indexed: search::Exact::Director },
+    Exact { parameter: "country", field: "countries", length: OTHERS.item.max, indexed: search::Exact::Country },
+    Exact { parameter: "language", field: "languages", length: OTHERS.item.max, indexed: search::Exact::Language },
 ];
 
 /// Which movies are meant. All conditions hold together.
@@ -41,22 +45,18 @@ pub struct MovieFilter {
     pub search: Option<String>,
     /// A field, and values that it must hold.
     exact: Vec<(&'static str, Vec<String>)>,
+    name: Option<String>,
+    ids: Option<Vec<MovieId>>,
     year: Option<i32>,
     year_min: Option<i32>,
     year_max: Option<i32>,
     pub added_by: Option<UserId>,
 }
 
-/// A condition on one field, and the index that finds what meets it.
-pub(super) struct Part {
-    pub index: &'static str,
-    pub condition: Document,
-}
-
 impl MovieFilter {
     pub(super) fn read(query: &mut Query<'_>) -> Result<Self, Problem> {
         let mut exact = Vec::new();
-        for Exact { parameter, field, length } in EXACT {
+        for Exact { parameter, field, length, .. } in EXACT {
             let given = query.all(parameter);
             if given.len() > MAX_VALUES {
                 return Err(invalid(parameter, &format!("is given more than {MAX_VALUES} times")));
@@ -74,9 +74,13 @@ impl MovieFilter {
         let (min, max) =
             (query.parsed("year_min", YEAR_RULE, whole)?, query.parsed("year_max", YEAR_RULE, whole)?);
         let (year_min, year_max) = bounds(min, max);
+        let name = query.one("name")?.map(|name| text("name", name, NAME.max)).transpose()?;
+        let ids = query.parsed("ids", &format!("must be 1 to {MAX_IDS} ids with commas between them"), ids)?;
         Ok(Self {
             search,
             exact,
+            name,
+            ids,
             year,
             year_min,
             year_max,
@@ -104,24 +108,24 @@ impl MovieFilter {
         *self == Self::default()
     }
 
-    /// Whether every movie is meant that has a year.
-    #[must_use]
-    pub fn is_any_year(&self) -> bool {
-        *self == Self { year_min: Some(ANY_YEAR), ..Self::default() }
-    }
-
     /// The condition for the database. A search must stand first in a pipeline.
     #[must_use]
     pub fn condition(&self) -> Document {
         let mut condition = Document::new();
         if let Some(search) = &self.search {
-            condition.insert("$text", doc! { "$search": search });
+            condition.insert("$text", doc! { "$search": every_word(search) });
         }
         for (field, values) in &self.exact {
             match values.as_slice() {
                 [value] => condition.insert(*field, value),
                 values => condition.insert(*field, doc! { "$all": values }),
             };
+        }
+        if let Some(name) = &self.name {
+            condition.insert("name", name);
+        }
+        if let Some(ids) = &self.ids {
+            condition.insert("_id", doc! { "$in": ids });
         }
         let years = self.years();
         if !years.is_empty() {
@@ -131,6 +135,49 @@ impl MovieFilter {
             condition.insert("added_by", owner);
         }
         condition
+    }
+
+    /// Whether one index of the database has these movies in this order; else the search index answers.
+    #[must_use]
+    pub fn is_for_the_database(&self, sort: Sort) -> bool {
+        if self.search.is_some() {
+            return false;
+        }
+        if self.ids.is_some() || self.name.is_some() {
+            // They are few, and sorted when they are found. The order of names has a collation, which would change what
+            // the filters match.
+            return !matches!(sort, Sort::Name(_));
+        }
+        let is_range = self.year_min.is_some() || self.year_max.is_some();
+        let values = self.exact.iter().map(|(_, values)| values.len()).sum::<usize>();
+        let singles = values + usize::from(self.year.is_some()) + usize::from(self.added_by.is_some());
+        match (singles, is_range) {
+            (0, false) => true,
+            (1, false) => matches!(sort, Sort::CreatedAt(_)),
+            (0, true) => matches!(sort, Sort::Year(_)),
+            _ => false,
+        }
+    }
+
+    /// The same for the search index.
+    #[must_use]
+    pub fn meant(&self) -> Meant {
+        let values = self.exact.iter().flat_map(|(field, values)| values.iter().map(move |value| (*field, value)));
+        let exact = values.filter_map(|(field, value)| {
+            let exact = EXACT.iter().find(|exact| exact.field == field)?;
+            Some((exact.indexed, value.clone()))
+        });
+        Meant {
+            words: self.search.as_deref().map(Words::parse).unwrap_or_default(),
+            exact: exact.collect(),
+            name: self.name.clone(),
+            ids: self.ids.as_ref().map(|ids| ids.iter().map(|id| id.0).collect()),
+            year: self.year,
+            year_min: self.year_min,
+            year_max: self.year_max,
+            added_by: self.added_by.map(|owner| owner.0),
+            editor: None,
+        }
     }
 
     fn years(&self) -> Document {
@@ -149,30 +196,12 @@ impl MovieFilter {
                 self.exact.iter().filter(|(found, _)| *found == exact.field).flat_map(|(_, values)| values);
             all.extend(values.map(|value| (exact.parameter, value.clone())));
         }
+        all.extend(self.name.iter().map(|name| ("name", name.clone())));
+        all.extend(self.ids.iter().map(|ids| ("ids", ids.iter().map(MovieId::to_string).collect::<Vec<_>>().join(","))));
         let years = [("year", self.year), ("year_min", self.year_min), ("year_max", self.year_max)];
         all.extend(years.into_iter().filter_map(|(name, year)| Some((name, year?.to_string()))));
         all.extend(self.added_by.map(|owner| ("added_by", owner.to_string())));
         all
-    }
-
-    /// The parts of the filter, where no index has them in this order, and an index of their own can
-    /// be used: a search has its own.
-    pub(super) fn parts_beside(&self, sort: Sort) -> Vec<Part> {
-        let mut parts: Vec<Part> = Vec::new();
-        for (field, values) in &self.exact {
-            parts.extend(values.iter().map(|value| Part { index: field, condition: doc! { *field: value } }));
-        }
-        let years = self.years();
-        if !years.is_empty() && !matches!(sort, Sort::Year(_)) {
-            parts.push(Part { index: "year", condition: doc! { "year": years } });
-        }
-        if let Some(owner) = self.added_by {
-            parts.push(Part { index: "owner_newest_first", condition: doc! { "added_by": owner } });
-        }
-        // Each index of a filter goes on with the default order; of several years it has it for each.
-        let is_range = self.year.is_none() && (self.year_min.is_some() || self.year_max.is_some());
-        let is_served = matches!(sort, Sort::CreatedAt(_)) && (parts.len() > 1 || !is_range);
-        if self.search.is_some() || is_served { Vec::new() } else { parts }
     }
 }
 
@@ -215,10 +244,30 @@ fn text(parameter: &str, value: &str, length: usize) -> Result<String, Problem> 
     }
 }
 
-/// The words of a search. Quotes and minus signs are operators of the database's search; here they
-/// are plain text.
+/// The words of a search. Signs count: they are read by who searches.
 fn search(value: &str) -> Result<String, Problem> {
-    let value = text("q", value, MAX_SEARCH)?;
-    let words: Vec<&str> = value.split(|c: char| c.is_whitespace() || matches!(c, '"' | '-')).collect();
-    Ok(words.join(" ").trim().to_owned())
+    text("q", value, MAX_SEARCH)
+}
+
+fn ids(text: &str) -> Option<Vec<MovieId>> {
+    let mut ids = text.split(',').map(MovieId::parse).collect::<Option<Vec<_>>>()?;
+    ids.sort_unstable();
+    ids.dedup();
+    (ids.len() <= MAX_IDS).then_some(ids)
+}
+
+/// For MongoDB's text search, which would be content with any of the words: it wants every phrase, and takes a word in
+/// quotes for one.
+fn every_word(search: &str) -> String {
+    let mut quoted = String::new();
+    for (number, part) in search.split('"').enumerate() {
+        if number % 2 == 1 {
+            quoted += &format!("\"{part}\"");
+            continue;
+        }
+        for word in part.split_whitespace() {
+            quoted += &if word.starts_with('-') { format!(" {word} ") } else { format!(" \"{word}\" ") };
+        }
+    }
+    quoted
 }

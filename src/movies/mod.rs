@@ -20,6 +20,7 @@
 pub mod changes;
 pub mod events;
 pub mod filter;
+pub mod finder;
 pub mod folding;
 pub mod model;
 pub mod ownership;

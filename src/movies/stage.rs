@@ -7,17 +7,16 @@ use super::{
     Movies,
     changes::{Beginning, Changes},
     events,
+    finder::Finder,
     model::{MovieInput, MoviePatch},
     routes::{
         changes::{self, Change, ChangePage},
         described::{MoviePage, MovieSelection, Suggestions},
-        facets, lists, movie, rate, suggest,
+        facets::{self, Facets},
+        lists, movie, rate,
+        suggest::{self, Suggestion},
         trash::{self, DeletedMovie, TrashPage},
         versions::{self, FormerMovie, MovieVersion, VersionPage},
-    },
-    store::{
-        facets::{FacetCounter, Facets},
-        suggestions::Suggestion,
     },
     view::MovieView,
 };
@@ -75,7 +74,7 @@ pub struct Limits {
 
 /// Mounts the routes.
 #[must_use]
-pub fn stage(movies: Movies, log: Changes, limits: Limits) -> AdHoc {
+pub fn stage(movies: Movies, log: Changes, finder: Finder, limits: Limits) -> AdHoc {
     AdHoc::on_ignite("movies", move |rocket| async move {
         let catalogue = routes![
             lists::list,
@@ -96,13 +95,15 @@ pub fn stage(movies: Movies, log: Changes, limits: Limits) -> AdHoc {
         // Before the log is followed: nothing is missed.
         let incoming = log.listen();
         let (cached, followed, log_of_cache) = (movies.clone(), log.clone(), log.clone());
+        let indexed = finder.clone();
         metrics::register(&rocket, events.collectors());
         metrics::register(&rocket, movies.collectors());
         metrics::register(&rocket, log.collectors());
+        metrics::register(&rocket, finder.collectors());
         rocket
             .manage(events.clone())
             .manage(log)
-            .manage(FacetCounter::new(movies.clone()))
+            .manage(finder)
             .manage(movies)
             .manage(rate::WriteRate::new(limits.writes_per_minute))
             .mount("/api/movies", limited(catalogue))
@@ -119,6 +120,12 @@ pub fn stage(movies: Movies, log: Changes, limits: Limits) -> AdHoc {
                 let shutdown = rocket.shutdown();
                 Box::pin(async move {
                     tokio::spawn(async move { cached.keep_cache_true(&log_of_cache, shutdown).await });
+                })
+            }))
+            .attach(AdHoc::on_liftoff("search index", |rocket| {
+                let shutdown = rocket.shutdown();
+                Box::pin(async move {
+                    tokio::spawn(async move { indexed.follow(shutdown).await });
                 })
             }))
             .attach(AdHoc::on_liftoff("change log", |rocket| {

@@ -51,7 +51,11 @@ use crate::{
     config::{Settings, SettingsError},
     http::page::Cursors,
     mail::{self, Mailer},
-    movies::{self, Movies, changes::Changes},
+    movies::{
+        self, Movies,
+        changes::Changes,
+        finder::{Engine, Finder},
+    },
     telemetry::metrics::RequestMetrics,
 };
 
@@ -88,11 +92,13 @@ pub fn rocket(
     settings: &Settings,
     secret: &SecretString,
     database: &Database,
+    engine: Engine,
 ) -> Result<Rocket<Build>, SetupError> {
     let users = Users::new(database);
     let grants = Grants::new(database);
     let movies = Movies::new(database).with_cache(settings.cache.movies);
     let changes = Changes::new(database, movies.acknowledged().clone(), settings.history.keep);
+    let finder = Finder::new(movies.clone(), changes.clone(), engine, &settings.data_dir);
     let accounts = accounts::Parts {
         sign_ins: SignIns {
             sessions: grants.sessions.clone(),
@@ -129,6 +135,7 @@ pub fn rocket(
         .attach(movies::stage(
             movies,
             changes,
+            finder,
             crate::movies::Limits {
                 listeners: settings.events.listeners,
                 writes_per_minute: settings.throttle.writes_per_minute,

@@ -21,7 +21,6 @@ mod metrics;
 mod movies;
 mod openapi;
 mod personal_tokens;
-mod plans;
 mod races;
 mod refresh;
 mod reset;

@@ -308,7 +308,9 @@ pub async fn mounted() -> BTreeSet<(String, String)> {
     let figment = config::defaults();
     let settings = config::Settings::extract(&figment).unwrap();
     let secret = SecretString::from(SECRET);
-    let rocket = movie_bag::server::rocket(&figment, &settings, &secret, &client.database("none")).unwrap();
+    let database = client.database("none");
+    let engine = movie_bag::movies::finder::Engine::Text;
+    let rocket = movie_bag::server::rocket(&figment, &settings, &secret, &database, engine).unwrap();
     let rocket = rocket.ignite().await.unwrap();
     rocket
         .routes()

@@ -38,6 +38,12 @@ impl Answers {
         Self::without_database().problems(&[Code::DatabaseUnavailable, Code::Overloaded])
     }
 
+    /// For a route that may need the search index.
+    #[must_use]
+    pub fn with_search() -> Self {
+        Self::with_database().problems(&[Code::SearchBuilding])
+    }
+
     /// For a route that does not.
     #[must_use]
     pub fn without_database() -> Self {

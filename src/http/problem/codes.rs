@@ -195,6 +195,10 @@ codes! {
         detail: "The database of this server has no change streams.",
         meaning: "Changes, live events, versions and the trash need the database's change streams. The database of this server is a standalone mongod, which has none.",
         remedy: "Read the list again from time to time. The operator can turn the database into a replica set; one member is enough.";
+    SearchBuilding = ServiceUnavailable "search-building", "Search building",
+        detail: "The search index is being built. Try again in a moment.",
+        meaning: "Searches, facets, counts, suggestions and combined filters are answered from an index that each server keeps. This server is building it, because it is new or could not be read. That takes seconds, or minutes for a catalogue of millions.",
+        remedy: "Try again after as many seconds as Retry-After says. Plain lists and single movies are answered meanwhile.";
     DatabaseUnavailable = ServiceUnavailable "database-unavailable", "Database unavailable",
         detail: "The database does not answer. Try again in a moment.",
         meaning: "The server runs, and its database does not answer at the moment. What you wanted to write may have been written all the same.",

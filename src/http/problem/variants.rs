@@ -84,6 +84,8 @@ pub enum Problem {
     Internal(Arc<str>),
     /// 501: the database has no change streams.
     NoEvents,
+    /// 503: the search index is being made, and what was asked needs it.
+    SearchBuilding,
     /// 503: the database is away; the reason is for the log.
     DatabaseUnavailable(Arc<str>),
     /// 503: the request took too long.
@@ -133,6 +135,7 @@ impl Problem {
             Self::TooManyRequests(_) => Code::TooManyRequests,
             Self::Internal(_) => Code::Internal,
             Self::NoEvents => Code::NoEvents,
+            Self::SearchBuilding => Code::SearchBuilding,
             Self::DatabaseUnavailable(_) => Code::DatabaseUnavailable,
             Self::DeadlineExceeded => Code::DeadlineExceeded,
             Self::Overloaded => Code::Overloaded,

@@ -20,7 +20,7 @@ pub(in crate::movies) struct Position {
     /// Every change up to here has been seen.
     pub at: Token,
     /// Every change of this cluster time and before it has been seen. Several changes may have one time.
-    pub(super) complete: u64,
+    pub(in crate::movies) complete: u64,
     /// The last change that was seen.
     pub(super) last: Option<Token>,
     /// Whether this process has written that change into the log.

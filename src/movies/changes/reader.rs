@@ -30,6 +30,11 @@ pub enum ReadError {
 }
 
 impl Changes {
+    /// The time of the latest write that this server has acknowledged: see [`Token::instant`].
+    pub(in crate::movies) fn acknowledged(&self) -> u64 {
+        self.0.acknowledged.latest()
+    }
+
     /// The log as it is stored: what this server has acknowledged may be missing.
     #[must_use]
     pub fn store(&self) -> &ChangeStore {

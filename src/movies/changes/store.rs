@@ -59,6 +59,12 @@ impl ChangeStore {
         Ok(Some(newest.map_or(marks.checkpoint.clone(), |newest| newest.max(marks.checkpoint))))
     }
 
+    /// The last entry; where there is none, the place after which all are kept. It stays known: [`Self::has`].
+    pub(in crate::movies) async fn newest_or_floor(&self) -> Result<Option<Token>, StoreError> {
+        let Some(marks) = self.state.marks().await? else { return Ok(None) };
+        Ok(Some(self.newest(ReadConcern::majority()).await?.unwrap_or(marks.floor)))
+    }
+
     async fn newest(&self, concern: ReadConcern) -> Result<Option<Token>, StoreError> {
         let entries = self.entries.clone_with_type::<Id>();
         let find = entries.find_one(doc! {}).sort(doc! { "_id": -1 }).projection(doc! { "_id": 1 });
@@ -131,7 +137,7 @@ impl ChangeStore {
     }
 
     /// Whether this entry is in the log, or was.
-    pub(super) async fn has(&self, token: &Token) -> Result<bool, StoreError> {
+    pub(in crate::movies) async fn has(&self, token: &Token) -> Result<bool, StoreError> {
         let documents = self.documents();
         let entry = documents.find_one(doc! { "_id": token.as_str() }).projection(doc! { "_id": 1 });
         if within(COMMAND, entry).await?.is_some() {

@@ -42,6 +42,12 @@ impl Token {
         (seconds < chrono::Utc::now().timestamp() + AHEAD).then(|| Self(text.to_owned()))
     }
 
+    /// What this server has written down itself.
+    #[must_use]
+    pub(in crate::movies) fn stored(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     pub(super) fn of(token: &ResumeToken) -> Option<Self> {
         match bson::serialize_to_bson(token).ok()? {
             Bson::Document(token) => token.get_str("_data").ok().map(|data| Self(data.to_owned())),
@@ -56,7 +62,7 @@ impl Token {
     }
 
     /// The cluster time of the change, as one number (see [`super::acknowledged`]).
-    pub(super) fn instant(&self) -> u64 {
+    pub(in crate::movies) fn instant(&self) -> u64 {
         self.0.get(INSTANT).and_then(|digits| u64::from_str_radix(digits, 16).ok()).unwrap_or(0)
     }
 

@@ -3,7 +3,7 @@
 use bson::DateTime;
 use serde::{Deserialize, Serialize};
 
-use crate::{http::ids::UserId, movies::folding};
+use crate::http::ids::UserId;
 
 /// Every field that a client can read.
 pub const FIELDS: [&str; 15] = [
@@ -53,9 +53,6 @@ pub struct MovieDocument {
     /// Who made this version; unset by a release that did not keep it. In no answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updated_by: Option<bson::oid::ObjectId>,
-    /// Made from the name, for the index alone: never read back.
-    #[serde(skip_deserializing)]
-    pub typeahead: Typeahead,
 }
 
 /// What a text in BSON has beside it: a type, a length, two ends, and a place in its list.
@@ -66,9 +63,7 @@ impl MovieDocument {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let lists = [&self.casts, &self.genres, &self.directors, &self.countries, &self.languages];
-        let texts = lists.into_iter().chain([&self.typeahead.phrases]).flatten();
-        let texts =
-            texts.chain([&self.name, &self.typeahead.whole]).chain(&self.plot).chain(&self.poster_url);
+        let texts = lists.into_iter().flatten().chain([&self.name]).chain(&self.plot).chain(&self.poster_url);
         texts.map(|text| text.len() + BESIDE_A_TEXT).sum()
     }
 
@@ -76,27 +71,10 @@ impl MovieDocument {
     #[must_use]
     pub fn restored(self, by: UserId) -> Self {
         Self {
-            typeahead: Typeahead::of(&self.name),
             version: self.version + 1,
             updated_at: DateTime::now(),
             updated_by: Some(by.0),
             ..self
         }
-    }
-}
-
-/// What a name is found by while it is typed.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Typeahead {
-    /// The beginning of the name, folded, with its punctuation.
-    pub(super) whole: String,
-    /// Its words from each word on.
-    pub(super) phrases: Vec<String>,
-}
-
-impl Typeahead {
-    pub(super) fn of(name: &str) -> Self {
-        let phrases = folding::phrases(name).iter().map(|phrase| folding::cut(phrase).to_owned()).collect();
-        Self { whole: folding::cut(&folding::plain(name)).to_owned(), phrases }
     }
 }

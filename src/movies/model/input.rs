@@ -3,7 +3,7 @@
 use bson::{DateTime, Document};
 
 use super::{
-    document::{MovieDocument, Typeahead},
+    document::MovieDocument,
     patch::MoviePatch,
     rules::{CASTS, GENRES, NAME, OTHERS, PLOT, POSTER_URL, RUNTIME, SET_BY_THE_SERVER, YEAR},
 };
@@ -88,7 +88,6 @@ impl MovieInput {
         let now = DateTime::now();
         MovieDocument {
             id: MovieId::new().0,
-            typeahead: Typeahead::of(&self.name),
             name: self.name,
             year: self.year,
             runtime: self.runtime,

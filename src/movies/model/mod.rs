@@ -17,5 +17,5 @@ mod web_address;
 pub use document::{FIELDS, MovieDocument};
 pub use input::MovieInput;
 pub use patch::MoviePatch;
-pub(super) use rules::{CASTS, GENRES, OTHERS, YEAR};
+pub(super) use rules::{CASTS, GENRES, NAME, OTHERS, YEAR};
 pub use web_address::WEB_ADDRESS;

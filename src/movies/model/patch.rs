@@ -3,7 +3,6 @@
 use bson::{DateTime, Document, doc};
 
 use super::{
-    document::Typeahead,
     rules::{CASTS, GENRES, NAME, OTHERS, PLOT, POSTER_URL, RUNTIME, SET_BY_THE_SERVER, YEAR},
 };
 use crate::http::{
@@ -59,11 +58,8 @@ impl MoviePatch {
     #[must_use]
     pub fn into_update(self, updated_by: UserId) -> Document {
         let mut set = doc! { "updated_at": DateTime::now(), "updated_by": updated_by };
-        let mut unset = Document::new();
-        if let FieldChange::Set(name) = &self.name {
-            let Typeahead { whole, phrases } = Typeahead::of(name);
-            set.insert("typeahead", doc! { "whole": whole, "phrases": phrases });
-        }
+        // Earlier releases kept what a name was suggested by.
+        let mut unset = doc! { "typeahead": true };
         scalar(&mut set, &mut unset, "name", self.name);
         scalar(&mut set, &mut unset, "year", self.year);
         scalar(&mut set, &mut unset, "runtime", self.runtime);
@@ -74,11 +70,7 @@ impl MoviePatch {
         list(&mut set, "directors", self.directors);
         list(&mut set, "countries", self.countries);
         list(&mut set, "languages", self.languages);
-        let mut update = doc! { "$set": set, "$inc": { "version": 1_i64 } };
-        if !unset.is_empty() {
-            update.insert("$unset", unset);
-        }
-        update
+        doc! { "$set": set, "$unset": unset, "$inc": { "version": 1_i64 } }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::web_address::WebAddress;
 use crate::http::fields::{Integer, List, Text};
 
-pub(super) const NAME: Text = Text::line(300);
+pub(in crate::movies) const NAME: Text = Text::line(300);
 pub(in crate::movies) const CASTS: List = List { may_be_empty: true, max: 500, item: Text::line(200) };
 pub(in crate::movies) const GENRES: List = List { may_be_empty: false, max: 50, item: Text::line(100) };
 pub(in crate::movies) const YEAR: Integer = Integer { min: 1870, max: 2100 };

@@ -9,7 +9,7 @@ use utoipa::{
     openapi::{ArrayBuilder, Object, ObjectBuilder, Ref, RefOr, Schema, Type, schema::AnyOfBuilder},
 };
 
-use super::suggest::MAX_SUGGESTIONS;
+use super::suggest::{MAX_SUGGESTIONS, Suggestion};
 use crate::{
     http::{
         fields::schema::{Need, body_of, describe, fields_of},
@@ -19,7 +19,6 @@ use crate::{
     },
     movies::{
         model::{FIELDS, MovieInput, MoviePatch, WEB_ADDRESS},
-        store::suggestions::Suggestion,
         view::MovieView,
     },
 };
@@ -146,8 +145,12 @@ pub struct MoviePage;
 impl PartialSchema for MoviePage {
     fn schema() -> RefOr<Schema> {
         let total = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
+        let relaxed = ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([true])).description(Some(
+            "There, and `true`, if no movie has every word of `q`: these have all but one, or all but two.",
+        ));
         page::schema(Ref::from_schema_name(MovieSelection::name()))
             .property("total", total.description(Some("How many movies match; with `count=true` only.")))
+            .property("relaxed", relaxed)
             .into()
     }
 }

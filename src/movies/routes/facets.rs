@@ -1,6 +1,8 @@
-//! `GET /api/movies/facets`: how many movies there are of each genre, decade and language.
+//! `GET /api/movies/facets`: how many movies there are of each genre, decade, language and country.
 
 use rocket::{State, get};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::queries::FacetQuery;
 use crate::{
@@ -9,14 +11,51 @@ use crate::{
         problem::Problem,
         reply::Reply,
     },
-    movies::store::facets::{FacetCounter, Facets},
+    movies::{finder::Finder, search},
 };
 
-answers! {
-    FacetsCounted => Answers::with_database().json::<Facets>(200, "The counts, the most frequent value first.", &[]);
+/// One value and how many movies have it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Entry<T> {
+    value: T,
+    #[schema(minimum = 1)]
+    count: u64,
 }
 
-/// How many movies there are of each genre, decade and language, within the filters.
+/// The facets, each with the most frequent value first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Facets {
+    #[schema(inline, max_items = 50)]
+    genres: Vec<Entry<String>>,
+    /// 1990: the years from 1990 to 1999.
+    #[schema(inline, max_items = 50)]
+    decades: Vec<Entry<i32>>,
+    #[schema(inline, max_items = 50)]
+    languages: Vec<Entry<String>>,
+    #[schema(inline, max_items = 50)]
+    countries: Vec<Entry<String>>,
+}
+
+fn entries<T>(counted: Vec<search::Entry<T>>) -> Vec<Entry<T>> {
+    counted.into_iter().map(|entry| Entry { value: entry.value, count: entry.count }).collect()
+}
+
+impl From<search::Facets> for Facets {
+    fn from(facets: search::Facets) -> Self {
+        Self {
+            genres: entries(facets.genres),
+            decades: entries(facets.decades),
+            languages: entries(facets.languages),
+            countries: entries(facets.countries),
+        }
+    }
+}
+
+answers! {
+    FacetsCounted => Answers::with_search().json::<Facets>(200, "The counts, the most frequent value first.", &[]);
+}
+
+/// How many movies there are of each genre, decade, language and country, within the filters.
 #[utoipa::path(
     context_path = "/api/movies",
     tag = "movies",
@@ -25,9 +64,6 @@ answers! {
     responses(FacetsCounted)
 )]
 #[get("/facets")]
-pub(in crate::movies) async fn facets(
-    query: FacetQuery,
-    counter: &State<FacetCounter>,
-) -> Result<Reply, Problem> {
-    Reply::ok(&*counter.count(&query.0).await?)
+pub(in crate::movies) async fn facets(query: FacetQuery, finder: &State<Finder>) -> Result<Reply, Problem> {
+    Reply::ok(&Facets::from(finder.facets(&query.0).await?))
 }

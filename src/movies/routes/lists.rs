@@ -12,14 +12,29 @@ use crate::{
         openapi::answers::{Answers, LINK, answers},
         page::{Cursors, Page},
         problem::Problem,
+        query::invalid,
         reply::Reply,
     },
-    movies::{Movies, store::pages::Placed},
+    movies::{
+        finder::{FindError, Finder, PageRequest},
+        store::pages::Placed,
+    },
 };
 
+impl From<FindError> for Problem {
+    fn from(error: FindError) -> Self {
+        match error {
+            FindError::Store(error) => error.into(),
+            FindError::Cursor => invalid("after", "is not a cursor of this list: begin again at its first page"),
+            FindError::Building => Self::SearchBuilding,
+            FindError::Failed(_) => Self::Internal(error.to_string().into()),
+        }
+    }
+}
+
 answers! {
-    List => Answers::with_database().json::<MoviePage>(200, "A page of movies.", &[LINK]);
-    Mine => Answers::with_database()
+    List => Answers::with_search().json::<MoviePage>(200, "A page of movies.", &[LINK]);
+    Mine => Answers::with_search()
         .json::<MoviePage>(200, "A page of the caller's movies.", &[LINK])
         .problems(CurrentUser::REFUSALS);
 }
@@ -35,10 +50,10 @@ answers! {
 #[get("/")]
 pub(in crate::movies) async fn list(
     query: MovieQuery,
-    movies: &State<Movies>,
+    finder: &State<Finder>,
     cursors: &State<Cursors>,
 ) -> Result<Reply, Problem> {
-    page(&query, movies, cursors).await
+    page(&query, finder, cursors).await
 }
 
 /// A page of the caller's movies.
@@ -54,22 +69,24 @@ pub(in crate::movies) async fn list(
 pub(in crate::movies) async fn my_movies(
     user: ScopedUser<AccountRead>,
     query: MyMovieQuery,
-    movies: &State<Movies>,
+    finder: &State<Finder>,
     cursors: &State<Cursors>,
 ) -> Result<Reply, Problem> {
     let mut query = query.0;
     std::sync::Arc::make_mut(&mut query.filter).added_by = Some(user.id());
-    page(&query, movies, cursors).await
+    page(&query, finder, cursors).await
 }
 
-async fn page(query: &MovieQuery, movies: &Movies, cursors: &Cursors) -> Result<Reply, Problem> {
-    let binding = query.binding();
-    let after = query.paging.after(cursors, &binding)?;
-    // First, as it may be refused.
-    let total = if query.count { Some(movies.count_matching(&query.filter).await?) } else { None };
-    let found = movies.list(&query.filter, query.sort, after, query.paging.limit).await?;
+async fn page(query: &MovieQuery, finder: &Finder, cursors: &Cursors) -> Result<Reply, Problem> {
+    let MovieQuery { filter, sort, paging, count, .. } = query;
+    let binding = query.binding(finder.is_indexed(filter, *sort));
+    let after = paging.after(cursors, &binding)?;
+    let request = PageRequest { filter, sort: *sort, after, limit: paging.limit, count: *count };
+    let found = finder.page(request).await?;
     let position = |(_, position): &Placed| position.clone();
-    Page::new(&found, &query.paging, cursors, &binding, position)
-        .with_total(total)
+    Page::new(&found.movies, paging, cursors, &binding, position)
+        .with_more(found.more)
+        .with_relaxed(found.relaxed)
+        .with_total(found.total)
         .reply(|(movie, _), json| query.selection.write(movie, json))
 }

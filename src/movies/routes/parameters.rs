@@ -19,8 +19,8 @@ use crate::{
         page::Paging,
     },
     movies::{
-        filter::{EXACT, Exact, MAX_SEARCH, MAX_VALUES},
-        model::FIELDS,
+        filter::{EXACT, Exact, MAX_IDS, MAX_SEARCH, MAX_VALUES},
+        model::{FIELDS, NAME},
         selection::SelectionQuery,
         sort::SORTS,
     },
@@ -28,15 +28,22 @@ use crate::{
 
 fn filters() -> Vec<Parameter> {
     let search = text(Some(MAX_SEARCH));
-    let words = "Words to look for in name, cast, directors and plot.";
+    let words = "Words to look for in name, cast, directors and plot: all of them, with their stems and a typo here and \
+                 there. \"Quotes\" make a phrase; a word after `-` must not be there.";
     let mut all = vec![optional("q", words, RefOr::T(search))];
-    all.extend(EXACT.iter().map(|Exact { parameter, field, length }| {
+    all.extend(EXACT.iter().map(|Exact { parameter, field, length, .. }| {
         let values = ArrayBuilder::new().items(RefOr::T(text(Some(*length)))).max_items(Some(MAX_VALUES));
         let description = format!("An exact value of `{field}`. Given more than once: all of them.");
         optional(parameter, &description, values)
     }));
+    let ids = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some(format!("^[0-9a-f]{{24}}(,[0-9a-f]{{24}}){{0,{}}}$", MAX_IDS - 1)))
+        .max_length(Some(25 * MAX_IDS - 1));
     let year = || integer(i32::MIN, i32::MAX);
     all.extend([
+        optional("name", "The exact name. With `year`: the one movie that has it.", text(Some(NAME.max))),
+        optional("ids", "Up to 100 ids with commas between them: those of them that exist.", ids),
         optional("year", "Made in this year.", year()),
         optional("year_min", "Not made before this year.", year()),
         optional("year_max", "Not made after this year.", year()),

@@ -59,10 +59,11 @@ impl MovieQuery {
         })
     }
 
-    /// What a cursor of this list is bound to.
+    /// What a cursor of this list is bound to. The database's cursors and the search index's differ.
     #[must_use]
-    pub fn binding(&self) -> String {
-        format!("movies {} {:?}", self.filter.condition(), self.sort)
+    pub fn binding(&self, is_indexed: bool) -> String {
+        let engine = if is_indexed { "indexed" } else { "movies" };
+        format!("{engine} {} {:?}", self.filter.condition(), self.sort)
     }
 }
 

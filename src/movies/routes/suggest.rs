@@ -4,22 +4,41 @@ use rocket::{
     Request, State, get,
     request::{FromRequest, Outcome},
 };
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::described::Suggestions;
 use crate::{
     http::{
         fields::{has_control, normalized},
+        ids::MovieId,
         openapi::answers::{Answers, answers},
         problem::Problem,
         query::{Query, invalid, number},
         reply::Reply,
     },
-    movies::Movies,
+    movies::{finder::Finder, store::suggestions::Named},
 };
 
 /// How many suggestions there are at most, and if nothing is said.
 pub(super) const MAX_SUGGESTIONS: u32 = 20;
 pub(super) const SUGGESTIONS: u32 = 10;
+
+/// A suggestion of the typeahead.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Suggestion {
+    id: MovieId,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    year: Option<i32>,
+}
+
+impl From<Named> for Suggestion {
+    fn from(Named { id, name, year }: Named) -> Self {
+        Self { id, name, year }
+    }
+}
 
 /// `?prefix=&limit=`
 pub struct SuggestQuery {
@@ -48,7 +67,7 @@ impl<'r> FromRequest<'r> for SuggestQuery {
 }
 
 answers! {
-    Suggested => Answers::with_database().json::<Suggestions>(200, "Names that fit, the best first.", &[]);
+    Suggested => Answers::with_search().json::<Suggestions>(200, "Names that fit, the best first.", &[]);
 }
 
 /// Names in which a word begins so.
@@ -62,7 +81,8 @@ answers! {
 #[get("/suggest")]
 pub(in crate::movies) async fn suggest(
     query: SuggestQuery,
-    movies: &State<Movies>,
+    finder: &State<Finder>,
 ) -> Result<Reply, Problem> {
-    Reply::ok(&movies.suggest(&query.prefix, query.limit).await?)
+    let found = finder.suggest(&query.prefix, query.limit as usize).await?;
+    Reply::ok(&found.into_iter().map(Suggestion::from).collect::<Vec<_>>())
 }

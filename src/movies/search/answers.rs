@@ -138,8 +138,8 @@ impl Answers<'_> {
 
     pub fn facets(&self, meant: &Meant) -> Result<Facets, SearchError> {
         let find = |query: &dyn Query| self.searcher.search(query, &Counting);
-        let (counts, plan) = self.first_that_finds(meant, find, |counts| counts.movies > 0)?;
-        Ok(counts.facets(plan.left_out > 0))
+        let (counts, _) = self.first_that_finds(meant, find, |counts| counts.movies > 0)?;
+        Ok(counts.facets())
     }
 
     pub fn suggest(&self, prefix: &str, limit: usize) -> Result<Vec<ObjectId>, SearchError> {

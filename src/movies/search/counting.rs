@@ -138,8 +138,8 @@ fn entries<T: Ord>(counts: BTreeMap<T, u64>) -> Vec<Entry<T>> {
 }
 
 impl Counts {
-    pub fn facets(self, relaxed: bool) -> Facets {
+    pub fn facets(self) -> Facets {
         let [genres, languages, countries] = self.texts.map(entries);
-        Facets { genres, decades: entries(self.decades), languages, countries, relaxed }
+        Facets { genres, decades: entries(self.decades), languages, countries }
     }
 }

@@ -49,10 +49,9 @@ impl Folder {
     /// Opens the newest index that can be used, or makes an empty one.
     pub fn open(&self, fields: &Fields) -> Result<Opened, SearchError> {
         fs::create_dir_all(&self.0)?;
-        let (mut ours, mut newest) = (self.indexes()?, 0);
+        let mut ours = self.indexes()?;
         ours.sort_unstable_by_key(|(number, _)| std::cmp::Reverse(*number));
-        for (number, path) in ours {
-            newest = newest.max(number);
+        for (_, path) in ours {
             match usable(&path, fields) {
                 Ok((index, reader, position)) => {
                     self.keep_only(&path);
@@ -64,6 +63,13 @@ impl Folder {
                 }
             }
         }
+        self.create(fields)
+    }
+
+    /// Makes an empty index beside those that are there.
+    pub fn create(&self, fields: &Fields) -> Result<Opened, SearchError> {
+        fs::create_dir_all(&self.0)?;
+        let newest = self.indexes()?.into_iter().map(|(number, _)| number).max().unwrap_or(0);
         // Never the path of one that was deleted: threads that end may still have it.
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let number = u64::try_from(now.as_micros()).unwrap_or_default().max(newest + 1);

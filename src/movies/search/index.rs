@@ -20,7 +20,7 @@ use tokio::{
 use super::{
     answers::Answers,
     error::SearchError,
-    folder::Folder,
+    folder::{Folder, Opened},
     question::{Facets, Found, Meant, PageQuestion},
     schema::Fields,
     threads::QueryThreads,
@@ -53,9 +53,24 @@ impl MovieIndex {
     /// # Errors
     /// [`SearchError::Failed`], when the folder cannot be written, or another process has it.
     pub fn open(folder: &Path, threads: usize) -> Result<(Self, Option<String>), SearchError> {
-        let fields = Arc::new(Fields::new());
-        let folder = Folder::new(folder);
+        let (fields, folder) = (Fields::new(), Folder::new(folder));
         let opened = folder.open(&fields)?;
+        let position = opened.position.clone();
+        Ok((Self::start(fields, folder, opened, threads)?, position))
+    }
+
+    /// Makes an empty index beside the one that is there, which is deleted when this one is complete.
+    ///
+    /// # Errors
+    /// [`SearchError::Failed`], when the folder cannot be written.
+    pub fn create(folder: &Path, threads: usize) -> Result<Self, SearchError> {
+        let (fields, folder) = (Fields::new(), Folder::new(folder));
+        let opened = folder.create(&fields)?;
+        Self::start(fields, folder, opened, threads)
+    }
+
+    fn start(fields: Fields, folder: Folder, opened: Opened, threads: usize) -> Result<Self, SearchError> {
+        let fields = Arc::new(fields);
         let state = State { is_complete: opened.position.is_some(), ..State::default() };
         let (state, watched) = watch::channel(state);
         let wanted = Arc::new(AtomicU64::new(0));
@@ -77,7 +92,7 @@ impl MovieIndex {
         let queries = QueryThreads::start(threads)?;
         let room = Arc::new(Semaphore::new(BATCHES));
         let inner = Inner { fields, reader: opened.reader, queries, tasks, room, wanted, state: watched };
-        Ok((Self(Arc::new(inner)), opened.position))
+        Ok(Self(Arc::new(inner)))
     }
 
     /// Puts changes into the index, in the order of the calls. They are visible soon: see [`Self::visible`].

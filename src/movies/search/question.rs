@@ -77,5 +77,4 @@ pub struct Facets {
     pub decades: Vec<Entry<i32>>,
     pub languages: Vec<Entry<String>>,
     pub countries: Vec<Entry<String>>,
-    pub relaxed: bool,
 }

@@ -9,9 +9,9 @@
 //! | how new movies get in | [`insertion`] |
 //! | how the owner changes one | [`changes`] |
 //! | how a deleted one comes back | [`restoration`] |
-//! | how lists are read | [`catalogue`], [`pages`], and [`plan`] for the choice of an index |
-//! | names while somebody types | [`suggestions`] |
-//! | what is counted, and how many may count | [`facets`], [`counting`] |
+//! | how lists are read | [`catalogue`], [`pages`] |
+//! | what the database answers alone where there is no search index | [`suggestions`], [`facets`] |
+//! | how many may look at every movie at once | [`counting`] |
 //! | what is kept in memory | [`cache`] |
 //! | what a user owns of it | [`belongings`] |
 
@@ -20,11 +20,10 @@ mod cache;
 pub mod catalogue;
 mod changes;
 mod counting;
-pub mod facets;
+mod facets;
 pub mod insertion;
 pub mod movies;
 pub mod pages;
-mod plan;
 mod restoration;
 pub mod suggestions;
 

@@ -1,4 +1,4 @@
-//! Pages of movies, in every order: by an index, or the best matches of a search.
+//! Pages of movies, read from the database: in an order, or the best matches of its own search.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A movie, and its place in the order that was asked for.
-pub type Placed = (ReadMovie, Position);
+pub type Placed = (Arc<ReadMovie>, Position);
 
 /// A page that somebody asks for.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -63,11 +63,6 @@ impl Pages {
         Self { movies }
     }
 
-    /// For the other files of this feature.
-    pub(super) fn collection(&self) -> &Collection<MovieDocument> {
-        &self.movies
-    }
-
     async fn page(
         &self,
         filter: &MovieFilter,
@@ -78,7 +73,6 @@ impl Pages {
         if sort == Sort::Relevance {
             return self.search(filter, after, wanted).await;
         }
-        let mut strategies = self.strategies(filter, sort, wanted).await?;
         let mut found: Vec<MovieDocument> = Vec::new();
         for range in sort.rangees(after) {
             let missing = wanted - found.len();
@@ -89,20 +83,22 @@ impl Pages {
             let filters =
                 if sort.collation().is_some() { filter.collated_condition() } else { filter.condition() };
             let condition = doc! { "$and": [filters, range.condition] };
-            let find = |condition| {
-                self.collection()
-                    .find(condition)
-                    .sort(range.sort.clone())
-                    .limit(i64::try_from(missing).unwrap_or(i64::MAX))
-                    .optional(sort.collation(), mongodb::action::Find::collation)
-            };
-            found.extend(self.read(&mut strategies, find, &condition).await?);
+            let find = self
+                .movies
+                .find(condition)
+                .sort(range.sort)
+                .limit(i64::try_from(missing).unwrap_or(i64::MAX))
+                .optional(sort.collation(), mongodb::action::Find::collation)
+                .max_time(COMMAND);
+            let movies: Vec<MovieDocument> =
+                within(COMMAND, async { find.await?.try_collect().await }).await?;
+            found.extend(movies);
         }
         Ok(found
             .into_iter()
             .map(|movie| {
                 let place = sort.position(&movie);
-                (movie.into(), place)
+                (Arc::new(movie.into()), place)
             })
             .collect())
     }
@@ -128,8 +124,6 @@ impl Pages {
         }
         let mut stages = vec![
             doc! { "$match": filter.condition() },
-            // Less to sort.
-            doc! { "$project": { "typeahead": 0 } },
             doc! { "$set": { "score": { "$meta": "textScore" } } },
         ];
         if let (Some(score), Some(after)) = (score, after) {
@@ -140,7 +134,7 @@ impl Pages {
         stages.push(
             doc! { "$limit": i64::try_from(wanted as u64).unwrap_or(i64::MAX).min(left.cast_signed()) },
         );
-        let aggregate = self.collection().aggregate(stages).with_type::<Scored>().max_time(COMMAND);
+        let aggregate = self.movies.aggregate(stages).with_type::<Scored>().max_time(COMMAND);
         let found: Vec<Scored> = within(COMMAND, async { aggregate.await?.try_collect().await }).await?;
         Ok(found
             .into_iter()
@@ -149,7 +143,7 @@ impl Pages {
                 // The bits: a decimal form might not come back as the same number.
                 let key = json!([found.score.to_bits(), number]);
                 let position = Position { key, id: found.movie.id };
-                (found.movie.into(), position)
+                (Arc::new(found.movie.into()), position)
             })
             .collect())
     }

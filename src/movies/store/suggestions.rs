@@ -1,9 +1,10 @@
-//! The typeahead: names in which a word begins with a text.
+//! Suggestions by the database alone: it looks at every name, so a large catalogue takes long.
+
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use bson::{Document, doc};
 use futures::TryStreamExt;
-use mongodb::action::Action;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::movies::Movies;
 use crate::{
@@ -12,67 +13,91 @@ use crate::{
     movies::folding,
 };
 
-/// A suggestion of the typeahead.
-#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Suggestion {
-    #[serde(rename(deserialize = "_id"))]
-    id: MovieId,
-    name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    year: Option<i32>,
+/// A movie's name, for somebody who types it.
+#[derive(Debug, Deserialize)]
+pub struct Named {
+    #[serde(rename = "_id")]
+    pub id: MovieId,
+    pub name: String,
+    pub year: Option<i32>,
 }
 
-/// How many movies are compared with a text that is longer than the index knows.
-const LONG_PREFIX_CANDIDATES: u32 = 200;
+/// Letters with accents and other signs, by the letter that they are folded to.
+static VARIANTS: LazyLock<BTreeMap<char, String>> = LazyLock::new(|| {
+    // Latin with its extensions, Greek, Cyrillic; and the Latin letters with two signs.
+    let letters = ('\u{a1}'..='\u{4ff}').chain('\u{1e00}'..='\u{1eff}');
+    let mut variants = BTreeMap::<char, String>::new();
+    for letter in letters {
+        let folded = folding::plain(&letter.to_string());
+        if let (Some(plain), None) = (folded.chars().next(), folded.chars().nth(1)) {
+            variants.entry(plain).or_default().push(letter);
+        }
+    }
+    variants
+});
 
-/// The range of texts that begin so, as far as the index knows them.
-fn beginning(text: &str) -> Document {
-    let text = folding::cut(text);
-    doc! { "$gte": text, "$lt": format!("{text}{}", char::MAX) }
+/// A pattern for a text, whatever the accents. The case is the database's to ignore.
+fn pattern(text: &str) -> String {
+    let variants = |letter: char| VARIANTS.get(&letter).map_or("", String::as_str);
+    let of = |letter: char| match letter {
+        ' ' => r"[^\p{L}\p{N}]+".to_owned(),
+        letter if letter.is_alphanumeric() => format!("[{letter}{}]", variants(letter)),
+        sign => format!(r"\x{{{:x}}}", u32::from(sign)),
+    };
+    text.chars().map(of).collect()
 }
 
 impl Movies {
     /// Movies in whose names a word begins with the text; first those whose names do.
     ///
     /// # Errors
-    /// When the database fails.
-    pub async fn suggest(&self, prefix: &str, limit: u32) -> Result<Vec<Suggestion>, StoreError> {
+    /// When the database fails; [`StoreError::Overloaded`] when too many look at every movie.
+    pub async fn suggest(&self, prefix: &str, limit: usize) -> Result<Vec<Named>, StoreError> {
+        let _looking = self.counting.begin()?;
         let (plain, words) = (folding::plain(prefix), folding::words(prefix));
-        // The index knows the beginnings only; of a longer text the rest is compared here.
-        let is_long = plain.chars().count() > folding::PHRASE;
-        let wanted = if is_long { LONG_PREFIX_CANDIDATES } else { limit };
-        let sort = doc! { "typeahead.whole": 1 };
-        let whole = doc! { "typeahead.whole": beginning(&plain) };
-        let mut found = self.suggestions(whole, Some(sort), wanted).await?;
-        found.retain(|suggestion| folding::plain(&suggestion.name).starts_with(&plain));
-        if found.len() < limit as usize && !words.is_empty() {
-            // A range on a list needs `$elemMatch`.
-            let any_word = doc! { "typeahead.phrases": { "$elemMatch": beginning(&words) } };
-            let known: Vec<MovieId> = found.iter().map(|suggestion| suggestion.id).collect();
-            let more = self.suggestions(any_word, None, wanted).await?.into_iter().filter(|suggestion| {
-                let phrases = folding::phrases(&suggestion.name);
-                !known.contains(&suggestion.id) && phrases.iter().any(|phrase| phrase.starts_with(&words))
-            });
-            found.extend(more);
+        let mut found = self.named_like(&format!("^{}", pattern(&plain)), limit).await?;
+        if found.len() < limit && !words.is_empty() {
+            let any_word = format!(r"(?:^|[^\p{{L}}\p{{N}}]){}", pattern(&words));
+            let more = self.named_like(&any_word, limit).await?;
+            let known: Vec<MovieId> = found.iter().map(|movie| movie.id).collect();
+            found.extend(more.into_iter().filter(|movie| !known.contains(&movie.id)));
         }
-        found.truncate(limit as usize);
+        found.truncate(limit);
         Ok(found)
     }
 
-    async fn suggestions(
-        &self,
-        condition: Document,
-        sort: Option<Document>,
-        limit: u32,
-    ) -> Result<Vec<Suggestion>, StoreError> {
-        let suggestions = self.collection().clone_with_type::<Suggestion>();
-        let find = suggestions
+    async fn named_like(&self, pattern: &str, limit: usize) -> Result<Vec<Named>, StoreError> {
+        let condition = doc! { "name": { "$regex": format!("(*UCP){pattern}"), "$options": "i" } };
+        self.named(condition, limit).await
+    }
+
+    /// The names of these movies, in any order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn names_of(&self, ids: &[MovieId]) -> Result<Vec<Named>, StoreError> {
+        self.named(doc! { "_id": { "$in": ids } }, ids.len()).await
+    }
+
+    async fn named(&self, condition: Document, limit: usize) -> Result<Vec<Named>, StoreError> {
+        let movies = self.collection().clone_with_type::<Named>();
+        let find = movies
             .find(condition)
             .projection(doc! { "name": 1, "year": 1 })
-            .optional(sort, mongodb::action::Find::sort)
-            .limit(limit.into())
+            .limit(i64::try_from(limit).unwrap_or(i64::MAX))
             .max_time(COMMAND);
         within(COMMAND, async { find.await?.try_collect().await }).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_stands_for_itself_with_every_accent_and_a_sign_for_itself() {
+        assert!(pattern("e").contains('é') && pattern("e").contains('ё'));
+        assert!(!pattern("e").contains('a'));
+        assert_eq!(pattern("$"), r"\x{24}");
     }
 }

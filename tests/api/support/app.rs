@@ -11,6 +11,7 @@ use movie_bag::{
     },
     config::{self, Settings},
     mongo::{self, index_builds, pool::PoolMetrics},
+    movies::finder::{Engine, Finder},
     telemetry::metrics,
 };
 use rocket::{Shutdown, fairing::AdHoc};
@@ -34,6 +35,8 @@ pub struct TestApp {
     pub clock: Clock,
     shutdown: Shutdown,
     uri: String,
+    /// The folder of the search index.
+    pub data: tempfile::TempDir,
 }
 
 impl TestApp {
@@ -98,6 +101,8 @@ impl TestApp {
             .merge(("shutdown.mercy", 0));
         let mut settings = Settings::extract(&figment).unwrap();
         settings.password.bcrypt_cost = BCRYPT_COST;
+        let data = tempfile::tempdir().unwrap();
+        data.path().clone_into(&mut settings.data_dir);
         change(&mut settings);
         let mut options = mongo::parse(uri).await.unwrap();
         let pool = PoolMetrics::watching(&mut options);
@@ -106,6 +111,7 @@ impl TestApp {
         index_builds::ensure(&database).await.unwrap();
         Admins::new(&database).ensure().await.unwrap();
         movie_bag::movies::changes::prepare(&database).await.unwrap();
+        let engine = Engine::choose(&database, settings.search.engine).await.unwrap();
         let (tell, listening) = oneshot::channel();
         let tell = Arc::new(Mutex::new(Some(tell)));
         let liftoff = AdHoc::on_liftoff("the test learns the port", move |rocket| {
@@ -113,15 +119,17 @@ impl TestApp {
             Box::pin(async move { tell.lock().await.take().unwrap().send(port).unwrap() })
         });
         let secret = SecretString::from(SECRET);
-        let rocket = movie_bag::server::rocket(&figment, &settings, &secret, &database).unwrap();
+        let rocket = movie_bag::server::rocket(&figment, &settings, &secret, &database, engine).unwrap();
         let rocket = rocket.attach(metrics::registering("driver pool", pool.collectors()));
         let rocket = rocket.attach(liftoff).ignite().await.unwrap();
         let shutdown = rocket.shutdown();
         let clock = rocket.state::<Throttle>().unwrap().clock().clone();
+        let finder = rocket.state::<Finder>().unwrap().clone();
         tokio::spawn(rocket.launch());
         let base = format!("http://127.0.0.1:{}", listening.await.unwrap());
+        finder.ready().await;
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { base, database, http, clock, shutdown, uri: uri.to_owned() }
+        Self { base, database, http, clock, shutdown, uri: uri.to_owned(), data }
     }
 
     /// Somebody without a token.

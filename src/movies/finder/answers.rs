@@ -1,0 +1,220 @@
+//! Who answers a question about many movies, and how.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use prometheus::core::Collector;
+use rocket::Shutdown;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::{Engine, indexer::Indexer};
+use crate::{
+    accounts::Belongings,
+    http::ids::MovieId,
+    mongo::{StoreError, keyset::Position},
+    movies::{
+        Movies,
+        changes::Changes,
+        filter::MovieFilter,
+        search::{Cursor, Facets, MovieIndex, PageQuestion, SearchError},
+        sort::Sort,
+        store::{pages::Placed, suggestions::Named},
+    },
+};
+
+/// How long a question waits for an index that is being made.
+const WAIT: Duration = Duration::from_secs(1);
+/// Pages that are read on behalf of one whose movies were all deleted meanwhile.
+const MOST_PAGES: usize = 5;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum FindError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The cursor is of another search, or of another engine.
+    #[error("the cursor belongs to another search")]
+    Cursor,
+    #[error("the search index is being made")]
+    Building,
+    /// A defect.
+    #[error("the search index has failed: {0}")]
+    Failed(String),
+}
+
+/// A page that is asked for.
+pub struct PageRequest<'a> {
+    pub filter: &'a Arc<MovieFilter>,
+    pub sort: Sort,
+    pub after: Option<Position>,
+    pub limit: u32,
+    pub count: bool,
+}
+
+/// A page, and perhaps the first movie of the next one.
+#[derive(Default)]
+pub struct Found {
+    pub movies: Arc<Vec<Placed>>,
+    /// Whether more follow, also where none of them is in `movies`.
+    pub more: bool,
+    /// No movie has every word: these have all but one, or all but two.
+    pub relaxed: bool,
+    /// How many match, if that was asked.
+    pub total: Option<u64>,
+}
+
+/// Finds movies. Clones share the index.
+#[derive(Clone)]
+pub struct Finder {
+    movies: Movies,
+    log: Changes,
+    /// `None`: the database answers everything.
+    indexer: Option<Indexer>,
+}
+
+impl Finder {
+    #[must_use]
+    pub fn new(movies: Movies, log: Changes, engine: Engine, data_dir: &Path) -> Self {
+        let indexer = || Indexer::new(movies.clone(), log.clone(), data_dir);
+        let indexer = (engine == Engine::Index).then(indexer);
+        Self { movies, log, indexer }
+    }
+
+    #[must_use]
+    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        self.indexer.as_ref().map(Indexer::collectors).unwrap_or_default()
+    }
+
+    /// Keeps the index true, if there is one, until the shutdown.
+    pub async fn follow(&self, shutdown: Shutdown) {
+        if let Some(indexer) = &self.indexer {
+            indexer.follow(shutdown).await;
+        }
+    }
+
+    /// Waits until everything can be answered.
+    pub async fn ready(&self) {
+        if let Some(indexer) = &self.indexer {
+            // The sender lives as long as the indexer.
+            let _ = indexer.index().wait_for(Option::is_some).await;
+        }
+    }
+
+    /// Whether the cursors of this list are the index's.
+    #[must_use]
+    pub fn is_indexed(&self, filter: &MovieFilter, sort: Sort) -> bool {
+        self.indexer.as_ref().is_some_and(|indexer| {
+            let is_there = indexer.index().borrow().is_some();
+            !filter.is_for_the_database(sort) && (is_there || !indexer.falls_back())
+        })
+    }
+
+    /// The index, with everything that this server has acknowledged. `None`: the database answers.
+    async fn index(&self) -> Result<Option<MovieIndex>, FindError> {
+        let Some(indexer) = &self.indexer else { return Ok(None) };
+        let mut watched = indexer.index();
+        let there = watched.borrow().clone();
+        let index = match there {
+            Some(index) => index,
+            None if indexer.falls_back() => return Ok(None),
+            None => match timeout(WAIT, watched.wait_for(Option::is_some)).await {
+                Ok(Ok(index)) => index.clone().ok_or(FindError::Building)?,
+                _ => return Err(FindError::Building),
+            },
+        };
+        match index.visible(self.log.acknowledged()).await {
+            Ok(()) => Ok(Some(index)),
+            Err(SearchError::Behind) => {
+                Err(StoreError::Unavailable("the search index is behind the change log".to_owned()).into())
+            }
+            Err(error) => Err(refused(&index, error)),
+        }
+    }
+
+    /// # Errors
+    /// When it cannot be answered now; [`FindError::Cursor`] for a cursor of something else.
+    pub async fn page(&self, request: PageRequest<'_>) -> Result<Found, FindError> {
+        let PageRequest { filter, sort, after, limit, count } = request;
+        if self.is_indexed(filter, sort)
+            && let Some(index) = self.index().await?
+        {
+            let after = after.map(|after| cursor(&after.key).ok_or(FindError::Cursor)).transpose()?;
+            let limit = limit as usize;
+            let question = PageQuestion { meant: filter.meant(), sort, limit, after, count };
+            return self.indexed_page(&index, question).await;
+        }
+        // First, as it may be refused.
+        let total = if count { Some(self.count(filter).await?) } else { None };
+        let movies = self.movies.list(filter, sort, after, limit).await?;
+        Ok(Found { movies, total, ..Found::default() })
+    }
+
+    async fn indexed_page(&self, index: &MovieIndex, mut question: PageQuestion) -> Result<Found, FindError> {
+        let mut total = None;
+        for _ in 0..MOST_PAGES {
+            let page = index.page(question.clone()).await.map_err(|error| refused(index, error))?;
+            total = total.or(page.total);
+            let mut there = self.movies.find_several(page.hits.iter().map(|hit| MovieId(hit.id))).await?;
+            let placed = page.hits.iter().filter_map(|hit| {
+                let key = json!(hit.cursor.to_text());
+                Some((there.remove(&MovieId(hit.id))?, Position { key, id: hit.id }))
+            });
+            let movies: Vec<Placed> = placed.collect();
+            if !movies.is_empty() || !page.more {
+                let (movies, more, relaxed) = (Arc::new(movies), page.more, page.relaxed);
+                return Ok(Found { movies, more, relaxed, total });
+            }
+            question.after = page.hits.last().map(|hit| hit.cursor.clone());
+            question.count = false;
+        }
+        // Whole pages of movies that are gone: the index is far behind.
+        Err(StoreError::Unavailable("the search index is behind the database".to_owned()).into())
+    }
+
+    async fn count(&self, filter: &MovieFilter) -> Result<u64, FindError> {
+        if filter.is_everything() {
+            return Ok(self.movies.count().await?);
+        }
+        match self.index().await? {
+            Some(index) => index.count(filter.meant()).await.map_err(|error| refused(&index, error)),
+            None => Ok(self.movies.count_matching(filter).await?),
+        }
+    }
+
+    /// # Errors
+    /// When it cannot be answered now.
+    pub async fn facets(&self, filter: &MovieFilter) -> Result<Facets, FindError> {
+        match self.index().await? {
+            Some(index) => index.facets(filter.meant()).await.map_err(|error| refused(&index, error)),
+            None => Ok(self.movies.facets(filter).await?),
+        }
+    }
+
+    /// Movies in whose names a word begins with the text, the best first.
+    ///
+    /// # Errors
+    /// When it cannot be answered now.
+    pub async fn suggest(&self, prefix: &str, limit: usize) -> Result<Vec<Named>, FindError> {
+        let Some(index) = self.index().await? else { return Ok(self.movies.suggest(prefix, limit).await?) };
+        let ids = index.suggest(prefix.to_owned(), limit).await.map_err(|error| refused(&index, error))?;
+        let ids: Vec<MovieId> = ids.into_iter().map(MovieId).collect();
+        let mut named = self.movies.names_of(&ids).await?;
+        named.sort_by_key(|named| ids.iter().position(|id| *id == named.id));
+        Ok(named)
+    }
+}
+
+fn cursor(key: &Value) -> Option<Cursor> {
+    Cursor::parse(key.as_str()?)
+}
+
+fn refused(index: &MovieIndex, error: SearchError) -> FindError {
+    match error {
+        SearchError::Cursor => FindError::Cursor,
+        SearchError::Overloaded => StoreError::Overloaded.into(),
+        SearchError::Behind => FindError::Building,
+        // It is opened again.
+        SearchError::Failed(_) if index.state().failed.is_some() => FindError::Building,
+        SearchError::Failed(reason) => FindError::Failed(reason),
+    }
+}

@@ -1,0 +1,55 @@
+//! Which engine answers searches: the index, or MongoDB's own text index.
+
+use bson::doc;
+use mongodb::Database;
+
+use crate::{
+    config::SearchEngine,
+    mongo::{COMMAND, StoreError, index_builds, within},
+};
+
+/// What `search.engine` comes to on this database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    Index,
+    Text,
+}
+
+/// Why the engine that was asked for cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error("search.engine: index needs change streams, and a standalone MongoDB has none (use auto or text)")]
+    NoChangeStreams,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Engine {
+    /// Chooses the engine, and makes the index of MongoDB that it needs.
+    ///
+    /// # Errors
+    /// When the database fails, or lacks what the engine needs.
+    pub async fn choose(database: &Database, wanted: SearchEngine) -> Result<Self, EngineError> {
+        let engine = match wanted {
+            SearchEngine::Text => Self::Text,
+            SearchEngine::Auto if has_change_streams(database).await? => Self::Index,
+            SearchEngine::Auto => Self::Text,
+            SearchEngine::Index if has_change_streams(database).await? => Self::Index,
+            SearchEngine::Index => return Err(EngineError::NoChangeStreams),
+        };
+        match engine {
+            Self::Index => tracing::info!("searches are answered by the search index"),
+            Self::Text => {
+                tracing::info!("searches are answered by MongoDB's text index: whole words, no typos");
+                index_builds::ensure_text(database).await?;
+            }
+        }
+        Ok(engine)
+    }
+}
+
+/// A replica set has them, and so has a sharded cluster.
+async fn has_change_streams(database: &Database) -> Result<bool, StoreError> {
+    let hello = within(COMMAND, database.run_command(doc! { "hello": 1 })).await?;
+    Ok(hello.contains_key("setName") || hello.get_str("msg").is_ok_and(|kind| kind == "isdbgrid"))
+}

@@ -1,0 +1,365 @@
+//! Keeps the search index true: it is made from every movie, and follows the change log from there on.
+//!
+//! The log names the movies that have changed, and each is read again. So an entry that comes twice or late never brings
+//! an old state back, and the index may begin anywhere before its last change.
+
+use std::{
+    collections::HashSet,
+    convert::Infallible,
+    io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use bson::{doc, oid::ObjectId};
+use futures::TryStreamExt;
+use prometheus::core::Collector;
+use tokio::{
+    sync::{
+        broadcast::error::{RecvError, TryRecvError},
+        watch,
+    },
+    task::spawn_blocking,
+    time::{Instant, sleep},
+};
+
+use super::{
+    reading::{AllMovies, as_they_are},
+    slot::Slot,
+};
+use crate::{
+    mongo::{COMMAND, StoreError, index_builds, within},
+    movies::{
+        Movies,
+        changes::{Changes, Entry, Progress, Token},
+        search::{Batch, MovieIndex, SearchError},
+    },
+    telemetry::metrics::read_gauge,
+};
+
+/// How many changes are taken together.
+const TOGETHER: usize = 500;
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+/// How long the log may take to be written up to what this server has seen.
+const LOG_PATIENCE: Duration = Duration::from_secs(10);
+/// How often the log says how far a new index is.
+const NEWS: Duration = Duration::from_secs(5);
+
+/// Clones share the index.
+#[derive(Clone)]
+pub struct Indexer(Arc<Inner>);
+
+struct Inner {
+    movies: Movies,
+    log: Changes,
+    /// For the folders of all servers that share a `data_dir`.
+    search: PathBuf,
+    /// The index, while it can answer.
+    index: watch::Sender<Option<MovieIndex>>,
+    /// Whether MongoDB's text index, which an earlier release has left, answers until the index is there.
+    falls_back: AtomicBool,
+}
+
+/// An index that has every change up to a place.
+struct Open {
+    index: MovieIndex,
+    /// Which collection it is of.
+    collection: String,
+    position: Token,
+}
+
+/// Why the index is not followed any more, for now.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    /// More has changed than could be taken in; all of it is in the log.
+    #[error("the index is behind")]
+    Behind,
+    #[error("the change stream broke off")]
+    Log,
+    #[error(transparent)]
+    Database(#[from] StoreError),
+    /// The files. They are opened again, and made anew if they cannot be read.
+    #[error(transparent)]
+    Index(#[from] SearchError),
+    #[error("the folder cannot be used: {0}")]
+    Folder(#[from] io::Error),
+}
+
+impl Indexer {
+    #[must_use]
+    pub fn new(movies: Movies, log: Changes, data_dir: &Path) -> Self {
+        Self(Arc::new(Inner {
+            movies,
+            log,
+            search: data_dir.join("search"),
+            index: watch::Sender::new(None),
+            falls_back: AtomicBool::new(false),
+        }))
+    }
+
+    #[must_use]
+    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
+        let (complete, movies) = (self.0.index.subscribe(), self.0.index.subscribe());
+        let is_complete = move || f64::from(u8::from(complete.borrow().is_some()));
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+        let movies = move || movies.borrow().as_ref().map_or(0.0, |index| index.movies() as f64);
+        vec![
+            Box::new(read_gauge("movie_bag_search_index_ready", "1 while the search index answers.", is_complete)),
+            Box::new(read_gauge("movie_bag_search_index_movies", "Movies in the search index.", movies)),
+        ]
+    }
+
+    /// The index, as soon as it can answer.
+    #[must_use]
+    pub fn index(&self) -> watch::Receiver<Option<MovieIndex>> {
+        self.0.index.subscribe()
+    }
+
+    /// Whether the database answers searches until the index does.
+    #[must_use]
+    pub fn falls_back(&self) -> bool {
+        self.0.falls_back.load(Ordering::Relaxed)
+    }
+
+    /// Makes and follows until the shutdown.
+    pub async fn follow(&self, mut shutdown: impl Future<Output = ()> + Unpin) {
+        let (mut slot, mut open) = (None, None);
+        loop {
+            let ended = tokio::select! {
+                ended = self.keep_true(&mut slot, &mut open) => ended,
+                () = &mut shutdown => return,
+            };
+            let Err(ended) = ended;
+            match &ended {
+                Ended::Behind => continue,
+                Ended::Log | Ended::Database(_) => tracing::info!(reason = %ended, "the search index waits"),
+                Ended::Index(_) | Ended::Folder(_) => {
+                    tracing::warn!(reason = %ended, "the search index cannot be used; it will be opened again");
+                    self.0.index.send_replace(None);
+                    open = None;
+                }
+            }
+            tokio::select! {
+                () = sleep(RETRY_DELAY) => {}
+                () = &mut shutdown => return,
+            }
+        }
+    }
+
+    async fn keep_true(
+        &self,
+        slot: &mut Option<Slot>,
+        open: &mut Option<Open>,
+    ) -> Result<Infallible, Ended> {
+        // Before anything is read: what comes meanwhile is not missed.
+        let (mut entries, mut progress) = (self.0.log.listen(), self.0.log.progress());
+        let is_live = |progress: &Progress| matches!(progress, Progress::Live(_));
+        progress.wait_for(is_live).await.map_err(|_| Ended::Log)?;
+        self.0.log.written(LOG_PATIENCE).await?;
+        let collection = self.collection().await?;
+        if open.as_ref().is_some_and(|open| open.collection != collection)
+            || !self.can_go_on(open.as_ref()).await?
+        {
+            self.0.index.send_replace(None);
+            *open = None;
+        }
+        let open = match open {
+            Some(open) => open,
+            None => open.insert(self.open(slot, collection).await?),
+        };
+        while self.replay(open).await? {}
+        let mut first = None;
+        let mut told = 0;
+        loop {
+            // Read before the changes: all up to here is among them.
+            let complete = match &*progress.borrow_and_update() {
+                Progress::Live(position) => position.complete,
+                Progress::Waiting | Progress::Unsupported => return Err(Ended::Log),
+            };
+            let mut changes = Changed::default();
+            changes.extend(first.take(), &open.position);
+            let is_all = loop {
+                match entries.try_recv() {
+                    Ok(Some(entry)) => changes.extend(Some(entry), &open.position),
+                    Ok(None) | Err(TryRecvError::Closed) => return Err(Ended::Log),
+                    Err(TryRecvError::Lagged(_)) => return Err(Ended::Behind),
+                    Err(TryRecvError::Empty) => break true,
+                }
+                if changes.ids.len() >= TOGETHER {
+                    break false;
+                }
+            };
+            let number = if is_all { complete } else { 0 };
+            if number > told || !changes.ids.is_empty() {
+                self.apply(open, changes, number).await?;
+                told = told.max(number);
+            }
+            if !is_all {
+                continue;
+            }
+            self.publish(&open.index).await?;
+            tokio::select! {
+                moved = progress.changed() => moved.map_err(|_| Ended::Log)?,
+                entry = entries.recv() => match entry {
+                    Ok(Some(entry)) => first = Some(entry),
+                    Ok(None) | Err(RecvError::Closed) => return Err(Ended::Log),
+                    Err(RecvError::Lagged(_)) => return Err(Ended::Behind),
+                },
+            }
+        }
+    }
+
+    /// From here on it answers. What an earlier release has searched by goes.
+    async fn publish(&self, index: &MovieIndex) -> Result<(), StoreError> {
+        let is_new = self.0.index.send_if_modified(|shown| {
+            let is_new = shown.is_none();
+            shown.get_or_insert_with(|| index.clone());
+            is_new
+        });
+        if is_new {
+            self.0.falls_back.store(false, Ordering::Relaxed);
+            index_builds::drop_text(self.0.movies.collection()).await?;
+        }
+        Ok(())
+    }
+
+    /// The identity of the collection: a database that was restored, or another one, has another.
+    async fn collection(&self) -> Result<String, StoreError> {
+        let movies = self.0.movies.collection();
+        let database = movies.client().database(&movies.namespace().db);
+        let list = database.list_collections().filter(doc! { "name": movies.name() });
+        let found: Vec<_> = within(COMMAND, async { list.await?.try_collect().await }).await?;
+        let id = found.first().and_then(|collection| collection.info.uuid.as_ref());
+        let id = id.ok_or_else(|| StoreError::Unavailable("the movies have no collection".to_owned()))?;
+        Ok(id.bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// Whether the log has everything that came after what this index has.
+    async fn can_go_on(&self, open: Option<&Open>) -> Result<bool, StoreError> {
+        let Some(open) = open else { return Ok(true) };
+        let store = self.0.log.store();
+        Ok(store.has(&open.position).await? && store.after(&open.position, 1).await?.is_ok())
+    }
+
+    async fn open(&self, slot: &mut Option<Slot>, collection: String) -> Result<Open, Ended> {
+        let taken = match slot {
+            Some(slot) => slot,
+            None => slot.insert(self.slot().await?),
+        };
+        let folder = taken.folder.clone();
+        let (index, position) = in_the_background(move || MovieIndex::open(&folder, threads())).await?;
+        let Some(position) = position else { return self.fill(index, collection).await };
+        if let Some((of, position)) = position.split_once(' ')
+            && of == collection
+        {
+            let open = Open { index, collection: collection.clone(), position: Token::stored(position) };
+            if self.can_go_on(Some(&open)).await? {
+                return Ok(open);
+            }
+        }
+        tracing::info!("the search index is of another database, or too old to go on; it is made anew");
+        let folder = taken.folder.clone();
+        let index = in_the_background(move || MovieIndex::create(&folder, threads())).await?;
+        self.fill(index, collection).await
+    }
+
+    async fn slot(&self) -> Result<Slot, Ended> {
+        let search = self.0.search.clone();
+        in_the_background(move || Ok::<_, Ended>(Slot::take(&search)?)).await
+    }
+
+    /// Makes an empty index whole.
+    async fn fill(&self, index: MovieIndex, collection: String) -> Result<Open, Ended> {
+        self.0.falls_back.store(index_builds::has_text(self.0.movies.collection()).await?, Ordering::Relaxed);
+        let no_log = || StoreError::Unavailable("there is no change log yet".to_owned());
+        // Before the movies: what changes meanwhile comes after it.
+        let position = self.0.log.store().newest_or_floor().await?.ok_or_else(no_log)?;
+        let count = within(COMMAND, self.0.movies.collection().estimated_document_count()).await?;
+        let (begun, mut told, mut taken) = (Instant::now(), Instant::now(), 0);
+        let mut all = AllMovies::open(&self.0.movies).await?;
+        loop {
+            let upserts = all.next().await?;
+            if upserts.is_empty() {
+                break;
+            }
+            taken += upserts.len();
+            index.apply(Batch { upserts, is_new: true, ..Batch::default() }).await?;
+            if told.elapsed() > NEWS {
+                told = Instant::now();
+                tracing::info!(movies = taken, of = count, "the search index is being made");
+            }
+        }
+        let open = Open { index, collection, position };
+        open.index.complete(open.text(), open.position.instant()).await?;
+        let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(movies = taken, milliseconds, "the search index is made");
+        Ok(open)
+    }
+
+    /// Takes in some of what the log has after the index; says whether there was anything.
+    async fn replay(&self, open: &mut Open) -> Result<bool, Ended> {
+        let Ok(entries) = self.0.log.store().after(&open.position, TOGETHER).await? else {
+            return Err(Ended::Log);
+        };
+        let mut changes = Changed::default();
+        for entry in entries {
+            changes.extend(Some(Arc::new(entry)), &open.position);
+        }
+        let is_something = !changes.ids.is_empty();
+        self.apply(open, changes, 0).await?;
+        Ok(is_something)
+    }
+
+    async fn apply(&self, open: &mut Open, changes: Changed, number: u64) -> Result<(), Ended> {
+        let (upserts, deletes) = if changes.ids.is_empty() {
+            Default::default()
+        } else {
+            as_they_are(&self.0.movies, changes.ids).await?
+        };
+        let position = changes.last.map(|last| {
+            open.position = last;
+            open.text()
+        });
+        Ok(open.index.apply(Batch { upserts, deletes, is_new: false, position, number }).await?)
+    }
+}
+
+impl Open {
+    /// As the index keeps it.
+    fn text(&self) -> String {
+        format!("{} {}", self.collection, self.position)
+    }
+}
+
+/// Movies that have changed, and the last of the changes.
+#[derive(Default)]
+struct Changed {
+    ids: HashSet<ObjectId>,
+    last: Option<Token>,
+}
+
+impl Changed {
+    /// Not those up to `position`: a position never goes back.
+    fn extend(&mut self, entry: Option<Arc<Entry>>, position: &Token) {
+        if let Some(entry) = entry.filter(|entry| entry.token > *position) {
+            self.ids.insert(entry.movie);
+            self.last = self.last.take().max(Some(entry.token.clone()));
+        }
+    }
+}
+
+/// Searches compute: more threads than cores would only take turns.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+async fn in_the_background<T: Send + 'static, E: Into<Ended> + Send + 'static>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, Ended> {
+    let done = spawn_blocking(work).await;
+    done.map_err(|error| Ended::Folder(io::Error::other(error)))?.map_err(Into::into)
+}

@@ -1,0 +1,109 @@
+//! What the index reads of the database. It has no text of its own: everything comes from the movies as they are now.
+
+use std::collections::HashSet;
+
+use bson::{DateTime, Document, RawDocumentBuf, doc, oid::ObjectId};
+use futures::TryStreamExt;
+use mongodb::{Collection, Cursor};
+use serde::Deserialize;
+
+use crate::{
+    mongo::{BATCH, StoreError, within},
+    movies::{Movies, search::IndexedMovie},
+};
+
+/// How many movies are handed to the index at once.
+const BATCH_SIZE: u32 = 500;
+
+/// What the index needs of a movie.
+#[derive(Deserialize)]
+struct Stored {
+    #[serde(rename = "_id")]
+    id: ObjectId,
+    name: String,
+    year: Option<i32>,
+    casts: Vec<String>,
+    genres: Vec<String>,
+    directors: Vec<String>,
+    countries: Vec<String>,
+    languages: Vec<String>,
+    plot: Option<String>,
+    added_by: ObjectId,
+    #[serde(default)]
+    editors: Vec<ObjectId>,
+    created_at: DateTime,
+}
+
+impl From<Stored> for IndexedMovie {
+    fn from(movie: Stored) -> Self {
+        Self {
+            id: movie.id,
+            name: movie.name,
+            year: movie.year,
+            casts: movie.casts,
+            genres: movie.genres,
+            directors: movie.directors,
+            countries: movie.countries,
+            languages: movie.languages,
+            plot: movie.plot,
+            added_by: movie.added_by,
+            editors: movie.editors,
+            created_at: movie.created_at.timestamp_millis(),
+        }
+    }
+}
+
+/// A document that is no movie, which somebody has put there by hand, must not end the making of the index.
+fn read(document: &RawDocumentBuf) -> Option<IndexedMovie> {
+    let stored = bson::deserialize_from_slice::<Stored>(document.as_bytes());
+    stored.inspect_err(|error| tracing::warn!(%error, "a document that is no movie")).ok().map(Into::into)
+}
+
+fn documents(movies: &Movies) -> Collection<RawDocumentBuf> {
+    movies.collection().clone_with_type()
+}
+
+fn needed() -> Document {
+    doc! {
+        "name": 1, "year": 1, "casts": 1, "genres": 1, "directors": 1, "countries": 1, "languages": 1,
+        "plot": 1, "added_by": 1, "editors": 1, "created_at": 1,
+    }
+}
+
+/// Every movie, some at a time.
+pub(super) struct AllMovies(Cursor<RawDocumentBuf>);
+
+impl AllMovies {
+    pub async fn open(movies: &Movies) -> Result<Self, StoreError> {
+        let documents = documents(movies);
+        let all = documents.find(doc! {}).projection(needed()).sort(doc! { "_id": 1 });
+        within(BATCH, all.batch_size(BATCH_SIZE)).await.map(Self)
+    }
+
+    /// The next ones; fewer than asked for, and at last none, when no more are left.
+    pub async fn next(&mut self) -> Result<Vec<IndexedMovie>, StoreError> {
+        let mut some = Vec::new();
+        while some.len() < BATCH_SIZE as usize {
+            let Some(document) = within(BATCH, self.0.try_next()).await? else { break };
+            some.extend(read(&document));
+        }
+        Ok(some)
+    }
+}
+
+/// Those of these movies that are there, and the ids of those that are not.
+pub(super) async fn as_they_are(
+    movies: &Movies,
+    ids: HashSet<ObjectId>,
+) -> Result<(Vec<IndexedMovie>, Vec<ObjectId>), StoreError> {
+    let mut gone = ids;
+    let among = doc! { "_id": { "$in": gone.iter().copied().collect::<Vec<_>>() } };
+    let documents = documents(movies);
+    let find = documents.find(among).projection(needed());
+    let found: Vec<RawDocumentBuf> = within(BATCH, async { find.await?.try_collect().await }).await?;
+    let found: Vec<IndexedMovie> = found.iter().filter_map(read).collect();
+    for movie in &found {
+        gone.remove(&movie.id);
+    }
+    Ok((found, gone.into_iter().collect()))
+}
