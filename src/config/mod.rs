@@ -30,7 +30,6 @@ pub use mail::{MailSettings, Smtp};
 pub use settings::{
     AccountsSettings, CacheSettings, CorsSettings, EventsSettings, HistorySettings, JwtSettings, LogFormat,
     LogLevel, LogSettings, MetricsSettings, MongodbSettings, PasswordSettings, SearchEngine, SearchSettings,
-    Settings, SettingsError,
-    Signup, ThrottleSettings,
+    Settings, SettingsError, Signup, ThrottleSettings,
 };
 pub use sources::{defaults, figment};

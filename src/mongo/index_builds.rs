@@ -8,7 +8,8 @@ use mongodb::{Collection, Database};
 use super::{
     BATCH, COMMAND, StoreError, error,
     indexes::{
-        CHANGES, FORMER, Index, MOVIES, PERSONAL_TOKENS, REVOKED_TOKENS, SESSIONS, TEXT, THROTTLE, USERS, all, text,
+        CHANGES, FORMER, Index, MOVIES, PERSONAL_TOKENS, REVOKED_TOKENS, SESSIONS, TEXT, THROTTLE, USERS,
+        all, text,
     },
     within,
 };
@@ -63,7 +64,9 @@ pub async fn drop_text<T: Send + Sync>(movies: &Collection<T>) -> Result<(), Sto
 
 async fn drop_one(collection: &Collection<Document>, index: &str) -> Result<(), StoreError> {
     match within(BATCH, collection.drop_index(index)).await {
-        Err(StoreError::Other(error)) if error::code(&error).is_some_and(|code| ABSENT.contains(&code)) => Ok(()),
+        Err(StoreError::Other(error)) if error::code(&error).is_some_and(|code| ABSENT.contains(&code)) => {
+            Ok(())
+        }
         Ok(()) => {
             tracing::info!(collection = collection.name(), index, "dropped an index that is no longer used");
             Ok(())

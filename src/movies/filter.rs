@@ -33,9 +33,24 @@ pub(super) struct Exact {
 pub(super) const EXACT: [Exact; 5] = [
     Exact { parameter: "genre", field: "genres", length: GENRES.item.max, indexed: search::Exact::Genre },
     Exact { parameter: "cast", field: "casts", length: CASTS.item.max, indexed: search::Exact::Cast },
-    Exact { parameter: "director", field: "directors", length: OTHERS.item.max, indexed: search::Exact::Director },
-    Exact { parameter: "country", field: "countries", length: OTHERS.item.max, indexed: search::Exact::Country },
-    Exact { parameter: "language", field: "languages", length: OTHERS.item.max, indexed: search::Exact::Language },
+    Exact {
+        parameter: "director",
+        field: "directors",
+        length: OTHERS.item.max,
+        indexed: search::Exact::Director,
+    },
+    Exact {
+        parameter: "country",
+        field: "countries",
+        length: OTHERS.item.max,
+        indexed: search::Exact::Country,
+    },
+    Exact {
+        parameter: "language",
+        field: "languages",
+        length: OTHERS.item.max,
+        indexed: search::Exact::Language,
+    },
 ];
 
 /// Which movies are meant. All conditions hold together.
@@ -75,7 +90,8 @@ impl MovieFilter {
             (query.parsed("year_min", YEAR_RULE, whole)?, query.parsed("year_max", YEAR_RULE, whole)?);
         let (year_min, year_max) = bounds(min, max);
         let name = query.one("name")?.map(|name| text("name", name, NAME.max)).transpose()?;
-        let ids = query.parsed("ids", &format!("must be 1 to {MAX_IDS} ids with commas between them"), ids)?;
+        let ids =
+            query.parsed("ids", &format!("must be 1 to {MAX_IDS} ids with commas between them"), ids)?;
         Ok(Self {
             search,
             exact,
@@ -162,7 +178,8 @@ impl MovieFilter {
     /// The same for the search index.
     #[must_use]
     pub fn meant(&self) -> Meant {
-        let values = self.exact.iter().flat_map(|(field, values)| values.iter().map(move |value| (*field, value)));
+        let values =
+            self.exact.iter().flat_map(|(field, values)| values.iter().map(move |value| (*field, value)));
         let exact = values.filter_map(|(field, value)| {
             let exact = EXACT.iter().find(|exact| exact.field == field)?;
             Some((exact.indexed, value.clone()))
@@ -197,7 +214,11 @@ impl MovieFilter {
             all.extend(values.map(|value| (exact.parameter, value.clone())));
         }
         all.extend(self.name.iter().map(|name| ("name", name.clone())));
-        all.extend(self.ids.iter().map(|ids| ("ids", ids.iter().map(MovieId::to_string).collect::<Vec<_>>().join(","))));
+        all.extend(
+            self.ids
+                .iter()
+                .map(|ids| ("ids", ids.iter().map(MovieId::to_string).collect::<Vec<_>>().join(","))),
+        );
         let years = [("year", self.year), ("year_min", self.year_min), ("year_max", self.year_max)];
         all.extend(years.into_iter().filter_map(|(name, year)| Some((name, year?.to_string()))));
         all.extend(self.added_by.map(|owner| ("added_by", owner.to_string())));

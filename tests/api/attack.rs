@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{
     matrix::ROUTES,
-    support::{Caller, PASSWORD, Reply, TestApp},
+    support::{Caller, PASSWORD, Reply, TestApp, eventually},
 };
 
 /// Pieces of nonsense for each route.
@@ -383,6 +383,11 @@ async fn a_search_by_relevance_ends_after_a_thousand() {
         }
     });
     app.database.collection("movies").insert_many(movies).await.unwrap();
+    eventually("the index has all of them", async || {
+        let page = app.anyone().get("/api/movies?q=heat&count=true&limit=1").await.json();
+        if page["total"] == 1_050 { Ok(()) } else { Err(page) }
+    })
+    .await;
     let (mut after, mut count) = (String::new(), 0);
     loop {
         let page = app.anyone().get(&format!("/api/movies?q=heat&limit=100{after}")).await.json();

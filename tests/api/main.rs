@@ -25,6 +25,7 @@ mod races;
 mod refresh;
 mod reset;
 mod revocation;
+mod search;
 mod sessions;
 #[path = "../support/smtp.rs"]
 mod smtp;

@@ -237,7 +237,7 @@ async fn swagger_ui_is_served_from_the_binary_alone() {
 }
 
 /// The codes of the contract.
-const CODES: [&str; 40] = [
+const CODES: [&str; 41] = [
     "bad-request",
     "invalid-json",
     "invalid-query",
@@ -278,6 +278,7 @@ const CODES: [&str; 40] = [
     "database-unavailable",
     "deadline-exceeded",
     "overloaded",
+    "search-building",
 ];
 
 #[tokio::test]

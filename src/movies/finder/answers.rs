@@ -9,13 +9,13 @@ use tokio::time::timeout;
 
 use super::{Engine, indexer::Indexer};
 use crate::{
-    accounts::Belongings,
     http::ids::MovieId,
     mongo::{StoreError, keyset::Position},
     movies::{
         Movies,
         changes::Changes,
         filter::MovieFilter,
+        folding,
         search::{Cursor, Facets, MovieIndex, PageQuestion, SearchError},
         sort::Sort,
         store::{pages::Placed, suggestions::Named},
@@ -172,9 +172,6 @@ impl Finder {
     }
 
     async fn count(&self, filter: &MovieFilter) -> Result<u64, FindError> {
-        if filter.is_everything() {
-            return Ok(self.movies.count().await?);
-        }
         match self.index().await? {
             Some(index) => index.count(filter.meant()).await.map_err(|error| refused(&index, error)),
             None => Ok(self.movies.count_matching(filter).await?),
@@ -200,6 +197,14 @@ impl Finder {
         let ids: Vec<MovieId> = ids.into_iter().map(MovieId).collect();
         let mut named = self.movies.names_of(&ids).await?;
         named.sort_by_key(|named| ids.iter().position(|id| *id == named.id));
+        // Of a long name the index knows the beginning of each phrase; the rest of a long text is compared here.
+        let words = folding::words(prefix);
+        if words.chars().count() > folding::PHRASE {
+            let plain = folding::plain(prefix);
+            let has_word =
+                |name: &str| folding::phrases(name).iter().any(|phrase| phrase.starts_with(&words));
+            named.retain(|named| folding::plain(&named.name).starts_with(&plain) || has_word(&named.name));
+        }
         Ok(named)
     }
 }

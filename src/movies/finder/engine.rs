@@ -18,7 +18,9 @@ pub enum Engine {
 /// Why the engine that was asked for cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    #[error("search.engine: index needs change streams, and a standalone MongoDB has none (use auto or text)")]
+    #[error(
+        "search.engine: index needs change streams, and a standalone MongoDB has none (use auto or text)"
+    )]
     NoChangeStreams,
     #[error(transparent)]
     Store(#[from] StoreError),

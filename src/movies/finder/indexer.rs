@@ -108,7 +108,11 @@ impl Indexer {
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
         let movies = move || movies.borrow().as_ref().map_or(0.0, |index| index.movies() as f64);
         vec![
-            Box::new(read_gauge("movie_bag_search_index_ready", "1 while the search index answers.", is_complete)),
+            Box::new(read_gauge(
+                "movie_bag_search_index_ready",
+                "1 while the search index answers.",
+                is_complete,
+            )),
             Box::new(read_gauge("movie_bag_search_index_movies", "Movies in the search index.", movies)),
         ]
     }
@@ -150,11 +154,7 @@ impl Indexer {
         }
     }
 
-    async fn keep_true(
-        &self,
-        slot: &mut Option<Slot>,
-        open: &mut Option<Open>,
-    ) -> Result<Infallible, Ended> {
+    async fn keep_true(&self, slot: &mut Option<Slot>, open: &mut Option<Open>) -> Result<Infallible, Ended> {
         // Before anything is read: what comes meanwhile is not missed.
         let (mut entries, mut progress) = (self.0.log.listen(), self.0.log.progress());
         let is_live = |progress: &Progress| matches!(progress, Progress::Live(_));
@@ -201,7 +201,7 @@ impl Indexer {
             if !is_all {
                 continue;
             }
-            self.publish(&open.index).await?;
+            self.publish(&open.index, told).await?;
             tokio::select! {
                 moved = progress.changed() => moved.map_err(|_| Ended::Log)?,
                 entry = entries.recv() => match entry {
@@ -213,18 +213,16 @@ impl Indexer {
         }
     }
 
-    /// From here on it answers. What an earlier release has searched by goes.
-    async fn publish(&self, index: &MovieIndex) -> Result<(), StoreError> {
-        let is_new = self.0.index.send_if_modified(|shown| {
-            let is_new = shown.is_none();
-            shown.get_or_insert_with(|| index.clone());
-            is_new
-        });
-        if is_new {
-            self.0.falls_back.store(false, Ordering::Relaxed);
-            index_builds::drop_text(self.0.movies.collection()).await?;
+    /// Lets the index answer, once everything that it was told up to `number` is visible.
+    async fn publish(&self, index: &MovieIndex, number: u64) -> Result<(), Ended> {
+        if self.0.index.borrow().is_some() {
+            return Ok(());
         }
-        Ok(())
+        index.visible(number).await?;
+        self.0.index.send_replace(Some(index.clone()));
+        self.0.falls_back.store(false, Ordering::Relaxed);
+        // Nothing is searched by it any more.
+        Ok(index_builds::drop_text(self.0.movies.collection()).await?)
     }
 
     /// The identity of the collection: a database that was restored, or another one, has another.

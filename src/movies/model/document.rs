@@ -70,11 +70,6 @@ impl MovieDocument {
     /// The next version of a movie that was deleted. Its fields, its owner, its editors and its creation stay.
     #[must_use]
     pub fn restored(self, by: UserId) -> Self {
-        Self {
-            version: self.version + 1,
-            updated_at: DateTime::now(),
-            updated_by: Some(by.0),
-            ..self
-        }
+        Self { version: self.version + 1, updated_at: DateTime::now(), updated_by: Some(by.0), ..self }
     }
 }

@@ -2,9 +2,7 @@
 
 use bson::{DateTime, Document, doc};
 
-use super::{
-    rules::{CASTS, GENRES, NAME, OTHERS, PLOT, POSTER_URL, RUNTIME, SET_BY_THE_SERVER, YEAR},
-};
+use super::rules::{CASTS, GENRES, NAME, OTHERS, PLOT, POSTER_URL, RUNTIME, SET_BY_THE_SERVER, YEAR};
 use crate::http::{
     fields::{FieldChange, Fields, FromFields},
     ids::UserId,

@@ -25,7 +25,9 @@ impl From<FindError> for Problem {
     fn from(error: FindError) -> Self {
         match error {
             FindError::Store(error) => error.into(),
-            FindError::Cursor => invalid("after", "is not a cursor of this list: begin again at its first page"),
+            FindError::Cursor => {
+                invalid("after", "is not a cursor of this list: begin again at its first page")
+            }
             FindError::Building => Self::SearchBuilding,
             FindError::Failed(_) => Self::Internal(error.to_string().into()),
         }

@@ -28,7 +28,7 @@ use super::{
 };
 
 /// How long a search waits for what this server has acknowledged.
-const WAIT: Duration = Duration::from_secs(1);
+const WAIT: Duration = Duration::from_secs(2);
 /// Batches that wait to be written. Who feeds the index waits for room.
 const BATCHES: usize = 64;
 
@@ -116,7 +116,7 @@ impl MovieIndex {
     /// Waits until every change up to this number is visible.
     ///
     /// # Errors
-    /// [`SearchError::Behind`], after a second; [`SearchError::Failed`], when the index can no longer be written.
+    /// [`SearchError::Behind`], after two seconds; [`SearchError::Failed`], when the index can no longer be written.
     pub async fn visible(&self, number: u64) -> Result<(), SearchError> {
         self.visible_within(number, WAIT).await
     }

@@ -30,13 +30,13 @@ pub struct Suggester<'a> {
 }
 
 impl Suggester<'_> {
-    /// Names that begin so, in alphabetical order, then those in which a word does. Only if there is none, those in
+    /// Names that begin so (as far as the index knows long ones: see [`folding::PHRASE`]), in alphabetical order, then those in which a word does. Only if there is none, those in
     /// which a word nearly does: the most popular first.
     pub fn suggest(&self, prefix: &str, limit: usize) -> tantivy::Result<Vec<ObjectId>> {
         let (plain, words) = (folding::plain(prefix), folding::words(prefix));
         let mut found = self.beginning(self.fields.name_start, &plain, limit, &[])?;
         if found.len() < limit && !words.is_empty() {
-            let more = self.beginning(self.fields.word_start, &words, limit, &found)?;
+            let more = self.beginning(self.fields.word_start, folding::cut(&words), limit, &found)?;
             found.extend(more);
         }
         let letters = words.chars().filter(|c| *c != ' ').count();

@@ -11,7 +11,10 @@ use movie_bag::{
     },
     config::{self, Settings},
     mongo::{self, index_builds, pool::PoolMetrics},
-    movies::finder::{Engine, Finder},
+    movies::{
+        Movies,
+        finder::{Engine, Finder},
+    },
     telemetry::metrics,
 };
 use rocket::{Shutdown, fairing::AdHoc};
@@ -31,12 +34,14 @@ pub struct TestApp {
     pub base: String,
     pub database: Database,
     pub http: reqwest::Client,
+    /// What the server writes movies with: it knows of them at once.
+    pub movies: Movies,
     /// What the throttle counts by.
     pub clock: Clock,
     shutdown: Shutdown,
     uri: String,
-    /// The folder of the search index.
-    pub data: tempfile::TempDir,
+    /// The folder of the search index, unless the test has chosen another.
+    _data: tempfile::TempDir,
 }
 
 impl TestApp {
@@ -57,7 +62,13 @@ impl TestApp {
 
     /// With chosen settings, on a database that another server may use too.
     pub async fn with(uri: &str, database: &str, change: impl FnOnce(&mut Settings)) -> Self {
-        Self::launch(config::defaults(), uri, database, change).await
+        Self::launch(config::defaults(), uri, database, change, true).await
+    }
+
+    /// A second server on the same database with this data folder. Its search index need not be ready.
+    pub async fn twin_in(&self, data: &std::path::Path) -> Self {
+        let in_there = |settings: &mut Settings| data.clone_into(&mut settings.data_dir);
+        Self::launch(config::defaults(), &self.uri, self.database.name(), in_there, false).await
     }
 
     /// Stops the server, and leaves its database as it is.
@@ -90,10 +101,16 @@ impl TestApp {
     /// The same, with chosen settings.
     pub async fn behind_a_proxy_with(change: impl FnOnce(&mut Settings)) -> Self {
         let figment = config::defaults().merge(("ip_header", "X-Real-IP"));
-        Self::launch(figment, &mongod::shared_uri().await, &new_database(), change).await
+        Self::launch(figment, &mongod::shared_uri().await, &new_database(), change, true).await
     }
 
-    async fn launch(figment: Figment, uri: &str, database: &str, change: impl FnOnce(&mut Settings)) -> Self {
+    async fn launch(
+        figment: Figment,
+        uri: &str,
+        database: &str,
+        change: impl FnOnce(&mut Settings),
+        awaits_the_index: bool,
+    ) -> Self {
         let figment = figment
             .merge(("port", 0))
             .merge(("shutdown.ctrlc", false))
@@ -124,12 +141,15 @@ impl TestApp {
         let rocket = rocket.attach(liftoff).ignite().await.unwrap();
         let shutdown = rocket.shutdown();
         let clock = rocket.state::<Throttle>().unwrap().clock().clone();
+        let movies = rocket.state::<Movies>().unwrap().clone();
         let finder = rocket.state::<Finder>().unwrap().clone();
         tokio::spawn(rocket.launch());
         let base = format!("http://127.0.0.1:{}", listening.await.unwrap());
-        finder.ready().await;
+        if awaits_the_index {
+            finder.ready().await;
+        }
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { base, database, http, clock, shutdown, uri: uri.to_owned(), data }
+        Self { base, database, http, movies, clock, shutdown, uri: uri.to_owned(), _data: data }
     }
 
     /// Somebody without a token.
