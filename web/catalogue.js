@@ -25,7 +25,7 @@ const HEADINGS = [
 /** A burst of news is told once. */
 const NEWS_MS = 400;
 
-/** @typedef {{ items: any[], next: string | null, total: number }} List */
+/** @typedef {{ items: any[], next: string | null, total: number, relaxed?: boolean }} List */
 
 /** A movie as one of many. @param {any} movie */
 export const card = (movie) =>
@@ -74,9 +74,12 @@ export async function catalogue({ path, query: first, saved }) {
     return get(source, asked, asking.signal);
   };
 
+  const howMany = () =>
+    (list.relaxed ? "No movie has every word. Close matches: " : "") + counted(list.total, "movie");
+
   function draw() {
     heading.textContent = title();
-    total.textContent = counted(list.total, "movie");
+    total.textContent = howMany();
     grid.replaceChildren(...list.items.map(card));
     more.hidden = !list.next;
     added = 0;
@@ -161,7 +164,7 @@ export async function catalogue({ path, query: first, saved }) {
     save: () => ({ ...list, facets: bar.facets }),
     update(changed) {
       query = changed;
-      inWords(load().then(() => announce(`${title()}: ${counted(list.total, "movie")}`)));
+      inWords(load().then(() => announce(`${title()}: ${howMany()}`)));
       return title();
     },
     onChange({ type, id, movie }) {
@@ -170,7 +173,7 @@ export async function catalogue({ path, query: first, saved }) {
         list.items.splice(at, 1);
         list.total -= 1;
         grid.children[at].remove();
-        total.textContent = counted(list.total, "movie");
+        total.textContent = howMany();
       } else if (movie && at >= 0) {
         list.items[at] = movie;
         grid.children[at].replaceWith(card(movie));

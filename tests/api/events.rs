@@ -3,6 +3,10 @@
 use std::{collections::HashSet, time::Duration};
 
 use bson::doc;
+use movie_bag::{
+    config::SearchEngine,
+    movies::finder::{Engine, EngineError},
+};
 use reqwest::RequestBuilder;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use serde_json::{Value, json};
@@ -374,6 +378,11 @@ async fn a_database_that_is_no_replica_set_has_no_events() {
     }
     assert_eq!(ann.get(&movie).await.assert_status(200).json()["version"], 1);
     app.anyone().get("/api/movies").await.assert_status(200);
+    // The database's own text index answers, and the search index cannot be asked for.
+    let found = app.anyone().get("/api/movies?q=heat").await.assert_status(200).json();
+    assert_eq!(found["items"][0]["name"], "Heat");
+    let chosen = Engine::choose(&app.database, SearchEngine::Index).await;
+    assert!(matches!(chosen, Err(EngineError::NoChangeStreams)), "{chosen:?}");
     standalone.kill().unwrap();
     standalone.wait().unwrap();
 }

@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_letter_stands_for_itself_with_every_accent_and_a_sign_for_itself() {
-        assert!(pattern("e").contains('é') && pattern("e").contains('ё'));
+        assert!(pattern("e").contains('é') && pattern("e").contains('ế'));
         assert!(!pattern("e").contains('a'));
         assert_eq!(pattern("$"), r"\x{24}");
     }
