@@ -53,7 +53,6 @@ pub fn read(path: &Path) -> Result<Vec<IndexedMovie>, Box<dyn Error>> {
         let Film { name, year, casts, genres, directors, countries, languages, plot } =
             serde_json::from_str(line)?;
         let (id, added_by, created_at) = (id(number), ObjectId::default(), i64::try_from(number)?);
-        let editors = Vec::new();
         Ok(IndexedMovie {
             id,
             name,
@@ -65,7 +64,6 @@ pub fn read(path: &Path) -> Result<Vec<IndexedMovie>, Box<dyn Error>> {
             languages,
             plot,
             added_by,
-            editors,
             created_at,
         })
     };

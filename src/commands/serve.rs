@@ -99,12 +99,12 @@ async fn launch(
         .map_err(failed)?
         .attach(metrics::registering("log", log.collectors()))
         .attach(metrics::registering("driver pool", connection.pool.collectors()))
-        .attach(AdHoc::on_liftoff("welcome", |rocket| {
+        .attach(AdHoc::on_liftoff("welcome", move |rocket| {
             let (address, port) = (rocket.config().address, rocket.config().port);
             let mail = rocket.state::<Mailer>().map_or("", Mailer::describe);
             Box::pin(async move {
                 let address = format!("http://{}", std::net::SocketAddr::from((address, port)));
-                welcome(&address, &database, mail);
+                welcome(&address, &database, engine, mail);
             })
         }));
     #[cfg(feature = "otlp")]
@@ -175,11 +175,11 @@ fn failed(error: impl std::fmt::Display) -> ServeError {
     ServeError::Failed(error.to_string())
 }
 
-fn welcome(address: &str, database: &str, mail: &str) {
+fn welcome(address: &str, database: &str, engine: Engine, mail: &str) {
     // Whoever does not want to read it may have closed it.
     let _ = writeln!(
         std::io::stdout(),
-        "Movie Bag listens on {address}\nDatabase: {database}\nMail: {mail}\n\
+        "Movie Bag listens on {address}\nDatabase: {database}\nSearch: {engine}\nMail: {mail}\n\
          Try first:\n  curl {address}/api/movies\n  curl {address}/api/auth/signup -H 'Content-Type: application/json' \
          -d '{{\"email\":\"you@example.com\",\"password\":\"choose a good one\"}}'"
     );

@@ -193,7 +193,6 @@ impl MovieFilter {
             year_min: self.year_min,
             year_max: self.year_max,
             added_by: self.added_by.map(|owner| owner.0),
-            editor: None,
         }
     }
 

@@ -161,7 +161,11 @@ fn the_server_uses_a_configured_database() {
         .env("MOVIE_BAG_JWT__SECRET", "12345678901234567890123456789012");
     let server = Server::start(command);
     server.sign_up("ann");
-    assert!(!folder.path().join("data").exists());
+    // Of all that could be there, its search index alone.
+    let kept = std::fs::read_dir(folder.path().join("data")).unwrap();
+    let kept: Vec<_> = kept.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(kept, ["search"]);
+    assert!(server.said.contains("\nSearch: the search index\n"), "{}", server.said);
     server.stop();
     // Another database of the same mongod: nobody is there.
     embedded.sign_up("ann");

@@ -1,5 +1,7 @@
 //! Which engine answers searches: the index, or MongoDB's own text index.
 
+use std::fmt;
+
 use bson::doc;
 use mongodb::Database;
 
@@ -26,6 +28,15 @@ pub enum EngineError {
     Store(#[from] StoreError),
 }
 
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Index => "the search index",
+            Self::Text => "MongoDB's text index (whole words, no typos)",
+        })
+    }
+}
+
 impl Engine {
     /// Chooses the engine, and makes the index of MongoDB that it needs.
     ///
@@ -39,12 +50,8 @@ impl Engine {
             SearchEngine::Index if has_change_streams(database).await? => Self::Index,
             SearchEngine::Index => return Err(EngineError::NoChangeStreams),
         };
-        match engine {
-            Self::Index => tracing::info!("searches are answered by the search index"),
-            Self::Text => {
-                tracing::info!("searches are answered by MongoDB's text index: whole words, no typos");
-                index_builds::ensure_text(database).await?;
-            }
+        if engine == Self::Text {
+            index_builds::ensure_text(database).await?;
         }
         Ok(engine)
     }

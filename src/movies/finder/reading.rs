@@ -29,8 +29,6 @@ struct Stored {
     languages: Vec<String>,
     plot: Option<String>,
     added_by: ObjectId,
-    #[serde(default)]
-    editors: Vec<ObjectId>,
     created_at: DateTime,
 }
 
@@ -47,7 +45,6 @@ impl From<Stored> for IndexedMovie {
             languages: movie.languages,
             plot: movie.plot,
             added_by: movie.added_by,
-            editors: movie.editors,
             created_at: movie.created_at.timestamp_millis(),
         }
     }
@@ -66,7 +63,7 @@ fn documents(movies: &Movies) -> Collection<RawDocumentBuf> {
 fn needed() -> Document {
     doc! {
         "name": 1, "year": 1, "casts": 1, "genres": 1, "directors": 1, "countries": 1, "languages": 1,
-        "plot": 1, "added_by": 1, "editors": 1, "created_at": 1,
+        "plot": 1, "added_by": 1, "created_at": 1,
     }
 }
 

@@ -1,10 +1,12 @@
 //! The folder of this server's index. Servers that share a `data_dir` have one each: `search/0`, `search/1`, …
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{File, TryLockError},
     io,
     path::{Path, PathBuf},
 };
+
+use crate::mongod;
 
 const MOST: u32 = 64;
 
@@ -21,7 +23,8 @@ impl Slot {
     /// # Errors
     /// When the folder cannot be written.
     pub fn take(search: &Path) -> io::Result<Self> {
-        fs::create_dir_all(search)?;
+        // As all of the data folder: the index holds who added what.
+        mongod::create_private(search)?;
         for number in 0..MOST {
             let lock = File::create(search.join(format!("{number}.lock")))?;
             match lock.try_lock() {

@@ -1,4 +1,4 @@
-//! The conditions of a search that are no words: exact values, names, ids, years and users.
+//! The conditions of a search that are no words: exact values, names, ids, years and the owner.
 
 use std::ops::Bound;
 
@@ -31,10 +31,8 @@ pub fn of(fields: &Fields, meant: &Meant) -> Vec<AnyQuery> {
         .extend(meant.ids.iter().map(|ids| any(ids.iter().map(|id| basic(fields.id_term(*id))).collect())));
     filters.extend(meant.year.map(|year| integer(fields.year, year.into())));
     filters.extend(years(fields, meant));
-    let users = [(fields.added_by, meant.added_by), (fields.editors, meant.editor)];
-    let users =
-        users.into_iter().filter_map(|(field, user)| Some(Term::from_field_bytes(field, &user?.bytes())));
-    filters.extend(users.map(basic));
+    let owner = meant.added_by.map(|owner| Term::from_field_bytes(fields.added_by, &owner.bytes()));
+    filters.extend(owner.map(basic));
     filters
 }
 

@@ -15,7 +15,6 @@ pub struct IndexedMovie {
     pub languages: Vec<String>,
     pub plot: Option<String>,
     pub added_by: ObjectId,
-    pub editors: Vec<ObjectId>,
     /// Milliseconds since 1970.
     pub created_at: i64,
 }

@@ -28,7 +28,6 @@ pub struct Meant {
     pub year_min: Option<i32>,
     pub year_max: Option<i32>,
     pub added_by: Option<ObjectId>,
-    pub editor: Option<ObjectId>,
 }
 
 /// A page that is asked for.

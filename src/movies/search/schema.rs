@@ -14,7 +14,7 @@ use super::{movie::IndexedMovie, names::NameOrder, tokenizers, tokens};
 use crate::movies::folding;
 
 /// The version of what is in the index.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Bytes of the beginnings of a name that are indexed whole: only a name of very many words has more.
 const BEGINNINGS: usize = 2_048;
@@ -63,7 +63,6 @@ pub struct Fields {
     pub exact_languages: Field,
     pub year: Field,
     pub added_by: Field,
-    pub editors: Field,
     created_at: Field,
     standing: Field,
     name_key: Field,
@@ -121,7 +120,6 @@ impl Fields {
             exact_languages: schema.add_text_field(columns::LANGUAGES, counted()),
             year: schema.add_i64_field(columns::YEAR, INDEXED | FAST),
             added_by: schema.add_bytes_field("added_by", bytes()),
-            editors: schema.add_bytes_field("editors", bytes()),
             created_at: schema.add_i64_field(columns::CREATED_AT, FAST),
             standing: schema.add_u64_field(columns::STANDING, FAST),
             name_key: schema.add_bytes_field(columns::NAME_KEY, BytesOptions::default().set_fast()),
@@ -179,7 +177,6 @@ impl Fields {
             document.add_i64(self.year, year.into());
         }
         document.add_bytes(self.added_by, &movie.added_by.bytes());
-        movie.editors.iter().for_each(|editor| document.add_bytes(self.editors, &editor.bytes()));
         document.add_i64(self.created_at, movie.created_at);
         document.add_u64(self.standing, standing(movie));
         document

@@ -41,7 +41,6 @@ fn movie(number: u32, name: &str) -> IndexedMovie {
         languages: Vec::new(),
         plot: None,
         added_by: id(0),
-        editors: Vec::new(),
         created_at: i64::from(number),
     }
 }

@@ -45,7 +45,6 @@ fn catalogue() -> Vec<IndexedMovie> {
                 languages: pick(number, &["French", "Quechua"], 4).into_iter().collect(),
                 plot: number.is_multiple_of(5).then(|| "op ab".to_owned()),
                 added_by: id(number % 3),
-                editors: vec![id(number % 5)],
                 created_at: i64::from(number / 4),
                 ..movie(number, &names.join(if number.is_multiple_of(2) { " " } else { "-" }))
             }
@@ -80,7 +79,6 @@ struct Question {
     years: (Option<i32>, Option<i32>),
     year: Option<i32>,
     owner: Option<u32>,
-    editor: Option<u32>,
     sort: Sort,
     limit: usize,
 }
@@ -105,9 +103,9 @@ fn questions() -> impl Strategy<Value = Question> {
         maybe(vec!["Kl", "Xy Ij", "kl"]),
         maybe(vec!["France", "Peru"]),
     );
-    let numbers = ((year(), year()), proptest::option::weighted(0.1, 1_984..1_998_i32), user(4), user(6));
+    let numbers = ((year(), year()), proptest::option::weighted(0.1, 1_984..1_998_i32), user(4));
     (texts, numbers, select(sorts), 1..40_usize).prop_map(
-        |((words, genres, cast, country), (years, year, owner, editor), sort, limit)| Question {
+        |((words, genres, cast, country), (years, year, owner), sort, limit)| Question {
             words,
             genres,
             cast,
@@ -115,7 +113,6 @@ fn questions() -> impl Strategy<Value = Question> {
             years,
             year,
             owner,
-            editor,
             sort,
             limit,
         },
@@ -134,7 +131,6 @@ impl Question {
             year_min: self.years.0,
             year_max: self.years.1,
             added_by: self.owner.map(id),
-            editor: self.editor.map(id),
             ..Meant::default()
         }
     }
@@ -148,7 +144,6 @@ impl Question {
             && self.years.0.is_none_or(|min| movie.year.is_some_and(|year| year >= min))
             && self.years.1.is_none_or(|max| movie.year.is_some_and(|year| year <= max))
             && self.owner.is_none_or(|owner| movie.added_by == id(owner))
-            && self.editor.is_none_or(|editor| movie.editors.contains(&id(editor)))
     }
 
     fn words_of(movie: &IndexedMovie) -> BTreeSet<String> {
