@@ -52,16 +52,20 @@ test("a token that the server refuses is renewed, and the request is sent again"
 test("a caller that no longer waits does not end the refresh of the others", async () => {
   const kept = storage();
   const stop = new AbortController();
+  let go;
+  const gate = new Promise((resolve) => (go = resolve));
   const slow = async (url, init) => {
-    const answer = await fetch(url, init);
-    if (String(url).endsWith("/api/auth/refresh")) stop.abort(new Error("enough"));
-    return answer;
+    if (!String(url).endsWith("/api/auth/refresh")) return fetch(url, init);
+    stop.abort(new Error("enough"));
+    await gate;
+    return fetch(url, init);
   };
   const { client } = await newcomer({ fetch: slow }, { storage: kept });
   kept.change(EXPIRED);
   const impatient = client.request("GET", "/api/users/me", { signal: stop.signal });
   const patient = me(client);
   await assert.rejects(impatient, /enough/);
+  go();
   assert.ok((await patient).id);
 });
 
@@ -103,11 +107,18 @@ test("a session that was ended elsewhere is forgotten, and listeners hear of it"
 test("a server that cannot be reached ends no session", async () => {
   const kept = storage();
   let isOffline = false;
-  const flaky = (url, init) => (isOffline ? Promise.reject(new TypeError("fetch failed")) : fetch(url, init));
+  let tries = 0;
+  const flaky = async (url, init) => {
+    if (!isOffline) return fetch(url, init);
+    tries += 1;
+    throw new TypeError("fetch failed");
+  };
   const { client, session } = await newcomer({ fetch: flaky, retries: 0 }, { storage: kept });
   kept.change(EXPIRED);
   isOffline = true;
-  await assert.rejects(me(client), (error) => isProblem(error, "unreachable"));
+  const asked = await Promise.allSettled([me(client), me(client), me(client)]);
+  for (const { reason } of asked) assert.ok(isProblem(reason, "unreachable"));
+  assert.equal(tries, 1);
   assert.equal(await session.isLoggedIn(), true);
   isOffline = false;
   assert.ok((await me(client)).id);

@@ -7,7 +7,7 @@ import { collect, problem } from "./support.js";
 
 const TEXT = [
   ":\r\nid:82A1\r\n\r\n",
-  'event:created\nid:82A2\ndata:{"id":"1",\ndata:"version":1}\n\n',
+  'event:created\r\nid:82A2\r\ndata:{"id":"1",\r\ndata:"version":1}\r\n\r\n',
   ":\nid: 82A3\n\n",
   'event: deleted\rid: 82A4\rdata: {"id":"é – 2"}\r\r',
   "event: reset\nid:82A5\ndata:{}\n\n",
