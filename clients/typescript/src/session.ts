@@ -1,6 +1,6 @@
 // Who is logged in. The tokens are in a storage that the app hands in; all tabs that share it share the session.
 
-import type { Client } from "./client.js";
+import { type Client, newKey } from "./client.js";
 import { exclusive } from "./lock.js";
 import { Problem, isProblem } from "./problem.js";
 import type { SignalOption, User } from "./types.js";
@@ -48,6 +48,8 @@ export interface Session {
 }
 
 interface Held {
+  /** Of the session, made at its login and kept over its refreshes. */
+  id: string;
   token: string;
   refresh_token?: string | undefined;
   /** By the clock of this device, in milliseconds. */
@@ -75,8 +77,8 @@ export function createSession(client: Client, options: SessionOptions = {}): Ses
     }
   }
 
-  async function keep({ token, expires_in, refresh_token }: Tokens): Promise<void> {
-    const held: Held = { token, refresh_token, expires_at: Date.now() + expires_in * 1000 };
+  async function keep(id: string, { token, expires_in, refresh_token }: Tokens): Promise<void> {
+    const held: Held = { id, token, refresh_token, expires_at: Date.now() + expires_in * 1000 };
     await storage.setItem(key, JSON.stringify(held));
   }
 
@@ -100,7 +102,7 @@ export function createSession(client: Client, options: SessionOptions = {}): Ses
       const body = { refresh_token };
       const signal = AbortSignal.timeout(REFRESH_MS);
       const tokens = await client.request("POST", "/api/auth/refresh", { body, auth: false, repeat: true, signal });
-      await keep(tokens);
+      await keep(held.id, tokens);
       return tokens.token;
     } catch (error) {
       if (!isProblem(error)) throw new Problem("unreachable", "The session cannot be renewed.", { cause: error });
@@ -161,20 +163,31 @@ export function createSession(client: Client, options: SessionOptions = {}): Ses
       }
     },
     async adopt(tokens) {
-      await exclusive(name, () => keep(tokens));
+      await exclusive(name, () => keep(newKey(), tokens));
       tell();
     },
     isLoggedIn: async () => (await load()) !== undefined,
     onChange(listener) {
-      const call = () => void load().then((held) => listener(held !== undefined));
-      listeners.add(call);
+      let known: string | undefined;
+      const begun = load().then((held) => (known = held?.id));
+      const look = async () => {
+        await begun;
+        const id = (await load())?.id;
+        if (id === known) return;
+        known = id;
+        listener(id !== undefined);
+      };
+      listeners.add(look);
       const channel = globalThis.BroadcastChannel && new BroadcastChannel(name);
-      if (channel) channel.onmessage = call;
+      if (channel) channel.onmessage = look;
+      // `localStorage` reaches other tabs later than the channel does, and says itself when it has.
+      globalThis.addEventListener?.("storage", look);
       // In Node an open channel would keep the process from ending.
       (channel as { unref?: () => void } | undefined)?.unref?.();
       return () => {
-        listeners.delete(call);
+        listeners.delete(look);
         channel?.close();
+        globalThis.removeEventListener?.("storage", look);
       };
     },
   };
