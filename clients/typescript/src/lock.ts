@@ -2,10 +2,15 @@
 
 const queues = /* @__PURE__ */ new Map<string, Promise<unknown>>();
 
-export function exclusive<T>(name: string, work: () => Promise<T>): Promise<T> {
+/** `hasWaited`: somebody else was at work. */
+export async function exclusive<T>(name: string, work: (hasWaited: boolean) => Promise<T>): Promise<T> {
   const locks = globalThis.navigator?.locks;
-  if (locks) return locks.request(name, work) as Promise<T>;
-  const mine = (queues.get(name) ?? Promise.resolve()).then(work);
+  if (locks) {
+    const atOnce = await locks.request(name, { ifAvailable: true }, async (lock) => lock && { done: await work(false) });
+    return atOnce ? atOnce.done : await locks.request(name, async () => work(true));
+  }
+  const before = queues.get(name);
+  const mine = before ? before.then(() => work(true)) : work(false);
   const done = mine.catch(() => {}).then(() => {
     if (queues.get(name) === done) queues.delete(name);
   });

@@ -4,7 +4,7 @@ import { type Client, newKey } from "./client.js";
 import { exclusive } from "./lock.js";
 import { Problem, isProblem } from "./problem.js";
 import type { SignalOption, User } from "./types.js";
-import { abortable } from "./wait.js";
+import { abortable, sleep } from "./wait.js";
 
 /** `localStorage` and `sessionStorage` fit, and so does what answers with promises. */
 export interface TokenStorage {
@@ -91,8 +91,13 @@ export function createSession(client: Client, options: SessionOptions = {}): Ses
   }
 
   /** Inside the lock. */
-  async function refresh(refused: string): Promise<string | undefined> {
-    const held = await load();
+  async function refresh(refused: string, hasWaited: boolean): Promise<string | undefined> {
+    let held = await load();
+    // Another tab has just written, and `localStorage` reaches this one later than the lock does.
+    for (let looks = hasWaited ? 5 : 0; looks > 0 && held?.token === refused; looks--) {
+      await sleep(100);
+      held = await load();
+    }
     // Another tab was here first, or nobody is logged in any more.
     if (!held || held.token !== refused) return held?.token;
     const { refresh_token } = held;
@@ -119,7 +124,7 @@ export function createSession(client: Client, options: SessionOptions = {}): Ses
   /** All who ask at the same time wait for one refresh. It goes on when one of them no longer waits. */
   function renew(refused: string, signal?: AbortSignal): Promise<string | undefined> {
     if (flight?.refused !== refused) {
-      const mine = { refused, token: exclusive(name, () => refresh(refused)) };
+      const mine = { refused, token: exclusive(name, (hasWaited) => refresh(refused, hasWaited)) };
       flight = mine;
       const land = () => {
         if (flight === mine) flight = undefined;
