@@ -48,7 +48,7 @@ export interface Session {
 }
 
 interface Held {
-  /** Of the session, made at its login and kept over its refreshes. */
+  /** Tells this session from the next one: made at the login, kept over refreshes. */
   id: string;
   token: string;
   refresh_token?: string | undefined;
@@ -56,7 +56,7 @@ interface Held {
   expires_at: number;
 }
 
-/** A token is renewed this long before it expires: it should not expire on its way. */
+/** A token is renewed this long before it expires: it should not expire in flight. */
 const MARGIN_MS = 30_000;
 /** Everything that needs a token waits for a refresh, in all tabs: it must not hang. */
 const REFRESH_MS = 30_000;
@@ -72,7 +72,7 @@ export function createSession(client: Client, options: SessionOptions = {}): Ses
     try {
       return JSON.parse((await storage.getItem(key)) ?? "null") ?? undefined;
     } catch {
-      // Not written by us: as good as nothing.
+      // This package did not write it, so nobody is logged in.
       return undefined;
     }
   }
@@ -121,7 +121,7 @@ export function createSession(client: Client, options: SessionOptions = {}): Ses
     }
   }
 
-  /** All who ask at the same time wait for one refresh. It goes on when one of them no longer waits. */
+  /** Callers that ask at the same time wait for one refresh. A caller that gives up does not end it for the others. */
   function renew(refused: string, signal?: AbortSignal): Promise<string | undefined> {
     if (flight?.refused !== refused) {
       const mine = { refused, token: exclusive(name, (hasWaited) => refresh(refused, hasWaited)) };

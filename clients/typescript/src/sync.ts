@@ -38,9 +38,9 @@ export interface ChangesOptions extends SignalOption {
 
 /** Opaque to stores. */
 interface State {
-  /** Of the changes. */
+  /** Where to resume the changes. */
   cursor: string;
-  /** Of the list: where its walk goes on; `null` once all of it is there. */
+  /** Where to resume the first walk of the list; `null` once it is complete. */
   after: string | null;
 }
 

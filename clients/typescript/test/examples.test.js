@@ -1,4 +1,4 @@
-// examples/script, as it stands there, on the installed package.
+// The script in examples/script, on the installed package.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

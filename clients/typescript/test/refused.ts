@@ -37,7 +37,7 @@ export async function refused(error: unknown) {
   // @ts-expect-error: a movie may have no year
   const year: number = (await movies.get("6561f0c2a3b4d5e6f7081920")).year;
 
-  // And these are none.
+  // These compile.
   const name: string | undefined = chosen.items[0]?.name;
   const whole: Movie | undefined = (await movies.page()).items[0];
   const user: User = await client.request("GET", "/api/users/me");

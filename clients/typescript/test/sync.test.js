@@ -48,7 +48,7 @@ test("nothing that changes during the first copy is lost", async () => {
   assert.deepEqual(ofUser(user, store.movies.values()), await onServer(movies, user));
 });
 
-test("an interrupted copy goes on where it was", async () => {
+test("an interrupted copy resumes where it was", async () => {
   const { movies, user } = await newcomer();
   // More than a page of the list, so that there is something left.
   await Promise.all(Array.from({ length: 101 }, () => movies.add(newMovie())));
@@ -123,7 +123,7 @@ test("a server that cannot be reached is waited for with live, and a problem wit
 test("two who write to one store do not undo each other's steps", async () => {
   const { movies, user } = await newcomer();
   const store = memoryStore();
-  // Slow for one of the two, so that the other is ahead of it.
+  // One of the two is slow, so that the other is ahead of it.
   let turn = 0;
   const slow = {
     state: store.state,
