@@ -44,6 +44,8 @@ use crate::{
 /// How many changes are taken together.
 const TOGETHER: usize = 500;
 const RETRY_DELAY: Duration = Duration::from_secs(1);
+/// To make an index reads every movie, so a folder that stays unusable is tried less and less often.
+const MOST_DELAY: Duration = Duration::from_secs(30);
 /// How long the log may take to be written up to what this server has seen.
 const LOG_PATIENCE: Duration = Duration::from_secs(10);
 /// How often the log says how far a new index is.
@@ -132,6 +134,7 @@ impl Indexer {
     /// Makes and follows until the shutdown.
     pub async fn follow(&self, mut shutdown: impl Future<Output = ()> + Unpin) {
         let (mut slot, mut open) = (None, None);
+        let mut delay = RETRY_DELAY;
         loop {
             let ended = tokio::select! {
                 ended = self.keep_true(&mut slot, &mut open) => ended,
@@ -140,15 +143,18 @@ impl Indexer {
             let Err(ended) = ended;
             match &ended {
                 Ended::Behind => continue,
-                Ended::Log | Ended::Database(_) => tracing::info!(reason = %ended, "the search index waits"),
+                Ended::Log | Ended::Database(_) => {
+                    delay = RETRY_DELAY;
+                    tracing::info!(reason = %ended, "the search index waits");
+                }
                 Ended::Index(_) | Ended::Folder(_) => {
                     tracing::warn!(reason = %ended, "the search index cannot be used; it will be opened again");
-                    self.0.index.send_replace(None);
+                    delay = if self.0.index.send_replace(None).is_some() { RETRY_DELAY } else { MOST_DELAY.min(2 * delay) };
                     open = None;
                 }
             }
             tokio::select! {
-                () = sleep(RETRY_DELAY) => {}
+                () = sleep(delay) => {}
                 () = &mut shutdown => return,
             }
         }

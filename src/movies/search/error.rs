@@ -10,7 +10,7 @@ pub enum SearchError {
     #[error("the index is being made, or is behind")]
     Behind,
     /// The index can no longer be written or read. It must be opened again.
-    #[error("the search index has failed: {0}")]
+    #[error("{0}")]
     Failed(String),
     /// More searches wait than there is room for.
     #[error("too many searches are waiting")]

@@ -118,7 +118,6 @@ impl Writer {
     pub fn run(mut self, writer: IndexWriter, tasks: &Receiver<Task>) {
         if let Err(error) = self.work(writer, tasks) {
             // By now the writer of the library is dropped, and with it the lock: the index can be opened again.
-            tracing::error!(error = %error, "the search index cannot be written");
             self.state.send_modify(|state| state.failed = Some(error.to_string()));
         }
     }
