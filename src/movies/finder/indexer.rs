@@ -86,9 +86,18 @@ enum Ended {
     Database(#[from] StoreError),
     /// The files. They are opened again, and made anew if they cannot be read.
     #[error(transparent)]
-    Index(#[from] SearchError),
+    Index(SearchError),
     #[error("the folder cannot be used: {0}")]
     Folder(#[from] io::Error),
+}
+
+impl From<SearchError> for Ended {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::Behind => Self::Behind,
+            error => Self::Index(error),
+        }
+    }
 }
 
 impl Indexer {
@@ -149,7 +158,8 @@ impl Indexer {
                 }
                 Ended::Index(_) | Ended::Folder(_) => {
                     tracing::warn!(reason = %ended, "the search index cannot be used; it will be opened again");
-                    delay = if self.0.index.send_replace(None).is_some() { RETRY_DELAY } else { MOST_DELAY.min(2 * delay) };
+                    let was_usable = self.0.index.send_replace(None).is_some();
+                    delay = if was_usable { RETRY_DELAY } else { MOST_DELAY.min(2 * delay) };
                     open = None;
                 }
             }
