@@ -45,6 +45,8 @@ pub struct MovieFilter {
     year_min: Option<i32>,
     year_max: Option<i32>,
     pub added_by: Option<UserId>,
+    /// No parameter: a user can ask only for the movies that this user edits.
+    pub editor: Option<UserId>,
 }
 
 /// A condition on one field, and the index that finds what meets it.
@@ -81,6 +83,7 @@ impl MovieFilter {
             year_min,
             year_max,
             added_by: query.parsed("added_by", "must be a user's id", UserId::parse)?,
+            editor: None,
         })
     }
 
@@ -130,6 +133,9 @@ impl MovieFilter {
         if let Some(owner) = self.added_by {
             condition.insert("added_by", owner);
         }
+        if let Some(editor) = self.editor {
+            condition.insert("editors", editor);
+        }
         condition
     }
 
@@ -168,6 +174,9 @@ impl MovieFilter {
         }
         if let Some(owner) = self.added_by {
             parts.push(Part { index: "owner_newest_first", condition: doc! { "added_by": owner } });
+        }
+        if let Some(editor) = self.editor {
+            parts.push(Part { index: "editor_newest_first", condition: doc! { "editors": editor } });
         }
         // Each index of a filter goes on with the default order; of several years it has it for each.
         let is_range = self.year.is_none() && (self.year_min.is_some() || self.year_max.is_some());

@@ -7,11 +7,15 @@ use super::{
     Movies,
     changes::{Beginning, Changes},
     events,
-    model::{MovieInput, MoviePatch},
+    model::{MovieBatch, MovieInput, MoviePatch},
     routes::{
+        batch::{self, BatchResult},
         changes::{self, Change, ChangePage},
         described::{MoviePage, MovieSelection, Suggestions},
-        facets, lists, movie, rate, suggest,
+        editors::{self, EditorList},
+        facets,
+        invitations::{self, Acceptance, NewInvitation},
+        lists, movie, rate, suggest,
         trash::{self, DeletedMovie, TrashPage},
         versions::{self, FormerMovie, MovieVersion, VersionPage},
     },
@@ -29,6 +33,7 @@ use crate::{http::deadline::limited, telemetry::metrics};
     paths(
         lists::list,
         movie::create,
+        batch::create,
         suggest::suggest,
         facets::facets,
         changes::changes,
@@ -37,6 +42,10 @@ use crate::{http::deadline::limited, telemetry::metrics};
         movie::replace,
         movie::patch,
         movie::delete,
+        invitations::invite,
+        invitations::accept,
+        editors::list,
+        editors::remove,
         versions::list,
         versions::get,
         versions::restore,
@@ -49,6 +58,11 @@ use crate::{http::deadline::limited, telemetry::metrics};
         MovieSelection,
         MoviePage,
         MovieInput,
+        MovieBatch,
+        BatchResult,
+        NewInvitation,
+        Acceptance,
+        EditorList,
         MoviePatch,
         Suggestion,
         Suggestions,
@@ -80,6 +94,7 @@ pub fn stage(movies: Movies, log: Changes, limits: Limits) -> AdHoc {
         let catalogue = routes![
             lists::list,
             movie::create,
+            batch::create,
             suggest::suggest,
             facets::facets,
             changes::changes,
@@ -87,11 +102,15 @@ pub fn stage(movies: Movies, log: Changes, limits: Limits) -> AdHoc {
             movie::replace,
             movie::patch,
             movie::delete,
+            invitations::invite,
+            editors::list,
+            editors::remove,
             versions::list,
             versions::get,
             versions::restore
         ];
         let own = routes![lists::my_movies, trash::list, trash::restore];
+        let accepting = routes![invitations::accept];
         let events = events::Events::new(movies.clone(), log.clone(), limits.listeners);
         // Before the log is followed: nothing is missed.
         let incoming = log.listen();
@@ -109,6 +128,7 @@ pub fn stage(movies: Movies, log: Changes, limits: Limits) -> AdHoc {
             // Without the limit of time: a stream of events has no end.
             .mount("/api/movies", crate::http::refusal::guarded(routes![events::route::follow]))
             .mount("/api/users", limited(own))
+            .mount("/api/invitations", limited(accepting))
             .attach(AdHoc::on_liftoff("events", |rocket| {
                 let shutdown = rocket.shutdown();
                 Box::pin(async move {

@@ -4,7 +4,7 @@ use rocket::{State, get};
 
 use super::{
     described::MoviePage,
-    queries::{MovieQuery, MyMovieQuery},
+    queries::{MovieQuery, MyMovieQuery, MyRole},
 };
 use crate::{
     accounts::{AccountRead, CurrentUser, ScopedUser},
@@ -20,7 +20,7 @@ use crate::{
 answers! {
     List => Answers::with_database().json::<MoviePage>(200, "A page of movies.", &[LINK]);
     Mine => Answers::with_database()
-        .json::<MoviePage>(200, "A page of the caller's movies.", &[LINK])
+        .json::<MoviePage>(200, "A page of the movies that the caller owns, or edits.", &[LINK])
         .problems(CurrentUser::REFUSALS);
 }
 
@@ -41,7 +41,7 @@ pub(in crate::movies) async fn list(
     page(&query, movies, cursors).await
 }
 
-/// A page of the caller's movies.
+/// A page of the movies that the caller owns or edits.
 #[utoipa::path(
     context_path = "/api/users",
     tag = "users",
@@ -57,8 +57,12 @@ pub(in crate::movies) async fn my_movies(
     movies: &State<Movies>,
     cursors: &State<Cursors>,
 ) -> Result<Reply, Problem> {
-    let mut query = query.0;
-    std::sync::Arc::make_mut(&mut query.filter).added_by = Some(user.id());
+    let MyMovieQuery { movies: mut query, role } = query;
+    let filter = std::sync::Arc::make_mut(&mut query.filter);
+    match role {
+        MyRole::Owner => filter.added_by = Some(user.id()),
+        MyRole::Editor => filter.editor = Some(user.id()),
+    }
     page(&query, movies, cursors).await
 }
 

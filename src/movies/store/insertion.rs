@@ -2,7 +2,7 @@
 //! import, each with an outcome of its own; and how they are taken back.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     future::IntoFuture,
     hash::{Hash, Hasher},
     sync::{
@@ -19,16 +19,19 @@ use mongodb::{
     error::{ErrorKind, IndexedWriteError, InsertManyError},
 };
 
-use super::movies::Movies;
+use super::{movies::Movies, names};
 use crate::{
     accounts::{Belongings, Users},
     http::ids::{MovieId, UserId},
-    mongo::{BATCH, COMMAND, StoreError, batches::Command, indexes, patiently, within},
+    mongo::{BATCH, COMMAND, StoreError, batches::Command, patiently, within},
     movies::{
-        changes::Acknowledged,
+        changes::{Acknowledged, Changes, ReadError},
         model::{MovieDocument, MovieInput},
     },
 };
+
+/// How long the movies of a batch may take: more than one movie, less than a request.
+const INSERT_ALL: Duration = COMMAND.saturating_mul(4);
 
 /// What became of a new movie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,24 +160,130 @@ pub struct Unconfirmed<T> {
     pub(super) inserted: T,
 }
 
+/// What became of a movie of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Added {
+    Yes,
+    No(NameTaken),
+    /// Others took its name and gave it up again, several times.
+    NameGivenUp,
+    /// The database refused it, for this reason.
+    Refused(String),
+}
+
+/// Another movie has the name in that year.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NameTaken {
+    pub by: MovieId,
+}
+
 /// The owner of an insert is deleted; what was inserted has been taken back.
 #[derive(Debug)]
 pub struct OwnerGone;
 
 impl Movies {
     /// # Errors
-    /// [`StoreError::Duplicate`] if another movie has the name in that year.
+    /// When the database fails; inside, which movie has the name in that year.
     pub async fn insert(
         &self,
-        owner: UserId,
-        movie: MovieInput,
-    ) -> Result<Unconfirmed<Arc<MovieDocument>>, StoreError> {
-        let movie = Arc::new(movie.into_document(owner));
-        match self.inserts.ask(NewMovie::new(&movie)).await?.transpose()? {
-            Some(Inserted::Yes) => Ok(Unconfirmed { owner, ids: vec![MovieId(movie.id)], inserted: movie }),
-            Some(Inserted::Duplicate) => Err(StoreError::Duplicate(indexes::NAME_YEAR_UNIQUE)),
-            None => Err(StoreError::Unavailable("the insert told nothing of the movie".to_owned())),
+        movie: MovieDocument,
+    ) -> Result<Result<Unconfirmed<Arc<MovieDocument>>, NameTaken>, StoreError> {
+        let (id, owner) = (MovieId(movie.id), UserId(movie.added_by));
+        let movie = Arc::new(movie);
+        for _ in 0..names::TRIES {
+            match self.inserts.ask(NewMovie::new(&movie)).await?.transpose()? {
+                Some(Inserted::Yes) => {
+                    return Ok(Ok(Unconfirmed { owner, ids: vec![id], inserted: movie }));
+                }
+                Some(Inserted::Duplicate) => match self.what_refused(&movie).await? {
+                    // A try that was thought lost has arrived.
+                    Some(by) if by == id => {
+                        return Ok(Ok(Unconfirmed { owner, ids: vec![id], inserted: movie }));
+                    }
+                    Some(by) => return Ok(Err(NameTaken { by })),
+                    // It has gone since.
+                    None => {}
+                },
+                None => {
+                    return Err(StoreError::Unavailable("the insert told nothing of the movie".to_owned()));
+                }
+            }
         }
+        Err(names::taken_by_turns())
+    }
+
+    /// Which movie keeps a new one out: the new one itself, if it is there, or the one that has its name.
+    async fn what_refused(&self, movie: &MovieDocument) -> Result<Option<MovieId>, StoreError> {
+        let documents = self.collection().clone_with_type::<Document>();
+        let either = doc! { "$or": [{ "_id": movie.id }, { "name": &movie.name, "year": movie.year }] };
+        let find = documents.find(either).projection(doc! { "_id": 1 }).limit(2);
+        let found: Vec<Document> = within(COMMAND, async { find.await?.try_collect().await }).await?;
+        let ids: Vec<ObjectId> = found.iter().filter_map(|movie| movie.get_object_id("_id").ok()).collect();
+        Ok(ids.iter().find(|id| **id == movie.id).or(ids.first()).copied().map(MovieId))
+    }
+
+    /// Inserts what can be inserted, in one command if no name is given up meanwhile; the first of two equal names wins.
+    ///
+    /// # Errors
+    /// When there is no news of each movie: then some may be in.
+    pub async fn insert_all(
+        &self,
+        owner: UserId,
+        movies: &[&MovieDocument],
+    ) -> Result<Unconfirmed<Vec<Added>>, StoreError> {
+        let ids = movies.iter().map(|movie| MovieId(movie.id)).collect();
+        let mut added = vec![Added::NameGivenUp; movies.len()];
+        for _ in 0..names::TRIES {
+            let missing: Vec<usize> =
+                (0..movies.len()).filter(|place| added[*place] == Added::NameGivenUp).collect();
+            if missing.is_empty() {
+                break;
+            }
+            let documents: Vec<&MovieDocument> = missing.iter().map(|place| movies[*place]).collect();
+            let outcomes = insert_each(self.collection(), &self.acknowledged, &documents, INSERT_ALL).await?;
+            let refused =
+                documents.iter().zip(&outcomes).filter(|(_, of)| matches!(of, Ok(Inserted::Duplicate)));
+            let refused: Vec<&MovieDocument> = refused.map(|(movie, _)| *movie).collect();
+            let own = self.which_exist(refused.iter().map(|movie| movie.id).collect()).await?;
+            let names: Vec<_> = refused.iter().map(|movie| (&*movie.name, movie.year)).collect();
+            let holders = self.holders_of(&names).await?;
+            for (place, outcome) in missing.into_iter().zip(outcomes) {
+                let movie = movies[place];
+                added[place] = match outcome {
+                    Ok(Inserted::Yes) => Added::Yes,
+                    Ok(Inserted::Duplicate) if own.contains(&movie.id) => Added::Yes,
+                    Ok(Inserted::Duplicate) => holders
+                        .get(&(movie.name.clone(), movie.year))
+                        .map_or(Added::NameGivenUp, |by| Added::No(NameTaken { by: *by })),
+                    Err(error) => Added::Refused(error.to_string()),
+                };
+            }
+        }
+        Ok(Unconfirmed { owner, ids, inserted: added })
+    }
+
+    /// Those of these movies that were added at any time, also if they have gone since, as far as the log knows.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn which_were_added(
+        &self,
+        ids: &[MovieId],
+        changes: &Changes,
+    ) -> Result<HashSet<MovieId>, ReadError> {
+        let there = self.which_exist(ids.iter().map(|id| id.0).collect()).await?;
+        let mut added: HashSet<MovieId> = there.into_iter().map(MovieId).collect();
+        let missing: Vec<MovieId> = ids.iter().copied().filter(|id| !added.contains(id)).collect();
+        let Some(one) = missing.first() else { return Ok(added) };
+        // This read knows when it was: the log must have come as far.
+        let (_, session) = self.find_with_session(*one).await?;
+        match changes.catch_up_with(&session).await {
+            Ok(()) => added.extend(changes.store().which_are_known(&missing).await?),
+            // A standalone MongoDB has no log.
+            Err(ReadError::Unsupported) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(added)
     }
 
     /// Inserts what can be inserted; waits for a database that is away for a while.
@@ -238,35 +347,14 @@ impl Movies {
     }
 
     async fn which_exist(&self, ids: Vec<ObjectId>) -> Result<Vec<ObjectId>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
         let documents = self.collection().clone_with_type::<Document>();
         let find = documents.find(doc! { "_id": { "$in": ids } }).projection(doc! { "_id": 1 });
         within(BATCH, async {
             let found: Vec<Document> = find.await?.try_collect().await?;
             Ok(found.iter().filter_map(|document| document.get_object_id("_id").ok()).collect())
-        })
-        .await
-    }
-
-    /// Which of these names are taken in these years; for a rehearsal, since only an insert decides.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn taken(
-        &self,
-        keys: &[(&str, Option<i32>)],
-    ) -> Result<Vec<(String, Option<i32>)>, StoreError> {
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        let any: Vec<Document> =
-            keys.iter().map(|(name, year)| doc! { "name": *name, "year": *year }).collect();
-        let documents = self.collection().clone_with_type::<Document>();
-        let find = documents.find(doc! { "$or": any }).projection(doc! { "_id": 0, "name": 1, "year": 1 });
-        within(BATCH, async {
-            let found: Vec<Document> = find.await?.try_collect().await?;
-            let key =
-                |found: Document| Some((found.get_str("name").ok()?.to_owned(), found.get_i32("year").ok()));
-            Ok(found.into_iter().filter_map(key).collect())
         })
         .await
     }

@@ -7,7 +7,9 @@
 //! | --- | --- |
 //! | the collection, and one movie | [`movies`] |
 //! | how new movies get in | [`insertion`] |
-//! | how the owner changes one | [`changes`] |
+//! | how one is changed and deleted | [`changes`]; who edits it: [`editors`]; whom its owner invites: [`invitations`] |
+//! | who has a name | [`names`] |
+//! | what an idempotency key stands for | [`keys`] |
 //! | how a deleted one comes back | [`restoration`] |
 //! | how lists are read | [`catalogue`], [`pages`], and [`plan`] for the choice of an index |
 //! | names while somebody types | [`suggestions`] |
@@ -20,12 +22,16 @@ mod cache;
 pub mod catalogue;
 mod changes;
 mod counting;
+pub mod editors;
 pub mod facets;
 pub mod insertion;
+pub mod invitations;
+pub mod keys;
 pub mod movies;
+mod names;
 pub mod pages;
 mod plan;
-mod restoration;
+pub mod restoration;
 pub mod suggestions;
 
 pub use movies::Movies;
