@@ -98,6 +98,11 @@ pub fn verify_token(letter: &Value) -> String {
     token(letter, "verify")
 }
 
+/// The token of the link of an invitation.
+pub fn invitation_token(letter: &Value) -> String {
+    token(letter, "invitation")
+}
+
 fn token(letter: &Value, page: &str) -> String {
     let text = letter["text"].as_str().unwrap();
     let link = format!("/#/{page}?token=");
