@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     races::{at_once, statuses},
     reset::app_with,
-    smtp::{SmtpServer, invitation_token},
+    smtp::{SmtpServer, link_token},
     support::{Caller, Reply, TestApp, movie, object_id},
 };
 
@@ -47,7 +47,7 @@ async fn an_invitation_is_mailed_and_makes_an_editor_once() {
     let letter = smtp.letter();
     assert_eq!(letter["to"], json!(["someone@example.com"]));
     assert_eq!(letter["headers"]["Subject"], "An invitation to edit a movie");
-    let token = invitation_token(&letter);
+    let token = link_token(&letter, "invitation");
     let (text, html) = (letter["text"].as_str().unwrap(), letter["html"].as_str().unwrap());
     let link = format!("https://movies.example.com/#/invitation?token={token}");
     assert_eq!((text.matches("https://").count(), text.contains(&link)), (1, true), "{text}");

@@ -205,7 +205,7 @@ impl Keys {
             }
             let find = self.documents.find_one(doc! { "_id": &request.id });
             let Some(found) = within(COMMAND, find).await? else { continue };
-            if let Some(claim) = self.known(request, found, now).await? {
+            if let Some(claim) = self.known(request, found).await? {
                 return Ok(claim);
             }
         }
@@ -217,8 +217,8 @@ impl Keys {
         &self,
         request: &KeyedRequest,
         mut found: KeyDocument,
-        now: DateTime,
     ) -> Result<Option<Claim>, StoreError> {
+        let now = DateTime::now();
         let still = doc! { "_id": &found.id, "lease": found.lease };
         if found.expires_at <= now {
             // The database forgets it within a minute.
