@@ -40,7 +40,7 @@ fn a_server_that_is_killed_between_the_insert_and_the_answer_adds_once() {
             "blockConnection": true,
             "blockTimeMS": 60_000,
         };
-        let hold = doc! { "configureFailPoint": "failCommand", "mode": "alwaysOn", "data": data };
+        let hold = doc! { "configureFailPoint": "failCommand", "mode": { "times": 1 }, "data": data };
         admin.run_command(hold).await.unwrap();
     });
     std::thread::scope(|scope| {
