@@ -118,7 +118,7 @@ function editors(path, items) {
     label: "Leave",
     fields: [],
     submit: "Stop editing this movie",
-    look: "danger",
+    look: ".danger",
     async send() {
       await request("DELETE", `${path}/editors/${session.user?.id}`);
       announce("You edit this movie no more");
