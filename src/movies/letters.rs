@@ -46,7 +46,7 @@ fn quoted(name: &str) -> String {
     let end = if shown.len() > QUOTED { "…" } else { "" };
     let inside = |at: usize| shown.get(at).is_some_and(|c| !c.is_whitespace());
     let harmless = shown.iter().take(QUOTED).enumerate().map(|(at, c)| {
-        // `example.com`, `https://…` and `a@b` are links for a mailbox; `Mr. Nobody` and `2001: A` are none.
+        // `example.com`, `https://…` and `a@b` are links for a mailbox; `Mr. Nobody` and `2001: A` are not.
         if joins(*c) && at > 0 && inside(at - 1) && inside(at + 1) { '·' } else { *c }
     });
     format!("“{}{end}”", harmless.collect::<String>())

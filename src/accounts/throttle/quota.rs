@@ -19,7 +19,7 @@ use crate::{
 const DAY: Duration = Duration::from_hours(24);
 /// Invitations that an account sends in a day.
 const BY_ACCOUNT: i32 = 20;
-/// Invitations that an address gets in a day, whoever sends them.
+/// Invitations that an address gets in a day, from all senders together.
 const BY_ADDRESS: i32 = 3;
 /// How the refusals are called in the metrics and in the audit log.
 pub(super) const INVITATION: &str = "invitation";

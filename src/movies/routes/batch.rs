@@ -37,7 +37,8 @@ use crate::{
         changes::Changes,
         model::{MovieBatch, MovieDocument, MovieInput},
         store::{
-            insertion::{Added, NameTaken, OwnerGone},
+            batch::Added,
+            insertion::{NameTaken, OwnerGone},
             keys::{Answer, KeyedRequest, Outcome, Reservation},
         },
         view::MovieView,
@@ -69,7 +70,7 @@ impl<'r> FromRequest<'r> for Asker {
     }
 }
 
-/// Adds several movies, which are then the caller's. Each stands for itself: one that is refused keeps out no other.
+/// Adds several movies, which are then the caller's. Each has its own outcome: a rejected movie does not affect the others.
 #[utoipa::path(
     context_path = "/api/movies",
     tag = "movies",

@@ -27,7 +27,7 @@ use crate::{
 
 answers! {
     Listed => Answers::with_database()
-        .json::<EditorList>(200, "The editors, in the order in which they have accepted. Only the owner is told their \
+        .json::<EditorList>(200, "The editors, in the order in which they have accepted. Only the owner sees their \
              addresses.", &[])
         .problems(CurrentUser::REFUSALS)
         .problems(&[Code::MovieNotFound, Code::NotOwner]);

@@ -154,7 +154,7 @@ fn accepting(offer: Offer, caller: UserId, link: &MailDigest) -> Document {
         Offer::Owner => doc! {
             "added_by": caller,
             "editors": editors_after(offer, caller),
-            // Whoever sent them owns the movie no more.
+            // Their sender owns the movie no more.
             "invitations": "$$REMOVE",
             "updated_by": caller,
             "updated_at": DateTime::now(),

@@ -1,8 +1,8 @@
 //! Idempotency keys: which request each stands for, and what came of it.
 //!
 //! The key's document is stored first, with the ids that the new movies will have; then the movies, under these ids.
-//! So whoever repeats the request, after whatever crash, finds by the ids what was added, and adds only what is missing:
-//! a key never adds twice, and no transaction is needed.
+//! So a repetition finds by the ids what was added, after any crash, and adds only what is missing: a key never adds
+//! twice, and no transaction is needed.
 //!
 //! The answer is not kept. A repetition brings the same bytes, and the answer is made of these again, with the ids and
 //! the time of the first request; only what became of each movie is stored.
@@ -50,7 +50,7 @@ pub enum Outcome {
     Duplicate {
         by: ObjectId,
     },
-    /// Its fields break a rule: the same ones again, whoever asks.
+    /// Its fields break a rule: the same ones at every repetition.
     Invalid,
     /// The account has added too many in a minute.
     Limited {
@@ -280,7 +280,7 @@ impl Keys {
         within(COMMAND, self.documents.delete_one(own)).await.map(drop)
     }
 
-    /// It is not known what was written: whoever repeats the request finds out, at once.
+    /// It is not known what was written: a repetition may find out at once.
     ///
     /// # Errors
     /// When the database fails: then the repetition has to wait for the end of the lease.

@@ -6,7 +6,7 @@
 //! | question | file |
 //! | --- | --- |
 //! | the collection, and one movie | [`movies`] |
-//! | how new movies get in | [`insertion`] |
+//! | how new movies get in | [`insertion`]; several of one caller: [`batch`] |
 //! | how one is changed and deleted | [`changes`]; who edits it: [`editors`]; whom its owner invites: [`invitations`] |
 //! | who has a name | [`names`] |
 //! | what an idempotency key stands for | [`keys`] |
@@ -17,6 +17,7 @@
 //! | what is kept in memory | [`cache`] |
 //! | what a user owns of it | [`belongings`] |
 
+pub mod batch;
 mod belongings;
 mod cache;
 pub mod catalogue;
