@@ -13,6 +13,7 @@ import { finder } from "./finder.js";
 import { movieHistory } from "./history.js";
 import { listen } from "./live.js";
 import { moviePage } from "./movie.js";
+import { invitation, sharing } from "./sharing.js";
 import { account, forgot, logIn, reset, signUp } from "./account.js";
 import { trashPage } from "./trash.js";
 import { verify } from "./devices.js";
@@ -28,10 +29,13 @@ import { verify } from "./devices.js";
 const VIEWS = [
   [/^\/$/, catalogue],
   [/^\/mine$/, catalogue, true],
+  [/^\/shared$/, catalogue, true],
   // Only what can be an id: `/api/movies/facets` and its like are no movies.
   [/^\/movie\/([0-9a-f]{24})$/, moviePage],
   [/^\/movie\/([0-9a-f]{24})\/edit$/, editMovie, true],
   [/^\/movie\/([0-9a-f]{24})\/history$/, movieHistory, true],
+  [/^\/movie\/([0-9a-f]{24})\/sharing$/, sharing, true],
+  [/^\/invitation$/, invitation],
   [/^\/add$/, addMovie, true],
   [/^\/trash$/, trashPage, true],
   [/^\/login$/, logIn],

@@ -1,5 +1,5 @@
 // @ts-check
-// The catalogue, and one's own movies: filters, order, and page after page of posters.
+// The catalogue, one's own movies, and those that one edits for others: filters, order, and page after page of posters.
 //
 // The query in the address is the API's own query (`#/?genre=Drama&year_min=1990&year_max=1999&sort=-year`),
 // so every list that the API can make has an address here.
@@ -44,7 +44,8 @@ export const card = (movie) =>
 /** @param {import("./app.js").Address} address @returns {Promise<import("./app.js").View>} */
 export async function catalogue({ path, query: first, saved }) {
   const mine = path === "/mine";
-  const source = mine ? "/users/me/movies" : "/movies";
+  const shared = path === "/shared";
+  const source = mine || shared ? "/users/me/movies" : "/movies";
   let query = first;
   /** @type {List} */
   let list = { items: [], next: null, total: 0 };
@@ -54,7 +55,15 @@ export async function catalogue({ path, query: first, saved }) {
 
   const heading = h("h1", { tabindex: -1 });
   const total = h("p.total");
-  const deleted = mine && h("p.total", {}, h("a", { href: "#/trash" }, "Deleted movies"));
+  const deleted =
+    mine &&
+    h(
+      "p.total",
+      {},
+      h("a", { href: "#/shared" }, "Shared with me"),
+      " · ",
+      h("a", { href: "#/trash" }, "Deleted movies"),
+    );
   const news = h("div.news", { role: "status" });
   const grid = h("ul.grid", { "aria-label": "Movies" });
   const more = h("button.more", { hidden: true, onclick: () => next() }, "Show more");
@@ -66,11 +75,12 @@ export async function catalogue({ path, query: first, saved }) {
       words(query.getAll(name).join(" & ")),
     );
     const decade = decadeOf(query);
-    return [mine && "My movies", ...about, decade && `${decade}s`].filter(Boolean).join(" · ") || "All movies";
+    return [mine && "My movies", shared && "Shared with me", ...about, decade && `${decade}s`].filter(Boolean).join(" · ") || "All movies";
   };
   const page = (/** @type {Record<string, string>} */ paging) => {
     const asked = new URLSearchParams(query);
-    for (const [name, value] of Object.entries({ fields: FIELDS, limit: PAGE, ...paging })) asked.set(name, value);
+    const own = shared ? { role: "editor" } : {};
+    for (const [name, value] of Object.entries({ fields: FIELDS, limit: PAGE, ...own, ...paging })) asked.set(name, value);
     return get(source, asked, asking.signal);
   };
 
@@ -102,7 +112,9 @@ export async function catalogue({ path, query: first, saved }) {
       ? ["No movie is like that. ", h("a", { href: `#${path}` }, "Take all filters away")]
       : mine
         ? ["Nothing here yet. ", h("a", { href: "#/add" }, "Add your first movie")]
-        : ["The catalogue is empty. ", h("a", { href: "#/add" }, "Add the first movie")];
+        : shared
+          ? ["Nobody shares a movie with you. An invitation comes by mail."]
+          : ["The catalogue is empty. ", h("a", { href: "#/add" }, "Add the first movie")];
 
   async function load() {
     asking.abort();
@@ -113,10 +125,12 @@ export async function catalogue({ path, query: first, saved }) {
     const about = new URLSearchParams([...query].filter(([name]) => name !== "sort"));
     if (mine && session.user) about.set("added_by", session.user.id);
     bar.show(query, null);
-    get("/movies/facets", about, signal).then(
-      (facets) => bar.show(query, facets),
-      () => {},
-    );
+    // They are counted over the catalogue: what one edits is no part of it that anybody can ask for.
+    if (!shared)
+      get("/movies/facets", about, signal).then(
+        (facets) => bar.show(query, facets),
+        () => {},
+      );
     list = await page({ count: "true" });
     grid.removeAttribute("aria-busy");
     draw();
@@ -179,7 +193,7 @@ export async function catalogue({ path, query: first, saved }) {
         grid.children[at].replaceWith(card(movie));
       } else if (
         type === "reset" ||
-        (type === "created" && !query.size && (!mine || movie?.added_by === session.user?.id))
+        (type === "created" && !query.size && !shared && (!mine || movie?.added_by === session.user?.id))
       ) {
         added += type === "created" ? 1 : 0;
         clearTimeout(telling);

@@ -5,6 +5,7 @@ import { go } from "./address.js";
 import { Problem, get, request, session } from "./api.js";
 import { h } from "./dom.js";
 import { field, form, list } from "./forms.js";
+import { isEditor } from "./sharing.js";
 
 /** @typedef {import("./api.js").Movie} Movie */
 /** @typedef {import("./app.js").Address} Address */
@@ -83,7 +84,7 @@ export async function addMovie({ path }) {
       "div.page",
       {},
       h("h1", { tabindex: -1 }, "Add a movie"),
-      h("p.lead", {}, "Anyone will see it; only you can change it."),
+      h("p.lead", {}, "Anyone will see it. Only you, and the editors whom you invite, can change it."),
       node,
     ),
   };
@@ -94,8 +95,12 @@ export async function editMovie({ id, path, from }) {
   const read = () => request("GET", `/movies/${encodeURIComponent(id)}`);
   const [answer, known] = await Promise.all([read(), suggestions()]);
   let { body: movie, etag } = answer;
-  if (movie.added_by !== session.user?.id)
-    throw new Problem({ status: 403, code: "not-owner", detail: "Only the user who added this movie may change it." });
+  if (movie.added_by !== session.user?.id && !(await isEditor(movie)))
+    throw new Problem({
+      status: 403,
+      code: "not-owner",
+      detail: "Only this movie's owner or an editor may change it.",
+    });
   const page = h("div.page");
 
   /** @param {Record<string, any>} shown */

@@ -1,11 +1,12 @@
 // @ts-check
-// One movie: what is known of it, and for its owner the way to change or delete it.
+// One movie: what is known of it, for its owner the way to change, share or delete it, and for its editors to change it.
 
 import { go } from "./address.js";
 import { Problem, get, request, session } from "./api.js";
 import { card } from "./catalogue.js";
 import { announce, byId, h } from "./dom.js";
 import { poster } from "./poster.js";
+import { isEditor } from "./sharing.js";
 import { canUndo, offerUndo } from "./trash.js";
 
 /** @typedef {import("./api.js").Movie} Movie */
@@ -24,6 +25,8 @@ const fact = (term, values) => values.length > 0 && h("div", {}, h("dt", {}, ter
 /** @param {Address} address @returns {Promise<View>} */
 export async function moviePage({ id }) {
   let { body: movie, etag } = await request("GET", `/movies/${encodeURIComponent(id)}`);
+  let edits = false;
+  const isOwner = () => movie.added_by === session.user?.id;
   const place = h("article.movie");
   const shelf = h("section.shelf", { hidden: true });
 
@@ -55,13 +58,14 @@ export async function moviePage({ id }) {
           ]),
         ),
       movie.plot && h("p.plot", {}, movie.plot),
-      movie.added_by === session.user?.id &&
+      (isOwner() || edits) &&
         h(
           "div.actions",
           {},
           h("a.button", { href: `#/movie/${movie.id}/edit` }, "Edit"),
           h("a.button", { href: `#/movie/${movie.id}/history` }, "History"),
-          h("button.danger", { onclick: confirmed }, "Delete"),
+          h("a.button", { href: `#/movie/${movie.id}/sharing` }, "Sharing"),
+          isOwner() && h("button.danger", { onclick: confirmed }, "Delete"),
         ),
       h(
         "dl.facts",
@@ -154,6 +158,14 @@ export async function moviePage({ id }) {
   }
 
   draw();
+  // The movie is shown at once; what an editor can do comes a moment later.
+  isEditor(movie).then(
+    (found) => {
+      edits = found;
+      if (found) draw();
+    },
+    () => {},
+  );
   // The rest of the page stands without it.
   also().catch(() => {});
   return {

@@ -35,6 +35,9 @@ pub enum Event {
     RoleGranted,
     RoleRevoked,
     AccountDeleted,
+    InvitationSent,
+    InvitationAccepted,
+    EditorRemoved,
 }
 
 impl Event {
@@ -57,6 +60,9 @@ impl Event {
             Self::RoleGranted => "role-granted",
             Self::RoleRevoked => "role-revoked",
             Self::AccountDeleted => "account-deleted",
+            Self::InvitationSent => "invitation-sent",
+            Self::InvitationAccepted => "invitation-accepted",
+            Self::EditorRemoved => "editor-removed",
         }
     }
 }

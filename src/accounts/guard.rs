@@ -49,6 +49,10 @@ pub struct ScopedUser<S> {
 #[derive(Debug, Clone)]
 pub struct ConfirmedUser<S>(ScopedUser<S>);
 
+/// A [`CurrentUser`] whose address is confirmed, where this service asks for that.
+#[derive(Debug, Clone)]
+pub struct ConfirmedSession(CurrentUser);
+
 /// A [`CurrentUser`] who is admin now.
 #[derive(Debug)]
 pub struct Admin(pub UserId);
@@ -128,6 +132,22 @@ impl<S> ConfirmedUser<S> {
     pub fn id(&self) -> UserId {
         self.0.id()
     }
+}
+
+impl ConfirmedSession {
+    /// What a caller may be told in place of an answer, besides what a [`CurrentUser`] may be told.
+    pub const REFUSALS: &[Code] = &[Code::EmailNotVerified];
+
+    #[must_use]
+    pub fn id(&self) -> UserId {
+        self.0.id()
+    }
+}
+
+/// Whether this service lets the account write only once its address is confirmed.
+fn must_confirm(request: &Request<'_>, account: &Account) -> Result<bool, Problem> {
+    let settings: &AccountsSettings = state(request)?;
+    Ok(settings.require_verified_email && !account.email_verified)
 }
 
 /// Who sent the request: by a session, or by a personal access token with the scope that the route takes, if it takes
@@ -211,11 +231,23 @@ impl<'r, S: RouteScope> FromRequest<'r> for ConfirmedUser<S> {
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
         let user = rocket::outcome::try_outcome!(request.guard::<ScopedUser<S>>().await);
-        match state::<AccountsSettings>(request) {
-            Ok(settings) if settings.require_verified_email && !user.account.email_verified => {
-                Problem::EmailNotVerified.forward(request)
-            }
-            Ok(_) => Outcome::Success(Self(user)),
+        match must_confirm(request, &user.account) {
+            Ok(true) => Problem::EmailNotVerified.forward(request),
+            Ok(false) => Outcome::Success(Self(user)),
+            Err(problem) => problem.forward(request),
+        }
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for ConfirmedSession {
+    type Error = Problem;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
+        let user = rocket::outcome::try_outcome!(request.guard::<CurrentUser>().await);
+        match must_confirm(request, &user.account) {
+            Ok(true) => Problem::EmailNotVerified.forward(request),
+            Ok(false) => Outcome::Success(Self(user)),
             Err(problem) => problem.forward(request),
         }
     }

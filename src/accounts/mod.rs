@@ -48,7 +48,7 @@ pub mod token;
 pub use belongings::Belongings;
 pub use deletion::Cascade;
 pub use email::{EmailAddress, EmailRule};
-pub use guard::{Admin, ConfirmedUser, CurrentUser, ScopedUser};
+pub use guard::{Admin, ConfirmedSession, ConfirmedUser, CurrentUser, ScopedUser};
 pub use model::{Account, Role, UserView};
 pub use personal_tokens::scope::{AccountRead, MoviesWrite};
 pub use stage::{Documented, Parts, stage};

@@ -7,15 +7,19 @@ use rocket::{
     data::{Data, FromData, Outcome, ToByteUnit},
     http::ContentType,
 };
+use sha2::{Digest, Sha256};
 use tokio::{io::AsyncReadExt, time::timeout};
 
 use super::{
     fields::{Fields, FromFields},
+    idempotency::IdempotencyKey,
     problem::{Code, Problem},
 };
 
-/// The largest body, in KiB; the detail of `payload-too-large` says so too.
-const LIMIT_KIB: u64 = 256;
+/// The largest body of nearly every route, in KiB: see [`FromFields::LIMIT_KIB`].
+pub const LIMIT_KIB: u64 = 256;
+/// The largest body of any route, in KiB.
+const LARGEST_KIB: u64 = 1_024;
 /// How long a client may take to send it: Rocket has no limit of its own.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -40,6 +44,13 @@ impl<T> Deref for JsonBody<T> {
     }
 }
 
+/// Like [`JsonBody`], with a digest of the bytes that were sent, for a request that may be a repetition. It is made
+/// only where an `Idempotency-Key` came with them.
+pub struct KeyedBody<T> {
+    pub value: T,
+    pub digest: Option<[u8; 32]>,
+}
+
 /// Like [`JsonBody`], for PATCH: `application/merge-patch+json` (RFC 7396) is welcome too.
 pub struct MergePatchBody<T>(pub T);
 
@@ -49,7 +60,23 @@ impl<'r, T: FromFields> FromData<'r> for JsonBody<T> {
 
     async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r, Self> {
         match read(request, data, is_json).await {
-            Ok(value) => Outcome::Success(Self(value)),
+            Ok((value, _)) => Outcome::Success(Self(value)),
+            Err(problem) => Outcome::Error(problem.refuse(request)),
+        }
+    }
+}
+
+#[rocket::async_trait]
+impl<'r, T: FromFields> FromData<'r> for KeyedBody<T> {
+    type Error = Problem;
+
+    async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r, Self> {
+        match read(request, data, is_json).await {
+            Ok((value, bytes)) => {
+                let is_keyed = request.headers().contains(IdempotencyKey::HEADER);
+                let digest = is_keyed.then(|| Sha256::digest(&bytes).into());
+                Outcome::Success(Self { value, digest })
+            }
             Err(problem) => Outcome::Error(problem.refuse(request)),
         }
     }
@@ -64,7 +91,7 @@ impl<'r, T: FromFields> FromData<'r> for MergePatchBody<T> {
             is_json(found) || (found.top() == "application" && found.sub() == "merge-patch+json")
         };
         match read(request, data, is_patch).await {
-            Ok(value) => Outcome::Success(Self(value)),
+            Ok((value, _)) => Outcome::Success(Self(value)),
             Err(problem) => Outcome::Error(problem.refuse(request)),
         }
     }
@@ -76,7 +103,7 @@ fn is_json(found: &ContentType) -> bool {
 
 /// Reads the body of a request that is refused, up to the limit, and keeps nothing of it.
 pub async fn discard(data: Data<'_>) {
-    let stream = data.open(LIMIT_KIB.kibibytes());
+    let stream = data.open(LARGEST_KIB.kibibytes());
     // However this ends: the refusal is answered next.
     let _ = timeout(PATIENCE, stream.stream_to(tokio::io::sink())).await;
 }
@@ -85,11 +112,11 @@ async fn read<T: FromFields>(
     request: &Request<'_>,
     data: Data<'_>,
     accepts: impl Fn(&ContentType) -> bool,
-) -> Result<T, Problem> {
-    let limit = LIMIT_KIB.kibibytes();
+) -> Result<(T, Vec<u8>), Problem> {
+    let limit = T::LIMIT_KIB.kibibytes();
     let announced = request.headers().get_one("Content-Length").and_then(|length| length.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limit.as_u64()) {
-        return Err(Problem::PayloadTooLarge);
+        return Err(Problem::PayloadTooLarge(T::LIMIT_KIB));
     }
     let mut bytes = Vec::new();
     // One byte more than allowed tells a full body from one that is too large.
@@ -97,7 +124,9 @@ async fn read<T: FromFields>(
     match timeout(PATIENCE, stream.read_to_end(&mut bytes)).await {
         Err(_) => return Err(Problem::RequestTimeout),
         Ok(Err(_)) => return Err(Problem::BadRequest),
-        Ok(Ok(_)) if bytes.len() as u64 > limit.as_u64() => return Err(Problem::PayloadTooLarge),
+        Ok(Ok(_)) if bytes.len() as u64 > limit.as_u64() => {
+            return Err(Problem::PayloadTooLarge(T::LIMIT_KIB));
+        }
         Ok(Ok(_)) => {}
     }
     let charset_is_utf8 = |found: &ContentType| {
@@ -108,5 +137,6 @@ async fn read<T: FromFields>(
     }
     let value = serde_json::from_slice(&bytes)
         .map_err(|error| Problem::InvalidJson(format!("The body is not JSON: {error}.")))?;
-    Fields::read(value).map_err(Problem::ValidationFailed)
+    let value = Fields::read(value).map_err(Problem::ValidationFailed)?;
+    Ok((value, bytes))
 }

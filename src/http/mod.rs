@@ -11,6 +11,7 @@
 //! | how an id in a path is read | [`ids`] |
 //! | how an answer is written | [`reply`]; a list: [`page`]; a page for people: [`html`]; a time: [`timestamp`] |
 //! | `ETag`, `If-Match`, `If-None-Match` | [`conditional`] |
+//! | `Idempotency-Key` | [`idempotency`] |
 //! | how long a request may take | [`deadline`]; how long its answer may wait to be read: [`unread`] |
 //! | what happens to the body of a refused request | [`refusal`] |
 //! | `X-Request-Id` | [`request_id`] |
@@ -21,6 +22,7 @@ pub mod conditional;
 pub mod deadline;
 pub mod fields;
 pub mod html;
+pub mod idempotency;
 pub mod ids;
 pub mod openapi;
 pub mod page;

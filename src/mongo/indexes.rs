@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use bson::{Document, doc};
+use bson::{Document, doc, oid::ObjectId};
 use mongodb::{
     IndexModel,
     options::{Collation, CollationStrength, IndexOptions},
@@ -21,6 +21,7 @@ pub const REVOKED_TOKENS: &str = "revoked_tokens";
 pub const THROTTLE: &str = "throttle";
 pub const CHANGES: &str = "changes";
 pub const CHANGE_LOG: &str = "change_log";
+pub const IDEMPOTENCY_KEYS: &str = "idempotency_keys";
 
 /// The unique indexes, by the names that [`super::StoreError::Duplicate`] carries.
 pub const ID: &str = "_id_";
@@ -183,6 +184,14 @@ pub(super) fn all() -> Vec<Index> {
             only: Some(doc! { "document": { "$exists": true } }),
             ..Index::of(CHANGES)
         },
+        // An account's idempotency keys: how many there are, and what is deleted with it.
+        Index { name: "user", keys: doc! { "user": 1, "expires_at": 1 }, ..Index::of(IDEMPOTENCY_KEYS) },
+        Index {
+            name: "expires_at",
+            keys: doc! { "expires_at": 1 },
+            forgets: true,
+            ..Index::of(IDEMPOTENCY_KEYS)
+        },
         // A name is taken once per year; no year counts as a year of its own.
         Index {
             name: NAME_YEAR_UNIQUE,
@@ -193,6 +202,20 @@ pub(super) fn all() -> Vec<Index> {
         Index { name: "newest_first", keys: newest_first(), ..Index::of_movies() },
         // A user's movies, newest first; also their number, and the cascade.
         Index { name: "owner_newest_first", ..newest_by("added_by") },
+        // The movies that a user edits, newest first; also what the cascade takes the user out of. Only of movies that
+        // have an editor: a query for one editor or several implies the condition.
+        Index {
+            name: "editor_newest_first",
+            only: Some(doc! { "editors": { "$gte": ObjectId::from_bytes([0; 12]) } }),
+            ..newest_by("editors")
+        },
+        // The link of an invitation. Only of movies that have one.
+        Index {
+            name: "invitation_digest",
+            keys: doc! { "invitations.digest": 1 },
+            only: Some(doc! { "invitations.digest": { "$exists": true } }),
+            ..Index::of_movies()
+        },
         // Each filter with the default order. The lists have a key for each entry.
         newest_by("casts"),
         newest_by("countries"),

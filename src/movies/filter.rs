@@ -66,6 +66,8 @@ pub struct MovieFilter {
     year_min: Option<i32>,
     year_max: Option<i32>,
     pub added_by: Option<UserId>,
+    /// No parameter: a user can ask only for the movies that this user edits.
+    pub editor: Option<UserId>,
 }
 
 impl MovieFilter {
@@ -101,6 +103,7 @@ impl MovieFilter {
             year_min,
             year_max,
             added_by: query.parsed("added_by", "must be a user's id", UserId::parse)?,
+            editor: None,
         })
     }
 
@@ -150,6 +153,9 @@ impl MovieFilter {
         if let Some(owner) = self.added_by {
             condition.insert("added_by", owner);
         }
+        if let Some(editor) = self.editor {
+            condition.insert("editors", editor);
+        }
         condition
     }
 
@@ -166,7 +172,8 @@ impl MovieFilter {
         }
         let is_range = self.year_min.is_some() || self.year_max.is_some();
         let values = self.exact.iter().map(|(_, values)| values.len()).sum::<usize>();
-        let singles = values + usize::from(self.year.is_some()) + usize::from(self.added_by.is_some());
+        let others = [self.year.is_some(), self.added_by.is_some(), self.editor.is_some()];
+        let singles = values + others.into_iter().filter(|given| *given).count();
         match (singles, is_range) {
             (0, false) => true,
             (1, false) => matches!(sort, Sort::CreatedAt(_)),
@@ -175,7 +182,7 @@ impl MovieFilter {
         }
     }
 
-    /// The same for the search index.
+    /// The same for the search index, but for [`Self::editor`], which it does not know.
     #[must_use]
     pub fn meant(&self) -> Meant {
         let values =

@@ -14,6 +14,7 @@
 //! | how a name is folded for typeahead | [`folding`] |
 //! | what has changed: the log | [`changes`] |
 //! | how clients follow changes | [`events`] |
+//! | what is mailed about a movie | `letters.rs` |
 //! | `/api/movies` | [`routes`] |
 //! | which routes and state Rocket gets | [`mod@stage`] |
 
@@ -22,6 +23,7 @@ pub mod events;
 pub mod filter;
 pub mod finder;
 pub mod folding;
+mod letters;
 pub mod model;
 pub mod ownership;
 pub mod routes;

@@ -1,4 +1,5 @@
-//! Only the user who added a movie and the editors whom that user has invited may change it; only its owner may delete it.
+//! A movie belongs to one user: the one who added it, or the one to whom it was handed over. Only that user and the
+//! editors whom the owner has invited may change it; only its owner may delete it, invite and hand it over.
 //!
 //! The rule is the filter of the write itself, one atomic step: nothing can come between a check and
 //! the write. When the write matched nothing, a second look says why.
@@ -55,6 +56,17 @@ impl From<&MovieDocument> for Rights {
 }
 
 impl Rights {
+    #[must_use]
+    pub fn owner(&self) -> UserId {
+        self.added_by
+    }
+
+    /// In the order in which they have accepted.
+    #[must_use]
+    pub fn editors(&self) -> &[UserId] {
+        &self.editors
+    }
+
     /// Whether the caller is that to the movie.
     #[must_use]
     pub fn allow(&self, caller: UserId, needed: Role) -> bool {
@@ -70,6 +82,8 @@ pub enum Refusal {
     /// The caller is not what is needed.
     Not(Role),
     VersionDiffers,
+    /// This movie has the name in that year.
+    NameTaken(MovieId),
 }
 
 /// Why a write with [`writable`] as its filter matched nothing.

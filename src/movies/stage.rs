@@ -8,11 +8,14 @@ use super::{
     changes::{Beginning, Changes},
     events,
     finder::Finder,
-    model::{MovieInput, MoviePatch},
+    model::{MovieBatch, MovieInput, MoviePatch},
     routes::{
+        batch::{self, BatchResult},
         changes::{self, Change, ChangePage},
         described::{MoviePage, MovieSelection, Suggestions},
+        editors::{self, EditorList},
         facets::{self, Facets},
+        invitations::{self, Acceptance, NewInvitation},
         lists, movie, rate,
         suggest::{self, Suggestion},
         trash::{self, DeletedMovie, TrashPage},
@@ -28,6 +31,7 @@ use crate::{http::deadline::limited, telemetry::metrics};
     paths(
         lists::list,
         movie::create,
+        batch::create,
         suggest::suggest,
         facets::facets,
         changes::changes,
@@ -36,6 +40,10 @@ use crate::{http::deadline::limited, telemetry::metrics};
         movie::replace,
         movie::patch,
         movie::delete,
+        invitations::invite,
+        invitations::accept,
+        editors::list,
+        editors::remove,
         versions::list,
         versions::get,
         versions::restore,
@@ -48,6 +56,11 @@ use crate::{http::deadline::limited, telemetry::metrics};
         MovieSelection,
         MoviePage,
         MovieInput,
+        MovieBatch,
+        BatchResult,
+        NewInvitation,
+        Acceptance,
+        EditorList,
         MoviePatch,
         Suggestion,
         Suggestions,
@@ -79,6 +92,7 @@ pub fn stage(movies: Movies, log: Changes, finder: Finder, limits: Limits) -> Ad
         let catalogue = routes![
             lists::list,
             movie::create,
+            batch::create,
             suggest::suggest,
             facets::facets,
             changes::changes,
@@ -86,11 +100,15 @@ pub fn stage(movies: Movies, log: Changes, finder: Finder, limits: Limits) -> Ad
             movie::replace,
             movie::patch,
             movie::delete,
+            invitations::invite,
+            editors::list,
+            editors::remove,
             versions::list,
             versions::get,
             versions::restore
         ];
         let own = routes![lists::my_movies, trash::list, trash::restore];
+        let accepting = routes![invitations::accept];
         let events = events::Events::new(movies.clone(), log.clone(), limits.listeners);
         // Before the log is followed: nothing is missed.
         let incoming = log.listen();
@@ -110,6 +128,7 @@ pub fn stage(movies: Movies, log: Changes, finder: Finder, limits: Limits) -> Ad
             // Without the limit of time: a stream of events has no end.
             .mount("/api/movies", crate::http::refusal::guarded(routes![events::route::follow]))
             .mount("/api/users", limited(own))
+            .mount("/api/invitations", limited(accepting))
             .attach(AdHoc::on_liftoff("events", |rocket| {
                 let shutdown = rocket.shutdown();
                 Box::pin(async move {

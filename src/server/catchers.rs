@@ -3,7 +3,7 @@
 use rocket::{Catcher, Request, catch, catchers, http::Status};
 
 use super::envelope;
-use crate::http::problem::Problem;
+use crate::http::{body, problem::Problem};
 
 /// The one catcher. A guard that refused has left its problem with the request.
 #[catch(default)]
@@ -20,7 +20,7 @@ fn problem(status: Status, request: &Request<'_>) -> Problem {
     match status.code {
         404 => Problem::NotFound,
         408 => Problem::RequestTimeout,
-        413 => Problem::PayloadTooLarge,
+        413 => Problem::PayloadTooLarge(body::LIMIT_KIB),
         415 => Problem::UnsupportedMediaType,
         400..=499 => Problem::BadRequest,
         _ => Problem::Internal(format!("Rocket answered {status}").into()),

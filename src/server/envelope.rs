@@ -23,7 +23,15 @@ use crate::{
 };
 
 /// Answers below these paths hold personal data or tokens.
-const PERSONAL: [&str; 4] = ["/api/users", "/api/auth", "/api/admin", "/api/movies/<id>/versions"];
+const PERSONAL: [&str; 7] = [
+    "/api/users",
+    "/api/auth",
+    "/api/admin",
+    "/api/invitations",
+    "/api/movies/<id>/versions",
+    "/api/movies/<id>/editors",
+    "/api/movies/<id>/invitations",
+];
 
 /// Every answer has these, unless its route has said otherwise: OWASP's "HTTP Security Response Headers".
 const SECURITY: [(&str, &str); 4] = [
@@ -117,13 +125,14 @@ fn write_problem(request: &Request<'_>, problem: &Problem) {
         | Problem::AdminsOnly
         | Problem::InsufficientScope(_)
         | Problem::NotOwner
-        | Problem::OwnerOnly
+        | Problem::OwnerOnly(_)
         | Problem::EmailNotVerified
         | Problem::WrongPassword
         | Problem::LastAdmin
         | Problem::EmailTaken
         | Problem::InvalidResetToken
-        | Problem::InvalidVerifyToken => audit::refused(request, problem.code().kind().code),
+        | Problem::InvalidVerifyToken
+        | Problem::InvalidInvitation => audit::refused(request, problem.code().kind().code),
         _ => {}
     }
 }

@@ -38,7 +38,7 @@ async fn a_page_of_a_named_origin_may_call_and_read_errors_too() {
         assert_eq!(reply.header("Access-Control-Allow-Origin").as_deref(), Some(PAGE), "{method} {path}");
         assert_eq!(reply.header("Vary").as_deref(), Some("Origin"));
         let exposed = reply.header("Access-Control-Expose-Headers").unwrap();
-        for name in ["ETag", "Link", "Location", "Retry-After", "X-Request-Id"] {
+        for name in ["ETag", "Idempotency-Replayed", "Link", "Location", "Retry-After", "X-Request-Id"] {
             assert!(exposed.split(", ").any(|exposed| exposed == name), "{name}: {exposed}");
         }
         assert_eq!(reply.header("Access-Control-Allow-Credentials"), None);
@@ -54,7 +54,7 @@ async fn a_preflight_is_answered_without_a_token() {
         let methods = reply.header("Access-Control-Allow-Methods").unwrap();
         assert!(["PUT", "PATCH", "DELETE"].iter().all(|method| methods.contains(method)), "{methods}");
         let headers = reply.header("Access-Control-Allow-Headers").unwrap();
-        let needed = ["Authorization", "Content-Type", "If-Match", "If-None-Match"];
+        let needed = ["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match"];
         assert!(needed.iter().all(|name| headers.contains(name)), "{headers}");
         assert_eq!((reply.text().as_str(), reply.header("Allow")), ("", None));
         assert_eq!(reply.header("Vary").as_deref(), Some("Origin"));

@@ -12,9 +12,16 @@ use crate::support::{Caller, TestApp};
 async fn the_indexes_are_those_of_the_table() {
     let app = TestApp::start().await;
     let mut found = BTreeMap::new();
-    for collection in
-        ["users", "movies", "changes", "sessions", "personal_tokens", "revoked_tokens", "throttle"]
-    {
+    for collection in [
+        "users",
+        "movies",
+        "changes",
+        "sessions",
+        "personal_tokens",
+        "revoked_tokens",
+        "throttle",
+        "idempotency_keys",
+    ] {
         let indexes = app.database.collection::<Document>(collection).list_indexes().await.unwrap();
         for index in indexes.try_collect::<Vec<_>>().await.unwrap() {
             let options = index.options.unwrap();
@@ -37,13 +44,18 @@ async fn the_indexes_are_those_of_the_table() {
         "changes._id_": "{ \"_id\": 1 }",
         "changes.trash": "{ \"owner\": 1, \"_id\": -1 } only { \"document\": { \"$exists\": true } }",
         "changes.versions": "{ \"movie\": 1, \"version\": -1 }",
+        "idempotency_keys._id_": "{ \"_id\": 1 }",
+        "idempotency_keys.expires_at": "{ \"expires_at\": 1 } forgets after 0ns",
+        "idempotency_keys.user": "{ \"user\": 1, \"expires_at\": 1 }",
         "movies._id_": "{ \"_id\": 1 }",
         "movies.by_name": "{ \"name\": 1, \"_id\": 1 } in the order of en",
         "movies.by_year": "{ \"year\": 1, \"_id\": 1 }",
         "movies.casts": "{ \"casts\": 1, \"created_at\": -1, \"_id\": -1 }",
         "movies.countries": "{ \"countries\": 1, \"created_at\": -1, \"_id\": -1 }",
         "movies.directors": "{ \"directors\": 1, \"created_at\": -1, \"_id\": -1 }",
+        "movies.editor_newest_first": "{ \"editors\": 1, \"created_at\": -1, \"_id\": -1 } only { \"editors\": { \"$gte\": ObjectId(\"000000000000000000000000\") } }",
         "movies.genres": "{ \"genres\": 1, \"created_at\": -1, \"_id\": -1 }",
+        "movies.invitation_digest": "{ \"invitations.digest\": 1 } only { \"invitations.digest\": { \"$exists\": true } }",
         "movies.languages": "{ \"languages\": 1, \"created_at\": -1, \"_id\": -1 }",
         "movies.name_year_unique": "{ \"name\": 1, \"year\": 1 } unique",
         "movies.newest_first": "{ \"created_at\": -1, \"_id\": -1 }",
@@ -117,7 +129,11 @@ async fn the_plain_lists_neither_scan_nor_sort() {
         .chain(empty)
         .chain(ranges)
         .map(|query| ("movies", format!("/api/movies?{query}")));
-    let others = [("users", "/api/admin/users?".to_owned()), ("movies", "/api/users/me/movies?".to_owned())];
+    let others = [
+        ("users", "/api/admin/users?".to_owned()),
+        ("movies", "/api/users/me/movies?".to_owned()),
+        ("movies", "/api/users/me/movies?role=editor".to_owned()),
+    ];
     for (collection, path) in movies.chain(others) {
         let one_by_one = format!("{path}&limit=1");
         let commands = app.profiled(collection, walk(&ann, &one_by_one)).await;

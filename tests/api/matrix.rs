@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use movie_bag::{config, http::ids::UserId, server::methods};
+use movie_bag::{config, http::ids::UserId, movies::store::invitations::Offer, server::methods};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -60,6 +60,7 @@ pub const ROUTES: &[(&str, &str, Access, u16, Option<&str>)] = &[
     ("DELETE", "/api/admin/users/<id>", Admin, 204, None),
     ("GET", "/api/movies", Anyone, 200, None),
     ("POST", "/api/movies", User, 201, WRITE),
+    ("POST", "/api/movies/batch", User, 200, WRITE),
     ("GET", "/api/movies/suggest", Anyone, 200, None),
     ("GET", "/api/movies/facets", Anyone, 200, None),
     ("GET", "/api/movies/changes", Anyone, 200, None),
@@ -68,6 +69,11 @@ pub const ROUTES: &[(&str, &str, Access, u16, Option<&str>)] = &[
     ("PUT", "/api/movies/<id>", Editor, 200, WRITE),
     ("PATCH", "/api/movies/<id>", Editor, 200, WRITE),
     ("DELETE", "/api/movies/<id>", Owner, 204, WRITE),
+    ("POST", "/api/movies/<id>/invitations", Owner, 202, None),
+    ("GET", "/api/movies/<id>/editors", Editor, 200, None),
+    // Each editor may remove itself: it is the one who is removed here.
+    ("DELETE", "/api/movies/<id>/editors/<user_id>", Editor, 204, None),
+    ("POST", "/api/invitations/accept", User, 200, None),
     ("GET", "/api/movies/<id>/versions", Editor, 200, READ),
     ("GET", "/api/movies/<id>/versions/<n>", Editor, 200, READ),
     ("POST", "/api/movies/<id>/versions/<n>/restore", Editor, 200, WRITE),
@@ -93,6 +99,8 @@ struct Scene {
     movie: String,
     deleted: String,
     subject: String,
+    /// The token of a link, for anybody who is not the owner.
+    invitation: String,
 }
 
 impl Scene {
@@ -105,10 +113,11 @@ impl Scene {
         let admin = app.admin("admin").await;
         let movie = owner.add("Heat").await;
         app.let_edit(&movie, &editor).await;
+        let invitation = app.invitation(&movie, &owner, Offer::Editor).await;
         let deleted = stranger.add("Ronin").await;
         stranger.delete(&deleted).await.assert_status(204);
         let subject = app.user("subject").await.id().await;
-        Self { app, owner, editor, stranger, admin, movie, deleted, subject }
+        Self { app, owner, editor, stranger, admin, movie, deleted, subject, invitation }
     }
 
     async fn call(&self, caller: &Caller, method: &str, path: &str) -> crate::support::Reply {
@@ -117,7 +126,10 @@ impl Scene {
                 path.replace("<id>", self.deleted.trim_start_matches("/api/movies/"))
             }
             path if path.starts_with("/api/movies/<id>") => {
-                path.replace("/api/movies/<id>", &self.movie).replace("<n>", "1")
+                let editor = self.editor.id().await;
+                path.replace("/api/movies/<id>", &self.movie)
+                    .replace("<n>", "1")
+                    .replace("<user_id>", &editor)
             }
             "/api/movies/suggest" => "/api/movies/suggest?prefix=h".to_owned(),
             "/assets/<file>" => "/assets/app.js".to_owned(),
@@ -136,7 +148,11 @@ impl Scene {
                 .replace("<name>", "swagger-ui.css")
                 .replace("<code>", "not-owner"),
         };
-        match body(method, path) {
+        let body = match path {
+            "/api/invitations/accept" => Some(json!({ "invitation_token": self.invitation })),
+            path => body(method, path),
+        };
+        match body {
             // The body has no end.
             None if path == "/api/movies/events" => caller.send("HEAD", path).await,
             Some(body) => caller.with_json(method, &concrete, &body).await,
@@ -165,6 +181,12 @@ fn body(method: &str, path: &str) -> Option<Value> {
         ("POST", "/api/auth/verify") => Some(json!({ "verify_token": "none" })),
         ("POST", "/api/auth/refresh") => Some(json!({ "refresh_token": "none" })),
         ("POST", "/api/users/me/tokens") => Some(new_token(&["movies:write", "account:read"])),
+        ("POST", "/api/movies/batch") => {
+            Some(json!({ "items": [{ "name": "Changed", "casts": [], "genres": ["Crime"] }] }))
+        }
+        ("POST", "/api/movies/<id>/invitations") => {
+            Some(json!({ "email": "invited@example.com", "role": "editor" }))
+        }
         ("PATCH", "/api/users/me") => {
             Some(json!({ "current_password": "gnu yak emu", "password": "emu yak gnu" }))
         }
@@ -237,6 +259,7 @@ async fn everybody_does_what_is_theirs_to_do() {
             Editor => vec![&scene.owner, &scene.editor],
         };
         for caller in callers {
+            scene.app.let_edit(&scene.movie, &scene.editor).await;
             scene.call(caller, method, path).await.assert_status(*status);
         }
     }

@@ -242,18 +242,29 @@ async fn a_name_is_taken_once_per_year() {
     let (ann, bob) = (app.user("ann").await, app.user("bob").await);
     let movie =
         |name: &str, year: Value| json!({ "name": name, "casts": [], "genres": ["Drama"], "year": year });
-    ann.post("/api/movies", &movie("Hamlet", json!(1948))).await.assert_status(201);
-    ann.post("/api/movies", &movie("Hamlet", json!(null))).await.assert_status(201);
-    ann.post("/api/movies", &movie("Hamlet", json!(1996))).await.assert_status(201);
-    ann.post("/api/movies", &movie("hamlet", json!(1996))).await.assert_status(201);
-    let before = app.snapshot().await;
-    for year in [json!(1948), json!(null), json!(1996)] {
-        bob.post("/api/movies", &movie(" Hamlet ", year)).await.assert_problem(409, "duplicate-movie");
+    let mut paths = Vec::new();
+    for (name, year) in
+        [("Hamlet", json!(1948)), ("Hamlet", json!(null)), ("Hamlet", json!(1996)), ("hamlet", json!(1996))]
+    {
+        let added = ann.post("/api/movies", &movie(name, year)).await.assert_status(201);
+        paths.push(added.header("Location").unwrap());
     }
-    let path = ann.get("/api/users/me/movies").await.json()["items"][0]["id"].as_str().unwrap().to_owned();
-    let path = format!("/api/movies/{path}");
-    ann.put(&path, &movie("Hamlet", json!(1948))).await.assert_problem(409, "duplicate-movie");
-    ann.patch(&path, &json!({ "name": "Hamlet", "year": null })).await.assert_problem(409, "duplicate-movie");
+    // The problem leads to the movie that has the name.
+    let assert_taken = |reply: Reply, existing: &str| {
+        let problem = reply.assert_problem(409, "duplicate-movie").json();
+        assert_eq!(problem["existing"], existing, "{problem}");
+    };
+    let before = app.snapshot().await;
+    for (year, existing) in [json!(1948), json!(null), json!(1996)].into_iter().zip(&paths) {
+        assert_taken(bob.post("/api/movies", &movie(" Hamlet ", year)).await, existing);
+    }
+    let path = &paths[3];
+    assert_taken(ann.put(path, &movie("Hamlet", json!(1948))).await, &paths[0]);
+    assert_taken(ann.patch(path, &json!({ "name": "Hamlet", "year": null })).await, &paths[1]);
+    assert_taken(ann.patch(path, &json!({ "name": "Hamlet" })).await, &paths[2]);
+    assert_taken(ann.patch(&paths[2], &json!({ "year": 1948 })).await, &paths[0]);
+    // Who may not change it learns nothing of names.
+    bob.patch(path, &json!({ "name": "Hamlet" })).await.assert_problem(403, "not-owner");
     assert_eq!(app.snapshot().await, before);
 }
 

@@ -80,7 +80,7 @@ fn every_operation_has_its_own_id_and_says_what_it_does() {
             .filter(|parameter| parameter["in"] == "path")
             .map(|parameter| parameter["name"].as_str().unwrap())
             .collect();
-        let names = ["id", "n"].into_iter().filter(|name| path.contains(&format!("<{name}>")));
+        let names = ["id", "user_id", "n"].into_iter().filter(|name| path.contains(&format!("<{name}>")));
         assert_eq!(parameters, names.collect::<Vec<_>>(), "{method} {path}");
     }
 }
@@ -237,7 +237,7 @@ async fn swagger_ui_is_served_from_the_binary_alone() {
 }
 
 /// The codes of the contract.
-const CODES: [&str; 41] = [
+const CODES: [&str; 45] = [
     "bad-request",
     "invalid-json",
     "invalid-query",
@@ -265,6 +265,8 @@ const CODES: [&str; 41] = [
     "last-admin",
     "changes-gone",
     "too-many-tokens",
+    "too-many-editors",
+    "request-in-progress",
     "request-timeout",
     "precondition-failed",
     "payload-too-large",
@@ -272,6 +274,8 @@ const CODES: [&str; 41] = [
     "validation-failed",
     "invalid-reset-token",
     "invalid-verify-token",
+    "invalid-invitation",
+    "idempotency-key-reused",
     "too-many-requests",
     "internal-error",
     "no-events",

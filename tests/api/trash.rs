@@ -142,6 +142,42 @@ async fn a_restored_movie_is_what_it_was_and_goes_on() {
     assert_eq!((&again["version"], &again["year"]), (&json!(5), &json!(1996)));
 }
 
+async fn editors(app: &TestApp, path: &str) -> bson::Array {
+    let movies = app.database.collection::<Document>("movies");
+    let movie = movies.find_one(doc! { "_id": object_id(path) }).await.unwrap().unwrap();
+    movie.get_array("editors").unwrap().clone()
+}
+
+#[tokio::test]
+async fn editors_whose_accounts_are_gone_do_not_come_back() {
+    let mongod = OwnMongod::start().await;
+    let app = TestApp::on(&mongod.uri()).await;
+    let (ann, bob, cid, dan) =
+        (app.user("ann").await, app.user("bob").await, app.user("cid").await, app.user("dan").await);
+    let path = ann.add("Heat").await;
+    let mut all = Vec::new();
+    for editor in [&bob, &cid, &dan] {
+        all.push(object_id(&editor.id().await));
+    }
+    let movies = app.database.collection::<Document>("movies");
+    movies.update_one(doc! {}, doc! { "$set": { "editors": &all } }).await.unwrap();
+    ann.delete(&path).await.assert_status(204);
+    assert_eq!(trash(&ann).await, [id(&path)]);
+    // The movie is not there to be taken out of.
+    bob.delete("/api/users/me").await.assert_status(204);
+    // This account is deleted after it was seen alive, and its cascade does not find the movie yet.
+    let hold = mongod.hold("insert", &format!("{}.movies", app.database.name()), 1, 1_500).await;
+    let restoring = {
+        let (ann, path) = (ann.clone(), path.clone());
+        tokio::spawn(async move { restore(&ann, &path).await })
+    };
+    hold.reached().await;
+    cid.delete("/api/users/me").await.assert_status(204);
+    assert!(!restoring.is_finished(), "the restore was to be held");
+    restoring.await.unwrap().assert_status(200);
+    assert_eq!(editors(&app, &path).await, [all[2].into()]);
+}
+
 #[tokio::test]
 async fn a_movie_comes_back_for_its_owner_alone() {
     let app = TestApp::start().await;
@@ -174,7 +210,8 @@ async fn a_name_that_is_taken_keeps_a_movie_in_the_trash() {
     let taking = bob.add("Heat").await;
     let before = app.snapshot().await;
     for _ in 0..2 {
-        restore(&ann, &path).await.assert_problem(409, "duplicate-movie");
+        let refused = restore(&ann, &path).await.assert_problem(409, "duplicate-movie");
+        assert_eq!(refused.json()["existing"], taking);
     }
     assert_eq!(app.snapshot().await, before);
     assert_eq!(trash(&ann).await, [id(&path)]);

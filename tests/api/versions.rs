@@ -206,7 +206,8 @@ async fn a_refused_restore_changes_nothing() {
     assert_eq!(app.snapshot().await, before);
     let taking = app.user("bob").await.add("Heat").await;
     let before = app.snapshot().await;
-    restore("\"2\"").await.assert_problem(409, "duplicate-movie");
+    let refused = restore("\"2\"").await.assert_problem(409, "duplicate-movie");
+    assert_eq!(refused.json()["existing"], taking);
     assert_eq!(app.snapshot().await, before);
     assert_eq!(numbers(&ann.get(&format!("{path}/versions")).await.json()), [2, 1]);
     app.log_in("bob").await.delete(&taking).await.assert_status(204);

@@ -15,7 +15,7 @@ story("a stranger gets no buttons, and 403 behind them", { expected: [403] }, as
   assert.equal(await stranger.getByRole("button", { name: "Delete" }).count(), 0);
 
   await stranger.goto(`${owner.url()}/edit`);
-  await stranger.getByText("Only the user who added this movie may change it.").waitFor();
+  await stranger.getByText("Only this movie's owner or an editor may change it.").waitFor();
   for (const [method, body] of [
     ["PATCH", { name: "Theirs" }],
     ["PUT", { name: "Theirs", casts: [], genres: ["Drama"] }],

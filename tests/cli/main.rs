@@ -15,6 +15,7 @@ mod mail;
 #[path = "../support/movie.rs"]
 mod movie;
 mod neighbour;
+mod repeats;
 mod schema;
 mod serve;
 mod settings;

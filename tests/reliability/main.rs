@@ -14,6 +14,7 @@ mod process;
 #[path = "../support/proxy.rs"]
 #[expect(dead_code, reason = "the tests of the API use the rest")]
 mod proxy;
+mod repeats;
 mod replica_set;
 #[path = "../support/smtp.rs"]
 #[expect(dead_code, reason = "the tests of the mail use the rest")]

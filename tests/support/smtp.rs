@@ -90,15 +90,16 @@ impl Drop for SmtpServer {
 
 /// The token of the link in a letter.
 pub fn reset_token(letter: &Value) -> String {
-    token(letter, "reset")
+    link_token(letter, "reset")
 }
 
 /// The token of the link that confirms an address.
 pub fn verify_token(letter: &Value) -> String {
-    token(letter, "verify")
+    link_token(letter, "verify")
 }
 
-fn token(letter: &Value, page: &str) -> String {
+/// The token of the link to this page.
+pub fn link_token(letter: &Value, page: &str) -> String {
     let text = letter["text"].as_str().unwrap();
     let link = format!("/#/{page}?token=");
     let (_, rest) = text.split_once(&link).unwrap_or_else(|| panic!("no link: {text}"));

@@ -3,7 +3,7 @@
 //! A deleted account leaves a *tombstone*: a document with its id and the time, and nothing personal. Every filter
 //! here looks past tombstones; only [`crate::accounts::deletion`] asks for them.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bson::{DateTime, Document, doc};
 use futures::TryStreamExt;
@@ -141,6 +141,28 @@ impl Users {
     /// Only when the database fails: not there is `None`.
     pub async fn find(&self, id: UserId) -> Result<Option<Arc<Account>>, StoreError> {
         self.by_id.find(id).await
+    }
+
+    /// Those of these accounts that exist, asked of the primary.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn find_several(&self, ids: &[UserId]) -> Result<HashMap<UserId, Account>, StoreError> {
+        within(COMMAND, self.several(ids)).await
+    }
+
+    /// The same with the driver's own error, for a caller within a transaction.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn several(&self, ids: &[UserId]) -> mongodb::error::Result<HashMap<UserId, Account>> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let accounts = self.users.clone_with_type::<Account>();
+        let filter = doc! { "_id": { "$in": ids }, "deleted_at": { "$exists": false } };
+        let found = accounts.find(filter).projection(account_fields()).max_time(COMMAND).await?;
+        found.map_ok(|account| (account.id, account)).try_collect().await
     }
 
     /// # Errors

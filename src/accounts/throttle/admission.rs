@@ -14,6 +14,7 @@ use super::{
     attempt::{Attempt, TooEarly},
     clock::Clock,
     counts::Counts,
+    quota::{INVITATION, Quotas},
 };
 use crate::{
     accounts::{EmailAddress, Users, audit::Audit, network::Network},
@@ -65,7 +66,18 @@ impl Throttle {
                 "movie_bag_throttle_refusals_total",
                 "Attempts that were answered 429.",
                 "attempted",
-                &["password", "signup", "forgot", "reset", "verification", "verify", "refresh", EMAIL],
+                &[
+                    "password",
+                    "signup",
+                    "forgot",
+                    "reset",
+                    "verification",
+                    "verify",
+                    "refresh",
+                    "accept",
+                    INVITATION,
+                    EMAIL,
+                ],
             ),
         }
     }
@@ -73,6 +85,14 @@ impl Throttle {
     #[must_use]
     pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
         vec![Box::new(self.refused.clone())]
+    }
+
+    pub(super) fn is_enabled(&self) -> bool {
+        self.enabled
+    }
+
+    pub(super) fn quotas(&self) -> Quotas {
+        self.counts.quotas()
     }
 
     /// What it counts by: for the tests, which do not wait.
@@ -87,7 +107,7 @@ impl Throttle {
         self.digest(&["address", Network::of(address).as_str()])
     }
 
-    fn digest(&self, parts: &[&str]) -> String {
+    pub(super) fn digest(&self, parts: &[&str]) -> String {
         let lengthened = |mac: Hmac<Sha256>, part: &&str| {
             mac.chain_update(part.len().to_be_bytes()).chain_update(part.as_bytes())
         };
@@ -150,7 +170,13 @@ impl Throttle {
         self.refuse_as(action.name(), account, audit, wait)
     }
 
-    fn refuse_as(&self, attempted: &str, account: &EmailAddress, audit: &Audit, wait: Duration) -> Problem {
+    pub(super) fn refuse_as(
+        &self,
+        attempted: &str,
+        account: &EmailAddress,
+        audit: &Audit,
+        wait: Duration,
+    ) -> Problem {
         audit.throttled(attempted, account.masked());
         self.refused.with_label_values(&[attempted]).inc();
         Problem::TooManyRequests(wait)

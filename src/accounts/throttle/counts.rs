@@ -10,7 +10,7 @@ use mongodb::{
 };
 use serde::Deserialize;
 
-use super::clock::Clock;
+use super::{clock::Clock, quota::Quotas};
 use crate::mongo::{COMMAND, StoreError, indexes, within};
 
 /// The first wait.
@@ -52,6 +52,11 @@ impl Counts {
         let fast = WriteConcern::builder().w(Acknowledgment::Nodes(1)).journal(false).build();
         let options = CollectionOptions::builder().write_concern(fast).build();
         Self { documents: database.collection_with_options(indexes::THROTTLE, options), clock }
+    }
+
+    /// The turns by day, in the same collection.
+    pub(super) fn quotas(&self) -> Quotas {
+        Quotas::new(self.documents.clone(), self.clock.clone())
     }
 
     /// One atomic step: what has run off, whether the attempt may be made, and its count.

@@ -16,15 +16,17 @@
 //!
 //! The counts are in MongoDB and by its clock: they hold for all instances. Their keys are digests: no
 //! email and no address is stored. [`admission`] decides, [`action`] has the paces, and
-//! [`counts`] counts.
+//! [`counts`] counts. [`quota`] is for what may be done so often a day and no more.
 
 mod action;
 mod admission;
 mod attempt;
 mod clock;
 mod counts;
+mod quota;
 
 pub use action::Action;
 pub use admission::Throttle;
 pub use attempt::{Attempt, TooEarly};
 pub use clock::Clock;
+pub use quota::Counted;

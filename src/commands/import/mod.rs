@@ -247,8 +247,8 @@ impl Run {
 
     async fn rehearse(&mut self, movies: &[MovieInput]) -> Result<Vec<Inserted>, StoreError> {
         let keys: Vec<_> = movies.iter().map(MovieInput::unique_key).collect();
-        let taken = patiently(|| self.movies.taken(&keys)).await?;
-        let taken: HashSet<_> = taken.iter().map(|(name, year)| digest((name, *year))).collect();
+        let taken = patiently(|| self.movies.holders_of(&keys)).await?;
+        let taken: HashSet<_> = taken.keys().map(|(name, year)| digest((name, *year))).collect();
         let seen = self.rehearsal.get_or_insert_default();
         let outcome = |key| {
             let digest = digest(key);

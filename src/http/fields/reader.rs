@@ -14,6 +14,9 @@ const MAX_UNKNOWN: usize = 100;
 
 /// A type that is read from a body.
 pub trait FromFields: Sized {
+    /// The largest body that it is read from, in KiB.
+    const LIMIT_KIB: u64 = 256;
+
     /// Takes its fields; `None` if one of them was broken, which `fields` then remembers.
     fn from_fields(fields: &mut Fields) -> Option<Self>;
 }

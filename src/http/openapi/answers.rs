@@ -18,6 +18,8 @@ use crate::http::problem::{Code, ProblemBody};
 pub const ETAG: &str = "ETag";
 pub const LINK: &str = "Link";
 pub const LOCATION: &str = "Location";
+/// Whether the answer repeats that of an earlier request with the same `Idempotency-Key`.
+pub const REPLAYED: &str = "Idempotency-Replayed";
 pub const REQUEST_ID: &str = "X-Request-Id";
 pub const RETRY_AFTER: &str = "Retry-After";
 pub const WWW_AUTHENTICATE: &str = "WWW-Authenticate";

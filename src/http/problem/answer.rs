@@ -7,7 +7,7 @@ use rocket::{
     http::{ContentType, Header, Status},
     response::{self, Responder},
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::{codes::Kind, left, variants::Problem};
@@ -24,7 +24,11 @@ impl Problem {
             Self::TooManyRequests(wait) => {
                 Cow::Owned(format!("Too many attempts. Try again in {} s.", whole_seconds(*wait)))
             }
-            Self::OwnerOnly => Cow::Borrowed("Only this movie's owner may delete it."),
+            Self::BadHeader(detail) | Self::OwnerOnly(detail) => Cow::Borrowed(detail),
+            Self::PayloadTooLarge(limit) if limit % 1024 == 0 => {
+                Cow::Owned(format!("The body is over {} MiB.", limit / 1024))
+            }
+            Self::PayloadTooLarge(limit) => Cow::Owned(format!("The body is over {limit} KiB.")),
             _ => Cow::Borrowed(self.kind().detail),
         }
     }
@@ -49,7 +53,7 @@ impl Problem {
     /// What a client should wait, in seconds, before it tries again.
     fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::TooManyRequests(wait) => Some(whole_seconds(*wait)),
+            Self::TooManyRequests(wait) | Self::RequestInProgress(wait) => Some(whole_seconds(*wait)),
             _ if self.kind().status == Status::ServiceUnavailable => Some(RETRY_AFTER),
             _ => None,
         }
@@ -79,33 +83,65 @@ pub struct ProblemBody<'a> {
     detail: &'a str,
     /// The path of the request.
     #[schema(value_type = String)]
-    instance: Cow<'a, str>,
+    instance: &'a str,
     /// Under which the log has more.
     request_id: &'a str,
     /// Every broken field; with `validation-failed` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<FieldError>>, nullable = false)]
     errors: Option<&'a [FieldError]>,
+    /// The path of the movie that has the name; with `duplicate-movie` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = false, format = "uri-reference")]
+    existing: Option<&'a str>,
 }
 
-impl<'r> Responder<'r, 'static> for Problem {
-    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        let Kind { status, code, title, .. } = self.kind();
-        let request_id = RequestId::of(request);
-        left::leave_answered(request, &self);
-        let body = ProblemBody {
+impl Problem {
+    /// As a client reads it. `instance`: the path of the request.
+    pub fn view<'a>(&'a self, instance: &'a str, request_id: &'a str) -> ProblemView<'a> {
+        ProblemView { problem: self, instance, request_id }
+    }
+}
+
+/// A problem with the request that it belongs to.
+pub struct ProblemView<'a> {
+    problem: &'a Problem,
+    instance: &'a str,
+    request_id: &'a str,
+}
+
+impl Serialize for ProblemView<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Kind { status, code, title, .. } = self.problem.kind();
+        let (mut errors, mut existing) = (None, None);
+        match self.problem {
+            Problem::ValidationFailed(fields) => errors = Some(fields.as_slice()),
+            Problem::DuplicateMovie(path) => existing = Some(path.as_str()),
+            _ => {}
+        }
+        ProblemBody {
             r#type: format!("/problems/{code}"),
             title,
             status: status.code,
             code,
-            detail: &self.detail(),
-            instance: request.uri().path().as_str().into(),
-            request_id: request_id.as_str(),
-            errors: if let Self::ValidationFailed(errors) = &self { Some(errors) } else { None },
-        };
-        let body = serde_json::to_vec(&body).map_err(|_| Status::InternalServerError)?;
+            detail: &self.problem.detail(),
+            instance: self.instance,
+            request_id: self.request_id,
+            errors,
+            existing,
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'r> Responder<'r, 'static> for Problem {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let request_id = RequestId::of(request);
+        left::leave_answered(request, &self);
+        let view = self.view(request.uri().path().as_str(), request_id.as_str());
+        let body = serde_json::to_vec(&view).map_err(|_| Status::InternalServerError)?;
         let mut response = Response::build()
-            .status(status)
+            .status(self.kind().status)
             .header(ContentType::new("application", "problem+json"))
             // These also where no fairing runs: a request that is refused before it is routed.
             .header(Header::new("X-Content-Type-Options", "nosniff"))

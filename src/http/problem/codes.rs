@@ -49,8 +49,8 @@ macro_rules! codes {
 codes! {
     BadRequest = BadRequest "bad-request", "Bad request",
         detail: "The server does not understand the request.",
-        meaning: "The request is not HTTP as this server speaks it: a method that it has never heard of, or a body that broke off.",
-        remedy: "Look at the method and the address, and send the whole body. A client library gets this right by itself.";
+        meaning: "The request is not HTTP as this server speaks it: a method that it has never heard of, a body that broke off, or a header that cannot be used. The detail names the header.",
+        remedy: "Look at the method, the address and the headers, and send the whole body. A client library gets this right by itself.";
     InvalidJson = BadRequest "invalid-json", "Invalid JSON",
         detail: "The body is not JSON.",
         meaning: "The body could not be read as JSON. The detail says at which line and column, and why.",
@@ -146,7 +146,7 @@ codes! {
     DuplicateMovie = Conflict "duplicate-movie", "Duplicate movie",
         detail: "There is a movie of this name in this year.",
         meaning: "No two movies share a name in the same year, nor do two without a year.",
-        remedy: "Look for it with GET /api/movies. For another film of that name give its year. After a 503 it may be the one that you were adding.";
+        remedy: "The member existing is the path of the movie that has the name. For another film of that name give its year. After a 503 it may be the one that you were adding: with an Idempotency-Key you can repeat the request and get its answer.";
     LastAdmin = Conflict "last-admin", "Last admin",
         detail: "This is the last admin: make another user admin first.",
         meaning: "There is always an admin once there was one, and after this there would be none.",
@@ -155,6 +155,14 @@ codes! {
         detail: "You have 50 personal access tokens, which is the most.",
         meaning: "A user may have 50 personal access tokens that have not expired.",
         remedy: "Delete one that you no longer use, DELETE /api/users/me/tokens/{id}.";
+    TooManyEditors = Conflict "too-many-editors", "Too many editors",
+        detail: "This movie has 20 editors, which is the most.",
+        meaning: "A movie may have 20 editors. After a transfer the former owner is one of them. The invitation stays good.",
+        remedy: "Ask the owner to remove an editor, DELETE /api/movies/{id}/editors/{user_id}, and accept the invitation again.";
+    RequestInProgress = Conflict "request-in-progress", "Request in progress",
+        detail: "Another request with this Idempotency-Key is under way. Try again in a moment.",
+        meaning: "The server has received this Idempotency-Key before and has not finished that request, or the server that was working on it has stopped.",
+        remedy: "Repeat the same request after as many seconds as the Retry-After header says. The movie is added once, whatever happened.";
     ChangesGone = Gone "changes-gone", "Changes gone",
         detail: "The cursor is older than the changes that are kept. Read the catalogue again.",
         meaning: "The server keeps changes for a limited time, and some changes after this cursor are no longer kept, or could not be recorded. A client that goes on from here would miss them.",
@@ -165,8 +173,8 @@ codes! {
         remedy: "Read the movie again, look at what has changed, and send your change with the new ETag.";
     PayloadTooLarge = PayloadTooLarge "payload-too-large", "Payload too large",
         detail: "The body is over 256 KiB.",
-        meaning: "No body may have more than 256 KiB.",
-        remedy: "Send less. For many movies at once there is movie-bag import.";
+        meaning: "A body may have 256 KiB at most; that of POST /api/movies/batch 1 MiB.",
+        remedy: "Send less. For many movies there is POST /api/movies/batch, and movie-bag import on the command line.";
     UnsupportedMediaType = UnsupportedMediaType "unsupported-media-type", "Unsupported media type",
         detail: "The body must be application/json.",
         meaning: "The Content-Type header is missing or names something that this route does not read. Bodies are JSON in UTF-8.",
@@ -183,9 +191,17 @@ codes! {
         detail: "The link has been used, is too old, or is not one of ours. Ask for a new one.",
         meaning: "A link that confirms an address works once and for three days, and only while the account has that address. A newer link replaces it.",
         remedy: "Ask for a new one with POST /api/users/me/verification, and use the latest mail.";
+    InvalidInvitation = UnprocessableEntity "invalid-invitation", "Invalid invitation",
+        detail: "The invitation has been used, is too old, is not one of ours, or is your own.",
+        meaning: "An invitation works once and for seven days, and only while the user who sent it owns the movie. The owner cannot accept an invitation to the owner's own movie.",
+        remedy: "Ask the owner for a new one. The owner sends it with POST /api/movies/{id}/invitations.";
+    IdempotencyKeyReused = UnprocessableEntity "idempotency-key-reused", "Idempotency key reused",
+        detail: "This Idempotency-Key came with another request before.",
+        meaning: "A key stands for one request: the same path and the same body, byte for byte. This key came with another path or body in the last 24 hours.",
+        remedy: "Make a new key, for example a UUID, for each request that is not a repetition.";
     TooManyRequests = TooManyRequests "too-many-requests", "Too many requests",
         detail: "Too many attempts. Wait before you try again.",
-        meaning: "Passwords, sign-ups and resets may be attempted only so often, so that nobody can guess. There were too many attempts for this account or from your address. Adding and changing movies may be limited as well, for each account.",
+        meaning: "Passwords, sign-ups and resets may be attempted only so often, so that nobody can guess. There were too many attempts for this account or from your address. Adding and changing movies may be limited as well, for each account. An account may send 20 invitations a day, an address gets 3 a day, and a movie has 20 open ones at most. An account may use 10,000 idempotency keys in 24 hours.",
         remedy: "Wait as many seconds as the Retry-After header says.";
     Internal = InternalServerError "internal-error", "Internal error",
         detail: "Something went wrong here. It has been logged under the request id.",

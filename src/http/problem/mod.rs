@@ -17,7 +17,7 @@ mod left;
 mod variants;
 
 pub use self::{
-    answer::ProblemBody,
+    answer::{ProblemBody, ProblemView},
     codes::{Code, Kind},
     variants::Problem,
 };

@@ -10,6 +10,8 @@ use crate::{http::fields::FieldError, mongo::StoreError};
 pub enum Problem {
     /// 400: what Rocket itself refuses.
     BadRequest,
+    /// 400: a header that cannot be used; what is wrong with it.
+    BadHeader(&'static str),
     /// 400: the body is not JSON.
     InvalidJson(String),
     /// 400: a query parameter is unknown, repeated or malformed.
@@ -32,8 +34,8 @@ pub enum Problem {
     InsufficientScope(Option<&'static str>),
     /// 403: the caller is neither the movie's owner nor an editor.
     NotOwner,
-    /// 403: the caller is not the movie's owner, and no editor may do this.
-    OwnerOnly,
+    /// 403: the caller is not the movie's owner, and no editor may do this: the detail says what.
+    OwnerOnly(&'static str),
     /// 403: accounts are made on the command line only.
     SignupClosed,
     /// 403: only users with a confirmed address may do this here.
@@ -58,18 +60,22 @@ pub enum Problem {
     RequestTimeout,
     /// 409: an account has this email.
     EmailTaken,
-    /// 409: a movie has this name in this year.
-    DuplicateMovie,
+    /// 409: a movie has this name in this year; its path.
+    DuplicateMovie(String),
     /// 409: nobody would be admin any more.
     LastAdmin,
     /// 409: the caller has as many personal access tokens as there may be.
     TooManyTokens,
+    /// 409: the movie has as many editors as there may be.
+    TooManyEditors,
+    /// 409: another request with this `Idempotency-Key` is under way; it is over after this time.
+    RequestInProgress(Duration),
     /// 410: the log does not have every change after the cursor.
     ChangesGone,
     /// 412: `If-Match` does not match.
     PreconditionFailed,
-    /// 413: over the body limit.
-    PayloadTooLarge,
+    /// 413: over the body limit of so many KiB.
+    PayloadTooLarge(u64),
     /// 415: the body's content type.
     UnsupportedMediaType,
     /// 422: the body's fields, every broken one.
@@ -78,6 +84,10 @@ pub enum Problem {
     InvalidResetToken,
     /// 422: the token of a link that confirms an address: unknown, used or too old.
     InvalidVerifyToken,
+    /// 422: the token of an invitation: unknown, used, too old, or of no use any more.
+    InvalidInvitation,
+    /// 422: the `Idempotency-Key` came with another path or body before.
+    IdempotencyKeyReused,
     /// 429: too many attempts; the next one may be made after this time.
     TooManyRequests(Duration),
     /// 500: a defect; the client learns nothing of it.
@@ -98,7 +108,7 @@ impl Problem {
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
-            Self::BadRequest => Code::BadRequest,
+            Self::BadRequest | Self::BadHeader(_) => Code::BadRequest,
             Self::InvalidJson(_) => Code::InvalidJson,
             Self::InvalidQuery(_) => Code::InvalidQuery,
             Self::MissingToken => Code::MissingToken,
@@ -109,7 +119,7 @@ impl Problem {
             Self::BadCredentials => Code::BadCredentials,
             Self::AdminsOnly => Code::AdminsOnly,
             Self::InsufficientScope(_) => Code::InsufficientScope,
-            Self::NotOwner | Self::OwnerOnly => Code::NotOwner,
+            Self::NotOwner | Self::OwnerOnly(_) => Code::NotOwner,
             Self::SignupClosed => Code::SignupClosed,
             Self::EmailNotVerified => Code::EmailNotVerified,
             Self::WrongPassword => Code::WrongPassword,
@@ -122,16 +132,20 @@ impl Problem {
             Self::MethodNotAllowed(_) => Code::MethodNotAllowed,
             Self::RequestTimeout => Code::RequestTimeout,
             Self::EmailTaken => Code::EmailTaken,
-            Self::DuplicateMovie => Code::DuplicateMovie,
+            Self::DuplicateMovie(_) => Code::DuplicateMovie,
             Self::LastAdmin => Code::LastAdmin,
             Self::TooManyTokens => Code::TooManyTokens,
+            Self::TooManyEditors => Code::TooManyEditors,
+            Self::RequestInProgress(_) => Code::RequestInProgress,
             Self::ChangesGone => Code::ChangesGone,
             Self::PreconditionFailed => Code::PreconditionFailed,
-            Self::PayloadTooLarge => Code::PayloadTooLarge,
+            Self::PayloadTooLarge(_) => Code::PayloadTooLarge,
             Self::UnsupportedMediaType => Code::UnsupportedMediaType,
             Self::ValidationFailed(_) => Code::ValidationFailed,
             Self::InvalidResetToken => Code::InvalidResetToken,
             Self::InvalidVerifyToken => Code::InvalidVerifyToken,
+            Self::InvalidInvitation => Code::InvalidInvitation,
+            Self::IdempotencyKeyReused => Code::IdempotencyKeyReused,
             Self::TooManyRequests(_) => Code::TooManyRequests,
             Self::Internal(_) => Code::Internal,
             Self::NoEvents => Code::NoEvents,

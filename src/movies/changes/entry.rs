@@ -10,10 +10,12 @@ use super::token::Token;
 
 /// Fields that say nothing of the movie: they change with every write, or are made from other fields.
 const NOT_HISTORY: [&str; 5] = ["_id", "typeahead", "version", "updated_at", "updated_by"];
-/// Who edits a movie is not public, and no version of it.
-const NOT_PUBLIC: &str = "editors";
+/// Who edits a movie, and whom its owner invites: not public, and no version of it.
+const NOT_PUBLIC: [&str; 2] = ["editors", "invitations"];
 /// Made from the name, by any release in its own way.
 const MADE: &str = "typeahead";
+/// A movie comes back without these: an invitation is void once its movie is deleted.
+const NOT_KEPT: [&str; 2] = ["invitations", MADE];
 /// About what an entry takes without the state before: its ids, its token and their names.
 const FIXED_BYTES: usize = 400;
 const MILLISECONDS: i64 = 1_000;
@@ -102,7 +104,9 @@ impl Entry {
             at: event.wall_time.or_else(clock)?,
             former: (kind == Kind::Updated).then(|| former(event)).flatten(),
             document: before.filter(|_| kind == Kind::Deleted).cloned().map(|mut movie| {
-                movie.remove("typeahead");
+                for name in NOT_KEPT {
+                    movie.remove(name);
+                }
                 movie
             }),
         })
@@ -151,7 +155,7 @@ fn whole(number: &Bson) -> Option<i64> {
 
 /// Whether only fields have changed that nobody may learn of, or that are made from others.
 fn is_private(changed: &BTreeSet<&str>) -> bool {
-    !changed.is_empty() && changed.iter().all(|name| [NOT_PUBLIC, MADE].contains(name))
+    !changed.is_empty() && changed.iter().all(|name| NOT_PUBLIC.contains(name) || *name == MADE)
 }
 
 /// The top-level fields that an update has changed.
@@ -173,7 +177,7 @@ fn changed(event: &ChangeStreamEvent<Document>) -> BTreeSet<&str> {
 fn former(event: &ChangeStreamEvent<Document>) -> Option<Document> {
     let before = event.full_document_before_change.as_ref()?;
     let history =
-        changed(event).into_iter().filter(|name| !NOT_HISTORY.contains(name) && *name != NOT_PUBLIC);
+        changed(event).into_iter().filter(|name| !NOT_HISTORY.contains(name) && !NOT_PUBLIC.contains(name));
     Some(history.map(|name| (name.to_owned(), before.get(name).cloned().unwrap_or(Bson::Null))).collect())
 }
 

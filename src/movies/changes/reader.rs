@@ -61,7 +61,7 @@ impl Changes {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] after two seconds.
-    pub(super) async fn catch_up_with(&self, session: &ClientSession) -> Result<(), ReadError> {
+    pub(in crate::movies) async fn catch_up_with(&self, session: &ClientSession) -> Result<(), ReadError> {
         self.reach(session.operation_time().map_or(0, instant), CATCH_UP).await
     }
 

@@ -10,7 +10,10 @@ use mongodb::{
 use serde::Deserialize;
 
 use super::{entry::Entry, state::LogState, token::Token};
-use crate::mongo::{BATCH, COMMAND, StoreError, indexes, within};
+use crate::{
+    http::ids::MovieId,
+    mongo::{BATCH, COMMAND, StoreError, indexes, within},
+};
 
 const DUPLICATE_KEY: i32 = 11_000;
 /// How many old entries one step deletes: some milliseconds' work.
@@ -69,6 +72,17 @@ impl ChangeStore {
         let entries = self.entries.clone_with_type::<Id>();
         let find = entries.find_one(doc! {}).sort(doc! { "_id": -1 }).projection(doc! { "_id": 1 });
         Ok(within(COMMAND, find.read_concern(concern)).await?.map(|newest| newest.token))
+    }
+
+    /// Those of these movies of which the log has an entry.
+    pub(in crate::movies) async fn which_are_known(
+        &self,
+        movies: &[MovieId],
+    ) -> Result<Vec<MovieId>, StoreError> {
+        let documents = self.documents();
+        let known = documents.distinct("movie", doc! { "movie": { "$in": movies } });
+        let known = within(COMMAND, known).await?;
+        Ok(known.iter().filter_map(bson::Bson::as_object_id).map(MovieId).collect())
     }
 
     /// Adds entries in their order. An entry that is there already counts as written: another server may have thought

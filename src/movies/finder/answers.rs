@@ -16,7 +16,7 @@ use crate::{
         changes::Changes,
         filter::MovieFilter,
         folding,
-        search::{Cursor, Facets, MovieIndex, PageQuestion, SearchError},
+        search::{Cursor, Facets, Meant, MovieIndex, PageQuestion, SearchError},
         sort::Sort,
         store::{pages::Placed, suggestions::Named},
     },
@@ -140,7 +140,8 @@ impl Finder {
         {
             let after = after.map(|after| cursor(&after.key).ok_or(FindError::Cursor)).transpose()?;
             let limit = limit as usize;
-            let question = PageQuestion { meant: filter.meant(), sort, limit, after, count };
+            let meant = self.meant(filter).await?;
+            let question = PageQuestion { meant, sort, limit, after, count };
             return self.indexed_page(&index, question).await;
         }
         // First, as it may be refused.
@@ -171,9 +172,24 @@ impl Finder {
         Err(StoreError::Unavailable("the search index is behind the database".to_owned()).into())
     }
 
+    /// Who edits a movie is not in the index: the database says which movies are meant.
+    async fn meant(&self, filter: &MovieFilter) -> Result<Meant, FindError> {
+        let mut meant = filter.meant();
+        if let Some(editor) = filter.editor {
+            let mut edited = self.movies.edited_by(editor).await?;
+            if let Some(ids) = &meant.ids {
+                edited.retain(|id| ids.contains(id));
+            }
+            meant.ids = Some(edited);
+        }
+        Ok(meant)
+    }
+
     async fn count(&self, filter: &MovieFilter) -> Result<u64, FindError> {
         match self.index().await? {
-            Some(index) => index.count(filter.meant()).await.map_err(|error| refused(&index, error)),
+            Some(index) => {
+                index.count(self.meant(filter).await?).await.map_err(|error| refused(&index, error))
+            }
             None => Ok(self.movies.count_matching(filter).await?),
         }
     }

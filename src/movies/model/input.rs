@@ -1,6 +1,6 @@
 //! A whole movie, as a client sends it.
 
-use bson::{DateTime, Document};
+use bson::DateTime;
 
 use super::{
     document::MovieDocument,
@@ -85,9 +85,14 @@ impl MovieInput {
     #[must_use]
     pub fn into_document(self, added_by: UserId) -> MovieDocument {
         // Milliseconds, as the database keeps them.
-        let now = DateTime::now();
+        self.into_document_of(MovieId::new(), added_by, DateTime::now())
+    }
+
+    /// The same with an id and a time that are known already.
+    #[must_use]
+    pub fn into_document_of(self, id: MovieId, added_by: UserId, now: DateTime) -> MovieDocument {
         MovieDocument {
-            id: MovieId::new().0,
+            id: id.0,
             name: self.name,
             year: self.year,
             runtime: self.runtime,
@@ -107,9 +112,9 @@ impl MovieInput {
         }
     }
 
-    /// The update that replaces every client field and none of the server's.
+    /// The patch that replaces every client field.
     #[must_use]
-    pub fn into_update(self, updated_by: UserId) -> Document {
+    pub fn into_patch(self) -> MoviePatch {
         MoviePatch {
             name: FieldChange::Set(self.name),
             casts: FieldChange::Set(self.casts),
@@ -122,7 +127,6 @@ impl MovieInput {
             plot: set_or_clear(self.plot),
             poster_url: set_or_clear(self.poster_url),
         }
-        .into_update(updated_by)
     }
 }
 

@@ -51,7 +51,32 @@ impl FromFields for MoviePatch {
     }
 }
 
+/// What an update does to that which no two movies share.
+#[derive(Debug)]
+pub struct Rename {
+    name: Option<String>,
+    year: FieldChange<i32>,
+}
+
+impl Rename {
+    /// The name and the year after the update of a movie that has these.
+    #[must_use]
+    pub fn applied_to(&self, name: String, year: Option<i32>) -> (String, Option<i32>) {
+        let year = match self.year {
+            FieldChange::Keep => year,
+            FieldChange::Clear => None,
+            FieldChange::Set(year) => Some(year),
+        };
+        (self.name.clone().unwrap_or(name), year)
+    }
+}
+
 impl MoviePatch {
+    #[must_use]
+    pub fn rename(&self) -> Rename {
+        Rename { name: self.name.clone().given(), year: self.year.clone() }
+    }
+
     /// One update of one document: the version grows also when nothing else changes.
     #[must_use]
     pub fn into_update(self, updated_by: UserId) -> Document {

@@ -4,7 +4,7 @@ use rocket::{State, get};
 
 use super::{
     described::MoviePage,
-    queries::{MovieQuery, MyMovieQuery},
+    queries::{MovieQuery, MyMovieQuery, MyRole},
 };
 use crate::{
     accounts::{AccountRead, CurrentUser, ScopedUser},
@@ -37,7 +37,7 @@ impl From<FindError> for Problem {
 answers! {
     List => Answers::with_search().json::<MoviePage>(200, "A page of movies.", &[LINK]);
     Mine => Answers::with_search()
-        .json::<MoviePage>(200, "A page of the caller's movies.", &[LINK])
+        .json::<MoviePage>(200, "A page of the movies that the caller owns, or edits.", &[LINK])
         .problems(CurrentUser::REFUSALS);
 }
 
@@ -58,7 +58,7 @@ pub(in crate::movies) async fn list(
     page(&query, finder, cursors).await
 }
 
-/// A page of the caller's movies.
+/// A page of the movies that the caller owns or edits.
 #[utoipa::path(
     context_path = "/api/users",
     tag = "users",
@@ -74,8 +74,12 @@ pub(in crate::movies) async fn my_movies(
     finder: &State<Finder>,
     cursors: &State<Cursors>,
 ) -> Result<Reply, Problem> {
-    let mut query = query.0;
-    std::sync::Arc::make_mut(&mut query.filter).added_by = Some(user.id());
+    let MyMovieQuery { movies: mut query, role } = query;
+    let filter = std::sync::Arc::make_mut(&mut query.filter);
+    match role {
+        MyRole::Owner => filter.added_by = Some(user.id()),
+        MyRole::Editor => filter.editor = Some(user.id()),
+    }
     page(&query, finder, cursors).await
 }
 

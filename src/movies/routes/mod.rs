@@ -4,6 +4,8 @@
 //! | --- | --- |
 //! | a page of movies | [`lists`] |
 //! | one movie: read, add, change, delete | [`movie`] |
+//! | several new movies at once | [`batch`]; a request that is repeated: `once.rs` |
+//! | who edits a movie | [`editors`]; how somebody becomes an editor or the owner: [`invitations`] |
 //! | what has changed since a client was last here | [`mod@changes`] |
 //! | what a movie was, and how it becomes that again | [`versions`] |
 //! | what the caller has deleted, and how it comes back | [`trash`] |
@@ -13,11 +15,15 @@
 //! | the schemas of the OpenAPI document | [`described`] |
 //! | how often an account may write | [`rate`] |
 
+pub mod batch;
 pub mod changes;
 pub mod described;
+pub mod editors;
 pub mod facets;
+pub mod invitations;
 pub mod lists;
 pub mod movie;
+mod once;
 pub mod parameters;
 pub mod queries;
 pub mod rate;

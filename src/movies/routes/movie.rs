@@ -1,27 +1,38 @@
-//! One movie: `POST /api/movies`, and `/api/movies/{id}`. Anyone reads; a signed-in user adds; the owner
-//! changes.
+//! One movie: `POST /api/movies`, and `/api/movies/{id}`. Anyone reads; a signed-in user adds; the owner and the
+//! editors change.
+
+use std::sync::Arc;
 
 use rocket::{State, delete, get, patch, post, put};
 
-use super::{described::MovieSelection, rate::Writer};
+use super::{
+    described::MovieSelection,
+    once::{self, Once},
+    rate::Writer,
+};
 use crate::{
     accounts::{CurrentUser, MoviesWrite, ScopedUser, Users},
     http::{
-        body::{self, JsonBody, MergePatchBody},
+        body::{self, JsonBody, KeyedBody, MergePatchBody},
         conditional::{EntityTag, IfMatch, IfNoneMatch},
+        idempotency::RequestKey,
         ids::{MovieId, PathId},
-        openapi::answers::{Answers, ETAG, LOCATION, answers},
+        openapi::answers::{Answers, ETAG, LOCATION, REPLAYED, answers},
         problem::{Code, Problem},
         query::NoQuery,
         reply::{Json, Reply},
     },
-    mongo::{StoreError, indexes},
+    mongo::StoreError,
     movies::{
         Movies,
+        changes::Changes,
         model::{MovieDocument, MovieInput, MoviePatch},
         ownership::{Precondition, Refusal, Role},
         selection::SelectionQuery,
-        store::insertion::OwnerGone,
+        store::{
+            insertion::{NameTaken, OwnerGone},
+            keys::KeyedRequest,
+        },
         view::MovieView,
     },
 };
@@ -31,11 +42,12 @@ pub(super) const OWNED: &[Code] = &[Code::MovieNotFound, Code::NotOwner, Code::P
 
 answers! {
     Created => Answers::with_database()
-        .json::<MovieView<'_>>(201, "The movie as it was added.", &[LOCATION, ETAG])
+        .json::<MovieView<'_>>(201, "The movie as it was added.", &[LOCATION, ETAG, REPLAYED])
         .problems(CurrentUser::REFUSALS)
         .problems(Writer::REFUSALS)
         .problems(body::REFUSALS)
-        .problems(&[Code::DuplicateMovie]);
+        .problems(&[Code::DuplicateMovie])
+        .problems(once::REFUSALS);
     Found => Answers::with_database()
         .json::<MovieSelection>(200, "The movie.", &[ETAG])
         .empty(304, "The version that `If-None-Match` names is the current one.", &[ETAG])
@@ -67,6 +79,7 @@ impl From<IfMatch> for Precondition {
     context_path = "/api/movies",
     tag = "movies",
     operation_id = "add_movie",
+    params(RequestKey),
     request_body = MovieInput,
     responses(Created),
     security(("token" = []), ("personal_token" = ["movies:write"]))
@@ -75,14 +88,41 @@ impl From<IfMatch> for Precondition {
 pub(in crate::movies) async fn create(
     writer: Writer,
     _query: NoQuery,
+    key: RequestKey,
     movies: &State<Movies>,
     users: &State<Users>,
-    body: JsonBody<MovieInput>,
+    changes: &State<Changes>,
+    body: KeyedBody<MovieInput>,
 ) -> Result<Reply, Problem> {
-    let inserted = movies.insert(writer.id(), body.0).await.map_err(taken)?;
-    let movie = movies.confirm(users, inserted).await?.map_err(|OwnerGone| Problem::RevokedToken)?;
-    let location = format!("/api/movies/{}", movie.id);
-    Ok(Reply::created(&MovieView::from(&*movie))?.location(location).etag(EntityTag(movie.version)))
+    let KeyedBody { value: movie, digest } = body;
+    let once = Once { movies, users, changes };
+    match key.0.zip(digest) {
+        Some((key, digest)) => {
+            let request = KeyedRequest::new(writer.id(), &key, "/api/movies", &digest);
+            once.add(writer.id(), movie, &request).await
+        }
+        None => created(&*add(movies, users, movie.into_document(writer.id())).await?),
+    }
+}
+
+/// Adds a movie and looks whether its owner still exists.
+pub(super) async fn add(
+    movies: &Movies,
+    users: &Users,
+    movie: MovieDocument,
+) -> Result<Arc<MovieDocument>, Problem> {
+    let inserted = movies.insert(movie).await?.map_err(taken)?;
+    movies.confirm(users, inserted).await?.map_err(|OwnerGone| Problem::RevokedToken)
+}
+
+/// What a movie is answered with that was added.
+pub(super) fn created(movie: &MovieDocument) -> Result<Reply, Problem> {
+    let reply = Reply::created(&MovieView::from(movie))?;
+    Ok(reply.location(path_of(MovieId(movie.id))).etag(EntityTag(movie.version)))
+}
+
+pub(super) fn path_of(movie: MovieId) -> String {
+    format!("/api/movies/{movie}")
 }
 
 /// One movie.
@@ -112,7 +152,7 @@ pub(in crate::movies) async fn get(
     Ok(reply.etag(EntityTag(movie.version)))
 }
 
-/// Replaces every client field of a movie of the caller's.
+/// Replaces every client field of a movie that the caller owns or edits.
 #[utoipa::path(
     context_path = "/api/movies",
     tag = "movies",
@@ -135,7 +175,7 @@ pub(in crate::movies) async fn replace(
     changed(movies.replace(id, writer.id(), &precondition.into(), body.0).await)
 }
 
-/// Changes some fields of a movie of the caller's.
+/// Changes some fields of a movie that the caller owns or edits.
 #[utoipa::path(
     context_path = "/api/movies",
     tag = "movies",
@@ -159,23 +199,21 @@ pub(in crate::movies) async fn patch(
 }
 
 pub(super) fn changed(outcome: Result<Result<MovieDocument, Refusal>, StoreError>) -> Result<Reply, Problem> {
-    let movie = outcome.map_err(taken)?.map_err(refused)?;
+    let movie = outcome?.map_err(refused)?;
     Ok(Reply::ok(&MovieView::from(&movie))?.etag(EntityTag(movie.version)))
 }
 
 /// A write may break the rule that a name is taken once per year.
-pub(super) fn taken(error: StoreError) -> Problem {
-    match error {
-        StoreError::Duplicate(indexes::NAME_YEAR_UNIQUE) => Problem::DuplicateMovie,
-        error => error.into(),
-    }
+pub(super) fn taken(NameTaken { by }: NameTaken) -> Problem {
+    Problem::DuplicateMovie(path_of(by))
 }
 
 pub(super) fn refused(refusal: Refusal) -> Problem {
     match refusal {
         Refusal::NotThere => Problem::MovieNotFound,
         Refusal::Not(Role::OwnerOrEditor) => Problem::NotOwner,
-        Refusal::Not(Role::Owner) => Problem::OwnerOnly,
+        Refusal::Not(Role::Owner) => Problem::OwnerOnly("Only this movie's owner may delete it."),
+        Refusal::NameTaken(by) => taken(NameTaken { by }),
         Refusal::VersionDiffers => Problem::PreconditionFailed,
     }
 }

@@ -9,7 +9,7 @@ use utoipa::{
 };
 
 use super::{
-    queries::{FacetQuery, MovieQuery, MyMovieQuery},
+    queries::{FacetQuery, MovieQuery, MyMovieQuery, MyRole},
     suggest::{MAX_SUGGESTIONS, SUGGESTIONS, SuggestQuery},
 };
 use crate::{
@@ -89,7 +89,13 @@ impl IntoParams for MovieQuery {
 
 impl IntoParams for MyMovieQuery {
     fn into_params(place: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        MovieQuery::into_params(place).into_iter().filter(|parameter| parameter.name != "added_by").collect()
+        let names = MyRole::ALL.map(MyRole::name);
+        let role = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names));
+        let role = role.default(Some(MyRole::Owner.name().into()));
+        let all = MovieQuery::into_params(place).into_iter();
+        all.filter(|parameter| parameter.name != "added_by")
+            .chain([optional("role", "What the caller is to the movies.", role)])
+            .collect()
     }
 }
 

@@ -30,14 +30,38 @@ pub struct MovieQuery {
     pub count: bool,
 }
 
-/// The query of the caller's own movies: the same without `added_by`.
-pub struct MyMovieQuery(pub MovieQuery);
+/// The query of the caller's own movies: the same without `added_by`, and with `role`.
+pub struct MyMovieQuery {
+    pub movies: MovieQuery,
+    /// What the caller is to them.
+    pub role: MyRole,
+}
+
+/// What a user may be to the movies of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MyRole {
+    Owner,
+    Editor,
+}
+
+impl MyRole {
+    pub const ALL: [Self; 2] = [Self::Owner, Self::Editor];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Editor => "editor",
+        }
+    }
+}
 
 /// The query of the facets: the filters alone.
 pub struct FacetQuery(pub MovieFilter);
 
 impl MovieQuery {
-    fn read(query: &mut Query<'_>) -> Result<Self, Problem> {
+    /// `others`: the parameters of the list that are read already.
+    fn read(query: &mut Query<'_>, others: Vec<(&'static str, String)>) -> Result<Self, Problem> {
         let filter = MovieFilter::read(query)?;
         let rule = "must be created_at, name or year, each also with '-', or, with q, relevance";
         let usable = |sort: &Sort| filter.search.is_some() || *sort != Sort::Relevance;
@@ -46,7 +70,8 @@ impl MovieQuery {
             if filter.search.is_some() { Sort::Relevance } else { Sort::CreatedAt(Direction::Descending) };
         let selection = Selection::read(query)?;
         let count = query.parsed("count", "must be true or false", flag)?;
-        let mut parameters = filter.parameters();
+        let mut parameters = others;
+        parameters.extend(filter.parameters());
         parameters.extend(sort.map(|sort| ("sort", sort.parameter())));
         parameters.extend(selection.parameter().map(|fields| ("fields", fields)));
         parameters.extend(count.map(|count| ("count", count.to_string())));
@@ -72,7 +97,7 @@ impl<'r> FromRequest<'r> for MovieQuery {
     type Error = Problem;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
-        Query::guard(request, Self::read)
+        Query::guard(request, |query| Self::read(query, Vec::new()))
     }
 }
 
@@ -85,7 +110,11 @@ impl<'r> FromRequest<'r> for MyMovieQuery {
             if query.one("added_by")?.is_some() {
                 return Err(invalid("added_by", "is not a parameter of this route"));
             }
-            MovieQuery::read(query).map(Self)
+            let known = |text: &str| MyRole::ALL.into_iter().find(|role| role.name() == text);
+            let role = query.parsed("role", "must be owner or editor", known)?;
+            let others = role.map(|role| ("role", role.name().to_owned())).into_iter().collect();
+            let movies = MovieQuery::read(query, others)?;
+            Ok(Self { movies, role: role.unwrap_or(MyRole::Owner) })
         })
     }
 }

@@ -57,7 +57,7 @@ impl WriteRate {
     ///
     /// # Errors
     /// How long to wait; then it does not count.
-    fn admit(&self, account: UserId) -> Result<(), Duration> {
+    pub fn admit(&self, account: UserId) -> Result<(), Duration> {
         let Some(interval) = self.interval else { return Ok(()) };
         let now = Instant::now();
         // Nothing in here panics half-way.

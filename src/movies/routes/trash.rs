@@ -23,7 +23,7 @@ use crate::{
     movies::{
         Movies,
         changes::{Changes, Deletion, Token},
-        store::insertion::OwnerGone,
+        store::{insertion::OwnerGone, restoration::Unrestored},
         view::MovieView,
     },
 };
@@ -102,9 +102,12 @@ pub(in crate::movies) async fn restore(
 ) -> Result<Reply, Problem> {
     changes.catch_up().await?;
     let id = id.or_not_found()?;
-    let restored = movies.restore(writer.id(), id, &changes.oldest_deletion()).await.map_err(taken)?;
-    let restored = restored.ok_or(Problem::MovieNotFound)?;
-    let movie = movies.confirm(users, restored).await?.map_err(|OwnerGone| Problem::RevokedToken)?;
+    let restored = movies.restore(users, writer.id(), id, &changes.oldest_deletion()).await?;
+    let restored = restored.map_err(|refusal| match refusal {
+        Unrestored::NotThere => Problem::MovieNotFound,
+        Unrestored::NameTaken(name) => taken(name),
+    })?;
+    let movie = movies.confirm_restored(users, restored).await?.map_err(|OwnerGone| Problem::RevokedToken)?;
     Ok(Reply::ok(&MovieView::from(&movie))?.etag(EntityTag(movie.version)))
 }
 

@@ -39,21 +39,29 @@ impl Belongings for Movies {
     async fn remove_batch_of(&self, owners: &[UserId]) -> Result<Vec<UserId>, StoreError> {
         let theirs = doc! { "added_by": { "$in": owners } };
         let found = self.collection().clone_with_type::<OwnedId>();
-        let find = found.find(theirs.clone()).projection(doc! { "added_by": 1 }).limit(REMOVE_BATCH);
+        let find = found.find(theirs).projection(doc! { "added_by": 1 }).limit(REMOVE_BATCH);
         let found: Vec<OwnedId> = within(BATCH, async { find.await?.try_collect().await }).await?;
         let ids: Vec<MovieId> = found.iter().map(|movie| movie.id).collect();
         if ids.is_empty() {
-            // Every sweep comes here: the log may get a deletion whose writer had seen the account alive.
+            // After the movies that they own: a transfer makes its former owner an editor. Every sweep comes here: an
+            // accept may have been in flight, and the log may get a deletion whose writer had seen the account alive.
+            self.leave_every_movie(owners).await?;
             self.history.erase_trash_of(owners).await?;
+            self.keys.remove_all_of(owners).await?;
         } else {
-            let _invalidation = self.invalidate_after(&ids);
-            let mut filter = theirs;
-            filter.insert("_id", doc! { "$in": &ids });
-            // First, since after a crash only the movies lead to their history; and again, for what came in between.
-            self.history.erase_movies(&ids).await?;
-            self.delete(filter).await?;
-            self.history.erase_movies(&ids).await?;
+            self.remove_owned(&ids, owners).await?;
         }
         Ok(found.into_iter().map(|movie| movie.owner).collect())
+    }
+}
+
+impl Movies {
+    /// Deletes these movies with their history, as far as these users own them now: one that was handed over since stays.
+    pub(super) async fn remove_owned(&self, ids: &[MovieId], owners: &[UserId]) -> Result<(), StoreError> {
+        let _invalidation = self.invalidate_after(ids);
+        // First, since after a crash only the movies lead to their history; and again, for what came in between.
+        self.history.erase_movies(ids).await?;
+        self.delete(doc! { "_id": { "$in": ids }, "added_by": { "$in": owners } }).await?;
+        self.history.erase_movies(ids).await
     }
 }

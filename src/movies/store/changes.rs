@@ -1,40 +1,57 @@
-//! How a movie is changed and deleted: by its owner alone, as [`crate::movies::ownership`] has it.
+//! How a movie is changed, by its owner and its editors, and deleted, by its owner alone: [`crate::movies::ownership`]
+//! has the rule.
 
 use bson::{Document, doc};
-use mongodb::options::ReturnDocument;
+use mongodb::options::{Hint, ReturnDocument};
 
-use super::movies::Movies;
+use super::{movies::Movies, names};
 use crate::{
     http::ids::{MovieId, UserId},
-    mongo::{BATCH, COMMAND, StoreError, within},
+    mongo::{BATCH, COMMAND, StoreError, indexes, within},
     movies::{
-        model::{MovieDocument, MovieInput, MoviePatch},
+        model::{MovieDocument, MovieInput, MoviePatch, Rename},
         ownership::{self, Precondition, Refusal, Rights, Role},
     },
 };
 
 impl Movies {
-    /// Replaces or patches a movie of the caller's.
+    /// Changes a movie.
     ///
     /// # Errors
-    /// [`StoreError::Duplicate`] if another movie has the new name in that year; inside, why the caller
-    /// may not.
-    async fn update(
+    /// When the database fails; inside, why the caller may not, or which movie has the new name in that year.
+    pub async fn patch(
         &self,
         id: MovieId,
         caller: UserId,
         precondition: &Precondition,
-        update: Document,
+        patch: MoviePatch,
     ) -> Result<Result<MovieDocument, Refusal>, StoreError> {
         let _invalidation = self.invalidate_after(&[id]);
         let filter = ownership::writable(id, caller, Role::OwnerOrEditor, precondition);
+        let rename = patch.rename();
+        let update = patch.into_update(caller);
         let mut session = self.session().await?;
+        let mut taken = 0;
         loop {
             let command = self.collection().find_one_and_update(filter.clone(), update.clone());
+            // Named, since the planner would also try the indexes of the owner and of the editors.
+            let command = command.hint(Hint::Name(indexes::ID.to_owned()));
             let command = command.return_document(ReturnDocument::After).session(&mut session);
-            if let Some(movie) = within(COMMAND, command).await? {
-                self.acknowledged.note(&session);
-                return Ok(Ok(movie));
+            match within(COMMAND, command).await {
+                Ok(Some(movie)) => {
+                    self.acknowledged.note(&session);
+                    return Ok(Ok(movie));
+                }
+                Ok(None) => {}
+                Err(StoreError::Duplicate(indexes::NAME_YEAR_UNIQUE)) if taken < names::TRIES => {
+                    taken += 1;
+                    if let Some(holder) = self.holder_after(id, &rename).await? {
+                        return Ok(Err(Refusal::NameTaken(holder)));
+                    }
+                    continue;
+                }
+                Err(StoreError::Duplicate(indexes::NAME_YEAR_UNIQUE)) => return Err(names::taken_by_turns()),
+                Err(error) => return Err(error),
             }
             let refusal = self.why_not(id, caller, Role::OwnerOrEditor).await?;
             if !is_outdated(refusal, precondition) {
@@ -43,8 +60,10 @@ impl Movies {
         }
     }
 
+    /// Replaces every client field of a movie.
+    ///
     /// # Errors
-    /// See [`Movies::update`].
+    /// See [`Movies::patch`].
     pub async fn replace(
         &self,
         id: MovieId,
@@ -52,19 +71,14 @@ impl Movies {
         precondition: &Precondition,
         movie: MovieInput,
     ) -> Result<Result<MovieDocument, Refusal>, StoreError> {
-        self.update(id, caller, precondition, movie.into_update(caller)).await
+        self.patch(id, caller, precondition, movie.into_patch()).await
     }
 
-    /// # Errors
-    /// See [`Movies::update`].
-    pub async fn patch(
-        &self,
-        id: MovieId,
-        caller: UserId,
-        precondition: &Precondition,
-        patch: MoviePatch,
-    ) -> Result<Result<MovieDocument, Refusal>, StoreError> {
-        self.update(id, caller, precondition, patch.into_update(caller)).await
+    /// Who has the name that a movie would have after an update.
+    async fn holder_after(&self, id: MovieId, rename: &Rename) -> Result<Option<MovieId>, StoreError> {
+        let Some((name, year)) = self.name_of(id).await? else { return Ok(None) };
+        let (name, year) = rename.applied_to(name, year);
+        Ok(self.holder_of((&name, year)).await?.filter(|holder| *holder != id))
     }
 
     /// Deletes a movie of the caller's.
@@ -106,9 +120,17 @@ impl Movies {
 
     /// The second look, after a write that matched nothing.
     async fn why_not(&self, id: MovieId, caller: UserId, needed: Role) -> Result<Refusal, StoreError> {
+        Ok(ownership::refusal(self.rights(id).await?.as_ref(), caller, needed))
+    }
+
+    /// Who may do what to a movie, as it is now; `None` if there is no such movie.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn rights(&self, id: MovieId) -> Result<Option<Rights>, StoreError> {
         let rights = self.collection().clone_with_type::<Rights>();
         let find = rights.find_one(doc! { "_id": id }).projection(doc! { "added_by": 1, "editors": 1 });
-        Ok(ownership::refusal(within(COMMAND, find).await?.as_ref(), caller, needed))
+        within(COMMAND, find).await
     }
 }
 

@@ -19,11 +19,11 @@ use mongodb::{
     error::{ErrorKind, IndexedWriteError, InsertManyError},
 };
 
-use super::movies::Movies;
+use super::{movies::Movies, names};
 use crate::{
     accounts::{Belongings, Users},
     http::ids::{MovieId, UserId},
-    mongo::{BATCH, COMMAND, StoreError, batches::Command, indexes, patiently, within},
+    mongo::{BATCH, COMMAND, StoreError, batches::Command, patiently, within},
     movies::{
         changes::Acknowledged,
         model::{MovieDocument, MovieInput},
@@ -39,13 +39,13 @@ pub enum Inserted {
 }
 
 /// What became of it, or why the database refused it.
-type Outcome = Result<Inserted, StoreError>;
+pub(super) type Outcome = Result<Inserted, StoreError>;
 
 /// Inserts what can be inserted, and tells it of each movie, by its place.
 ///
 /// # Errors
 /// When there is no news of each movie: then some may be in.
-async fn insert_each(
+pub(super) async fn insert_each(
     collection: &Collection<MovieDocument>,
     acknowledged: &Acknowledged,
     movies: &[&MovieDocument],
@@ -157,24 +157,55 @@ pub struct Unconfirmed<T> {
     pub(super) inserted: T,
 }
 
+/// Another movie has the name in that year.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NameTaken {
+    pub by: MovieId,
+}
+
 /// The owner of an insert is deleted; what was inserted has been taken back.
 #[derive(Debug)]
 pub struct OwnerGone;
 
 impl Movies {
     /// # Errors
-    /// [`StoreError::Duplicate`] if another movie has the name in that year.
+    /// When the database fails; inside, which movie has the name in that year.
     pub async fn insert(
         &self,
-        owner: UserId,
-        movie: MovieInput,
-    ) -> Result<Unconfirmed<Arc<MovieDocument>>, StoreError> {
-        let movie = Arc::new(movie.into_document(owner));
-        match self.inserts.ask(NewMovie::new(&movie)).await?.transpose()? {
-            Some(Inserted::Yes) => Ok(Unconfirmed { owner, ids: vec![MovieId(movie.id)], inserted: movie }),
-            Some(Inserted::Duplicate) => Err(StoreError::Duplicate(indexes::NAME_YEAR_UNIQUE)),
-            None => Err(StoreError::Unavailable("the insert told nothing of the movie".to_owned())),
+        movie: MovieDocument,
+    ) -> Result<Result<Unconfirmed<Arc<MovieDocument>>, NameTaken>, StoreError> {
+        let (id, owner) = (MovieId(movie.id), UserId(movie.added_by));
+        let movie = Arc::new(movie);
+        for _ in 0..names::TRIES {
+            match self.inserts.ask(NewMovie::new(&movie)).await?.transpose()? {
+                Some(Inserted::Yes) => {
+                    return Ok(Ok(Unconfirmed { owner, ids: vec![id], inserted: movie }));
+                }
+                Some(Inserted::Duplicate) => match self.what_refused(&movie).await? {
+                    // A try that was thought lost has arrived.
+                    Some(by) if by == id => {
+                        return Ok(Ok(Unconfirmed { owner, ids: vec![id], inserted: movie }));
+                    }
+                    Some(by) => return Ok(Err(NameTaken { by })),
+                    // It has gone since.
+                    None => {}
+                },
+                None => {
+                    return Err(StoreError::Unavailable("the insert told nothing of the movie".to_owned()));
+                }
+            }
         }
+        Err(names::taken_by_turns())
+    }
+
+    /// Which movie keeps a new one out: the new one itself, if it is there, or the one that has its name.
+    async fn what_refused(&self, movie: &MovieDocument) -> Result<Option<MovieId>, StoreError> {
+        let documents = self.collection().clone_with_type::<Document>();
+        let either = doc! { "$or": [{ "_id": movie.id }, { "name": &movie.name, "year": movie.year }] };
+        let find = documents.find(either).projection(doc! { "_id": 1 }).limit(2);
+        let found: Vec<Document> = within(COMMAND, async { find.await?.try_collect().await }).await?;
+        let ids: Vec<ObjectId> = found.iter().filter_map(|movie| movie.get_object_id("_id").ok()).collect();
+        Ok(ids.iter().find(|id| **id == movie.id).or(ids.first()).copied().map(MovieId))
     }
 
     /// Inserts what can be inserted; waits for a database that is away for a while.
@@ -237,36 +268,15 @@ impl Movies {
         Ok(())
     }
 
-    async fn which_exist(&self, ids: Vec<ObjectId>) -> Result<Vec<ObjectId>, StoreError> {
+    pub(super) async fn which_exist(&self, ids: Vec<ObjectId>) -> Result<Vec<ObjectId>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
         let documents = self.collection().clone_with_type::<Document>();
         let find = documents.find(doc! { "_id": { "$in": ids } }).projection(doc! { "_id": 1 });
         within(BATCH, async {
             let found: Vec<Document> = find.await?.try_collect().await?;
             Ok(found.iter().filter_map(|document| document.get_object_id("_id").ok()).collect())
-        })
-        .await
-    }
-
-    /// Which of these names are taken in these years; for a rehearsal, since only an insert decides.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn taken(
-        &self,
-        keys: &[(&str, Option<i32>)],
-    ) -> Result<Vec<(String, Option<i32>)>, StoreError> {
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        let any: Vec<Document> =
-            keys.iter().map(|(name, year)| doc! { "name": *name, "year": *year }).collect();
-        let documents = self.collection().clone_with_type::<Document>();
-        let find = documents.find(doc! { "$or": any }).projection(doc! { "_id": 0, "name": 1, "year": 1 });
-        within(BATCH, async {
-            let found: Vec<Document> = find.await?.try_collect().await?;
-            let key =
-                |found: Document| Some((found.get_str("name").ok()?.to_owned(), found.get_i32("year").ok()));
-            Ok(found.into_iter().filter_map(key).collect())
         })
         .await
     }

@@ -6,8 +6,10 @@
 //! | question | file |
 //! | --- | --- |
 //! | the collection, and one movie | [`movies`] |
-//! | how new movies get in | [`insertion`] |
-//! | how the owner changes one | [`changes`] |
+//! | how new movies get in | [`insertion`]; several of one caller: [`batch`] |
+//! | how one is changed and deleted | [`changes`]; who edits it: [`editors`]; whom its owner invites: [`invitations`] |
+//! | who has a name | [`names`] |
+//! | what an idempotency key stands for | [`keys`] |
 //! | how a deleted one comes back | [`restoration`] |
 //! | how lists are read | [`catalogue`], [`pages`] |
 //! | what the database answers alone where there is no search index | [`suggestions`], [`facets`] |
@@ -15,16 +17,21 @@
 //! | what is kept in memory | [`cache`] |
 //! | what a user owns of it | [`belongings`] |
 
+pub mod batch;
 mod belongings;
 mod cache;
 pub mod catalogue;
 mod changes;
 mod counting;
+pub mod editors;
 mod facets;
 pub mod insertion;
+pub mod invitations;
+pub mod keys;
 pub mod movies;
+mod names;
 pub mod pages;
-mod restoration;
+pub mod restoration;
 pub mod suggestions;
 
 pub use movies::Movies;

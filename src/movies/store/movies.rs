@@ -13,6 +13,7 @@ use super::{
     cache::{Cache, Look},
     counting::Counting,
     insertion::Insert,
+    keys::Keys,
     pages::Pages,
 };
 use crate::{
@@ -40,6 +41,7 @@ pub struct Movies {
     pub(super) counting: Counting,
     pub(super) acknowledged: Acknowledged,
     pub(super) history: ChangeStore,
+    pub(super) keys: Keys,
     cache: Option<Cache>,
 }
 
@@ -79,6 +81,7 @@ impl Movies {
             counting: Counting::new(),
             acknowledged,
             history: ChangeStore::new(database),
+            keys: Keys::new(database),
             cache: None,
             documents: movies,
         }
@@ -114,6 +117,12 @@ impl Movies {
     /// For the other files of this feature.
     pub(in crate::movies) fn collection(&self) -> &Collection<MovieDocument> {
         &self.documents
+    }
+
+    /// What the idempotency keys stand for.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     /// What this process has written, for the readers of the log.

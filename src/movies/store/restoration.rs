@@ -3,57 +3,112 @@
 //! In a transaction: it leaves the trash and is there again in one step. So of several restores one succeeds, and a
 //! slow one does not bring back what has been restored, changed and deleted again meanwhile.
 
-use bson::doc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{insertion::Unconfirmed, movies::Movies};
+use super::{
+    insertion::{NameTaken, OwnerGone, Unconfirmed},
+    movies::Movies,
+    names,
+};
 use crate::{
+    accounts::Users,
     http::ids::{MovieId, UserId},
-    mongo::{COMMAND, StoreError, indexes, within},
+    mongo::{COMMAND, StoreError, within},
     movies::{changes::Token, model::MovieDocument},
 };
 
+/// Why a movie does not come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unrestored {
+    /// It is not in the trash of this user.
+    NotThere,
+    NameTaken(NameTaken),
+}
+
 impl Movies {
-    /// Restores a movie that this user owned when it was deleted, after `oldest`. `None`: there is no such movie in
-    /// the trash.
+    /// Restores a movie that this user owned when it was deleted, after `oldest`.
     ///
     /// # Errors
-    /// [`StoreError::Duplicate`] if another movie has the name in that year; then the movie stays in the trash.
+    /// When the database fails. Inside, if there is no such movie in the trash, or another movie has the name in that
+    /// year; then the movie stays in the trash.
     pub async fn restore(
         &self,
+        users: &Users,
         owner: UserId,
         id: MovieId,
         oldest: &Token,
-    ) -> Result<Option<Unconfirmed<MovieDocument>>, StoreError> {
+    ) -> Result<Result<Unconfirmed<MovieDocument>, Unrestored>, StoreError> {
         let _invalidation = self.invalidate_after(&[id]);
         let mut session = self.session().await?;
-        let (history, movies) = (self.history.clone(), self.collection().clone());
-        let oldest = oldest.clone();
-        let restored = session.start_transaction().and_run2(async move |transaction| {
-            let Some(deleted) = history.take_from_trash(owner, &oldest, id, transaction).await? else {
-                return Ok(None);
-            };
-            let movie = deleted.restored(owner);
-            movies.insert_one(&movie).session(transaction).await?;
-            Ok(Some(movie))
-        });
-        match within(COMMAND, restored).await {
-            Ok(Some(movie)) => {
-                self.acknowledged.note(&session);
-                Ok(Some(Unconfirmed { owner, ids: vec![id], inserted: movie }))
+        for _ in 0..names::TRIES {
+            let (history, movies, users) = (self.history.clone(), self.collection().clone(), users.clone());
+            let (oldest, name) = (oldest.clone(), Arc::new(Mutex::new(None)));
+            let wanted = Arc::clone(&name);
+            let restored = session.start_transaction().and_run2(async move |transaction| {
+                let Some(deleted) = history.take_from_trash(owner, &oldest, id, transaction).await? else {
+                    return Ok(None);
+                };
+                let mut movie = deleted.restored(owner);
+                // An account that was deleted meanwhile was not in the editors of a movie that was not there.
+                let editors: Vec<UserId> = movie.editors.iter().copied().map(UserId).collect();
+                let alive = users.several(&editors).await?;
+                movie.editors.retain(|editor| alive.contains_key(&UserId(*editor)));
+                *wanted.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some((movie.name.clone(), movie.year));
+                movies.insert_one(&movie).session(transaction).await?;
+                Ok(Some(movie))
+            });
+            match within(COMMAND, restored).await {
+                Ok(Some(movie)) => {
+                    self.acknowledged.note(&session);
+                    return Ok(Ok(Unconfirmed { owner, ids: vec![id], inserted: movie }));
+                }
+                Ok(None) => return Ok(Err(Unrestored::NotThere)),
+                // The driver does not say which index it was.
+                Err(StoreError::Duplicate(_)) => {
+                    let name = name.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    if let Some(refusal) = self.why_duplicate(id, name).await? {
+                        return Ok(Err(refusal));
+                    }
+                }
+                Err(error) => return Err(error),
             }
-            Ok(None) => Ok(None),
-            // The driver does not say which index it was.
-            Err(StoreError::Duplicate(_)) => self.why_duplicate(id).await,
-            Err(error) => Err(error),
         }
+        Err(names::taken_by_turns())
     }
 
-    /// Somebody may have put the movie itself there by hand, with its id.
-    async fn why_duplicate<T>(&self, id: MovieId) -> Result<Option<T>, StoreError> {
-        let there = self.collection().count_documents(doc! { "_id": id }).limit(1);
-        match within(COMMAND, there).await? {
-            0 => Err(StoreError::Duplicate(indexes::NAME_YEAR_UNIQUE)),
-            _ => Ok(None),
+    /// Looks, as after an insert, whether the owner still exists; and which editors do.
+    ///
+    /// # Errors
+    /// When the database fails; inside, when the owner is deleted: then so is the movie.
+    pub async fn confirm_restored(
+        &self,
+        users: &Users,
+        restored: Unconfirmed<MovieDocument>,
+    ) -> Result<Result<MovieDocument, OwnerGone>, StoreError> {
+        let confirmed = self.confirm(users, restored).await?;
+        if let Ok(movie) = &confirmed {
+            let editors: Vec<UserId> = movie.editors.iter().copied().map(UserId).collect();
+            let alive = users.find_several(&editors).await?;
+            let gone: Vec<UserId> =
+                editors.into_iter().filter(|editor| !alive.contains_key(editor)).collect();
+            if !gone.is_empty() {
+                self.leave(&[MovieId(movie.id)], &gone).await?;
+            }
         }
+        Ok(confirmed)
+    }
+
+    /// Somebody may have put the movie itself there by hand, with its id. `None`: the other movie has gone since.
+    async fn why_duplicate(
+        &self,
+        id: MovieId,
+        name: Option<names::Name>,
+    ) -> Result<Option<Unrestored>, StoreError> {
+        if self.rights(id).await?.is_some() {
+            return Ok(Some(Unrestored::NotThere));
+        }
+        let Some((name, year)) = name else { return Ok(None) };
+        Ok(self.holder_of((&name, year)).await?.map(|by| Unrestored::NameTaken(NameTaken { by })))
     }
 }

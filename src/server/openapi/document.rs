@@ -155,6 +155,14 @@ fn headers() -> impl Iterator<Item = (&'static str, Header)> {
             ),
         ),
         (answers::LINK, header(text(), false, "Where the next page is (`rel=\"next\"`), if there is one.")),
+        (
+            answers::REPLAYED,
+            header(
+                text().enum_values(Some(["true"])),
+                false,
+                "The answer is that of an earlier request with the same `Idempotency-Key`; nothing was added now.",
+            ),
+        ),
         (answers::LOCATION, header(text(), true, "Where the new one is.")),
         (
             answers::REQUEST_ID,

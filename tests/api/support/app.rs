@@ -6,14 +6,17 @@ use figment::Figment;
 use mongodb::{Client, Database};
 use movie_bag::{
     accounts::{
+        mail_token::MailToken,
         store::admin_list::Admins,
         throttle::{Clock, Throttle},
     },
     config::{self, Settings},
+    http::ids::{MovieId, UserId},
     mongo::{self, index_builds, pool::PoolMetrics},
     movies::{
         Movies,
         finder::{Engine, Finder},
+        store::invitations::Offer,
     },
     telemetry::metrics,
 };
@@ -197,11 +200,20 @@ impl TestApp {
         assert_eq!(changed.matched_count, 1);
     }
 
+    /// The token of an invitation, without its mail.
+    pub async fn invitation(&self, movie: &str, owner: &Caller, offer: Offer) -> String {
+        let (id, owner) = (MovieId(object_id(movie)), UserId(object_id(&owner.id().await)));
+        let token = MailToken::random().unwrap();
+        let invited = Movies::new(&self.database).invite(id, owner, offer, &token.digest()).await;
+        invited.unwrap().unwrap();
+        token.expose().to_owned()
+    }
+
     /// Everything that is stored, in an order of its own: for "nothing changed".
     pub async fn snapshot(&self) -> Vec<bson::Document> {
         use futures::TryStreamExt;
         let mut all = Vec::new();
-        for name in ["users", "movies", "roles", "sessions", "personal_tokens"] {
+        for name in ["users", "movies", "roles", "sessions", "personal_tokens", "idempotency_keys"] {
             let documents = self.database.collection::<bson::Document>(name);
             let found = documents.find(bson::doc! {}).sort(bson::doc! { "_id": 1 }).await.unwrap();
             all.extend(found.try_collect::<Vec<_>>().await.unwrap());

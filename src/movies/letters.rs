@@ -1,0 +1,98 @@
+//! What is mailed about a movie: invitations. A letter comes to somebody who need not know this service, and its sender
+//! chooses the address and the movie's name. So it quotes little of the name, and nothing in it that a mailbox would
+//! make a link of.
+
+use crate::{
+    accounts::{EmailAddress, mail_token::MailToken},
+    mail::Letter,
+};
+
+use super::store::invitations::Offer;
+
+/// How much of a name is quoted, in characters.
+const QUOTED: usize = 80;
+
+/// The link with which an invitation is accepted.
+#[must_use]
+pub fn invitation(to: &EmailAddress, link_base: &str, token: &MailToken, offer: Offer, name: &str) -> Letter {
+    let link = format!("{}/#/invitation?token={}", link_base.trim_end_matches('/'), token.expose());
+    let name = quoted(name);
+    let (subject, invites) = match offer {
+        Offer::Editor => (
+            "An invitation to edit a movie",
+            format!(
+                "The owner of the movie {name} on Movie Bag invites you to edit it. With this link you accept:"
+            ),
+        ),
+        Offer::Owner => (
+            "A movie is offered to you",
+            format!(
+                "The owner of the movie {name} on Movie Bag offers it to you. With this link you accept, and the \
+                 movie is yours:"
+            ),
+        ),
+    };
+    let paragraphs = [
+        invites.as_str(),
+        "It works once, and for seven days, for the account that you are logged in with.",
+        "If you do not expect an invitation, ignore this letter: without this link nothing happens.",
+    ];
+    Letter::new(to.as_str().to_owned(), subject, &paragraphs, Some(&link))
+}
+
+/// The beginning of a name, in quotes, with nothing that looks like a link.
+fn quoted(name: &str) -> String {
+    let shown: Vec<char> = name.chars().filter(|c| !is_direction(*c)).collect();
+    let end = if shown.len() > QUOTED { "…" } else { "" };
+    let inside = |at: usize| shown.get(at).is_some_and(|c| !c.is_whitespace());
+    let harmless = shown.iter().take(QUOTED).enumerate().map(|(at, c)| {
+        // `example.com`, `https://…` and `a@b` are links for a mailbox; `Mr. Nobody` and `2001: A` are not.
+        if joins(*c) && at > 0 && inside(at - 1) && inside(at + 1) { '·' } else { *c }
+    });
+    format!("“{}{end}”", harmless.collect::<String>())
+}
+
+/// Whether a link has this character within it, in whatever width.
+fn joins(c: char) -> bool {
+    matches!(c, '.' | ':' | '@' | '。' | '．' | '｡' | '：' | '＠' | '․' | '﹒' | '﹕' | '﹫')
+}
+
+/// Whether it turns the direction of the text around, and could make the letter read otherwise.
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_quoted_without_a_link_and_with_80_characters_at_most() {
+        for (name, expected) in [
+            ("Heat", "“Heat”"),
+            ("2001: A Space Odyssey", "“2001: A Space Odyssey”"),
+            ("Mr. Nobody", "“Mr. Nobody”"),
+            ("https://evil.example/x", "“https·//evil·example/x”"),
+            ("Call www.evil.example now", "“Call www·evil·example now”"),
+            ("mailto:a@evil.example", "“mailto·a·evil·example”"),
+            ("evil。example", "“evil·example”"),
+            ("\u{202e}gnp.live", "“gnp·live”"),
+        ] {
+            assert_eq!(quoted(name), expected);
+        }
+        let long = quoted(&"é".repeat(300));
+        assert_eq!(long, format!("“{}…”", "é".repeat(80)));
+        // The cut makes no difference: what is behind it still counts.
+        assert!(!quoted(&format!("{}.example", "x".repeat(79))).contains('.'));
+    }
+
+    #[test]
+    fn a_name_is_no_markup() {
+        let token = MailToken::claimed("t".to_owned());
+        let to = EmailAddress::claimed("ann@example.com");
+        let letter =
+            invitation(&to, "https://movies.example.com/", &token, Offer::Owner, "<a href=x>Heat</a>");
+        assert!(letter.html.contains("“&lt;a href=x&gt;Heat&lt;/a&gt;”"), "{}", letter.html);
+        assert!(letter.text.contains("https://movies.example.com/#/invitation?token=t\n"));
+    }
+}

@@ -1,0 +1,81 @@
+//! Requests that are repeated with their key, at either server, until they are answered: while the primary is killed,
+//! each movie is added once.
+
+use std::{
+    collections::BTreeMap,
+    sync::Mutex,
+    thread::{scope, sleep},
+    time::{Duration, Instant},
+};
+
+use bson::doc;
+use serde_json::{Value, json};
+
+use crate::cluster::{Cluster, SERVERS};
+
+const WRITERS: usize = 4;
+/// For each writer: more than fit into the time before the fault, and after it.
+const MOVIES: usize = 60;
+const PAUSE: Duration = Duration::from_millis(100);
+const LONG: Duration = Duration::from_mins(2);
+
+#[test]
+#[ignore = "half a minute: .ci/run has a step for it"]
+fn a_key_adds_once_while_the_primary_is_killed() {
+    let mut cluster = Cluster::with(3, vec![("MOVIE_BAG_THROTTLE__ENABLED", "false".to_owned())]);
+    let token = cluster.server(0).sign_up("ann");
+    let bases = cluster.bases();
+    let http = &reqwest::blocking::Client::builder().timeout(Duration::from_secs(10)).build().unwrap();
+    let answers: Mutex<BTreeMap<String, String>> = Mutex::default();
+    let repeated = Mutex::new(0);
+    scope(|scope| {
+        for writer in 0..WRITERS {
+            let (bases, token, answers, repeated) = (&bases, &token, &answers, &repeated);
+            scope.spawn(move || {
+                for number in 0..MOVIES {
+                    let name = format!("Movie {writer} {number}");
+                    let body = json!({ "name": name, "casts": [], "genres": ["Drama"] });
+                    let deadline = Instant::now() + LONG;
+                    for turn in 0.. {
+                        assert!(Instant::now() < deadline, "{name} is not answered");
+                        let base = &bases[turn % SERVERS];
+                        let request = http.post(format!("{base}/api/movies")).bearer_auth(token);
+                        let request = request.header("Idempotency-Key", format!("{writer}-{number}"));
+                        match request.json(&body).send() {
+                            Ok(answer) if answer.status() == 201 => {
+                                let movie: Value = answer.json().unwrap();
+                                let id = movie["id"].as_str().unwrap().to_owned();
+                                answers.lock().unwrap().insert(name.clone(), id);
+                                break;
+                            }
+                            Ok(answer) => {
+                                let status = answer.status().as_u16();
+                                let text = answer.text().unwrap_or_default();
+                                let is_in_progress = status == 409 && text.contains("request-in-progress");
+                                assert!(status == 503 || is_in_progress, "{name}: {status} {text}");
+                            }
+                            // No answer in time.
+                            Err(error) => assert!(error.is_timeout(), "{error}"),
+                        }
+                        *repeated.lock().unwrap() += 1;
+                        sleep(PAUSE);
+                    }
+                    sleep(PAUSE / 2);
+                }
+            });
+        }
+        sleep(Duration::from_secs(1));
+        let primary = cluster.set.primary();
+        cluster.set.kill(primary);
+        sleep(Duration::from_secs(4));
+        cluster.set.start_member(primary);
+    });
+    assert!(*repeated.lock().unwrap() > 0, "the fault was to be felt");
+    let answers = answers.into_inner().unwrap();
+    assert_eq!(answers.len(), WRITERS * MOVIES);
+    assert_eq!(cluster.count("movies", doc! {}), answers.len() as u64);
+    for (name, id) in &answers {
+        let id = bson::oid::ObjectId::parse_str(id).unwrap();
+        assert_eq!(cluster.count("movies", doc! { "_id": id, "name": name }), 1, "{name}");
+    }
+}
