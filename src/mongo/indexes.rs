@@ -120,6 +120,39 @@ pub(super) fn text() -> Index {
 }
 
 pub(super) fn all() -> Vec<Index> {
+    let mut all = basic();
+    all.extend(of_sharing_and_repeats());
+    all
+}
+
+fn of_sharing_and_repeats() -> Vec<Index> {
+    vec![
+        // The movies that a user edits, newest first; also what the cascade takes the user out of. Only of movies that
+        // have an editor: a query for one editor or several implies the condition.
+        Index {
+            name: "editor_newest_first",
+            only: Some(doc! { "editors": { "$gte": ObjectId::from_bytes([0; 12]) } }),
+            ..newest_by("editors")
+        },
+        // The link of an invitation. Only of movies that have one.
+        Index {
+            name: "invitation_digest",
+            keys: doc! { "invitations.digest": 1 },
+            only: Some(doc! { "invitations.digest": { "$exists": true } }),
+            ..Index::of_movies()
+        },
+        // An account's idempotency keys: how many there are, and what is deleted with it.
+        Index { name: "user", keys: doc! { "user": 1, "expires_at": 1 }, ..Index::of(IDEMPOTENCY_KEYS) },
+        Index {
+            name: "expires_at",
+            keys: doc! { "expires_at": 1 },
+            forgets: true,
+            ..Index::of(IDEMPOTENCY_KEYS)
+        },
+    ]
+}
+
+fn basic() -> Vec<Index> {
     let alive = || Some(doc! { "email": { "$exists": true } });
     vec![
         // An email belongs to one account. A tombstone has none: its email is free again.
@@ -184,14 +217,6 @@ pub(super) fn all() -> Vec<Index> {
             only: Some(doc! { "document": { "$exists": true } }),
             ..Index::of(CHANGES)
         },
-        // An account's idempotency keys: how many there are, and what is deleted with it.
-        Index { name: "user", keys: doc! { "user": 1, "expires_at": 1 }, ..Index::of(IDEMPOTENCY_KEYS) },
-        Index {
-            name: "expires_at",
-            keys: doc! { "expires_at": 1 },
-            forgets: true,
-            ..Index::of(IDEMPOTENCY_KEYS)
-        },
         // A name is taken once per year; no year counts as a year of its own.
         Index {
             name: NAME_YEAR_UNIQUE,
@@ -202,20 +227,6 @@ pub(super) fn all() -> Vec<Index> {
         Index { name: "newest_first", keys: newest_first(), ..Index::of_movies() },
         // A user's movies, newest first; also their number, and the cascade.
         Index { name: "owner_newest_first", ..newest_by("added_by") },
-        // The movies that a user edits, newest first; also what the cascade takes the user out of. Only of movies that
-        // have an editor: a query for one editor or several implies the condition.
-        Index {
-            name: "editor_newest_first",
-            only: Some(doc! { "editors": { "$gte": ObjectId::from_bytes([0; 12]) } }),
-            ..newest_by("editors")
-        },
-        // The link of an invitation. Only of movies that have one.
-        Index {
-            name: "invitation_digest",
-            keys: doc! { "invitations.digest": 1 },
-            only: Some(doc! { "invitations.digest": { "$exists": true } }),
-            ..Index::of_movies()
-        },
         // Each filter with the default order. The lists have a key for each entry.
         newest_by("casts"),
         newest_by("countries"),

@@ -174,9 +174,9 @@ async fn the_movies_that_a_user_edits_are_a_list_of_their_own() {
     assert_eq!(ids(&bob.get(&format!("{list}&limit=2&after={next}")).await), shared[2..]);
     // A cursor of one list is none of the other.
     bob.get(&format!("/api/users/me/movies?limit=2&after={next}")).await.assert_problem(400, "invalid-query");
-    let named: Value = bob.get(&format!("{list}&sort=name&genre=Drama&count=true")).await.json();
-    let names: Vec<_> = named["items"].as_array().unwrap().iter().map(|item| item["name"].clone()).collect();
-    assert_eq!((names, &named["total"]), (vec![json!("Heat"), json!("Ronin"), json!("Thief")], &json!(3)));
+    let page: Value = bob.get(&format!("{list}&sort=name&genre=Drama&count=true")).await.json();
+    let names: Vec<_> = page["items"].as_array().unwrap().iter().map(|item| item["name"].clone()).collect();
+    assert_eq!((names, &page["total"]), (vec![json!("Heat"), json!("Ronin"), json!("Thief")], &json!(3)));
     for query in ["role=admin", "role=", "role=editor&role=editor"] {
         bob.get(&format!("/api/users/me/movies?{query}")).await.assert_problem(400, "invalid-query");
     }

@@ -158,12 +158,10 @@ async fn an_account_sends_twenty_a_day_and_an_address_gets_three() {
     for _ in 0..30 {
         invite(&bob, &path, "one@example.com", "editor").await.assert_problem(403, "not-owner");
     }
-    for caller in [&ann, &ann, &bob] {
-        let own = if std::ptr::eq(caller, &ann) { &path } else { &his };
+    for (caller, own) in [(&ann, &path), (&ann, &path), (&bob, &his)] {
         invite(caller, own, "One@example.com", "editor").await.assert_status(202);
     }
-    for caller in [&ann, &bob] {
-        let own = if std::ptr::eq(caller, &ann) { &path } else { &his };
+    for (caller, own) in [(&ann, &path), (&bob, &his)] {
         let refused =
             invite(caller, own, "one@example.com", "owner").await.assert_problem(429, "too-many-requests");
         assert_eq!(refused.header("Retry-After").as_deref(), Some("86400"));

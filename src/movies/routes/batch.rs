@@ -94,18 +94,14 @@ pub(in crate::movies) async fn create(
 ) -> Result<Reply, Problem> {
     let KeyedBody { value: MovieBatch(items), digest } = body;
     let batch = Batch { once: Once { movies, users, changes }, rate, owner: writer.id() };
-    match key.0.zip(digest) {
-        Some((key, digest)) => {
-            let request = KeyedRequest::new(writer.id(), &key, PATH, &digest);
-            batch.add_once(items, &request, asker).await
-        }
-        None => {
-            let reservation = Reservation::unkeyed(items.len());
-            let items = batch.numbered(items, &reservation);
-            let outcomes = batch.add(&items, &reservation).await?;
-            written(&items, &Answer { outcomes, request_id: asker.0 })
-        }
+    if let Some((key, digest)) = key.0.zip(digest) {
+        let request = KeyedRequest::new(writer.id(), &key, PATH, &digest);
+        return batch.add_once(items, &request, asker).await;
     }
+    let reservation = Reservation::unkeyed(items.len());
+    let items = batch.numbered(items, &reservation);
+    let outcomes = batch.add(&items, &reservation).await?;
+    written(&items, &Answer { outcomes, request_id: asker.0 })
 }
 
 /// A batch under way.

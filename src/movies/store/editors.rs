@@ -72,11 +72,12 @@ impl Movies {
             // The second look.
             let Some(rights) = self.rights(id).await? else { return Ok(Err(NotRemoved::NotThere)) };
             let is_editor = editor.is_some_and(|editor| rights.editors().contains(&editor));
-            if rights.allow(caller, Role::Owner) && !is_editor {
-                return Ok(Err(NotRemoved::NoEditor));
-            }
-            if !rights.allow(caller, Role::Owner) && !(is_editor && editor == Some(caller)) {
+            let may_remove = rights.allow(caller, Role::Owner) || is_editor && editor == Some(caller);
+            if !may_remove {
                 return Ok(Err(NotRemoved::NotAllowed));
+            }
+            if !is_editor {
+                return Ok(Err(NotRemoved::NoEditor));
             }
             // The caller has got the right between the two looks.
         }

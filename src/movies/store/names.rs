@@ -57,8 +57,8 @@ impl Movies {
         }
         let any: Vec<Document> =
             names.iter().map(|(name, year)| doc! { "name": *name, "year": *year }).collect();
-        let named = self.collection().clone_with_type::<Named>();
-        let find = named.find(doc! { "$or": any }).projection(doc! { "name": 1, "year": 1 });
+        let movies = self.collection().clone_with_type::<Named>();
+        let find = movies.find(doc! { "$or": any }).projection(doc! { "name": 1, "year": 1 });
         let found: Vec<Named> = within(BATCH, async { find.await?.try_collect().await }).await?;
         Ok(found.into_iter().map(|movie| ((movie.name, movie.year), movie.id)).collect())
     }
