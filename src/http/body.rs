@@ -70,6 +70,13 @@ impl<'r, T: FromFields> FromData<'r> for MergePatchBody<T> {
     }
 }
 
+struct Waived(&'static [&'static str]);
+
+/// A guard says that this request need not have these fields of its body. The first one counts.
+pub fn waive(request: &Request<'_>, fields: &'static [&'static str]) {
+    request.local_cache(|| Waived(fields));
+}
+
 fn is_json(found: &ContentType) -> bool {
     found.top() == "application" && found.sub() == "json"
 }
@@ -108,5 +115,6 @@ async fn read<T: FromFields>(
     }
     let value = serde_json::from_slice(&bytes)
         .map_err(|error| Problem::InvalidJson(format!("The body is not JSON: {error}.")))?;
-    Fields::read(value).map_err(Problem::ValidationFailed)
+    let Waived(waived) = request.local_cache(|| Waived(&[]));
+    Fields::read_waiving(value, waived).map_err(Problem::ValidationFailed)
 }

@@ -120,10 +120,13 @@ fn write_problem(request: &Request<'_>, problem: &Problem) {
         | Problem::OwnerOnly
         | Problem::EmailNotVerified
         | Problem::WrongPassword
+        | Problem::SignInAgain
+        | Problem::NoOtherSignIn
         | Problem::LastAdmin
         | Problem::EmailTaken
         | Problem::InvalidResetToken
-        | Problem::InvalidVerifyToken => audit::refused(request, problem.code().kind().code),
+        | Problem::InvalidVerifyToken
+        | Problem::InvalidExchangeCode => audit::refused(request, problem.code().kind().code),
         _ => {}
     }
 }

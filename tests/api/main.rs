@@ -19,6 +19,7 @@ mod limits;
 mod matrix;
 mod metrics;
 mod movies;
+mod oidc;
 mod openapi;
 mod personal_tokens;
 mod plans;

@@ -65,7 +65,17 @@ impl Throttle {
                 "movie_bag_throttle_refusals_total",
                 "Attempts that were answered 429.",
                 "attempted",
-                &["password", "signup", "forgot", "reset", "verification", "verify", "refresh", EMAIL],
+                &[
+                    "password",
+                    "signup",
+                    "forgot",
+                    "reset",
+                    "verification",
+                    "verify",
+                    "refresh",
+                    "exchange",
+                    EMAIL,
+                ],
             ),
         }
     }

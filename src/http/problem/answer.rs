@@ -25,6 +25,9 @@ impl Problem {
                 Cow::Owned(format!("Too many attempts. Try again in {} s.", whole_seconds(*wait)))
             }
             Self::OwnerOnly => Cow::Borrowed("Only this movie's owner may delete it."),
+            Self::SignInAgain => Cow::Borrowed(
+                "Your account has no password. Sign in again, then repeat this within 10 minutes, without current_password.",
+            ),
             _ => Cow::Borrowed(self.kind().detail),
         }
     }

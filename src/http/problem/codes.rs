@@ -105,8 +105,8 @@ codes! {
         remedy: "Open the link in the mail. POST /api/users/me/verification mails another one.";
     WrongPassword = Forbidden "wrong-password", "Wrong password",
         detail: "The current password is another one.",
-        meaning: "Changing the email or the password asks for the current password once more, and current_password is not it.",
-        remedy: "Try again. If you have forgotten it, ask for a reset link with POST /api/auth/forgot.";
+        meaning: "This change asks for the current password, and current_password is not it. An account without a password proves who asks by a sign-in within the last 10 minutes instead.",
+        remedy: "Try again. If you have forgotten the password, ask for a reset link with POST /api/auth/forgot. If the account has none, sign in again and leave current_password out.";
     NotFound = NotFound "not-found", "Not found",
         detail: "There is nothing at this address.",
         meaning: "No route has this path.",
@@ -131,6 +131,10 @@ codes! {
         detail: "You have no personal access token with this id.",
         meaning: "The token was deleted, has expired, belongs to another user or never existed, or the id is malformed: ids have 24 digits, 0 to 9 and a to f.",
         remedy: "Take the id from the list of your tokens, GET /api/users/me/tokens.";
+    ProviderNotFound = NotFound "provider-not-found", "Provider not found",
+        detail: "There is no such provider.",
+        meaning: "This service has no sign-in with such a provider, or your account is not linked to it.",
+        remedy: "Take the id from the list of providers, GET /api/auth/providers, or from that of your account, GET /api/users/me/identities.";
     MethodNotAllowed = MethodNotAllowed "method-not-allowed", "Method not allowed",
         detail: "This address does not take this method; the Allow header names those that it takes.",
         meaning: "The path is right, the method is not.",
@@ -155,6 +159,10 @@ codes! {
         detail: "You have 50 personal access tokens, which is the most.",
         meaning: "A user may have 50 personal access tokens that have not expired.",
         remedy: "Delete one that you no longer use, DELETE /api/users/me/tokens/{id}.";
+    NoOtherSignIn = Conflict "no-other-sign-in", "No other sign-in",
+        detail: "Choose a password or link another provider first.",
+        meaning: "The account has no password and no other provider, so without this one you could not sign in any more.",
+        remedy: "Choose a password with PATCH /api/users/me, or link another provider with POST /api/users/me/identities.";
     ChangesGone = Gone "changes-gone", "Changes gone",
         detail: "The cursor is older than the changes that are kept. Read the catalogue again.",
         meaning: "The server keeps changes for a limited time, and some changes after this cursor are no longer kept, or could not be recorded. A client that goes on from here would miss them.",
@@ -183,6 +191,10 @@ codes! {
         detail: "The link has been used, is too old, or is not one of ours. Ask for a new one.",
         meaning: "A link that confirms an address works once and for three days, and only while the account has that address. A newer link replaces it.",
         remedy: "Ask for a new one with POST /api/users/me/verification, and use the latest mail.";
+    InvalidExchangeCode = UnprocessableEntity "invalid-exchange-code", "Invalid exchange code",
+        detail: "The code has been used, is too old, or belongs to another sign-in. Begin the sign-in again.",
+        meaning: "The code of a sign-in with a provider is good for one attempt, for 60 seconds, and only with the verifier of the client that began the sign-in.",
+        remedy: "Begin the sign-in again, GET /api/auth/oidc/{id}/start, with a new verifier.";
     TooManyRequests = TooManyRequests "too-many-requests", "Too many requests",
         detail: "Too many attempts. Wait before you try again.",
         meaning: "Passwords, sign-ups and resets may be attempted only so often, so that nobody can guess. There were too many attempts for this account or from your address. Adding and changing movies may be limited as well, for each account.",

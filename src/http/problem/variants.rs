@@ -40,6 +40,8 @@ pub enum Problem {
     EmailNotVerified,
     /// 403: `current_password` is not the password.
     WrongPassword,
+    /// 403: the account has no password, and the session did not begin within the last 10 minutes.
+    SignInAgain,
     /// 404: no such route.
     NotFound,
     /// 404: no such movie, or a malformed id.
@@ -52,6 +54,8 @@ pub enum Problem {
     SessionNotFound,
     /// 404: the caller has no personal access token with this id.
     TokenNotFound,
+    /// 404: no such provider is set up, or the caller's account is not linked to it.
+    ProviderNotFound,
     /// 405: the route exists, with the methods named here.
     MethodNotAllowed(String),
     /// 408: the body came too slowly.
@@ -64,6 +68,8 @@ pub enum Problem {
     LastAdmin,
     /// 409: the caller has as many personal access tokens as there may be.
     TooManyTokens,
+    /// 409: the caller could not sign in any more.
+    NoOtherSignIn,
     /// 410: the log does not have every change after the cursor.
     ChangesGone,
     /// 412: `If-Match` does not match.
@@ -78,6 +84,8 @@ pub enum Problem {
     InvalidResetToken,
     /// 422: the token of a link that confirms an address: unknown, used or too old.
     InvalidVerifyToken,
+    /// 422: the code of a sign-in with a provider: unknown, used, too old, or of another client.
+    InvalidExchangeCode,
     /// 429: too many attempts; the next one may be made after this time.
     TooManyRequests(Duration),
     /// 500: a defect; the client learns nothing of it.
@@ -110,19 +118,21 @@ impl Problem {
             Self::NotOwner | Self::OwnerOnly => Code::NotOwner,
             Self::SignupClosed => Code::SignupClosed,
             Self::EmailNotVerified => Code::EmailNotVerified,
-            Self::WrongPassword => Code::WrongPassword,
+            Self::WrongPassword | Self::SignInAgain => Code::WrongPassword,
             Self::NotFound => Code::NotFound,
             Self::MovieNotFound => Code::MovieNotFound,
             Self::VersionNotFound => Code::VersionNotFound,
             Self::UserNotFound => Code::UserNotFound,
             Self::SessionNotFound => Code::SessionNotFound,
             Self::TokenNotFound => Code::TokenNotFound,
+            Self::ProviderNotFound => Code::ProviderNotFound,
             Self::MethodNotAllowed(_) => Code::MethodNotAllowed,
             Self::RequestTimeout => Code::RequestTimeout,
             Self::EmailTaken => Code::EmailTaken,
             Self::DuplicateMovie => Code::DuplicateMovie,
             Self::LastAdmin => Code::LastAdmin,
             Self::TooManyTokens => Code::TooManyTokens,
+            Self::NoOtherSignIn => Code::NoOtherSignIn,
             Self::ChangesGone => Code::ChangesGone,
             Self::PreconditionFailed => Code::PreconditionFailed,
             Self::PayloadTooLarge => Code::PayloadTooLarge,
@@ -130,6 +140,7 @@ impl Problem {
             Self::ValidationFailed(_) => Code::ValidationFailed,
             Self::InvalidResetToken => Code::InvalidResetToken,
             Self::InvalidVerifyToken => Code::InvalidVerifyToken,
+            Self::InvalidExchangeCode => Code::InvalidExchangeCode,
             Self::TooManyRequests(_) => Code::TooManyRequests,
             Self::Internal(_) => Code::Internal,
             Self::NoEvents => Code::NoEvents,

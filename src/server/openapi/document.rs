@@ -155,7 +155,7 @@ fn headers() -> impl Iterator<Item = (&'static str, Header)> {
             ),
         ),
         (answers::LINK, header(text(), false, "Where the next page is (`rel=\"next\"`), if there is one.")),
-        (answers::LOCATION, header(text(), true, "Where the new one is.")),
+        (answers::LOCATION, header(text(), true, "Where the new one is, or where to go on.")),
         (
             answers::REQUEST_ID,
             header(id, true, "Under which the log has more; taken from the request if usable."),
