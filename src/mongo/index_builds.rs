@@ -7,7 +7,10 @@ use mongodb::{Collection, Database};
 
 use super::{
     BATCH, StoreError, error,
-    indexes::{CHANGES, Index, MOVIES, PERSONAL_TOKENS, REVOKED_TOKENS, SESSIONS, THROTTLE, USERS, all},
+    indexes::{
+        CHANGES, EXCHANGE_CODES, Index, MOVIES, PERSONAL_TOKENS, REVOKED_TOKENS, SESSIONS, THROTTLE, USERS,
+        all,
+    },
     within,
 };
 
@@ -21,7 +24,8 @@ const NO_SUCH_COLLECTION: i32 = 26;
 /// # Errors
 /// The database's, also for data that breaks a unique rule.
 pub async fn ensure(database: &Database) -> Result<(), StoreError> {
-    for name in [USERS, MOVIES, CHANGES, SESSIONS, PERSONAL_TOKENS, REVOKED_TOKENS, THROTTLE] {
+    for name in [USERS, MOVIES, CHANGES, SESSIONS, PERSONAL_TOKENS, REVOKED_TOKENS, EXCHANGE_CODES, THROTTLE]
+    {
         let collection = database.collection::<Document>(name);
         let there = within(BATCH, present(&collection)).await?;
         let missing: Vec<Index> = all()

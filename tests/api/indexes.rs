@@ -12,9 +12,16 @@ use crate::support::{Caller, TestApp};
 async fn the_indexes_are_those_of_the_table() {
     let app = TestApp::start().await;
     let mut found = BTreeMap::new();
-    for collection in
-        ["users", "movies", "changes", "sessions", "personal_tokens", "revoked_tokens", "throttle"]
-    {
+    for collection in [
+        "users",
+        "movies",
+        "changes",
+        "sessions",
+        "personal_tokens",
+        "revoked_tokens",
+        "exchange_codes",
+        "throttle",
+    ] {
         let indexes = app.database.collection::<Document>(collection).list_indexes().await.unwrap();
         for index in indexes.try_collect::<Vec<_>>().await.unwrap() {
             let options = index.options.unwrap();
@@ -37,6 +44,8 @@ async fn the_indexes_are_those_of_the_table() {
         "changes._id_": "{ \"_id\": 1 }",
         "changes.trash": "{ \"owner\": 1, \"_id\": -1 } only { \"document\": { \"$exists\": true } }",
         "changes.versions": "{ \"movie\": 1, \"version\": -1 }",
+        "exchange_codes._id_": "{ \"_id\": 1 }",
+        "exchange_codes.expires_at": "{ \"expires_at\": 1 } forgets after 0ns",
         "movies._id_": "{ \"_id\": 1 }",
         "movies.by_name": "{ \"name\": 1, \"_id\": 1 } in the order of en",
         "movies.by_year": "{ \"year\": 1, \"_id\": 1 }",
@@ -64,6 +73,7 @@ async fn the_indexes_are_those_of_the_table() {
         "throttle.expires_at": "{ \"expires_at\": 1 } forgets after 0ns",
         "users._id_": "{ \"_id\": 1 }",
         "users.email_unique": "{ \"email\": 1 } unique only { \"email\": { \"$exists\": true } }",
+        "users.identity_unique": "{ \"identities.issuer\": 1, \"identities.subject\": 1 } unique only { \"identities.subject\": { \"$exists\": true } }",
         "users.marked": "{ \"deleted_at\": 1 } only { \"deleted_at\": { \"$exists\": true } }",
         "users.newest_first": "{ \"created_at\": -1, \"_id\": -1 } only { \"email\": { \"$exists\": true } }",
         "users.reset_digest": "{ \"resets.digest\": 1 } only { \"resets.digest\": { \"$exists\": true } }",

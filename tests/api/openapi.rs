@@ -80,7 +80,7 @@ fn every_operation_has_its_own_id_and_says_what_it_does() {
             .filter(|parameter| parameter["in"] == "path")
             .map(|parameter| parameter["name"].as_str().unwrap())
             .collect();
-        let names = ["id", "n"].into_iter().filter(|name| path.contains(&format!("<{name}>")));
+        let names = ["id", "n", "provider"].into_iter().filter(|name| path.contains(&format!("<{name}>")));
         assert_eq!(parameters, names.collect::<Vec<_>>(), "{method} {path}");
     }
 }
@@ -237,7 +237,7 @@ async fn swagger_ui_is_served_from_the_binary_alone() {
 }
 
 /// The codes of the contract.
-const CODES: [&str; 40] = [
+const CODES: [&str; 43] = [
     "bad-request",
     "invalid-json",
     "invalid-query",
@@ -259,12 +259,14 @@ const CODES: [&str; 40] = [
     "version-not-found",
     "session-not-found",
     "token-not-found",
+    "provider-not-found",
     "method-not-allowed",
     "email-taken",
     "duplicate-movie",
     "last-admin",
     "changes-gone",
     "too-many-tokens",
+    "no-other-sign-in",
     "request-timeout",
     "precondition-failed",
     "payload-too-large",
@@ -272,6 +274,7 @@ const CODES: [&str; 40] = [
     "validation-failed",
     "invalid-reset-token",
     "invalid-verify-token",
+    "invalid-exchange-code",
     "too-many-requests",
     "internal-error",
     "no-events",

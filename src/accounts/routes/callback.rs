@@ -13,7 +13,7 @@ use utoipa::{
     },
 };
 
-use super::start::{PublicUrl, provider_parameter};
+use super::start::{ProviderId, PublicUrl};
 use crate::{
     accounts::{
         Users,
@@ -69,7 +69,6 @@ impl IntoParams for CallbackQuery {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let text = || ObjectBuilder::new().schema_type(Type::String);
         vec![
-            provider_parameter("id"),
             optional("state", "Of the start: it names the cookie.", text()),
             optional("code", "The provider's code.", text()),
             optional("iss", "The provider's issuer (RFC 9207).", text()),
@@ -90,12 +89,12 @@ answers! {
     context_path = "/api/auth",
     tag = "auth",
     operation_id = "finish_sign_in",
-    params(CallbackQuery),
+    params(ProviderId, CallbackQuery),
     responses(Returned302)
 )]
 #[get("/oidc/<id>/callback")]
 pub(in crate::accounts) async fn callback(
-    id: &str,
+    id: ProviderId,
     query: CallbackQuery,
     audit: Audit,
     public_url: PublicUrl,
@@ -104,6 +103,7 @@ pub(in crate::accounts) async fn callback(
     users: &State<Users>,
     settings: &State<AccountsSettings>,
 ) -> Result<Reply, Problem> {
+    let id = id.as_str();
     let start = started(oidc, id, query.state.as_deref(), cookies);
     let start = start.ok_or_else(|| invalid("state", "is of no sign-in that this browser has begun"))?;
     let provider = oidc.find(id).ok_or(Problem::ProviderNotFound)?;

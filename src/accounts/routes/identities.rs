@@ -1,6 +1,8 @@
 //! `/api/users/me/identities`: the providers that are linked to the caller's account.
 
-use rocket::{State, delete, get, post};
+use std::convert::Infallible;
+
+use rocket::{State, delete, get, post, request::FromParam};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::{
@@ -90,10 +92,18 @@ impl PartialSchema for NewLink {
 
 impl ToSchema for NewLink {}
 
-/// The provider in the path.
-pub(in crate::accounts) struct ProviderPath;
+/// The provider in the path, whether it is linked or not.
+pub(in crate::accounts) struct LinkedProvider(String);
 
-impl IntoParams for ProviderPath {
+impl FromParam<'_> for LinkedProvider {
+    type Error = Infallible;
+
+    fn from_param(param: &str) -> Result<Self, Infallible> {
+        Ok(Self(param.to_owned()))
+    }
+}
+
+impl IntoParams for LinkedProvider {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         vec![provider_parameter("provider")]
     }
@@ -166,7 +176,7 @@ pub(in crate::accounts) async fn create(
     context_path = "/api/users",
     tag = "users",
     operation_id = "unlink_provider",
-    params(ProviderPath),
+    params(LinkedProvider),
     responses(Unlinked)
 )]
 #[delete("/me/identities/<provider>")]
@@ -174,11 +184,12 @@ pub(in crate::accounts) async fn remove(
     user: CurrentUser,
     audit: Audit,
     _query: NoQuery,
-    provider: &str,
+    provider: LinkedProvider,
     oidc: &State<Oidc>,
     users: &State<Users>,
     mailer: &State<Mailer>,
 ) -> Result<Reply, Problem> {
+    let provider = provider.0.as_str();
     match users.unlink(user.id(), provider, &oidc.issuers()).await? {
         Unlinking::Done => {}
         Unlinking::NotLinked => return Err(Problem::ProviderNotFound),

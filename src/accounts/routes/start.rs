@@ -1,8 +1,10 @@
 //! The beginning of a sign-in with a provider: which there are, and the way to one.
 
+use std::convert::Infallible;
+
 use rocket::{
     Request, State, get,
-    request::{FromRequest, Outcome},
+    request::{FromParam, FromRequest, Outcome},
 };
 use serde::Serialize;
 use utoipa::{
@@ -142,7 +144,6 @@ impl IntoParams for StartQuery {
         let text = || ObjectBuilder::new().schema_type(Type::String);
         let challenge = text().pattern(Some("^[A-Za-z0-9_-]{43}$"));
         vec![
-            provider_parameter("id"),
             required("challenge", "The S256 of the client's verifier (RFC 7636).", challenge),
             optional(
                 "return_to",
@@ -155,6 +156,29 @@ impl IntoParams for StartQuery {
                 text(),
             ),
         ]
+    }
+}
+
+/// The provider in the path of a sign-in, whether there is one or not.
+pub(in crate::accounts) struct ProviderId(String);
+
+impl ProviderId {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromParam<'_> for ProviderId {
+    type Error = Infallible;
+
+    fn from_param(param: &str) -> Result<Self, Infallible> {
+        Ok(Self(param.to_owned()))
+    }
+}
+
+impl IntoParams for ProviderId {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![provider_parameter("id")]
     }
 }
 
@@ -193,17 +217,18 @@ pub(in crate::accounts) async fn providers(_query: NoQuery, oidc: &State<Oidc>) 
     context_path = "/api/auth",
     tag = "auth",
     operation_id = "start_sign_in",
-    params(StartQuery),
+    params(ProviderId, StartQuery),
     responses(Begun)
 )]
 #[get("/oidc/<id>/start")]
 pub(in crate::accounts) async fn start(
-    id: &str,
+    id: ProviderId,
     query: StartQuery,
     public_url: PublicUrl,
     oidc: &State<Oidc>,
     users: &State<Users>,
 ) -> Result<Reply, Problem> {
+    let id = id.as_str();
     let provider = oidc.find(id).ok_or(Problem::ProviderNotFound)?;
     let StartQuery { challenge, return_to, link_ticket } = query;
     let back = |failure: Failure| Ok(Reply::found(format!("{return_to}#error={}", failure.code())));
