@@ -50,6 +50,7 @@ const FILES: &[(&str, &[u8])] = files![
     "live.js",
     "movie.js",
     "poster.js",
+    "providers.js",
     "trash.js",
 ];
 
