@@ -54,7 +54,6 @@ export function logIn({ query }) {
     "Log in",
     why && h("p.notice", {}, why),
     node,
-    signInButtons(query),
     h("p.aside", {}, h("a", { href: "#/forgot" }, "Forgotten the password?")),
     h(
       "p.aside",
@@ -62,6 +61,7 @@ export function logIn({ query }) {
       "New here? ",
       h("a", { href: `#/signup?${new URLSearchParams({ back: wayBack(query) })}` }, "Sign up"),
     ),
+    signInButtons(query),
   );
 }
 
@@ -80,13 +80,13 @@ export function signUp({ query }) {
     "Sign up",
     h("p.lead", {}, "Then you can add movies, and change those that you added."),
     node,
-    signInButtons(query),
     h(
       "p.aside",
       {},
       "Already here? ",
       h("a", { href: `#/login?${new URLSearchParams({ back: wayBack(query) })}` }, "Log in"),
     ),
+    signInButtons(query),
   );
 }
 

@@ -45,7 +45,8 @@ async function begin(id, { back, ticket }) {
   location.assign(`/api/auth/oidc/${id}/start?${query}`);
 }
 
-/** A button for each provider, once they are known: nobody waits for them. @param {URLSearchParams} query */
+/** A button for each provider, once they are known: nobody waits for them, so they stand last and push nothing away.
+ * @param {URLSearchParams} query */
 export function signInButtons(query) {
   const place = h("div");
   const button = (/** @type {Provider} */ { id, name }) =>
