@@ -144,8 +144,8 @@ fn a_refresh_token_that_is_used_again_is_written_with_whose_session_has_ended() 
     assert!(line["request_id"].as_str().is_some_and(|id| !id.is_empty()), "{line}");
     // The session has ended with that, and is written once.
     assert_eq!(refresh(&third).0, 401);
-    let refused = || events(&server).iter().filter(|line| line["code"] == "invalid-refresh-token").count();
-    eventually("both are refused", || refused() == 2);
+    let answered = || events(&server).iter().filter(|line| line["code"] == "invalid-refresh-token").count();
+    eventually("both are refused", || answered() == 2);
     assert_eq!(reused().len(), 1);
     for token in [&first, &second, &third] {
         assert!(!server.log().contains(token.as_str().unwrap()), "a refresh token is in the log");

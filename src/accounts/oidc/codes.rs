@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How long a code is good.
-const LIFETIME: Duration = Duration::from_secs(60);
+const LIFETIME: Duration = Duration::from_mins(1);
 
 /// What a sign-in is for.
 #[derive(Debug, Clone, PartialEq, Eq)]

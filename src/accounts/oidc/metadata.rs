@@ -10,7 +10,7 @@ use std::{
 };
 
 use openidconnect::{
-    AdditionalProviderMetadata, IssuerUrl, ProviderMetadata,
+    AdditionalProviderMetadata, IssuerUrl, ProviderMetadata, UserInfoUrl,
     core::{
         CoreAuthDisplay, CoreClaimName, CoreClaimType, CoreClientAuthMethod, CoreGrantType, CoreJsonWebKey,
         CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm, CoreResponseMode, CoreResponseType,
@@ -132,7 +132,7 @@ impl Discovery {
         let needs_tls = self.issuer.url().scheme() == "https";
         let token =
             metadata.token_endpoint().ok_or_else(|| Unusable("it has no token endpoint".to_owned()))?;
-        let userinfo = metadata.userinfo_endpoint().map(|endpoint| endpoint.url());
+        let userinfo = metadata.userinfo_endpoint().map(UserInfoUrl::url);
         let others = [metadata.authorization_endpoint().url(), token.url(), metadata.jwks_uri().url()];
         for endpoint in others.into_iter().chain(userinfo) {
             if !is_safe(endpoint) || (needs_tls && endpoint.scheme() != "https") {

@@ -125,9 +125,9 @@ impl Provider {
             _ => {}
         }
         match (returned.error, returned.code) {
-            (Some("access_denied"), _) => return Ok(Err(Failure::AccessDenied)),
-            (Some(error), _) => return Err(Unusable(format!("it answered {:?}", shortened(error)))),
-            (None, None) => return Err(Unusable("the answer has no code".to_owned())),
+            (Some("access_denied"), _) => Ok(Err(Failure::AccessDenied)),
+            (Some(error), _) => Err(Unusable(format!("it answered {:?}", shortened(error)))),
+            (None, None) => Err(Unusable("the answer has no code".to_owned())),
             (None, Some(code)) => {
                 let flow = self.flow(&metadata, redirect.clone())?;
                 let (token, access_token) = self.token(&flow, code, &start.verifier).await?;
@@ -187,9 +187,8 @@ impl Provider {
             let asked = asked.unwrap_or_else(|_| Err(Unusable("no answer in time".to_owned())));
             address = asked.map_err(|error| unusable(&error, self))?.unwrap_or(address);
         }
-        let email = match address {
-            Address { email: Some(email), is_verified: Some(true) } => email,
-            _ => return Err(Failure::EmailNotVerified),
+        let Address { email: Some(email), is_verified: Some(true) } = address else {
+            return Err(Failure::EmailNotVerified);
         };
         EmailRule.parse(Value::from(email)).map_err(|_| {
             unusable(&Unusable("the confirmed address has no form that is taken here".to_owned()), self)

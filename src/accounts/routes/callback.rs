@@ -160,9 +160,9 @@ async fn sign_in(
     };
     let owner = users.find_by_identity(&identity).await.map_err(failure)?;
     let purpose = match (start.link, owner) {
-        (Some(_), Some(_)) => return Err(Failure::LinkFailed),
         (Some(link), None) if users.may_link(link, id).await.map_err(failure)? => Purpose::Link(link),
-        (Some(_), None) => return Err(Failure::LinkFailed),
+        // The identity or the account is linked already, or the account has moved on.
+        (Some(_), _) => return Err(Failure::LinkFailed),
         (None, Some(_)) => Purpose::SignIn,
         (None, None) if settings.signup == Signup::Closed => return Err(Failure::AccessDenied),
         (None, None) => {

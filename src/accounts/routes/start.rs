@@ -206,7 +206,7 @@ answers! {
 /// The providers with which one can sign in here.
 #[utoipa::path(context_path = "/api/auth", tag = "auth", operation_id = "list_providers", responses(Listed))]
 #[get("/providers")]
-pub(in crate::accounts) async fn providers(_query: NoQuery, oidc: &State<Oidc>) -> Result<Reply, Problem> {
+pub(in crate::accounts) fn providers(_query: NoQuery, oidc: &State<Oidc>) -> Result<Reply, Problem> {
     let settings = oidc.providers().iter().map(|provider| &provider.settings);
     let items = settings.map(|settings| ProviderView { id: &settings.id, name: &settings.name }).collect();
     Reply::ok(&ProviderList { items })

@@ -182,7 +182,7 @@ impl Users {
         let mut filter = alive(user);
         filter.insert("link_ticket.digest", digest);
         filter.insert("$expr", doc! { "$and": [{ "$eq": ["$link_ticket.gen", "$gen"] }, young] });
-        let used = self.change_one(filter, vec![doc! { "$unset": "link_ticket" }]).await?;
-        Ok(used.map(|account| Link { user: account.id, generation: account.generation }))
+        let found = self.change_one(filter, vec![doc! { "$unset": "link_ticket" }]).await?;
+        Ok(found.map(|account| Link { user: account.id, generation: account.generation }))
     }
 }

@@ -202,7 +202,7 @@ impl Provider {
                 json(200, &json!({ "keys": keys }))
             }
             "/authorize" => {
-                (302, format!("Location: {}", self.authorize(&mut conduct, query)), String::new())
+                (302, format!("Location: {}", Self::authorize(&mut conduct, query)), String::new())
             }
             "/token" => match self.token(&mut conduct, head, body) {
                 Ok(token) => json(200, &token),
@@ -234,7 +234,7 @@ impl Provider {
     }
 
     /// Where the browser goes on: it has signed in at once.
-    fn authorize(&self, conduct: &mut Conduct, query: &str) -> String {
+    fn authorize(conduct: &mut Conduct, query: &str) -> String {
         let parameters: HashMap<String, String> =
             url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let mut answer = url::Url::parse(&parameters["redirect_uri"]).unwrap();
