@@ -4,8 +4,9 @@
 import { go, wayBack } from "./address.js";
 import { Problem, logIn as startSession, request, session } from "./api.js";
 import { counted, h } from "./dom.js";
-import { confirmation, sessions, tokens } from "./devices.js";
+import { confirmation, currentPassword, sessions, tokens } from "./devices.js";
 import { field, form } from "./forms.js";
+import { identities, signInButtons } from "./providers.js";
 
 /** @typedef {import("./app.js").Address} Address */
 /** @typedef {import("./app.js").View} View */
@@ -30,8 +31,6 @@ const newPassword = (/** @type {string} */ label = "Password") =>
     autocomplete: "new-password",
     hint: "8 characters at least, and none of the common ones.",
   });
-const currentPassword = () =>
-  field("current_password", "Current password", { type: "password", autocomplete: "current-password" });
 
 /** @param {string} title @param {...any} content @returns {View} */
 const narrow = (title, ...content) => ({
@@ -62,6 +61,7 @@ export function logIn({ query }) {
       "New here? ",
       h("a", { href: `#/signup?${new URLSearchParams({ back: wayBack(query) })}` }, "Sign up"),
     ),
+    signInButtons(query),
   );
 }
 
@@ -86,6 +86,7 @@ export function signUp({ query }) {
       "Already here? ",
       h("a", { href: `#/login?${new URLSearchParams({ back: wayBack(query) })}` }, "Log in"),
     ),
+    signInButtons(query),
   );
 }
 
@@ -133,14 +134,14 @@ export function reset({ query }) {
 export async function account() {
   /** @type {import("./api.js").User} */
   const user = (await request("GET", "/users/me")).body;
-  const [logins, scripts] = await Promise.all([sessions(), tokens()]);
+  const [logins, scripts, providers] = await Promise.all([sessions(), tokens(user), identities(user)]);
   const since = new Date(user.created_at).toLocaleDateString("en", { dateStyle: "long" });
   const done = (/** @type {Element} */ place, /** @type {string} */ text) =>
     place.prepend(h("p.notice", { role: "status" }, text));
 
   const address = form({
     label: "Change the email",
-    fields: [field("email", "New email", { type: "email", autocomplete: "email" }), currentPassword()],
+    fields: [field("email", "New email", { type: "email", autocomplete: "email" }), ...currentPassword(user)],
     submit: "Change the email",
     async send(body) {
       const { body: changed } = await request("PATCH", "/users/me", { body });
@@ -152,8 +153,8 @@ export async function account() {
   });
   const password = form({
     label: "Change the password",
-    fields: [currentPassword(), newPassword("New password")],
-    submit: "Change the password",
+    fields: [...currentPassword(user), newPassword("New password")],
+    submit: user.has_password ? "Change the password" : "Choose a password",
     // So that a password manager knows whose password it is.
     more: [h("input", { type: "text", autocomplete: "username", value: user.email, hidden: true })],
     async send(body) {
@@ -199,7 +200,14 @@ export async function account() {
       h("a", { href: "#/mine" }, counted(user.movie_count ?? 0, "movie")),
     ),
     h("section", {}, h("h2", {}, "Email"), confirmation(user), address.node),
-    h("section", {}, h("h2", {}, "Password"), password.node),
+    h(
+      "section",
+      {},
+      h("h2", {}, "Password"),
+      !user.has_password && h("p", {}, "Your account has no password: you sign in with a provider."),
+      password.node,
+    ),
+    providers,
     h(
       "section",
       {},

@@ -4,7 +4,7 @@
 /** @typedef {{ id: string, name: string, year?: number, runtime?: number, casts: string[], genres: string[],
  *   directors: string[], countries: string[], languages: string[], plot?: string, poster_url?: string,
  *   added_by: string, created_at: string, updated_at: string, version: number }} Movie */
-/** @typedef {{ id: string, email: string, email_verified: boolean, created_at: string, movie_count?: number }} User */
+/** @typedef {{ id: string, email: string, email_verified: boolean, has_password: boolean, created_at: string, movie_count?: number }} User */
 /** @typedef {{ field: string, code: string, message: string }} FieldError */
 
 /** An answer that is no success (RFC 9457), or none at all: then the code is "unreachable". */
@@ -135,7 +135,11 @@ export const get = async (path, query, signal) => (await request("GET", path, { 
 
 /** @param {string} email @param {string} password */
 export async function logIn(email, password) {
-  const { token } = (await request("POST", "/auth/login", { body: { email, password } })).body;
+  await enter((await request("POST", "/auth/login", { body: { email, password } })).body.token);
+}
+
+/** This browser is logged in from now on. @param {string} token */
+export async function enter(token) {
   const { body: user } = await request("GET", "/users/me", { token });
   session.current = { token, user };
 }

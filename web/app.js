@@ -14,6 +14,7 @@ import { movieHistory } from "./history.js";
 import { listen } from "./live.js";
 import { moviePage } from "./movie.js";
 import { invitation, sharing } from "./sharing.js";
+import { returned } from "./providers.js";
 import { account, forgot, logIn, reset, signUp } from "./account.js";
 import { trashPage } from "./trash.js";
 import { verify } from "./devices.js";
@@ -44,6 +45,7 @@ const VIEWS = [
   [/^\/reset$/, reset],
   [/^\/verify$/, verify],
   [/^\/account$/, account, true],
+  [/^(code|error)=/, returned],
 ];
 
 /** What the views left behind, by the number that each entry of the history has got. @type {Map<number, any>} */

@@ -20,9 +20,16 @@ const SCOPES = [
 const moment = (/** @type {string} */ text) =>
   new Date(text).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });
 
+/** What proves who asks: an account without a password has signed in just now instead.
+ * @param {import("./api.js").User} user */
+export const currentPassword = (user) =>
+  user.has_password
+    ? [field("current_password", "Current password", { type: "password", autocomplete: "current-password" })]
+    : [];
+
 /** An entry of a list, with a button that takes it out.
  * @param {{ label: string, words: string, press: string, path: string }} entry */
-function removable({ label, words, press, path }) {
+export function removable({ label, words, press, path }) {
   const { node, notice } = form({
     label,
     fields: [],
@@ -63,8 +70,8 @@ export async function sessions() {
   );
 }
 
-/** The personal access tokens of the account, and a form for a new one. */
-export async function tokens() {
+/** The personal access tokens of the account, and a form for a new one. @param {import("./api.js").User} user */
+export async function tokens(user) {
   /** @type {{ items: Token[] }} */
   const { items } = await get("/users/me/tokens");
   const row = (/** @type {Token} */ { id, name, scopes, last_used_at, expires_at }) =>
@@ -81,7 +88,7 @@ export async function tokens() {
     fields: [
       field("name", "What is it for?", { hint: "The name of the script, for example." }),
       choice("scopes", "What may it do?", SCOPES),
-      field("current_password", "Current password", { type: "password", autocomplete: "current-password" }),
+      ...currentPassword(user),
     ],
     submit: "Make a token",
     async send({ name, scopes, current_password }) {

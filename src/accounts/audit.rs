@@ -26,6 +26,8 @@ pub enum Event {
     RefreshTokenReused,
     TokenCreated,
     TokenDeleted,
+    IdentityLinked,
+    IdentityUnlinked,
     EmailChanged,
     VerificationRequested,
     EmailVerified,
@@ -51,6 +53,8 @@ impl Event {
             Self::RefreshTokenReused => "refresh-token-reused",
             Self::TokenCreated => "token-created",
             Self::TokenDeleted => "token-deleted",
+            Self::IdentityLinked => "identity-linked",
+            Self::IdentityUnlinked => "identity-unlinked",
             Self::EmailChanged => "email-changed",
             Self::VerificationRequested => "verification-requested",
             Self::EmailVerified => "email-verified",
@@ -115,6 +119,12 @@ impl Audit {
         let (request_id, address, account) = (&self.request_id, self.address(), account.to_string());
         let user = user.map(|user| user.to_string()).unwrap_or_default();
         tracing::warn!(target: AUDIT, event = "login-failed", request_id, address, account, user, "audit");
+    }
+
+    /// A sign-in with a provider that failed, with the code that the client gets.
+    pub fn provider_login_failed(&self, provider: &str, code: &'static str) {
+        let (request_id, address) = (&self.request_id, self.address());
+        tracing::warn!(target: AUDIT, event = "login-failed", request_id, address, provider, code, "audit");
     }
 }
 

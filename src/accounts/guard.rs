@@ -1,6 +1,6 @@
 //! The request guards: a route that names one in its signature cannot run without it.
 
-use std::{marker::PhantomData, sync::Arc};
+use std::{marker::PhantomData, sync::Arc, time::Duration};
 
 use bson::DateTime;
 use rocket::{
@@ -24,10 +24,16 @@ use super::{
 use crate::{
     config::AccountsSettings,
     http::{
+        body,
         ids::{SessionId, UserId},
         problem::{Code, Problem},
     },
 };
+
+/// The field that proves who asks. An account without a password proves it by a session that has just begun.
+pub const CURRENT_PASSWORD: &str = "current_password";
+/// How long a session counts as just begun.
+const JUST_NOW: Duration = Duration::from_mins(10);
 
 /// The user whose valid session token came with the request, as the database has it now. A personal access token is
 /// refused: see [`ScopedUser`].
@@ -36,6 +42,8 @@ pub struct CurrentUser {
     pub account: Arc<Account>,
     /// Of the account's present generation.
     pub token: VerifiedToken,
+    /// When the session began; `None` for a token from before there were sessions.
+    began_at: Option<DateTime>,
 }
 
 /// A [`CurrentUser`], or the user of a personal access token with this scope.
@@ -85,6 +93,13 @@ impl CurrentUser {
     }
 
     /// The session that the token belongs to, unless the token is from before there were sessions.
+    /// Whether the caller has signed in just now.
+    #[must_use]
+    pub fn has_just_signed_in(&self) -> bool {
+        let now = DateTime::now();
+        self.began_at.is_some_and(|began_at| now.saturating_duration_since(began_at) < JUST_NOW)
+    }
+
     #[must_use]
     pub fn session(&self) -> Option<SessionId> {
         self.token.session
@@ -97,26 +112,30 @@ impl CurrentUser {
         let users: &Users = state(request)?;
         let find = async { Ok::<_, Problem>(users.find(token.user).await?) };
         // Read at the same time: one round trip.
-        let (account, is_good) = tokio::try_join!(find, Self::is_good(request, &token))?;
-        match account {
-            Some(account) if account.generation == token.generation && is_good => Ok(Self { account, token }),
-            // Deleted, of another generation, or of a session that has ended.
-            _ => Err(Problem::RevokedToken),
+        let (account, standing) = tokio::try_join!(find, Self::standing(request, &token))?;
+        let account = account.filter(|account| account.generation == token.generation);
+        // Deleted, of another generation, or of a session that has ended.
+        let (Some(account), Standing::Good { began_at }) = (account, standing) else {
+            return Err(Problem::RevokedToken);
+        };
+        if !account.has_password {
+            body::waive(request, &[CURRENT_PASSWORD]);
         }
+        Ok(Self { account, token, began_at })
     }
 
     /// Whether the token's session has not ended. A token without one is good unless it was logged out.
-    async fn is_good(request: &Request<'_>, token: &VerifiedToken) -> Result<bool, Problem> {
+    async fn standing(request: &Request<'_>, token: &VerifiedToken) -> Result<Standing, Problem> {
         let Some(id) = token.session else {
             let revoked: &RevokedTokens = state(request)?;
-            return Ok(!revoked.contains(&token.jti).await?);
+            let is_revoked = revoked.contains(&token.jti).await?;
+            return Ok(if is_revoked { Standing::Ended } else { Standing::Good { began_at: None } });
         };
         let sessions: &Sessions = state(request)?;
         let session = sessions.find(id).await?.filter(|session| session.user == token.user);
-        if let Some(session) = &session {
-            sessions.note_use(session);
-        }
-        Ok(session.is_some())
+        let Some(session) = session else { return Ok(Standing::Ended) };
+        sessions.note_use(&session);
+        Ok(Standing::Good { began_at: Some(session.created_at) })
     }
 }
 
@@ -173,6 +192,12 @@ async fn caller(request: &Request<'_>, takes: Option<Scope>) -> Result<Caller, P
     }
     tokens.note_use(&token);
     Ok(Caller::Script(account))
+}
+
+/// What is known of a token beside its user.
+enum Standing {
+    Good { began_at: Option<DateTime> },
+    Ended,
 }
 
 enum Caller {

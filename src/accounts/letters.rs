@@ -49,6 +49,29 @@ pub fn email_changed(to: &EmailAddress) -> Letter {
     Letter::new(to.as_str().to_owned(), "Your email address was changed", &paragraphs, None)
 }
 
+/// `provider` is the name that the operator has given it.
+#[must_use]
+pub fn provider_linked(to: &EmailAddress, provider: &str) -> Letter {
+    let linked = format!("{provider} is now linked to your Movie Bag account: you can sign in with it.");
+    let paragraphs =
+        [linked.as_str(), "If it was not you, unlink it now, under \"Account\", and choose a new password."];
+    Letter::new(to.as_str().to_owned(), "A provider was linked to your account", &paragraphs, None)
+}
+
+/// `provider` is the name that the operator has given it.
+#[must_use]
+pub fn provider_unlinked(to: &EmailAddress, provider: &str) -> Letter {
+    let unlinked = format!(
+        "{provider} is no longer linked to your Movie Bag account: you cannot sign in with it any more."
+    );
+    let paragraphs = [
+        unlinked.as_str(),
+        "If it was not you, choose a new password now, with \"forgotten password\", and look at the sessions under \
+         \"Account\".",
+    ];
+    Letter::new(to.as_str().to_owned(), "A provider was unlinked from your account", &paragraphs, None)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

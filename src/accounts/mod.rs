@@ -13,6 +13,7 @@
 //! | tokens for scripts, and what each may do | [`personal_tokens`] |
 //! | what lets somebody in, and how all of it ends | [`grants`] |
 //! | how a last use is noted without a write for each request | [`last_use`] |
+//! | signing in with another provider | [`oidc`]; who somebody is there: [`identity`] |
 //! | password rules and cost | [`password`] |
 //! | how often something may be attempted | [`throttle`]; what counts as one address: [`network`] |
 //! | a forgotten password | [`routes::reset`]; whose address is confirmed: [`routes::verify`]; the links: [`mail_token`] |
@@ -30,11 +31,13 @@ pub mod email;
 pub mod grants;
 pub mod guard;
 pub mod hs256;
+pub mod identity;
 pub mod last_use;
 pub mod letters;
 pub mod mail_token;
 pub mod model;
 pub mod network;
+pub mod oidc;
 pub mod password;
 pub mod personal_tokens;
 pub mod revocation;

@@ -8,6 +8,7 @@ use utoipa::OpenApi;
 use super::{
     Belongings, Cascade, Role, UserView, Users,
     grants::Grants,
+    oidc::Oidc,
     password::Hasher,
     personal_tokens::{PersonalTokenView, Scope},
     revocation::RevokedTokens,
@@ -17,13 +18,17 @@ use super::{
             user::{self, RoleChange},
             users::{self as user_list, UserPage},
         },
+        callback,
         change_me::{self, AccountPatch},
+        exchange::{self, Exchange},
+        identities::{self, IdentityList, IdentityView, LinkTicket, NewLink},
         log_in::{self, Login},
         log_out, me,
         refresh::{self, Refresh, RefreshedView},
         reset::{self, Forgot, Reset},
         sessions::{self as session_list, SessionList},
         sign_up::{self, Signup},
+        start::{self, ProviderList, ProviderView},
         tokens::{self, NewToken, PersonalTokenList},
         verify::{self, Verify},
     },
@@ -48,6 +53,10 @@ use crate::{config::AccountsSettings, http::deadline::limited, telemetry::metric
         reset::forgot,
         reset::reset,
         verify::verify,
+        start::providers,
+        start::start,
+        callback::callback,
+        exchange::exchange,
         me::me,
         change_me::change_me,
         me::delete_me,
@@ -57,6 +66,9 @@ use crate::{config::AccountsSettings, http::deadline::limited, telemetry::metric
         tokens::create,
         tokens::remove,
         verify::request,
+        identities::list,
+        identities::create,
+        identities::remove,
         counts::counts,
         user_list::list,
         user::get,
@@ -72,6 +84,13 @@ use crate::{config::AccountsSettings, http::deadline::limited, telemetry::metric
         Forgot,
         Reset,
         Verify,
+        ProviderView<'_>,
+        ProviderList<'_>,
+        Exchange,
+        IdentityView,
+        IdentityList,
+        NewLink,
+        LinkTicket,
         UserView,
         UserPage,
         Role,
@@ -100,13 +119,14 @@ pub struct Parts {
     /// What is deleted with its owner.
     pub belongings: Arc<dyn Belongings>,
     pub settings: AccountsSettings,
+    pub oidc: Oidc,
 }
 
 /// Mounts the routes; the parts are this feature's state.
 #[must_use]
 pub fn stage(parts: Parts) -> AdHoc {
     AdHoc::on_ignite("accounts", move |rocket| async move {
-        let Parts { users, admins, grants, sign_ins, revoked, hasher, throttle, belongings, settings } =
+        let Parts { users, admins, grants, sign_ins, revoked, hasher, throttle, belongings, settings, oidc } =
             parts;
         let SignIns { sessions, tokens: access_tokens, refresh_tokens } = sign_ins.clone();
         let cascade = Cascade::new(users.clone(), admins.clone(), grants.clone(), Arc::clone(&belongings));
@@ -128,7 +148,11 @@ pub fn stage(parts: Parts) -> AdHoc {
             log_out::logout_all,
             reset::forgot,
             reset::reset,
-            verify::verify
+            verify::verify,
+            start::providers,
+            start::start,
+            callback::callback,
+            exchange::exchange
         ];
         let own = routes![
             me::me,
@@ -139,7 +163,10 @@ pub fn stage(parts: Parts) -> AdHoc {
             tokens::list,
             tokens::create,
             tokens::remove,
-            verify::request
+            verify::request,
+            identities::list,
+            identities::create,
+            identities::remove
         ];
         let admin = routes![counts::counts, user_list::list, user::get, user::change_role, user::delete];
         rocket
@@ -148,6 +175,7 @@ pub fn stage(parts: Parts) -> AdHoc {
             .manage(access_tokens)
             .manage(grants)
             .manage(settings)
+            .manage(oidc)
             .manage(sessions)
             .manage(refresh_tokens)
             .manage(sign_ins)

@@ -14,6 +14,8 @@ use serde::{
 pub(super) enum Kind {
     /// A table, with the names in it.
     Table(&'static [&'static str]),
+    /// A table whose names the operator chooses.
+    Map,
     /// Text, whatever it looks like: a secret `123456` is not a number.
     Text,
     /// A value that is written like one in `Rocket.toml`.
@@ -67,6 +69,14 @@ impl<'de> Deserializer<'de> for Walk<'_> {
         }
     }
 
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
+        match self.0.first() {
+            None => Err(Found(Kind::Map)),
+            Some(&"") => Err(Found(Kind::Unknown)),
+            Some(_) => visitor.visit_map(self),
+        }
+    }
+
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Found> {
         visitor.visit_some(self)
     }
@@ -90,7 +100,7 @@ impl<'de> Deserializer<'de> for Walk<'_> {
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str bytes byte_buf unit unit_struct
-        newtype_struct seq tuple tuple_struct map identifier ignored_any
+        newtype_struct seq tuple tuple_struct identifier ignored_any
     }
 }
 
@@ -109,7 +119,7 @@ impl<'de> MapAccess<'de> for Walk<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::{collections::BTreeMap, path::PathBuf};
 
     use super::*;
     use crate::config::LogLevel;
@@ -120,6 +130,7 @@ mod tests {
         text: Option<PathBuf>,
         level: LogLevel,
         inner: Inner,
+        map: BTreeMap<String, Inner>,
     }
 
     #[derive(Deserialize)]
@@ -132,12 +143,17 @@ mod tests {
     #[test]
     fn a_struct_says_which_keys_it_has_and_of_which_kind() {
         for (key, kind) in [
-            ("", Kind::Table(&["text", "level", "inner"])),
+            ("", Kind::Table(&["text", "level", "inner", "map"])),
             ("text", Kind::Text),
             ("level", Kind::Text),
             ("inner", Kind::Table(&["number", "list"])),
             ("inner.number", Kind::Typed),
             ("inner.list", Kind::Typed),
+            ("map", Kind::Map),
+            ("map.any", Kind::Table(&["number", "list"])),
+            ("map.any.list", Kind::Typed),
+            ("map.any.text", Kind::Unknown),
+            ("map..list", Kind::Unknown),
             ("number", Kind::Unknown),
             ("inner.text", Kind::Unknown),
             ("text.more", Kind::Unknown),

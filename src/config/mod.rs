@@ -8,7 +8,7 @@
 //!
 //! | question | file |
 //! | --- | --- |
-//! | which settings there are, and of which type | [`settings`]; those of the mail: [`mod@mail`] |
+//! | which settings there are, and of which type | [`settings`]; those of the mail: [`mod@mail`]; of other providers: [`oidc`] |
 //! | which values the server accepts | [`checks`] |
 //! | where a value comes from | [`sources`] |
 //! | how a variable finds its setting | [`keys`] |
@@ -20,6 +20,7 @@
 mod checks;
 mod keys;
 mod mail;
+mod oidc;
 pub mod secret;
 mod settings;
 mod sources;
@@ -27,6 +28,7 @@ mod sources;
 mod tests;
 
 pub use mail::{MailSettings, Smtp};
+pub use oidc::{OidcProvider, OidcSettings, is_loopback, is_safe};
 pub use settings::{
     AccountsSettings, CacheSettings, CorsSettings, EventsSettings, HistorySettings, JwtSettings, LogFormat,
     LogLevel, LogSettings, MetricsSettings, MongodbSettings, PasswordSettings, SearchEngine, SearchSettings,

@@ -26,11 +26,20 @@ const FILE: &str = "jwt-secret";
 /// Never: HKDF gives up to 8,160 bytes, and HMAC takes a key of any length.
 #[must_use]
 pub fn derived(secret: &SecretString, purpose: &str) -> Hmac<Sha256> {
+    Hmac::new_from_slice(&derived_key(secret, purpose)).expect("BUG: HMAC takes any key")
+}
+
+/// The key itself, for what is no HMAC.
+///
+/// # Panics
+/// Never: HKDF gives up to 8,160 bytes.
+#[must_use]
+pub fn derived_key(secret: &SecretString, purpose: &str) -> [u8; 32] {
     let mut key = [0; 32];
     Hkdf::<Sha256>::new(None, secret.expose_secret().as_bytes())
         .expand(purpose.as_bytes(), &mut key)
         .expect("BUG: HKDF gives 32 bytes");
-    Hmac::new_from_slice(&key).expect("BUG: HMAC takes any key")
+    key
 }
 
 /// Reads the secret of a data folder, or makes it. A file that others may read (a backup was restored without its

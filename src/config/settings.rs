@@ -1,17 +1,25 @@
 //! The settings: every key, with its type.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use figment::Figment;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 
-use super::{mail::MailSettings, sources::readable};
+use super::{mail::MailSettings, oidc::OidcSettings, sources::readable};
 
 /// A setting that cannot be used. The text names the key and never holds a secret.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct SettingsError(pub(super) String);
+
+impl SettingsError {
+    /// Of a setting that is used elsewhere.
+    #[must_use]
+    pub fn of(key: &str, reason: &str) -> Self {
+        Self(format!("{key}: {reason}"))
+    }
+}
 
 /// Everything that can be set, but for Rocket's own settings.
 #[derive(Debug, Clone, Deserialize)]
@@ -30,6 +38,14 @@ pub struct Settings {
     pub cache: CacheSettings,
     pub history: HistorySettings,
     pub search: SearchSettings,
+    /// Other providers to sign in with, by their ids.
+    #[serde(default)]
+    pub oidc: BTreeMap<String, OidcSettings>,
+    /// Where a sign-in with one of them may return to. Empty: to this server's own web client.
+    pub oidc_return_to: Vec<String>,
+    /// Where clients reach this server, without a path. Unset: at the address on which it listens.
+    #[serde(default, deserialize_with = "unless_blank")]
+    pub public_url: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -187,6 +203,7 @@ impl Settings {
             return Err(SettingsError("workers: must be at least 1".to_owned()));
         }
         settings.check()?;
+        settings.check_oidc(rocket.address)?;
         Ok(settings)
     }
 }

@@ -107,7 +107,7 @@ pub(super) fn layered(
             let value = match kind_of::<Settings>(&key) {
                 Kind::Text => value.into(),
                 Kind::Typed => typed(&value),
-                Kind::Table(_) | Kind::Unknown => {
+                Kind::Table(_) | Kind::Map | Kind::Unknown => {
                     return Err(SettingsError(format!("{name}: there is no such setting")));
                 }
             };
@@ -156,7 +156,12 @@ mod tests {
     /// Every key that a variable can set.
     fn known_keys() -> BTreeSet<String> {
         fn below(key: &str) -> Vec<String> {
-            let Kind::Table(names) = kind_of::<Settings>(key) else { return vec![key.to_owned()] };
+            let names = match kind_of::<Settings>(key) {
+                Kind::Table(names) => names,
+                // The id that the files have as an example.
+                Kind::Map => &["google"],
+                _ => return vec![key.to_owned()],
+            };
             let inside =
                 |name: &&str| if key.is_empty() { (*name).to_owned() } else { format!("{key}.{name}") };
             names.iter().map(inside).flat_map(|key| below(&key)).collect()
@@ -178,7 +183,7 @@ mod tests {
             let line = line.trim_start_matches("# ");
             let Some((name, _)) = line.split_once(" = ").or_else(|| line.split_once(": ")) else { continue };
             let is_value = ["true", "false"].contains(&name);
-            if !is_value && name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_') {
+            if !is_value && name.chars().all(|letter| letter.is_ascii_lowercase() || "_.".contains(letter)) {
                 keys.insert(if table.is_empty() { name.to_owned() } else { format!("{table}.{name}") });
             }
         }

@@ -48,6 +48,8 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(settings.log.level, LogLevel::Info);
     assert_eq!(settings.events.listeners, 4_096);
     assert_eq!(settings.cache.movies, 0);
+    assert!(settings.oidc.is_empty() && settings.public_url.is_none());
+    assert_eq!(settings.oidc_return_to, [""; 0]);
 }
 
 #[test]
@@ -104,6 +106,7 @@ fn a_wrong_value_names_its_key() {
         ("MOVIE_BAG_CORS__ORIGINS", r#"["https://*.example.com"]"#, "cors.origins"),
         ("MOVIE_BAG_MAIL__FROM", "a@example.com", "mail.smtp_url"),
         ("MOVIE_BAG_MAIL__SMTP_URL", "smtp://127.0.0.1", "mail.from"),
+        ("MOVIE_BAG_OIDC_RETURN_TO", "https://app.example.com", "oidc_return_to"),
         ("ROCKET_PORT", "many", "port"),
         ("ROCKET_WORKERS", "0", "workers"),
     ] {
@@ -144,12 +147,146 @@ fn mail_is_checked_as_a_whole() {
     }
 }
 
+/// A provider with one of its settings in other words, and what else is set.
+fn with_provider(key: &str, value: &str, others: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+    let mut variables = vec![
+        ("MOVIE_BAG_OIDC__ACME1__ISSUER", "https://id.example.com/acme"),
+        ("MOVIE_BAG_OIDC__ACME1__CLIENT_ID", "movie-bag"),
+        ("MOVIE_BAG_OIDC__ACME1__CLIENT_SECRET", "123456"),
+        ("MOVIE_BAG_OIDC__ACME1__NAME", " Acme "),
+    ];
+    variables.push((key, value));
+    variables.extend(others);
+    with(&variables)
+}
+
+#[test]
+fn a_provider_has_all_of_its_settings_and_each_is_checked() {
+    let settings = with_provider("MOVIE_BAG_TEST_X", "", &[]).unwrap();
+    let providers = settings.oidc_providers().unwrap();
+    let [provider] = providers.as_slice() else { panic!("{providers:?}") };
+    assert_eq!((provider.id.as_str(), provider.name.as_str()), ("acme1", "Acme"));
+    assert_eq!(provider.client_secret.expose_secret(), "123456");
+    for issuer in
+        ["https://id.example.com", "http://127.0.0.1:9000/x/", "http://localhost:9000", "http://[::1]:9000"]
+    {
+        with_provider("MOVIE_BAG_OIDC__ACME1__ISSUER", issuer, &[]).unwrap();
+    }
+    for (name, value) in [
+        ("ISSUER", "http://id.example.com"),
+        ("ISSUER", "http://localhost.example.com"),
+        ("ISSUER", "https://id.example.com/?x=1"),
+        ("ISSUER", "https://id.example.com/#x"),
+        ("ISSUER", "https://ann:secret@id.example.com"),
+        ("ISSUER", "ftp://127.0.0.1"),
+        ("ISSUER", "id.example.com"),
+        ("ISSUER", ""),
+        ("CLIENT_ID", ""),
+        ("CLIENT_ID", "é"),
+        ("CLIENT_SECRET", ""),
+        ("CLIENT_SECRET", "topsecret\u{7}"),
+        ("NAME", ""),
+        ("NAME", " "),
+        ("NAME", "a\u{202e}\nb"),
+    ] {
+        let error =
+            with_provider(&format!("MOVIE_BAG_OIDC__ACME1__{name}"), value, &[]).unwrap_err().to_string();
+        let key = format!("oidc.acme1.{}: ", name.to_ascii_lowercase());
+        assert!(error.starts_with(&key) && !error.contains('\n'), "{name}={value}: {error}");
+        assert!(!error.contains("secret@") && !error.contains("topsecret"), "{error}");
+    }
+    let long = "a".repeat(33);
+    for id in ["my_idp", "my-idp", long.as_str()] {
+        let error = with(&[(&format!("MOVIE_BAG_OIDC__{id}__NAME"), "x")]).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("oidc.{id}: ")), "{error}");
+    }
+    for unknown in
+        ["MOVIE_BAG_OIDC", "MOVIE_BAG_OIDC__ACME1", "MOVIE_BAG_OIDC__ACME1__SCOPE", "MOVIE_BAG_OIDC____NAME"]
+    {
+        let error = with_provider(unknown, "x", &[]).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{unknown}: ")), "{error}");
+    }
+}
+
+#[test]
+fn a_provider_of_which_everything_is_blank_is_none() {
+    let blank =
+        ["ISSUER", "CLIENT_ID", "CLIENT_SECRET", "NAME"].map(|name| format!("MOVIE_BAG_OIDC__ACME1__{name}"));
+    let blank: Vec<(&str, &str)> = blank.iter().map(|name| (name.as_str(), "")).collect();
+    assert_eq!(with(&blank).unwrap().oidc_providers().unwrap().len(), 0);
+}
+
+#[test]
+fn a_public_url_is_an_origin_that_nobody_can_listen_in_to() {
+    let public = |url| with(&[("MOVIE_BAG_PUBLIC_URL", url)]).map(drop).map_err(|error| error.to_string());
+    for good in [
+        "",
+        "https://movies.example.com",
+        "https://movies.example.com:8443/",
+        "http://127.0.0.1:8000",
+        "http://localhost",
+    ] {
+        public(good).unwrap();
+    }
+    for wrong in [
+        "http://movies.example.com",
+        "https://movies.example.com/bag",
+        "https://movies.example.com/?a",
+        "https://movies.example.com/#a",
+        "https://ann@movies.example.com",
+        "movies.example.com",
+    ] {
+        assert!(public(wrong).unwrap_err().starts_with("public_url: "), "{wrong}");
+    }
+    // Where it listens is where a provider returns to, unless that is said.
+    let everywhere = [("ROCKET_ADDRESS", "0.0.0.0")];
+    with(&everywhere).unwrap();
+    let error = with_provider("MOVIE_BAG_TEST_X", "", &everywhere).unwrap_err().to_string();
+    assert!(error.starts_with("public_url: is required"), "{error}");
+    with_provider("MOVIE_BAG_PUBLIC_URL", "https://movies.example.com", &everywhere).unwrap();
+}
+
+#[test]
+fn a_sign_in_returns_to_where_nobody_can_listen_in() {
+    let returning = |address: &str| {
+        let list = format!("[\"https://app.example.com\", \"{address}\"]");
+        with(&[("MOVIE_BAG_OIDC_RETURN_TO", &list)]).map(drop).map_err(|error| error.to_string())
+    };
+    for good in [
+        "https://app.example.com/in?a=b",
+        "http://127.0.0.1:4000/in",
+        "http://[::1]/in",
+        "com.example.app:/signed-in",
+        "com.example.app://signed-in",
+    ] {
+        returning(good).unwrap_or_else(|error| panic!("{good}: {error}"));
+    }
+    for wrong in [
+        "",
+        "/in",
+        "http://app.example.com/in",
+        "https://app.example.com/#in",
+        "https://ann:secret@app.example.com/",
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "file:///etc/passwd",
+        "app:/signed-in",
+        "https://app.example.com/a b",
+        "https://app.example.com/é",
+        "https://app.example.com/\\r\\nX: y",
+    ] {
+        let error = returning(wrong).map_or_else(|error| error, |()| format!("{wrong} is taken"));
+        assert!(error.starts_with("oidc_return_to: ") && !error.contains("secret"), "{wrong}: {error}");
+    }
+}
+
 #[test]
 fn secrets_do_not_print() {
     let secret = "correct-horse-battery-staple-0000";
     let uri = format!("mongodb://user:{secret}@127.0.0.1");
-    let settings = with(&[("MOVIE_BAG_JWT__SECRET", secret), ("MOVIE_BAG_MONGODB__URI", &uri)]).unwrap();
-    assert!(!format!("{settings:?}").contains(secret));
+    let others = [("MOVIE_BAG_JWT__SECRET", secret), ("MOVIE_BAG_MONGODB__URI", &uri)];
+    let settings = with_provider("MOVIE_BAG_OIDC__ACME1__CLIENT_SECRET", secret, &others).unwrap();
+    assert!(!format!("{settings:?} {:?}", settings.oidc_providers()).contains(secret));
 }
 
 #[test]

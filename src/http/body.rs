@@ -97,6 +97,13 @@ impl<'r, T: FromFields> FromData<'r> for MergePatchBody<T> {
     }
 }
 
+struct Waived(&'static [&'static str]);
+
+/// A guard says that this request need not have these fields of its body. The first one counts.
+pub fn waive(request: &Request<'_>, fields: &'static [&'static str]) {
+    request.local_cache(|| Waived(fields));
+}
+
 fn is_json(found: &ContentType) -> bool {
     found.top() == "application" && found.sub() == "json"
 }
@@ -137,6 +144,7 @@ async fn read<T: FromFields>(
     }
     let value = serde_json::from_slice(&bytes)
         .map_err(|error| Problem::InvalidJson(format!("The body is not JSON: {error}.")))?;
-    let value = Fields::read(value).map_err(Problem::ValidationFailed)?;
+    let Waived(waived) = request.local_cache(|| Waived(&[]));
+    let value = Fields::read_waiving(value, waived).map_err(Problem::ValidationFailed)?;
     Ok((value, bytes))
 }

@@ -60,6 +60,11 @@ impl<'r> Query<'r> {
         self.one(name)?.map(|text| parse(text).ok_or_else(|| invalid(name, rule))).transpose()
     }
 
+    /// For a query that others write: what nobody asked for is no mistake.
+    pub fn pass_over_the_rest(&mut self) {
+        self.left.clear();
+    }
+
     /// To be called last.
     ///
     /// # Errors

@@ -106,6 +106,12 @@ impl Reply {
         Self::empty(Status::NoContent)
     }
 
+    /// 302: a browser goes on to this address.
+    #[must_use]
+    pub fn found(address: String) -> Self {
+        Self::empty(Status::Found).location(address)
+    }
+
     #[must_use]
     pub fn not_modified() -> Self {
         Self::empty(Status::NotModified)

@@ -8,7 +8,7 @@ use mongodb::{Collection, Database};
 use super::{
     BATCH, COMMAND, StoreError, error,
     indexes::{
-        CHANGES, FORMER, IDEMPOTENCY_KEYS, Index, MOVIES, PERSONAL_TOKENS, REVOKED_TOKENS, SESSIONS, TEXT,
+        CHANGES, EXCHANGE_CODES, FORMER, IDEMPOTENCY_KEYS, Index, MOVIES, PERSONAL_TOKENS, REVOKED_TOKENS, SESSIONS, TEXT,
         THROTTLE, USERS, all, text,
     },
     within,
@@ -28,7 +28,7 @@ const ABSENT: [i32; 2] = [27, NO_SUCH_COLLECTION];
 /// The database's, also for data that breaks a unique rule.
 pub async fn ensure(database: &Database) -> Result<(), StoreError> {
     for name in
-        [USERS, MOVIES, CHANGES, SESSIONS, PERSONAL_TOKENS, REVOKED_TOKENS, THROTTLE, IDEMPOTENCY_KEYS]
+        [USERS, MOVIES, CHANGES, SESSIONS, PERSONAL_TOKENS, REVOKED_TOKENS, EXCHANGE_CODES, THROTTLE, IDEMPOTENCY_KEYS]
     {
         let indexes = all().into_iter().filter(|index| index.collection == name).collect();
         make(&database.collection(name), indexes).await?;

@@ -18,6 +18,7 @@ pub const ROLES: &str = "roles";
 pub const SESSIONS: &str = "sessions";
 pub const PERSONAL_TOKENS: &str = "personal_tokens";
 pub const REVOKED_TOKENS: &str = "revoked_tokens";
+pub const EXCHANGE_CODES: &str = "exchange_codes";
 pub const THROTTLE: &str = "throttle";
 pub const CHANGES: &str = "changes";
 pub const CHANGE_LOG: &str = "change_log";
@@ -26,6 +27,7 @@ pub const IDEMPOTENCY_KEYS: &str = "idempotency_keys";
 /// The unique indexes, by the names that [`super::StoreError::Duplicate`] carries.
 pub const ID: &str = "_id_";
 pub const EMAIL_UNIQUE: &str = "email_unique";
+pub const IDENTITY_UNIQUE: &str = "identity_unique";
 pub const NAME_YEAR_UNIQUE: &str = "name_year_unique";
 /// For an answer that does not say which.
 pub const UNNAMED: &str = "without a name";
@@ -163,6 +165,14 @@ fn basic() -> Vec<Index> {
             only: alive(),
             ..Index::of_users()
         },
+        // An identity at another provider belongs to one account.
+        Index {
+            name: IDENTITY_UNIQUE,
+            keys: doc! { "identities.issuer": 1, "identities.subject": 1 },
+            unique: true,
+            only: Some(doc! { "identities.subject": { "$exists": true } }),
+            ..Index::of_users()
+        },
         Index { name: "newest_first", keys: newest_first(), only: alive(), ..Index::of_users() },
         // The tombstones, for the sweep. A database has the index under this name.
         Index {
@@ -208,6 +218,12 @@ fn basic() -> Vec<Index> {
             ..Index::of(PERSONAL_TOKENS)
         },
         Index { name: "expires_at", keys: doc! { "expires_at": 1 }, forgets: true, ..Index::of(THROTTLE) },
+        Index {
+            name: "expires_at",
+            keys: doc! { "expires_at": 1 },
+            forgets: true,
+            ..Index::of(EXCHANGE_CODES)
+        },
         // The versions of a movie; also what is erased with a movie's owner.
         Index { name: "versions", keys: doc! { "movie": 1, "version": -1 }, ..Index::of(CHANGES) },
         // What an account has deleted and can restore. Of most entries there is nothing to restore.

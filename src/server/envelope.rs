@@ -128,11 +128,14 @@ fn write_problem(request: &Request<'_>, problem: &Problem) {
         | Problem::OwnerOnly(_)
         | Problem::EmailNotVerified
         | Problem::WrongPassword
+        | Problem::SignInAgain
+        | Problem::NoOtherSignIn
         | Problem::LastAdmin
         | Problem::EmailTaken
         | Problem::InvalidResetToken
         | Problem::InvalidVerifyToken
-        | Problem::InvalidInvitation => audit::refused(request, problem.code().kind().code),
+        | Problem::InvalidInvitation
+        | Problem::InvalidExchangeCode => audit::refused(request, problem.code().kind().code),
         _ => {}
     }
 }

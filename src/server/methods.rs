@@ -2,7 +2,7 @@
 //!
 //! Once every route is mounted, each path gets a fallback for each method that it lacks, and each method one
 //! for all other paths: that is 404 like Rocket's own, but after the body was read ([`crate::http::refusal`]).
-//! HEAD has none: Rocket answers it by way of GET.
+//! HEAD has none: Rocket answers it by way of GET. But where a GET uses something up, HEAD is a wrong method too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,6 +30,9 @@ const METHODS: [Method; 8] = [
 /// Names below `/api/movies/` that are no ids, whether something is mounted there yet or not.
 const NO_IDS: [&str; 4] =
     ["/api/movies/suggest", "/api/movies/facets", "/api/movies/changes", "/api/movies/events"];
+
+/// Below these a GET uses up a sign-in, which a mail scanner's HEAD must not.
+const NO_HEAD: &str = "/api/auth/oidc/";
 
 /// The names of the routes made here, which tell them from the others.
 pub const WRONG_METHOD: &str = "method_not_allowed";
@@ -85,12 +88,14 @@ fn fallbacks(path: &str, methods: &BTreeSet<&'static str>) -> Vec<Route> {
 
 fn refusing(path: &str, methods: &BTreeSet<&'static str>) -> Vec<Route> {
     let mut allow: Vec<&str> = methods.iter().copied().collect();
-    if methods.contains("GET") {
+    let has_head = !path.starts_with(NO_HEAD);
+    if methods.contains("GET") && has_head {
         allow.push("HEAD");
     }
     let allow = allow.join(", ");
     METHODS
         .into_iter()
+        .chain((!has_head).then_some(Method::Head))
         .filter(|method| !methods.contains(method.as_str()))
         .map(|method| {
             let refusal = Problem::MethodNotAllowed(allow.clone());

@@ -41,6 +41,7 @@ use crate::{
     accounts::{
         self, Users,
         grants::Grants,
+        oidc::{ExchangeCodes, Oidc, provider::OidcError},
         password::Hasher,
         revocation::RevokedTokens,
         sessions::{begin::SignIns, refresh_token::RefreshTokens},
@@ -66,6 +67,8 @@ pub enum SetupError {
     Threads(#[from] std::io::Error),
     #[error(transparent)]
     Setting(#[from] SettingsError),
+    #[error(transparent)]
+    Oidc(#[from] OidcError),
 }
 
 /// Where the server listens, as a link has it.
@@ -113,6 +116,7 @@ pub fn rocket(
         admins: Admins::new(database),
         belongings: Arc::new(movies.clone()),
         settings: settings.accounts,
+        oidc: Oidc::new(settings, secret, ExchangeCodes::new(database))?,
     };
     // Where the embedded database is, there is one person, who reads the log.
     let alone = settings.mongodb.uri.is_none();

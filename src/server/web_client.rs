@@ -51,6 +51,7 @@ const FILES: &[(&str, &[u8])] = files![
     "movie.js",
     "poster.js",
     "sharing.js",
+    "providers.js",
     "trash.js",
 ];
 

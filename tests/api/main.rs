@@ -23,6 +23,7 @@ mod many;
 mod matrix;
 mod metrics;
 mod movies;
+mod oidc;
 mod openapi;
 mod personal_tokens;
 mod races;

@@ -41,6 +41,11 @@ pub const ROUTES: &[(&str, &str, Access, u16, Option<&str>)] = &[
     // Anyone may try: this token is none.
     ("POST", "/api/auth/reset", Anyone, 422, None),
     ("POST", "/api/auth/verify", Anyone, 422, None),
+    ("GET", "/api/auth/providers", Anyone, 200, None),
+    // Anyone may try: no such provider is set up here, and no such sign-in has begun.
+    ("GET", "/api/auth/oidc/<id>/start", Anyone, 404, None),
+    ("GET", "/api/auth/oidc/<id>/callback", Anyone, 400, None),
+    ("POST", "/api/auth/exchange", Anyone, 422, None),
     ("GET", "/api/users/me", User, 200, READ),
     ("PATCH", "/api/users/me", User, 200, None),
     ("DELETE", "/api/users/me", User, 204, None),
@@ -53,6 +58,10 @@ pub const ROUTES: &[(&str, &str, Access, u16, Option<&str>)] = &[
     ("GET", "/api/users/me/tokens", User, 200, None),
     ("POST", "/api/users/me/tokens", User, 201, None),
     ("DELETE", "/api/users/me/tokens/<id>", User, 204, None),
+    ("GET", "/api/users/me/identities", User, 200, None),
+    ("POST", "/api/users/me/identities", User, 201, None),
+    // To whom it may be done, there is nothing to unlink.
+    ("DELETE", "/api/users/me/identities/<provider>", User, 404, None),
     ("GET", "/api/admin", Admin, 200, None),
     ("GET", "/api/admin/users", Admin, 200, None),
     ("GET", "/api/admin/users/<id>", Admin, 200, None),
@@ -132,6 +141,7 @@ impl Scene {
                     .replace("<user_id>", &editor)
             }
             "/api/movies/suggest" => "/api/movies/suggest?prefix=h".to_owned(),
+            "/api/auth/oidc/<id>/start" => format!("/api/auth/oidc/none/start?challenge={}", "a".repeat(43)),
             "/assets/<file>" => "/assets/app.js".to_owned(),
             "/api/users/me/sessions/<id>" => {
                 let own = session_of(caller).unwrap_or_else(|| self.subject.clone());
@@ -145,6 +155,7 @@ impl Scene {
             }
             path => path
                 .replace("<id>", &self.subject)
+                .replace("<provider>", "none")
                 .replace("<name>", "swagger-ui.css")
                 .replace("<code>", "not-owner"),
         };
@@ -180,6 +191,8 @@ fn body(method: &str, path: &str) -> Option<Value> {
         ("POST", "/api/auth/reset") => Some(json!({ "reset_token": "none", "password": "emu yak gnu" })),
         ("POST", "/api/auth/verify") => Some(json!({ "verify_token": "none" })),
         ("POST", "/api/auth/refresh") => Some(json!({ "refresh_token": "none" })),
+        ("POST", "/api/auth/exchange") => Some(json!({ "code": "none", "verifier": "none" })),
+        ("POST", "/api/users/me/identities") => Some(json!({ "current_password": PASSWORD })),
         ("POST", "/api/users/me/tokens") => Some(new_token(&["movies:write", "account:read"])),
         ("POST", "/api/movies/batch") => {
             Some(json!({ "items": [{ "name": "Changed", "casts": [], "genres": ["Crime"] }] }))

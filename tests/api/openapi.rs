@@ -80,7 +80,8 @@ fn every_operation_has_its_own_id_and_says_what_it_does() {
             .filter(|parameter| parameter["in"] == "path")
             .map(|parameter| parameter["name"].as_str().unwrap())
             .collect();
-        let names = ["id", "user_id", "n"].into_iter().filter(|name| path.contains(&format!("<{name}>")));
+        let names =
+            ["id", "user_id", "n", "provider"].into_iter().filter(|name| path.contains(&format!("<{name}>")));
         assert_eq!(parameters, names.collect::<Vec<_>>(), "{method} {path}");
     }
 }
@@ -237,7 +238,7 @@ async fn swagger_ui_is_served_from_the_binary_alone() {
 }
 
 /// The codes of the contract.
-const CODES: [&str; 45] = [
+const CODES: [&str; 48] = [
     "bad-request",
     "invalid-json",
     "invalid-query",
@@ -259,6 +260,7 @@ const CODES: [&str; 45] = [
     "version-not-found",
     "session-not-found",
     "token-not-found",
+    "provider-not-found",
     "method-not-allowed",
     "email-taken",
     "duplicate-movie",
@@ -267,6 +269,7 @@ const CODES: [&str; 45] = [
     "too-many-tokens",
     "too-many-editors",
     "request-in-progress",
+    "no-other-sign-in",
     "request-timeout",
     "precondition-failed",
     "payload-too-large",
@@ -276,6 +279,7 @@ const CODES: [&str; 45] = [
     "invalid-verify-token",
     "invalid-invitation",
     "idempotency-key-reused",
+    "invalid-exchange-code",
     "too-many-requests",
     "internal-error",
     "no-events",

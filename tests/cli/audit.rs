@@ -7,7 +7,7 @@ use crate::support::{Folder, PASSWORD, Server, eventually, in_database};
 const NEW_PASSWORD: &str = "emu yak gnu";
 
 /// The audit lines of the log, as JSON.
-fn events(server: &Server) -> Vec<Value> {
+pub fn events(server: &Server) -> Vec<Value> {
     let lines = server.log();
     let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     lines.filter(|line| line["message"] == "audit").collect()
@@ -16,9 +16,7 @@ fn events(server: &Server) -> Vec<Value> {
 #[test]
 fn what_matters_is_written_with_who_and_which_request_and_without_secrets() {
     let folder = Folder::new();
-    let mut command = folder.command(&["serve"]);
-    command.env("MOVIE_BAG_LOG__FORMAT", "json");
-    let server = Server::start(command);
+    let server = serve(&folder);
     let call = |method: &str, path: &str, token: Option<&str>, body: Value, status: u16| {
         let (found, answer) = server.call(method, path, token, Some(body));
         assert_eq!(found, status, "{method} {path}: {answer}");
@@ -112,6 +110,48 @@ fn what_matters_is_written_with_who_and_which_request_and_without_secrets() {
     }
 }
 
+/// A server that writes JSON.
+fn serve(folder: &Folder) -> Server {
+    let mut command = folder.command(&["serve"]);
+    command.env("MOVIE_BAG_LOG__FORMAT", "json");
+    Server::start(command)
+}
+
+#[test]
+fn a_refresh_token_that_is_used_again_is_written_with_whose_session_has_ended() {
+    let folder = Folder::new();
+    let server = serve(&folder);
+    let ann = server.sign_up("ann");
+    let ann_id = server.get("/api/users/me", Some(&ann)).1["id"].clone();
+    let login = json!({ "email": "ann@example.com", "password": PASSWORD, "refresh": true });
+    let first = server.call("POST", "/api/auth/login", None, Some(login)).1["refresh_token"].clone();
+    let refresh = |token: &Value| {
+        let (status, answer) =
+            server.call("POST", "/api/auth/refresh", None, Some(json!({ "refresh_token": token })));
+        (status, answer["refresh_token"].clone())
+    };
+    let (_, second) = refresh(&first);
+    let (status, third) = refresh(&second);
+    assert_eq!(status, 200);
+    let reused = || -> Vec<Value> {
+        events(&server).into_iter().filter(|line| line["event"] == "refresh-token-reused").collect()
+    };
+    assert_eq!(reused(), [Value::Null; 0]);
+    assert_eq!(refresh(&first).0, 401);
+    eventually("it is written", || !reused().is_empty());
+    let [line] = reused().try_into().unwrap();
+    assert_eq!((&line["user"], &line["address"]), (&ann_id, &json!("127.0.0.1")));
+    assert!(line["request_id"].as_str().is_some_and(|id| !id.is_empty()), "{line}");
+    // The session has ended with that, and is written once.
+    assert_eq!(refresh(&third).0, 401);
+    let answered = || events(&server).iter().filter(|line| line["code"] == "invalid-refresh-token").count();
+    eventually("both are refused", || answered() == 2);
+    assert_eq!(reused().len(), 1);
+    for token in [&first, &second, &third] {
+        assert!(!server.log().contains(token.as_str().unwrap()), "a refresh token is in the log");
+    }
+}
+
 #[test]
 fn a_deletion_that_a_sweep_finishes_has_its_line() {
     let folder = Folder::new();
@@ -126,9 +166,7 @@ fn a_deletion_that_a_sweep_finishes_has_its_line() {
         assert_eq!(roles.update_one(bson::doc! {}, update).await.unwrap().modified_count, 1);
     });
     server.stop();
-    let mut command = folder.command(&["serve"]);
-    command.env("MOVIE_BAG_LOG__FORMAT", "json");
-    let server = Server::start(command);
+    let server = serve(&folder);
     eventually("the sweep has recorded it", || !events(&server).is_empty());
     let events = events(&server);
     assert_eq!((&events[0]["event"], &events[0]["by"]), (&json!("account-deleted"), &json!("sweep")));

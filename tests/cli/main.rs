@@ -10,11 +10,18 @@ mod closed;
 mod disk;
 mod import;
 mod keeper;
+#[path = "../api/oidc/keys.rs"]
+#[expect(dead_code, reason = "the tests of the API need more of it")]
+mod keys;
 mod log;
 mod mail;
 #[path = "../support/movie.rs"]
 mod movie;
 mod neighbour;
+mod oidc;
+#[path = "../api/oidc/provider.rs"]
+#[expect(dead_code, reason = "the tests of the API need more of it")]
+mod provider;
 mod repeats;
 mod schema;
 mod serve;

@@ -1,4 +1,5 @@
-//! `PATCH /api/users/me`: a new email, a new password, or both, for whoever knows the password.
+//! `PATCH /api/users/me`: a new email, a new password, or both, for a caller who knows the password, or who has just
+//! signed in where there is none.
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use crate::{
         Belongings, CurrentUser, EmailAddress, EmailRule, UserView, Users,
         audit::{Audit, Event},
         grants::Grants,
+        guard::CURRENT_PASSWORD,
         letters,
         mail_token::MailToken,
         model::Account,
@@ -46,32 +48,34 @@ const TRIES: usize = 3;
 
 /// The current password, and what is to change.
 pub struct AccountPatch {
-    current_password: ClaimedPassword,
+    current_password: Option<ClaimedPassword>,
     email: Option<EmailAddress>,
     password: Option<NewPassword>,
 }
 
 impl FromFields for AccountPatch {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
-        let current = fields.required("current_password", &AnyString);
+        let current = fields.required_unless_waived(CURRENT_PASSWORD, &AnyString);
         let email = fields.change("email", &EmailRule, true);
         let password = fields.change("password", &NewPasswordRule, true);
         let (email, password) = (email?.given(), password?.given());
         if email.is_none() && password.is_none() {
             fields.refuse("", Wrong::new("required", "needs an email or a password to change"));
         }
-        Some(Self { current_password: ClaimedPassword::new(&current?), email, password })
+        let current_password = current?.map(|text| ClaimedPassword::new(&text));
+        Some(Self { current_password, email, password })
     }
 }
 
 impl PartialSchema for AccountPatch {
     fn schema() -> RefOr<Schema> {
         let mut object = body_of::<Self>();
-        // The current password, and something to change.
-        object.min_properties = Some(2);
+        // Something to change.
+        object.min_properties = Some(1);
         object.description =
             Some("The current password, and a new email, a new password, or both.".to_owned());
-        let object = describe(object, "current_password", "To prove who asks.", json!("plum-cake-at-noon"));
+        let words = "To prove who asks. Left out where the account has none.";
+        let object = describe(object, CURRENT_PASSWORD, words, json!("plum-cake-at-noon"));
         describe(object, "password", NewPasswordRule::WORDS, json!("pear-tart-at-two")).into()
     }
 }
@@ -112,7 +116,7 @@ pub(in crate::accounts) async fn change_me(
 ) -> Result<Reply, Problem> {
     let AccountPatch { current_password, email, password } = body.0;
     let proof = Proof { user: &user, users, hasher, audit: &audit };
-    let mut verified = proof.admit(throttle, &current_password).await?;
+    let mut verified = proof.admit(throttle, current_password.as_ref()).await?;
     let asked = match &email {
         Some(email) => Some(throttle.admit_email(email, Some(user.id()), &audit).await?),
         None => None,
@@ -130,7 +134,7 @@ pub(in crate::accounts) async fn change_me(
             // A login has renewed the hash, or the password has changed: the second look tells.
             Ok(None) if tries < TRIES => {
                 tries += 1;
-                verified = proof.verify(&current_password).await?;
+                verified = proof.verify(current_password.as_ref()).await?;
             }
             Ok(None) => return Err(Problem::RevokedToken),
             Err(StoreError::Duplicate(indexes::EMAIL_UNIQUE)) => {

@@ -1,4 +1,4 @@
-//! The current password, where a token alone is not enough.
+//! The current password, where a token alone is not enough. An account without one asks for a sign-in just now.
 
 use crate::{
     accounts::{
@@ -29,15 +29,18 @@ impl Proof<'_> {
     }
 
     /// What is stored now, if the password is right and the token of the request still good. A wrong password is
-    /// counted.
+    /// counted. None is given where the account has none: that cannot be guessed.
     ///
     /// # Errors
     /// 403 for a wrong password, 429 after too many.
     pub async fn admit(
         &self,
         throttle: &Throttle,
-        password: &ClaimedPassword,
+        password: Option<&ClaimedPassword>,
     ) -> Result<Credentials, Problem> {
+        if password.is_none() {
+            return self.verify(None).await;
+        }
         let attempt = throttle.admit(Action::Change, &self.email(), self.audit).await?;
         match self.verify(password).await {
             Err(Problem::WrongPassword) => {
@@ -56,15 +59,19 @@ impl Proof<'_> {
     ///
     /// # Errors
     /// 403 for a wrong password.
-    pub async fn verify(&self, password: &ClaimedPassword) -> Result<Credentials, Problem> {
+    pub async fn verify(&self, password: Option<&ClaimedPassword>) -> Result<Credentials, Problem> {
         let credentials = self.users.credentials_of(self.user.id()).await?.ok_or(Problem::RevokedToken)?;
         if credentials.generation != self.user.account.generation {
             return Err(Problem::RevokedToken);
         }
-        if self.hasher.verify(password, Some(&credentials.password_hash), &self.requester()).await? {
-            Ok(credentials)
-        } else {
-            Err(Problem::WrongPassword)
-        }
+        let is_proven = match (password, &credentials.password_hash) {
+            (Some(password), Some(hash)) => {
+                self.hasher.verify(password, Some(hash), &self.requester()).await?
+            }
+            (None, None) if self.user.has_just_signed_in() => true,
+            (None, None) => return Err(Problem::SignInAgain),
+            _ => false,
+        };
+        if is_proven { Ok(credentials) } else { Err(Problem::WrongPassword) }
     }
 }

@@ -105,7 +105,7 @@ pub(in crate::accounts) async fn login(
     // From anywhere, and as often as they like: that must not take the owner's places.
     let who = if too_early.is_some() { who.network_alone() } else { who };
     let credentials = users.find_credentials(&email).await?;
-    let hash = credentials.as_ref().map(|found| &found.password_hash);
+    let hash = credentials.as_ref().and_then(|found| found.password_hash.as_ref());
     let hash = hash.filter(|_| too_early.is_none_or(|too_early| too_early.may_succeed));
     let known = hasher.verify(&password, hash, &who).await?;
     let user = credentials.as_ref().map(|found| found.id);
@@ -150,7 +150,9 @@ async fn afterwards(
     address: &str,
 ) -> Result<(), Problem> {
     users.remember_address(verified.id, address).await?;
-    if let Some(renewed) = hasher.renew(password, &verified.password_hash, who).await? {
+    if let Some(hash) = &verified.password_hash
+        && let Some(renewed) = hasher.renew(password, hash, who).await?
+    {
         users.renew_hash(verified, &renewed).await?;
     }
     Ok(())

@@ -2,8 +2,11 @@
 //! it, and the handler.
 
 pub mod admin;
+pub mod callback;
 pub mod change_me;
 mod current_password;
+pub mod exchange;
+pub mod identities;
 pub mod log_in;
 pub mod log_out;
 pub mod me;
@@ -11,5 +14,6 @@ pub mod refresh;
 pub mod reset;
 pub mod sessions;
 pub mod sign_up;
+pub mod start;
 pub mod tokens;
 pub mod verify;

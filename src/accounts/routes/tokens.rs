@@ -17,6 +17,7 @@ use crate::{
         CurrentUser, Users,
         audit::{Audit, Event},
         grants::Grants,
+        guard::CURRENT_PASSWORD,
         password::{ClaimedPassword, Hasher},
         personal_tokens::{
             PersonalToken, PersonalTokenView, Scope, model::NAME_CHARACTERS, scope::ScopesRule,
@@ -44,7 +45,7 @@ const DEFAULT_DAYS: i32 = 90;
 
 /// The current password, and what the token is to be.
 pub struct NewToken {
-    current_password: ClaimedPassword,
+    current_password: Option<ClaimedPassword>,
     name: String,
     scopes: Vec<Scope>,
     days: i32,
@@ -52,12 +53,12 @@ pub struct NewToken {
 
 impl FromFields for NewToken {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
-        let current = fields.required("current_password", &AnyString);
+        let current = fields.required_unless_waived(CURRENT_PASSWORD, &AnyString);
         let name = fields.required("name", &Text::line(NAME_CHARACTERS));
         let scopes = fields.required("scopes", &ScopesRule);
         let days = fields.optional("expires_in_days", &DAYS);
         Some(Self {
-            current_password: ClaimedPassword::new(&current?),
+            current_password: current?.map(|text| ClaimedPassword::new(&text)),
             name: name?,
             scopes: scopes?,
             days: days?.unwrap_or(DEFAULT_DAYS),
@@ -67,8 +68,8 @@ impl FromFields for NewToken {
 
 impl PartialSchema for NewToken {
     fn schema() -> RefOr<Schema> {
-        let object =
-            describe(body_of::<Self>(), "current_password", "To prove who asks.", json!("plum-cake-at-noon"));
+        let words = "To prove who asks. Left out where the account has none.";
+        let object = describe(body_of::<Self>(), CURRENT_PASSWORD, words, json!("plum-cake-at-noon"));
         let object = describe(object, "name", "What the token is for.", json!("backup script"));
         let object = describe(object, "scopes", "What the token may do.", json!(["movies:write"]));
         let words = "After how many days the token expires; unset: 90.";
@@ -135,7 +136,7 @@ pub(in crate::accounts) async fn create(
 ) -> Result<Reply, Problem> {
     let NewToken { current_password, name, scopes, days } = body.0;
     let proof = Proof { user: &user, users, hasher, audit: &audit };
-    let verified = proof.admit(throttle, &current_password).await?;
+    let verified = proof.admit(throttle, current_password.as_ref()).await?;
     let secret = PersonalSecret::random().map_err(no_random_numbers)?;
     let created_at = DateTime::now();
     let lifetime = Duration::from_hours(24) * days.unsigned_abs();

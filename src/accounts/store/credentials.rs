@@ -22,7 +22,8 @@ pub struct Credentials {
     #[serde(rename = "_id")]
     pub id: UserId,
     pub email: String,
-    pub password_hash: PasswordHash,
+    /// An account that was made with a provider or on the command line has none until its owner has chosen one.
+    pub password_hash: Option<PasswordHash>,
     #[serde(rename = "gen")]
     pub generation: i64,
 }
@@ -40,11 +41,14 @@ pub struct AccountChange {
     pub password_hash: Option<PasswordHash>,
 }
 
-/// The filter of every write that follows from a verified password: nothing that was verified has
-/// changed since, and the account is no tombstone.
+/// The filter of every write that follows from a verified password, or from there being none: nothing that was verified
+/// has changed since, and the account is no tombstone.
 fn unchanged(verified: &Credentials) -> Document {
     let mut filter = alive(verified.id);
-    filter.insert("password_hash", verified.password_hash.as_stored());
+    match &verified.password_hash {
+        Some(hash) => filter.insert("password_hash", hash.as_stored()),
+        None => filter.insert("password_hash", doc! { "$exists": false }),
+    };
     filter.insert("gen", verified.generation);
     filter
 }
@@ -69,12 +73,13 @@ fn new_email(email: &EmailAddress, link: &MailDigest) -> Document {
 }
 
 impl Users {
-    /// Hash and generation in one read: a token of a login that raced a new password dies with it.
+    /// Hash and generation in one read: a token of a login that raced a new password dies with it. Without a password
+    /// nobody logs in.
     ///
     /// # Errors
     /// Only when the database fails: not there is `None`.
     pub async fn find_credentials(&self, email: &EmailAddress) -> Result<Option<Credentials>, StoreError> {
-        self.credentials(doc! { "email": email.as_str() }).await
+        self.credentials(doc! { "email": email.as_str(), "password_hash": { "$exists": true } }).await
     }
 
     /// # Errors
@@ -83,9 +88,7 @@ impl Users {
         self.credentials(alive(id)).await
     }
 
-    async fn credentials(&self, mut filter: Document) -> Result<Option<Credentials>, StoreError> {
-        // Without a password nobody can prove anything here.
-        filter.insert("password_hash", doc! { "$exists": true });
+    async fn credentials(&self, filter: Document) -> Result<Option<Credentials>, StoreError> {
         let stored = self.collection().clone_with_type::<Credentials>();
         let fields = doc! { "email": 1, "password_hash": 1, "gen": 1 };
         within(COMMAND, stored.find_one(filter).projection(fields)).await

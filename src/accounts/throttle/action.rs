@@ -22,6 +22,8 @@ pub enum Action {
     Refresh,
     /// The token of an invitation is claimed.
     Accept,
+    /// The code of a sign-in with a provider is claimed.
+    Exchange,
 }
 
 const fn pace(free: u32, forgotten_after: u64, longest_wait: u64) -> Pace {
@@ -52,6 +54,7 @@ impl Action {
             Self::Verify => "verify",
             Self::Refresh => "refresh",
             Self::Accept => "accept",
+            Self::Exchange => "exchange",
         }
     }
 
@@ -65,7 +68,7 @@ impl Action {
             // For all who share the address: a token names no account, and cannot be guessed anyway.
             Self::Reset | Self::Verify | Self::Accept => pace(30, 60, 60),
             // Of one session from one address; what is none of ours is counted for all who share the address.
-            Self::Refresh => Pace { at_once: 64, ..pace(30, 60, 60) },
+            Self::Refresh | Self::Exchange => Pace { at_once: 64, ..pace(30, 60, 60) },
         }
     }
 
@@ -75,7 +78,12 @@ impl Action {
         match self {
             Self::Login | Self::Signup => Some(pace(100, 36, 60)),
             Self::Forgot | Self::Verification => Some(pace(20, 180, 60)),
-            Self::Change | Self::Reset | Self::Verify | Self::Refresh | Self::Accept => None,
+            Self::Change
+            | Self::Reset
+            | Self::Verify
+            | Self::Refresh
+            | Self::Accept
+            | Self::Exchange => None,
         }
     }
 

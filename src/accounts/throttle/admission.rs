@@ -74,6 +74,7 @@ impl Throttle {
                     "verification",
                     "verify",
                     "refresh",
+                    "exchange",
                     "accept",
                     INVITATION,
                     EMAIL,

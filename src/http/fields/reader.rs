@@ -25,6 +25,8 @@ pub trait FromFields: Sized {
 pub struct Fields {
     pub(super) left: Map<String, Value>,
     pub(super) errors: Vec<FieldError>,
+    /// Fields that this request need not have: see [`Fields::required_unless_waived`].
+    waived: &'static [&'static str],
     /// Who wants to know which fields are asked for: see [`schema`].
     pub(super) notes: Option<Vec<Noted>>,
 }
@@ -54,10 +56,21 @@ impl Fields {
     /// # Errors
     /// Every field that is broken, missing or unknown.
     pub fn read<T: FromFields>(body: Value) -> Result<T, Vec<FieldError>> {
+        Self::read_waiving(body, &[])
+    }
+
+    /// The same, where these fields may be missing that are required otherwise.
+    ///
+    /// # Errors
+    /// Every field that is broken, missing or unknown.
+    pub fn read_waiving<T: FromFields>(
+        body: Value,
+        waived: &'static [&'static str],
+    ) -> Result<T, Vec<FieldError>> {
         let Value::Object(left) = body else {
             return Err(vec![FieldError::at("", Wrong::new("wrong-type", "must be a JSON object"))]);
         };
-        let mut fields = Self { left, errors: Vec::new(), notes: None };
+        let mut fields = Self { left, errors: Vec::new(), waived, notes: None };
         let value = T::from_fields(&mut fields);
         for name in fields.left.keys().take(MAX_UNKNOWN) {
             fields
@@ -68,6 +81,11 @@ impl Fields {
             Some(value) if fields.errors.is_empty() => Ok(value),
             _ => Err(fields.errors),
         }
+    }
+
+    /// An empty body, and somebody who takes notes.
+    pub(super) fn noting() -> Self {
+        Self { left: Map::new(), errors: Vec::new(), waived: &[], notes: Some(Vec::new()) }
     }
 
     /// Passes over fields that only the server sets.
@@ -82,6 +100,15 @@ impl Fields {
     pub fn required<R: Rule>(&mut self, name: &str, rule: &R) -> Option<R::Value> {
         self.note(name, Need::Required, || rule.schema());
         self.there(name, rule)
+    }
+
+    /// A field that must be there unless a guard has waived it for this request ([`crate::http::body::waive`]).
+    pub fn required_unless_waived<R: Rule>(&mut self, name: &str, rule: &R) -> Option<Option<R::Value>> {
+        self.note(name, Need::IfChanged, || rule.schema());
+        if self.waived.contains(&name) && !self.left.contains_key(name) {
+            return Some(None);
+        }
+        self.there(name, rule).map(Some)
     }
 
     fn there<R: Rule>(&mut self, name: &str, rule: &R) -> Option<R::Value> {

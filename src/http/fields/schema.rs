@@ -3,7 +3,7 @@
 //! A model has one list of its fields: the calls by which it reads them. Here it reads an empty body
 //! while somebody takes notes, so the document cannot know of other fields or rules than the reader.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use utoipa::openapi::{
     Object, ObjectBuilder, RefOr, Schema, Type,
     schema::{AdditionalProperties, SchemaType},
@@ -52,7 +52,7 @@ pub fn body_of<T: FromFields>() -> Object {
 }
 
 fn noted<T: FromFields>() -> Vec<Noted> {
-    let mut fields = Fields { left: Map::new(), errors: Vec::new(), notes: Some(Vec::new()) };
+    let mut fields = Fields::noting();
     // Nothing is there, so nothing comes of it: what counts are the questions.
     let _nothing = T::from_fields(&mut fields);
     fields.notes.unwrap_or_default()

@@ -29,6 +29,9 @@ impl Problem {
                 Cow::Owned(format!("The body is over {} MiB.", limit / 1024))
             }
             Self::PayloadTooLarge(limit) => Cow::Owned(format!("The body is over {limit} KiB.")),
+            Self::SignInAgain => Cow::Borrowed(
+                "Your account has no password. Sign in again, then repeat this within 10 minutes, without current_password.",
+            ),
             _ => Cow::Borrowed(self.kind().detail),
         }
     }

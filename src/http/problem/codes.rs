@@ -105,8 +105,8 @@ codes! {
         remedy: "Open the link in the mail. POST /api/users/me/verification mails another one.";
     WrongPassword = Forbidden "wrong-password", "Wrong password",
         detail: "The current password is another one.",
-        meaning: "Changing the email or the password asks for the current password once more, and current_password is not it.",
-        remedy: "Try again. If you have forgotten it, ask for a reset link with POST /api/auth/forgot.";
+        meaning: "This change asks for the current password, and current_password is not it. An account without a password proves who asks by a sign-in within the last 10 minutes instead.",
+        remedy: "Try again. If you have forgotten the password, ask for a reset link with POST /api/auth/forgot. If the account has none, sign in again and leave current_password out.";
     NotFound = NotFound "not-found", "Not found",
         detail: "There is nothing at this address.",
         meaning: "No route has this path.",
@@ -131,6 +131,10 @@ codes! {
         detail: "You have no personal access token with this id.",
         meaning: "The token was deleted, has expired, belongs to another user or never existed, or the id is malformed: ids have 24 digits, 0 to 9 and a to f.",
         remedy: "Take the id from the list of your tokens, GET /api/users/me/tokens.";
+    ProviderNotFound = NotFound "provider-not-found", "Provider not found",
+        detail: "There is no such provider.",
+        meaning: "This service has no sign-in with such a provider, or your account is not linked to it.",
+        remedy: "Take the id from the list of providers, GET /api/auth/providers, or from that of your account, GET /api/users/me/identities.";
     MethodNotAllowed = MethodNotAllowed "method-not-allowed", "Method not allowed",
         detail: "This address does not take this method; the Allow header names those that it takes.",
         meaning: "The path is right, the method is not.",
@@ -163,6 +167,10 @@ codes! {
         detail: "Another request with this Idempotency-Key is under way. Try again in a moment.",
         meaning: "The server has received this Idempotency-Key before and has not finished that request, or the server that was working on it has stopped.",
         remedy: "Repeat the same request after as many seconds as the Retry-After header says. The movie is added once, whatever happened.";
+    NoOtherSignIn = Conflict "no-other-sign-in", "No other sign-in",
+        detail: "Choose a password or link another provider first.",
+        meaning: "The account has no password and no other provider, so without this one you could not sign in any more.",
+        remedy: "Choose a password with PATCH /api/users/me, or link another provider with POST /api/users/me/identities.";
     ChangesGone = Gone "changes-gone", "Changes gone",
         detail: "The cursor is older than the changes that are kept. Read the catalogue again.",
         meaning: "The server keeps changes for a limited time, and some changes after this cursor are no longer kept, or could not be recorded. A client that goes on from here would miss them.",
@@ -199,6 +207,10 @@ codes! {
         detail: "This Idempotency-Key came with another request before.",
         meaning: "A key stands for one request: the same path and the same body, byte for byte. This key came with another path or body in the last 24 hours.",
         remedy: "Make a new key, for example a UUID, for each request that is not a repetition.";
+    InvalidExchangeCode = UnprocessableEntity "invalid-exchange-code", "Invalid exchange code",
+        detail: "The code has been used, is too old, or belongs to another sign-in. Begin the sign-in again.",
+        meaning: "The code of a sign-in with a provider is good for one attempt, for 60 seconds, and only with the verifier of the client that began the sign-in.",
+        remedy: "Begin the sign-in again, GET /api/auth/oidc/{id}/start, with a new verifier.";
     TooManyRequests = TooManyRequests "too-many-requests", "Too many requests",
         detail: "Too many attempts. Wait before you try again.",
         meaning: "Passwords, sign-ups and resets may be attempted only so often, so that nobody can guess. There were too many attempts for this account or from your address. Adding and changing movies may be limited as well, for each account. An account may send 20 invitations a day, an address gets 3 a day, and a movie has 20 open ones at most. An account may use 10,000 idempotency keys in 24 hours.",

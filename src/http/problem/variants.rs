@@ -42,6 +42,8 @@ pub enum Problem {
     EmailNotVerified,
     /// 403: `current_password` is not the password.
     WrongPassword,
+    /// 403: the account has no password, and the session did not begin within the last 10 minutes.
+    SignInAgain,
     /// 404: no such route.
     NotFound,
     /// 404: no such movie, or a malformed id.
@@ -54,6 +56,8 @@ pub enum Problem {
     SessionNotFound,
     /// 404: the caller has no personal access token with this id.
     TokenNotFound,
+    /// 404: no such provider is set up, or the caller's account is not linked to it.
+    ProviderNotFound,
     /// 405: the route exists, with the methods named here.
     MethodNotAllowed(String),
     /// 408: the body came too slowly.
@@ -70,6 +74,8 @@ pub enum Problem {
     TooManyEditors,
     /// 409: another request with this `Idempotency-Key` is under way; it is over after this time.
     RequestInProgress(Duration),
+    /// 409: the caller could not sign in any more.
+    NoOtherSignIn,
     /// 410: the log does not have every change after the cursor.
     ChangesGone,
     /// 412: `If-Match` does not match.
@@ -88,6 +94,8 @@ pub enum Problem {
     InvalidInvitation,
     /// 422: the `Idempotency-Key` came with another path or body before.
     IdempotencyKeyReused,
+    /// 422: the code of a sign-in with a provider: unknown, used, too old, or of another client.
+    InvalidExchangeCode,
     /// 429: too many attempts; the next one may be made after this time.
     TooManyRequests(Duration),
     /// 500: a defect; the client learns nothing of it.
@@ -122,13 +130,14 @@ impl Problem {
             Self::NotOwner | Self::OwnerOnly(_) => Code::NotOwner,
             Self::SignupClosed => Code::SignupClosed,
             Self::EmailNotVerified => Code::EmailNotVerified,
-            Self::WrongPassword => Code::WrongPassword,
+            Self::WrongPassword | Self::SignInAgain => Code::WrongPassword,
             Self::NotFound => Code::NotFound,
             Self::MovieNotFound => Code::MovieNotFound,
             Self::VersionNotFound => Code::VersionNotFound,
             Self::UserNotFound => Code::UserNotFound,
             Self::SessionNotFound => Code::SessionNotFound,
             Self::TokenNotFound => Code::TokenNotFound,
+            Self::ProviderNotFound => Code::ProviderNotFound,
             Self::MethodNotAllowed(_) => Code::MethodNotAllowed,
             Self::RequestTimeout => Code::RequestTimeout,
             Self::EmailTaken => Code::EmailTaken,
@@ -137,6 +146,7 @@ impl Problem {
             Self::TooManyTokens => Code::TooManyTokens,
             Self::TooManyEditors => Code::TooManyEditors,
             Self::RequestInProgress(_) => Code::RequestInProgress,
+            Self::NoOtherSignIn => Code::NoOtherSignIn,
             Self::ChangesGone => Code::ChangesGone,
             Self::PreconditionFailed => Code::PreconditionFailed,
             Self::PayloadTooLarge(_) => Code::PayloadTooLarge,
@@ -146,6 +156,7 @@ impl Problem {
             Self::InvalidVerifyToken => Code::InvalidVerifyToken,
             Self::InvalidInvitation => Code::InvalidInvitation,
             Self::IdempotencyKeyReused => Code::IdempotencyKeyReused,
+            Self::InvalidExchangeCode => Code::InvalidExchangeCode,
             Self::TooManyRequests(_) => Code::TooManyRequests,
             Self::Internal(_) => Code::Internal,
             Self::NoEvents => Code::NoEvents,

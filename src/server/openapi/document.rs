@@ -163,7 +163,7 @@ fn headers() -> impl Iterator<Item = (&'static str, Header)> {
                 "The answer is that of an earlier request with the same `Idempotency-Key`; nothing was added now.",
             ),
         ),
-        (answers::LOCATION, header(text(), true, "Where the new one is.")),
+        (answers::LOCATION, header(text(), true, "Where the new one is, or where to go on.")),
         (
             answers::REQUEST_ID,
             header(id, true, "Under which the log has more; taken from the request if usable."),

@@ -1,0 +1,39 @@
+//! Signing in with another provider: against one that does what a test tells it to. Against a real one it is tested in
+//! `tests/browser`.
+
+mod browser;
+mod flow;
+mod identities;
+mod keys;
+mod lies;
+mod passwordless;
+mod provider;
+
+use movie_bag::config::{OidcSettings, Settings};
+
+use self::provider::{CLIENT_ID, CLIENT_SECRET, Provider};
+use crate::support::TestApp;
+
+/// What an operator sets of a provider.
+fn settings_of(provider: &Provider) -> OidcSettings {
+    OidcSettings {
+        issuer: Some(provider.issuer.clone()),
+        client_id: Some(CLIENT_ID.to_owned()),
+        client_secret: Some(CLIENT_SECRET.into()),
+        name: Some("The Fake".to_owned()),
+    }
+}
+
+/// A server with one provider, `fake`.
+async fn app_with(provider: &Provider) -> TestApp {
+    app_set(provider, |_| {}).await
+}
+
+async fn app_set(provider: &Provider, change: impl FnOnce(&mut Settings)) -> TestApp {
+    let fake = settings_of(provider);
+    TestApp::set(|settings| {
+        settings.oidc.insert("fake".to_owned(), fake);
+        change(settings);
+    })
+    .await
+}
