@@ -244,7 +244,7 @@ async fn the_last_way_to_sign_in_is_not_unlinked() {
     let without_other = {
         let fake = settings_of(&provider);
         TestApp::with(app.uri(), app.database.name(), |settings| {
-            drop(settings.oidc.insert("fake".to_owned(), fake))
+            drop(settings.oidc.insert("fake".to_owned(), fake));
         })
         .await
     };

@@ -12,9 +12,10 @@ use super::{
     provider::{CLIENT_ID, Provider, Signature, nothing, remove, set},
     settings_of,
 };
-use crate::support::{TestApp, eventually};
+use crate::support::{Proxy, TestApp, eventually, mongod};
 
 const FAILED: &str = "error=provider-failed";
+const OVERLOADED: &str = "error=overloaded";
 
 #[tokio::test]
 async fn an_id_token_whose_claims_are_not_for_this_sign_in_is_refused() {
@@ -353,4 +354,54 @@ async fn a_client_that_the_provider_refuses_and_one_that_takes_the_secret_in_the
         provider.conduct().metadata = set("token_endpoint_auth_methods_supported", methods);
         assert!(outcome(&app).await.starts_with("code="));
     }
+}
+
+#[tokio::test]
+async fn without_the_database_a_sign_in_says_that_this_server_is_the_reason() {
+    let provider = Provider::start().await;
+    let proxy = Proxy::before(&mongod::shared_uri().await).await;
+    let name = format!("movie_bag_test_{}", bson::oid::ObjectId::new().to_hex());
+    let fake = settings_of(&provider);
+    let app =
+        TestApp::with(&proxy.uri(), &name, |settings| drop(settings.oidc.insert("fake".to_owned(), fake)))
+            .await;
+    let mut browser = Browser::new(&app);
+    let to_provider = browser.start("fake", "").await;
+    let callback = browser.at_provider(&to_provider).await;
+    proxy.cut();
+    assert_eq!(browser.come_back(&callback).await, OVERLOADED);
+    // A stranger's start asks the database nothing; one with a ticket does.
+    assert!(browser.start("fake", "").await.starts_with(&provider.issuer));
+    let ticket = format!("&link_ticket=6561f0c2a3b4d5e6f7081920{}", browser.challenge());
+    assert_eq!(browser.sign_in_with("fake", &ticket).await, OVERLOADED);
+    browser.exchange("code=none").await.assert_problem(503, "database-unavailable");
+    proxy.heal();
+    eventually("it is back", async || {
+        let came = outcome(&app).await;
+        if came.starts_with("code=") { Ok(()) } else { Err(came) }
+    })
+    .await;
+}
+
+/// Anyone may send made-up codes to the callback: they do not reach the provider without a limit.
+#[tokio::test]
+async fn only_so_many_sign_ins_wait_for_one_provider() {
+    let provider = Provider::start().await;
+    let app = app_with(&provider).await;
+    let mut browsers = Vec::new();
+    for _ in 0..70 {
+        let mut browser = Browser::new(&app);
+        let to_provider = browser.start("fake", "").await;
+        let callback = browser.at_provider(&to_provider).await;
+        browsers.push((browser, callback));
+    }
+    provider.conduct().hangs = true;
+    let coming = browsers.iter_mut().map(|(browser, callback)| browser.come_back(callback));
+    let came = futures::future::join_all(coming).await;
+    let count = |expected: &str| came.iter().filter(|came| *came == expected).count();
+    assert_eq!((count(OVERLOADED), count(FAILED)), (6, 64));
+    assert_eq!(provider.count("POST /token"), 64);
+    // Their places are free again.
+    provider.release();
+    assert!(outcome(&app).await.starts_with("code="));
 }
