@@ -8,8 +8,8 @@ use mongodb::{Collection, Database};
 use super::{
     BATCH, COMMAND, StoreError, error,
     indexes::{
-        CHANGES, EXCHANGE_CODES, FORMER, IDEMPOTENCY_KEYS, Index, MOVIES, PERSONAL_TOKENS, REVOKED_TOKENS, SESSIONS, TEXT,
-        THROTTLE, USERS, all, text,
+        CHANGES, EXCHANGE_CODES, FORMER, IDEMPOTENCY_KEYS, Index, MOVIES, PERSONAL_TOKENS, REVOKED_TOKENS,
+        SESSIONS, TEXT, THROTTLE, USERS, all, text,
     },
     within,
 };
@@ -27,9 +27,17 @@ const ABSENT: [i32; 2] = [27, NO_SUCH_COLLECTION];
 /// # Errors
 /// The database's, also for data that breaks a unique rule.
 pub async fn ensure(database: &Database) -> Result<(), StoreError> {
-    for name in
-        [USERS, MOVIES, CHANGES, SESSIONS, PERSONAL_TOKENS, REVOKED_TOKENS, EXCHANGE_CODES, THROTTLE, IDEMPOTENCY_KEYS]
-    {
+    for name in [
+        USERS,
+        MOVIES,
+        CHANGES,
+        SESSIONS,
+        PERSONAL_TOKENS,
+        REVOKED_TOKENS,
+        EXCHANGE_CODES,
+        THROTTLE,
+        IDEMPOTENCY_KEYS,
+    ] {
         let indexes = all().into_iter().filter(|index| index.collection == name).collect();
         make(&database.collection(name), indexes).await?;
     }

@@ -78,12 +78,7 @@ impl Action {
         match self {
             Self::Login | Self::Signup => Some(pace(100, 36, 60)),
             Self::Forgot | Self::Verification => Some(pace(20, 180, 60)),
-            Self::Change
-            | Self::Reset
-            | Self::Verify
-            | Self::Refresh
-            | Self::Accept
-            | Self::Exchange => None,
+            Self::Change | Self::Reset | Self::Verify | Self::Refresh | Self::Accept | Self::Exchange => None,
         }
     }
 

@@ -12,6 +12,8 @@ use crate::{
     movies::{Movies, search::IndexedMovie},
 };
 
+/// What MongoDB's profiler and log say of these commands.
+const COMMENT: &str = "search index";
 /// How many movies are handed to the index at once.
 const BATCH_SIZE: u32 = 500;
 
@@ -74,7 +76,7 @@ impl AllMovies {
     pub async fn open(movies: &Movies) -> Result<Self, StoreError> {
         let documents = documents(movies);
         let all = documents.find(doc! {}).projection(needed()).sort(doc! { "_id": 1 });
-        within(BATCH, all.batch_size(BATCH_SIZE)).await.map(Self)
+        within(BATCH, all.batch_size(BATCH_SIZE).comment(COMMENT)).await.map(Self)
     }
 
     /// The next ones; fewer than asked for, and at last none, when no more are left.
@@ -96,7 +98,7 @@ pub(super) async fn as_they_are(
     let mut gone = ids;
     let among = doc! { "_id": { "$in": gone.iter().copied().collect::<Vec<_>>() } };
     let documents = documents(movies);
-    let find = documents.find(among).projection(needed());
+    let find = documents.find(among).projection(needed()).comment(COMMENT);
     let found: Vec<RawDocumentBuf> = within(BATCH, async { find.await?.try_collect().await }).await?;
     let found: Vec<IndexedMovie> = found.iter().filter_map(read).collect();
     for movie in &found {

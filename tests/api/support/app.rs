@@ -222,7 +222,7 @@ impl TestApp {
     }
 
     /// What the database did on a collection for some requests: the entries of its profiler, without the change
-    /// stream's, which are for no request.
+    /// stream's and the search index's, which are for no request.
     pub async fn profiled(
         &self,
         collection: &str,
@@ -234,8 +234,12 @@ impl TestApp {
         requests.await;
         self.database.run_command(bson::doc! { "profile": 0 }).await.unwrap();
         let namespace = format!("{}.{collection}", self.database.name());
-        let entries =
-            profile.find(bson::doc! { "ns": namespace, "originatingCommand.pipeline.0.$changeStream": { "$exists": false } }).sort(bson::doc! { "ts": 1 }).await.unwrap();
+        let of_requests = bson::doc! {
+            "ns": namespace,
+            "originatingCommand.pipeline.0.$changeStream": { "$exists": false },
+            "command.comment": { "$ne": "search index" },
+        };
+        let entries = profile.find(of_requests).sort(bson::doc! { "ts": 1 }).await.unwrap();
         let entries = entries.try_collect().await.unwrap();
         profile.drop().await.unwrap();
         entries
