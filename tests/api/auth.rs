@@ -154,7 +154,7 @@ async fn a_hash_of_a_lower_cost_is_renewed_at_the_next_login() {
     let app = TestApp::start().await;
     app.user("ann").await;
     let name = app.database.name().to_owned();
-    let dearer = TestApp::with(&mongod::shared_uri().await, &name, |settings| {
+    let dearer = TestApp::with(app.uri(), &name, |settings| {
         settings.password.bcrypt_cost = 5;
     })
     .await;

@@ -1,19 +1,29 @@
-//! The databases of the tests: one mongod for all, or one of its own for a test that hurts it.
+//! The databases of the tests: a mongod that many share, or one of its own for a test that hurts it.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use bson::{Document, doc};
 use movie_bag::mongod::{Embedded, Options};
 use tokio::sync::OnceCell;
 
-static SHARED: OnceCell<Embedded> = OnceCell::const_new();
+/// A database is some sixty files, which mongod keeps open, and a process may have 20,000 in some places: so a mongod
+/// serves this many tests, and then comes the next one.
+const TESTS_EACH: usize = 150;
+static SHARED: [OnceCell<Embedded>; 8] = [const { OnceCell::const_new() }; 8];
+static TESTS: AtomicUsize = AtomicUsize::new(0);
 
 /// The MongoDB of `MOVIE_BAG_TEST_MONGODB_URI`, else a mongod that this test process shares. It ends,
 /// and its folder goes, with the process.
 pub async fn shared_uri() -> String {
     match given_uri() {
         Some(uri) => uri,
-        None => SHARED.get_or_init(|| start("shared", &[])).await.uri(),
+        None => {
+            let number = (TESTS.fetch_add(1, Ordering::Relaxed) / TESTS_EACH).min(SHARED.len() - 1);
+            SHARED[number].get_or_init(async || start(&format!("shared{number}"), &[]).await).await.uri()
+        }
     }
 }
 
