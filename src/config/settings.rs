@@ -30,6 +30,7 @@ pub struct Settings {
     pub cache: CacheSettings,
     pub history: HistorySettings,
     pub search: SearchSettings,
+    pub http: HttpSettings,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -150,6 +151,14 @@ pub struct EventsSettings {
 #[serde(deny_unknown_fields)]
 pub struct CacheSettings {
     pub movies: usize,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpSettings {
+    /// How long shared caches may keep public answers.
+    #[serde(deserialize_with = "duration")]
+    pub public_max_age: Duration,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -48,6 +48,7 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(settings.log.level, LogLevel::Info);
     assert_eq!(settings.events.listeners, 4_096);
     assert_eq!(settings.cache.movies, 0);
+    assert_eq!(settings.http.public_max_age, Duration::ZERO);
 }
 
 #[test]
@@ -100,6 +101,8 @@ fn a_wrong_value_names_its_key() {
         ("MOVIE_BAG_EVENTS__LISTENERS", "0", "events.listeners"),
         ("MOVIE_BAG_EVENTS__LISTENERS", "many", "events.listeners"),
         ("MOVIE_BAG_CACHE__MOVIES", "-1", "cache.movies"),
+        ("MOVIE_BAG_HTTP__PUBLIC_MAX_AGE", "soon", "http.public_max_age"),
+        ("MOVIE_BAG_HTTP__PUBLIC_MAX_AGE", "25h", "http.public_max_age"),
         ("MOVIE_BAG_CORS__ORIGINS", r#"["example.com"]"#, "cors.origins"),
         ("MOVIE_BAG_CORS__ORIGINS", r#"["https://*.example.com"]"#, "cors.origins"),
         ("MOVIE_BAG_MAIL__FROM", "a@example.com", "mail.smtp_url"),

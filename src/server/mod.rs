@@ -7,6 +7,7 @@
 //! | which headers every answer has, and what the log says of a request | [`envelope`] |
 //! | what Rocket itself refuses | [`catchers`]; a wrong method: [`methods`] |
 //! | who may call from another origin | [`cors`] |
+//! | how long caches keep an answer | [`caching`] |
 //! | how the server stops | [`stop`] |
 //! | `/health`, `/metrics` | [`health`], [`mod@metrics`]; who may read them: [`loopback`] |
 //! | the OpenAPI document, Swagger UI | [`openapi`], [`swagger_ui`] |
@@ -14,6 +15,7 @@
 //! | the web client, and what its page may load | [`web_client`] |
 //! | how traces are sent (the cargo feature `otlp`) | `traces.rs` |
 
+pub mod caching;
 pub mod catchers;
 pub mod cors;
 pub mod envelope;
@@ -125,6 +127,7 @@ pub fn rocket(
         .attach(Shield::new())
         // Before the envelope, whose line in the log says what was answered in the end.
         .attach(Cors::new(&settings.cors.origins))
+        .attach(caching::Caching::new(settings.http.public_max_age))
         .attach(envelope::Envelope::new(requests.clone()))
         .manage(requests)
         .attach(crate::http::unread::stage(crate::http::unread::PATIENCE))

@@ -6,6 +6,7 @@ mod attack;
 mod auth;
 mod batches;
 mod cache;
+mod caching;
 mod cascade;
 mod catalogue;
 mod changes;

@@ -16,6 +16,9 @@ use crate::http::problem::{Code, ProblemBody};
 
 /// Headers, by the names of their components.
 pub const ETAG: &str = "ETag";
+/// Of an answer that is not one movie: a component of its own, since its form differs.
+pub const WEAK_ETAG: &str = "ETag.weak";
+pub const CACHE_CONTROL: &str = "Cache-Control";
 pub const LINK: &str = "Link";
 pub const LOCATION: &str = "Location";
 /// Whether the answer repeats that of an earlier request with the same `Idempotency-Key`.
@@ -58,7 +61,7 @@ impl Answers {
 
     /// A success with a JSON body.
     #[must_use]
-    pub fn json<T: ToSchema>(self, status: u16, description: &str, headers: &[&str]) -> Self {
+    pub fn json<T: ToSchema>(self, status: u16, description: &str, headers: &[&'static str]) -> Self {
         let schema = Ref::from_schema_name(T::name());
         self.success(status, description, headers, Some(("application/json", Content::new(Some(schema)))))
     }
@@ -74,7 +77,7 @@ impl Answers {
 
     /// A success with nothing in its body.
     #[must_use]
-    pub fn empty(self, status: u16, description: &str, headers: &[&str]) -> Self {
+    pub fn empty(self, status: u16, description: &str, headers: &[&'static str]) -> Self {
         self.success(status, description, headers, None)
     }
 
@@ -82,7 +85,7 @@ impl Answers {
         mut self,
         status: u16,
         description: &str,
-        headers: &[&str],
+        headers: &[&'static str],
         content: Option<(&str, Content)>,
     ) -> Self {
         let mut answer = with_headers(ResponseBuilder::new().description(description), headers);
@@ -114,10 +117,12 @@ impl From<Answers> for BTreeMap<String, RefOr<Response>> {
     }
 }
 
-fn with_headers(answer: ResponseBuilder, headers: &[&str]) -> ResponseBuilder {
+fn with_headers(answer: ResponseBuilder, headers: &[&'static str]) -> ResponseBuilder {
     let component = |name: &str| Ref::new(format!("#/components/headers/{name}"));
     let all = headers.iter().chain(&[REQUEST_ID]);
-    all.fold(answer, |answer, name| answer.header_ref(*name, component(name)))
+    // What follows a dot tells two components of one header apart.
+    let header = |name: &'static str| name.split('.').next().unwrap_or(name);
+    all.fold(answer, |answer, name| answer.header_ref(header(name), component(name)))
 }
 
 /// All problems of one status: the description says what each means, and an example shows each.
@@ -133,7 +138,7 @@ fn problem(status: u16, codes: &[Code]) -> Response {
     });
     let content =
         ContentBuilder::new().schema(Some(RefOr::T(one_of(codes)))).examples_from_iter(examples).build();
-    let headers: &[&str] = match status {
+    let headers: &[&'static str] = match status {
         401 => &[WWW_AUTHENTICATE],
         429 | 503 => &[RETRY_AFTER],
         _ => &[],
