@@ -8,6 +8,7 @@
 //! | what Rocket itself refuses | [`catchers`]; a wrong method: [`methods`] |
 //! | who may call from another origin | [`cors`] |
 //! | how long caches keep an answer | [`caching`] |
+//! | which answers are compressed | [`compression`] |
 //! | how the server stops | [`stop`] |
 //! | `/health`, `/metrics` | [`health`], [`mod@metrics`]; who may read them: [`loopback`] |
 //! | the OpenAPI document, Swagger UI | [`openapi`], [`swagger_ui`] |
@@ -17,6 +18,7 @@
 
 pub mod caching;
 pub mod catchers;
+pub mod compression;
 pub mod cors;
 pub mod envelope;
 pub mod health;
@@ -128,6 +130,8 @@ pub fn rocket(
         // Before the envelope, whose line in the log says what was answered in the end.
         .attach(Cors::new(&settings.cors.origins))
         .attach(caching::Caching::new(settings.http.public_max_age))
+        // After what else writes `Vary`.
+        .attach(compression::Compressing::default())
         .attach(envelope::Envelope::new(requests.clone()))
         .manage(requests)
         .attach(crate::http::unread::stage(crate::http::unread::PATIENCE))

@@ -10,6 +10,7 @@ mod caching;
 mod cascade;
 mod catalogue;
 mod changes;
+mod compression;
 mod cors;
 mod editors;
 mod erasure;

@@ -27,6 +27,9 @@ pub const REQUEST_ID: &str = "X-Request-Id";
 pub const RETRY_AFTER: &str = "Retry-After";
 pub const WWW_AUTHENTICATE: &str = "WWW-Authenticate";
 
+/// What is said of a 304 to a weak tag.
+pub const UNCHANGED: &str = "The answer is the one that `If-None-Match` names.";
+
 /// What every route may answer.
 const ALWAYS: &[Code] = &[Code::InvalidQuery, Code::Internal];
 

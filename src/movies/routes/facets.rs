@@ -4,11 +4,11 @@ use rocket::{State, get};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{lists::UNCHANGED, queries::FacetQuery};
+use super::queries::FacetQuery;
 use crate::{
     http::{
         conditional::IfNoneMatch,
-        openapi::answers::{Answers, CACHE_CONTROL, WEAK_ETAG, answers},
+        openapi::answers::{Answers, CACHE_CONTROL, UNCHANGED, WEAK_ETAG, answers},
         problem::Problem,
         reply::Reply,
     },

@@ -10,7 +10,7 @@ use crate::{
     accounts::{AccountRead, CurrentUser, ScopedUser},
     http::{
         conditional::IfNoneMatch,
-        openapi::answers::{Answers, CACHE_CONTROL, LINK, WEAK_ETAG, answers},
+        openapi::answers::{Answers, CACHE_CONTROL, LINK, UNCHANGED, WEAK_ETAG, answers},
         page::{Cursors, Page},
         problem::Problem,
         query::invalid,
@@ -34,9 +34,6 @@ impl From<FindError> for Problem {
         }
     }
 }
-
-/// What the document says of a 304 here.
-pub(super) const UNCHANGED: &str = "The answer is the one that `If-None-Match` names.";
 
 answers! {
     List => Answers::with_search()

@@ -7,13 +7,13 @@ use rocket::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{described::Suggestions, lists::UNCHANGED};
+use super::described::Suggestions;
 use crate::{
     http::{
         conditional::IfNoneMatch,
         fields::{has_control, normalized},
         ids::MovieId,
-        openapi::answers::{Answers, CACHE_CONTROL, WEAK_ETAG, answers},
+        openapi::answers::{Answers, CACHE_CONTROL, UNCHANGED, WEAK_ETAG, answers},
         problem::Problem,
         query::{Query, invalid, number},
         reply::Reply,
