@@ -82,6 +82,8 @@ pub struct AccountsSettings {
 #[serde(deny_unknown_fields)]
 pub struct ThrottleSettings {
     pub enabled: bool,
+    /// Requests under `/api` that an address may make; 0: no limit. Whatever `enabled` says.
+    pub reads_per_second: u32,
     /// Movies that an account may add and change; 0: no limit. Whatever `enabled` says.
     pub writes_per_minute: u32,
 }

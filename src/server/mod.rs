@@ -9,6 +9,7 @@
 //! | who may call from another origin | [`cors`] |
 //! | how long caches keep an answer | [`caching`] |
 //! | which answers are compressed | [`compression`] |
+//! | how many requests an address may make | [`read_limit`] |
 //! | how the server stops | [`stop`] |
 //! | `/health`, `/metrics` | [`health`], [`mod@metrics`]; who may read them: [`loopback`] |
 //! | the OpenAPI document, Swagger UI | [`openapi`], [`swagger_ui`] |
@@ -27,6 +28,7 @@ pub mod methods;
 pub mod metrics;
 pub mod openapi;
 pub mod problem_pages;
+pub mod read_limit;
 pub mod stop;
 pub mod swagger_ui;
 #[cfg(feature = "otlp")]
@@ -130,6 +132,7 @@ pub fn rocket(
         // Before the envelope, whose line in the log says what was answered in the end.
         .attach(Cors::new(&settings.cors.origins))
         .attach(caching::Caching::new(settings.http.public_max_age))
+        .attach(read_limit::ReadLimit::new(settings.throttle.reads_per_second))
         // After what else writes `Vary`.
         .attach(compression::Compressing::default())
         .attach(envelope::Envelope::new(requests.clone()))

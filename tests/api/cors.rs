@@ -40,7 +40,16 @@ async fn a_page_of_a_named_origin_may_call_and_read_errors_too() {
         assert_eq!(reply.header("Access-Control-Allow-Origin").as_deref(), Some(PAGE), "{method} {path}");
         assert_eq!(reply.header("Vary").as_deref(), Some(if status == 200 { LIST } else { "Origin" }));
         let exposed = reply.header("Access-Control-Expose-Headers").unwrap();
-        for name in ["ETag", "Idempotency-Replayed", "Link", "Location", "Retry-After", "X-Request-Id"] {
+        for name in [
+            "ETag",
+            "Idempotency-Replayed",
+            "Link",
+            "Location",
+            "RateLimit",
+            "RateLimit-Policy",
+            "Retry-After",
+            "X-Request-Id",
+        ] {
             assert!(exposed.split(", ").any(|exposed| exposed == name), "{name}: {exposed}");
         }
         assert_eq!(reply.header("Access-Control-Allow-Credentials"), None);

@@ -28,6 +28,7 @@ mod movies;
 mod openapi;
 mod personal_tokens;
 mod races;
+mod read_limit;
 mod refresh;
 mod reset;
 mod revocation;

@@ -23,6 +23,9 @@ pub const LINK: &str = "Link";
 pub const LOCATION: &str = "Location";
 /// Whether the answer repeats that of an earlier request with the same `Idempotency-Key`.
 pub const REPLAYED: &str = "Idempotency-Replayed";
+/// How many requests an address may make, and how many are left of them.
+pub const RATE_LIMIT: &str = "RateLimit";
+pub const RATE_LIMIT_POLICY: &str = "RateLimit-Policy";
 pub const REQUEST_ID: &str = "X-Request-Id";
 pub const RETRY_AFTER: &str = "Retry-After";
 pub const WWW_AUTHENTICATE: &str = "WWW-Authenticate";
@@ -31,7 +34,7 @@ pub const WWW_AUTHENTICATE: &str = "WWW-Authenticate";
 pub const UNCHANGED: &str = "The answer is the one that `If-None-Match` names.";
 
 /// What every route may answer.
-const ALWAYS: &[Code] = &[Code::InvalidQuery, Code::Internal];
+const ALWAYS: &[Code] = &[Code::InvalidQuery, Code::Internal, Code::TooManyRequests];
 
 /// What one route answers, while it is put together.
 pub struct Answers {
@@ -99,6 +102,13 @@ impl Answers {
         self
     }
 
+    /// For a route that nobody can ask too often.
+    #[must_use]
+    pub fn unlimited(mut self) -> Self {
+        self.problems.remove(&429);
+        self
+    }
+
     /// What may go wrong besides.
     #[must_use]
     pub fn problems(mut self, codes: &[Code]) -> Self {
@@ -114,9 +124,14 @@ impl Answers {
 
 impl From<Answers> for BTreeMap<String, RefOr<Response>> {
     fn from(answers: Answers) -> Self {
-        let successes = answers.successes.into_iter().map(|(status, answer)| (status, answer.build()));
+        let limits: &[&'static str] = match answers.problems.contains_key(&429) {
+            true => &[RATE_LIMIT, RATE_LIMIT_POLICY],
+            false => &[],
+        };
         let problems = answers.problems.into_iter().map(|(status, codes)| (status, problem(status, &codes)));
-        successes.chain(problems).map(|(status, answer)| (status.to_string(), answer.into())).collect()
+        let all = answers.successes.into_iter().chain(problems);
+        all.map(|(status, answer)| (status.to_string(), with_headers(answer, limits).build().into()))
+            .collect()
     }
 }
 
@@ -129,7 +144,7 @@ fn with_headers(answer: ResponseBuilder, headers: &[&'static str]) -> ResponseBu
 }
 
 /// All problems of one status: the description says what each means, and an example shows each.
-fn problem(status: u16, codes: &[Code]) -> Response {
+fn problem(status: u16, codes: &[Code]) -> ResponseBuilder {
     let lines = codes.iter().map(|code| {
         let kind = code.kind();
         format!("- `{}`: {}", kind.code, kind.detail)
@@ -148,7 +163,6 @@ fn problem(status: u16, codes: &[Code]) -> Response {
     };
     with_headers(ResponseBuilder::new().description(description), headers)
         .content("application/problem+json", content)
-        .build()
 }
 
 /// A problem with one of these codes.

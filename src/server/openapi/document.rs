@@ -182,6 +182,24 @@ fn headers() -> impl Iterator<Item = (&'static str, Header)> {
         ),
         (answers::LOCATION, header(text(), true, "Where the new one is.")),
         (
+            answers::RATE_LIMIT,
+            header(
+                text(),
+                false,
+                "`\"default\";r=<left>;t=<seconds>`: how many requests are left, and in how many seconds all are there again. \
+                 Only if the operator has set a limit.",
+            ),
+        ),
+        (
+            answers::RATE_LIMIT_POLICY,
+            header(
+                text(),
+                false,
+                "`\"default\";q=<requests>;w=<seconds>`: how many requests your address may make at once, and how long it \
+                 takes until all are there again. Only if the operator has set a limit.",
+            ),
+        ),
+        (
             answers::REQUEST_ID,
             header(id, true, "Under which the log has more; taken from the request if usable."),
         ),
