@@ -22,6 +22,12 @@ impl Settings {
         if !(Duration::from_hours(24)..=Duration::from_hours(24 * 3_650)).contains(&self.history.keep) {
             return wrong("history.keep", "must be between 1d and 3650d");
         }
+        if self.http.public_max_age > Duration::from_hours(24) {
+            return wrong("http.public_max_age", "must be at most 1d");
+        }
+        if self.throttle.reads_per_second > 1_000_000 {
+            return wrong("throttle.reads_per_second", "must be at most 1000000");
+        }
         if !(10..=16).contains(&self.password.bcrypt_cost) {
             return wrong("password.bcrypt_cost", "must be 10 to 16");
         }

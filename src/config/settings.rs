@@ -46,6 +46,7 @@ pub struct Settings {
     /// Where clients reach this server, without a path. Unset: at the address on which it listens.
     #[serde(default, deserialize_with = "unless_blank")]
     pub public_url: Option<String>,
+    pub http: HttpSettings,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -97,6 +98,8 @@ pub struct AccountsSettings {
 #[serde(deny_unknown_fields)]
 pub struct ThrottleSettings {
     pub enabled: bool,
+    /// Requests under `/api` that an address may make; 0: no limit. Whatever `enabled` says.
+    pub reads_per_second: u32,
     /// Movies that an account may add and change; 0: no limit. Whatever `enabled` says.
     pub writes_per_minute: u32,
 }
@@ -166,6 +169,14 @@ pub struct EventsSettings {
 #[serde(deny_unknown_fields)]
 pub struct CacheSettings {
     pub movies: usize,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpSettings {
+    /// How long shared caches may keep public answers.
+    #[serde(deserialize_with = "duration")]
+    pub public_max_age: Duration,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -41,6 +41,7 @@ fn the_defaults_are_those_of_the_contract() {
     assert!(!settings.accounts.require_verified_email);
     assert!(settings.throttle.enabled);
     assert_eq!(settings.throttle.writes_per_minute, 0);
+    assert_eq!(settings.throttle.reads_per_second, 0);
     assert!(!settings.metrics.public);
     assert_eq!(settings.cors.origins, ["http://localhost:*"]);
     assert_eq!(with(&[("ROCKET_PROFILE", "release")]).unwrap().cors.origins, [""; 0]);
@@ -50,6 +51,7 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(settings.cache.movies, 0);
     assert!(settings.oidc.is_empty() && settings.public_url.is_none());
     assert_eq!(settings.oidc_return_to, [""; 0]);
+    assert_eq!(settings.http.public_max_age, Duration::ZERO);
 }
 
 #[test]
@@ -95,6 +97,7 @@ fn a_wrong_value_names_its_key() {
         ("MOVIE_BAG_ACCOUNTS__SIGNUP", "perhaps", "accounts.signup"),
         ("MOVIE_BAG_ACCOUNTS__REQUIRE_VERIFIED_EMAIL", "perhaps", "accounts.require_verified_email"),
         ("MOVIE_BAG_THROTTLE__ENABLED", "perhaps", "throttle.enabled"),
+        ("MOVIE_BAG_THROTTLE__READS_PER_SECOND", "1000001", "throttle.reads_per_second"),
         ("MOVIE_BAG_THROTTLE__WRITES_PER_MINUTE", "-1", "throttle.writes_per_minute"),
         ("MOVIE_BAG_METRICS__PUBLIC", "3", "metrics.public"),
         ("MOVIE_BAG_LOG__FORMAT", "xml", "log.format"),
@@ -102,6 +105,8 @@ fn a_wrong_value_names_its_key() {
         ("MOVIE_BAG_EVENTS__LISTENERS", "0", "events.listeners"),
         ("MOVIE_BAG_EVENTS__LISTENERS", "many", "events.listeners"),
         ("MOVIE_BAG_CACHE__MOVIES", "-1", "cache.movies"),
+        ("MOVIE_BAG_HTTP__PUBLIC_MAX_AGE", "soon", "http.public_max_age"),
+        ("MOVIE_BAG_HTTP__PUBLIC_MAX_AGE", "25h", "http.public_max_age"),
         ("MOVIE_BAG_CORS__ORIGINS", r#"["example.com"]"#, "cors.origins"),
         ("MOVIE_BAG_CORS__ORIGINS", r#"["https://*.example.com"]"#, "cors.origins"),
         ("MOVIE_BAG_MAIL__FROM", "a@example.com", "mail.smtp_url"),

@@ -1,11 +1,14 @@
-//! Conditional requests (RFC 9110, section 13): an entity tag is a version.
+//! Conditional requests (RFC 9110, section 13). The entity tag of a movie is its version, and strong. That of a
+//! list is weak: it is made of the bytes of the answer, before these are compressed.
 
 use std::fmt;
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use rocket::{
     Request,
     request::{FromRequest, Outcome},
 };
+use sha2::{Digest, Sha256};
 
 use utoipa::{
     IntoParams,
@@ -24,6 +27,27 @@ impl fmt::Display for EntityTag {
     }
 }
 
+/// Bytes of the digest in a weak tag: two answers never share 96 bits by chance.
+const DIGEST: usize = 12;
+
+/// `W/"<digest>"`: a weak tag, the same on every server and in every encoding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WeakTag(String);
+
+impl WeakTag {
+    /// The tag of an answer.
+    #[must_use]
+    pub fn of(body: &[u8]) -> Self {
+        Self(BASE64_URL_SAFE_NO_PAD.encode(&Sha256::digest(body)[..DIGEST]))
+    }
+}
+
+impl fmt::Display for WeakTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "W/\"{}\"", self.0)
+    }
+}
+
 /// The precondition of a write. A tag that is weak, malformed or not ours matches no version.
 #[derive(Debug, PartialEq, Eq)]
 pub enum IfMatch {
@@ -38,17 +62,28 @@ pub enum IfMatch {
 pub enum IfNoneMatch {
     Absent,
     Any,
-    Versions(Vec<i64>),
+    /// The opaque texts of these tags.
+    Tags(Vec<String>),
 }
 
 impl IfNoneMatch {
     /// Whether the client has this version already. The comparison is weak, as section 13.1.2 asks.
     #[must_use]
     pub fn has(&self, version: i64) -> bool {
+        self.names(&version.to_string())
+    }
+
+    /// Whether the client has the answer with this tag already.
+    #[must_use]
+    pub fn has_answer(&self, tag: &WeakTag) -> bool {
+        self.names(&tag.0)
+    }
+
+    fn names(&self, opaque: &str) -> bool {
         match self {
             Self::Absent => false,
             Self::Any => true,
-            Self::Versions(versions) => versions.contains(&version),
+            Self::Tags(tags) => tags.iter().any(|tag| tag == opaque),
         }
     }
 }
@@ -95,7 +130,7 @@ fn if_none_match(header: Option<&str>) -> IfNoneMatch {
         None => IfNoneMatch::Absent,
         Some("*") => IfNoneMatch::Any,
         Some(list) => {
-            IfNoneMatch::Versions(tags(list).into_iter().filter_map(|(_, opaque)| version(opaque)).collect())
+            IfNoneMatch::Tags(tags(list).into_iter().map(|(_, opaque)| opaque.to_owned()).collect())
         }
     }
 }
@@ -130,7 +165,7 @@ impl IntoParams for IfNoneMatch {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         vec![parameters::header(
             "If-None-Match",
-            "The ETag of the version that you have: if it is the current one, 304.",
+            "The ETag of what you have: if it is still the current one, 304.",
         )]
     }
 }
@@ -163,5 +198,10 @@ mod tests {
         assert!(if_none_match(Some(r#"W/"3""#)).has(3));
         assert!(if_none_match(Some(r#""1", "3""#)).has(3));
         assert!(!if_none_match(Some(r#""1", "2""#)).has(3));
+        assert!(!if_none_match(Some(r#""03""#)).has(3));
+        let tag = WeakTag::of(b"a list");
+        assert!(if_none_match(Some(&format!("\"1\", {tag}"))).has_answer(&tag));
+        assert!(if_none_match(Some(tag.to_string().trim_start_matches("W/"))).has_answer(&tag));
+        assert!(!if_none_match(Some(&tag.to_string())).has_answer(&WeakTag::of(b"another list")));
     }
 }

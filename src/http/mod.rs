@@ -11,6 +11,7 @@
 //! | how an id in a path is read | [`ids`] |
 //! | how an answer is written | [`reply`]; a list: [`page`]; a page for people: [`html`]; a time: [`timestamp`] |
 //! | `ETag`, `If-Match`, `If-None-Match` | [`conditional`] |
+//! | `Accept-Encoding`, `br`, `gzip` | [`encoding`] |
 //! | `Idempotency-Key` | [`idempotency`] |
 //! | how long a request may take | [`deadline`]; how long its answer may wait to be read: [`unread`] |
 //! | what happens to the body of a refused request | [`refusal`] |
@@ -20,6 +21,7 @@
 pub mod body;
 pub mod conditional;
 pub mod deadline;
+pub mod encoding;
 pub mod fields;
 pub mod html;
 pub mod idempotency;

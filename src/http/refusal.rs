@@ -18,7 +18,11 @@ struct Guarded(Box<dyn Handler>);
 #[rocket::async_trait]
 impl Handler for Guarded {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
-        let outcome = if has_two_hosts(request) {
+        let outcome = if let Some(problem) = Problem::refused(request) {
+            // By a fairing, before any route.
+            let (status, _) = problem.refuse(request);
+            Outcome::Forward((data, status))
+        } else if has_two_hosts(request) {
             let (status, _) = Problem::BadRequest.refuse(request);
             Outcome::Forward((data, status))
         } else {

@@ -9,7 +9,10 @@ use rocket::{
 };
 use serde::Serialize;
 
-use super::{conditional::EntityTag, problem::Problem};
+use super::{
+    conditional::{EntityTag, IfNoneMatch, WeakTag},
+    problem::Problem,
+};
 
 /// JSON under construction.
 #[derive(Default)]
@@ -125,6 +128,14 @@ impl Reply {
     #[must_use]
     pub fn etag(self, tag: EntityTag) -> Self {
         self.header("ETag", tag.to_string())
+    }
+
+    /// With a weak tag of the body; 304 in its place if the client has that body already.
+    #[must_use]
+    pub fn unless_known(self, condition: &IfNoneMatch) -> Self {
+        let tag = WeakTag::of(self.body.as_deref().unwrap_or_default());
+        let reply = if condition.has_answer(&tag) { Self::not_modified() } else { self };
+        reply.header("ETag", tag.to_string())
     }
 
     #[must_use]

@@ -24,8 +24,8 @@ const PING_LIMIT: Duration = Duration::from_secs(1);
 pub struct Documented;
 
 answers! {
-    Live => Answers::without_database().json::<Health>(200, "The process serves.", &[]);
-    Ready => Answers::with_database().json::<Health>(200, "The database answers.", &[]);
+    Live => Answers::without_database().unlimited().json::<Health>(200, "The process serves.", &[]);
+    Ready => Answers::with_database().unlimited().json::<Health>(200, "The database answers.", &[]);
 }
 
 /// What is well.

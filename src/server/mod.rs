@@ -7,6 +7,9 @@
 //! | which headers every answer has, and what the log says of a request | [`envelope`] |
 //! | what Rocket itself refuses | [`catchers`]; a wrong method: [`methods`] |
 //! | who may call from another origin | [`cors`] |
+//! | how long caches keep an answer | [`caching`] |
+//! | which answers are compressed | [`compression`] |
+//! | how many requests an address may make | [`read_limit`] |
 //! | how the server stops | [`stop`] |
 //! | `/health`, `/metrics` | [`health`], [`mod@metrics`]; who may read them: [`loopback`] |
 //! | the OpenAPI document, Swagger UI | [`openapi`], [`swagger_ui`] |
@@ -14,7 +17,9 @@
 //! | the web client, and what its page may load | [`web_client`] |
 //! | how traces are sent (the cargo feature `otlp`) | `traces.rs` |
 
+pub mod caching;
 pub mod catchers;
+pub mod compression;
 pub mod cors;
 pub mod envelope;
 pub mod health;
@@ -23,6 +28,7 @@ pub mod methods;
 pub mod metrics;
 pub mod openapi;
 pub mod problem_pages;
+pub mod read_limit;
 pub mod stop;
 pub mod swagger_ui;
 #[cfg(feature = "otlp")]
@@ -129,6 +135,10 @@ pub fn rocket(
         .attach(Shield::new())
         // Before the envelope, whose line in the log says what was answered in the end.
         .attach(Cors::new(&settings.cors.origins))
+        .attach(caching::Caching::new(settings.http.public_max_age))
+        .attach(read_limit::ReadLimit::new(settings.throttle.reads_per_second))
+        // After what else writes `Vary`.
+        .attach(compression::Compressing::default())
         .attach(envelope::Envelope::new(requests.clone()))
         .manage(requests)
         .attach(crate::http::unread::stage(crate::http::unread::PATIENCE))

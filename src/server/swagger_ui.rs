@@ -13,7 +13,11 @@ use rocket::{
 };
 use utoipa_swagger_ui::{Config, SwaggerFile};
 
-use crate::http::{html::HtmlPage, problem::Problem};
+use crate::http::{
+    conditional::{IfNoneMatch, WeakTag},
+    html::HtmlPage,
+    problem::Problem,
+};
 
 /// What the page loads; of what else there is in the crate, nothing is served.
 const FILES: [&str; 6] = [
@@ -59,20 +63,30 @@ fn page() -> HtmlPage {
 }
 
 #[get("/<name>")]
-fn file(name: &str, setup: &State<Setup>) -> Result<File, Problem> {
+fn file(name: &str, condition: IfNoneMatch, setup: &State<Setup>) -> Result<File, Problem> {
     let name = FILES.into_iter().find(|known| *known == name).ok_or(Problem::NotFound)?;
     let found = utoipa_swagger_ui::serve(name, Arc::clone(&setup.0))
         .map_err(|error| Problem::Internal(format!("Swagger UI: {error}").into()))?;
-    found.map(File).ok_or(Problem::NotFound)
+    let file = found.ok_or(Problem::NotFound)?;
+    let tag = WeakTag::of(&file.bytes);
+    Ok(File { is_known: condition.has_answer(&tag), file, tag })
 }
 
-/// A file of Swagger UI's.
-struct File(SwaggerFile<'static>);
+/// A file of Swagger UI's, or that the client's copy is good.
+struct File {
+    file: SwaggerFile<'static>,
+    tag: WeakTag,
+    is_known: bool,
+}
 
 impl<'r> Responder<'r, 'static> for File {
     fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
-        let SwaggerFile { bytes, content_type, gzpipped, .. } = self.0;
+        let SwaggerFile { bytes, content_type, gzpipped, .. } = self.file;
         let mut response = Response::build();
+        response.header(Header::new("ETag", self.tag.to_string()));
+        if self.is_known {
+            return response.status(Status::NotModified).ok();
+        }
         response.status(Status::Ok).header(Header::new("Content-Type", content_type));
         if gzpipped {
             response.header(Header::new("Content-Encoding", "gzip"));

@@ -9,10 +9,9 @@ use rocket::{
     response::{self, Responder},
     routes,
 };
-use sha2::{Digest, Sha256};
 
 use crate::http::{
-    conditional::{EntityTag, IfNoneMatch},
+    conditional::{IfNoneMatch, WeakTag},
     problem::Problem,
 };
 
@@ -58,7 +57,7 @@ const FILES: &[(&str, &[u8])] = files![
 struct Asset {
     name: &'static str,
     body: &'static [u8],
-    tag: EntityTag,
+    tag: WeakTag,
 }
 
 /// The files with their entity tags, which are made of their contents.
@@ -66,11 +65,9 @@ struct Assets(Vec<Asset>);
 
 impl Assets {
     fn new() -> Self {
-        let asset = |&(name, body): &(&'static str, &'static [u8])| {
-            let hash = Sha256::digest(body);
-            let tag = hash.iter().take(7).fold(0, |tag, byte| tag << 8 | i64::from(*byte));
-            Asset { name, body, tag: EntityTag(tag) }
-        };
+        // A weak tag: a file may be sent compressed.
+        let asset =
+            |&(name, body): &(&'static str, &'static [u8])| Asset { name, body, tag: WeakTag::of(body) };
         Self(FILES.iter().map(asset).collect())
     }
 
@@ -78,8 +75,8 @@ impl Assets {
         let asset = self.0.iter().find(|asset| asset.name == name).ok_or(Problem::NotFound)?;
         Ok(Answer {
             name: asset.name,
-            tag: asset.tag,
-            body: (!condition.has(asset.tag.0)).then_some(asset.body),
+            tag: asset.tag.clone(),
+            body: (!condition.has_answer(&asset.tag)).then_some(asset.body),
         })
     }
 }
@@ -87,7 +84,7 @@ impl Assets {
 /// A file, or that the client's copy is good.
 struct Answer {
     name: &'static str,
-    tag: EntityTag,
+    tag: WeakTag,
     body: Option<&'static [u8]>,
 }
 

@@ -170,6 +170,8 @@ fn an_answer_that_is_not_documented_is_objected_to() {
         let header = |name: &str| match name {
             "X-Request-Id" => Some("x".to_owned()),
             "Content-Type" => Some(content_type.to_owned()),
+            "Cache-Control" => Some("public".to_owned()),
+            "ETag" if path == "/api/movies" => Some("W/\"x\"".to_owned()),
             _ => None,
         };
         objection(method, path, &Answer { status, header: &header, body: body.as_bytes() })

@@ -16,16 +16,25 @@ use crate::http::problem::{Code, ProblemBody};
 
 /// Headers, by the names of their components.
 pub const ETAG: &str = "ETag";
+/// Of an answer that is not one movie: a component of its own, since its form differs.
+pub const WEAK_ETAG: &str = "ETag.weak";
+pub const CACHE_CONTROL: &str = "Cache-Control";
 pub const LINK: &str = "Link";
 pub const LOCATION: &str = "Location";
 /// Whether the answer repeats that of an earlier request with the same `Idempotency-Key`.
 pub const REPLAYED: &str = "Idempotency-Replayed";
+/// How many requests an address may make, and how many are left of them.
+pub const RATE_LIMIT: &str = "RateLimit";
+pub const RATE_LIMIT_POLICY: &str = "RateLimit-Policy";
 pub const REQUEST_ID: &str = "X-Request-Id";
 pub const RETRY_AFTER: &str = "Retry-After";
 pub const WWW_AUTHENTICATE: &str = "WWW-Authenticate";
 
+/// What is said of a 304 to a weak tag.
+pub const UNCHANGED: &str = "The answer is the one that `If-None-Match` names.";
+
 /// What every route may answer.
-const ALWAYS: &[Code] = &[Code::InvalidQuery, Code::Internal];
+const ALWAYS: &[Code] = &[Code::InvalidQuery, Code::Internal, Code::TooManyRequests];
 
 /// What one route answers, while it is put together.
 pub struct Answers {
@@ -58,7 +67,7 @@ impl Answers {
 
     /// A success with a JSON body.
     #[must_use]
-    pub fn json<T: ToSchema>(self, status: u16, description: &str, headers: &[&str]) -> Self {
+    pub fn json<T: ToSchema>(self, status: u16, description: &str, headers: &[&'static str]) -> Self {
         let schema = Ref::from_schema_name(T::name());
         self.success(status, description, headers, Some(("application/json", Content::new(Some(schema)))))
     }
@@ -74,7 +83,7 @@ impl Answers {
 
     /// A success with nothing in its body.
     #[must_use]
-    pub fn empty(self, status: u16, description: &str, headers: &[&str]) -> Self {
+    pub fn empty(self, status: u16, description: &str, headers: &[&'static str]) -> Self {
         self.success(status, description, headers, None)
     }
 
@@ -82,7 +91,7 @@ impl Answers {
         mut self,
         status: u16,
         description: &str,
-        headers: &[&str],
+        headers: &[&'static str],
         content: Option<(&str, Content)>,
     ) -> Self {
         let mut answer = with_headers(ResponseBuilder::new().description(description), headers);
@@ -90,6 +99,13 @@ impl Answers {
             answer = answer.content(media_type, content);
         }
         self.successes.insert(status, answer);
+        self
+    }
+
+    /// For a route that nobody can ask too often.
+    #[must_use]
+    pub fn unlimited(mut self) -> Self {
+        self.problems.remove(&429);
         self
     }
 
@@ -108,20 +124,27 @@ impl Answers {
 
 impl From<Answers> for BTreeMap<String, RefOr<Response>> {
     fn from(answers: Answers) -> Self {
-        let successes = answers.successes.into_iter().map(|(status, answer)| (status, answer.build()));
+        let limits: &[&'static str] = match answers.problems.contains_key(&429) {
+            true => &[RATE_LIMIT, RATE_LIMIT_POLICY],
+            false => &[],
+        };
         let problems = answers.problems.into_iter().map(|(status, codes)| (status, problem(status, &codes)));
-        successes.chain(problems).map(|(status, answer)| (status.to_string(), answer.into())).collect()
+        let all = answers.successes.into_iter().chain(problems);
+        all.map(|(status, answer)| (status.to_string(), with_headers(answer, limits).build().into()))
+            .collect()
     }
 }
 
-fn with_headers(answer: ResponseBuilder, headers: &[&str]) -> ResponseBuilder {
+fn with_headers(answer: ResponseBuilder, headers: &[&'static str]) -> ResponseBuilder {
     let component = |name: &str| Ref::new(format!("#/components/headers/{name}"));
     let all = headers.iter().chain(&[REQUEST_ID]);
-    all.fold(answer, |answer, name| answer.header_ref(*name, component(name)))
+    // What follows a dot tells two components of one header apart.
+    let header = |name: &'static str| name.split('.').next().unwrap_or(name);
+    all.fold(answer, |answer, name| answer.header_ref(header(name), component(name)))
 }
 
 /// All problems of one status: the description says what each means, and an example shows each.
-fn problem(status: u16, codes: &[Code]) -> Response {
+fn problem(status: u16, codes: &[Code]) -> ResponseBuilder {
     let lines = codes.iter().map(|code| {
         let kind = code.kind();
         format!("- `{}`: {}", kind.code, kind.detail)
@@ -133,14 +156,13 @@ fn problem(status: u16, codes: &[Code]) -> Response {
     });
     let content =
         ContentBuilder::new().schema(Some(RefOr::T(one_of(codes)))).examples_from_iter(examples).build();
-    let headers: &[&str] = match status {
+    let headers: &[&'static str] = match status {
         401 => &[WWW_AUTHENTICATE],
         429 | 503 => &[RETRY_AFTER],
         _ => &[],
     };
     with_headers(ResponseBuilder::new().description(description), headers)
         .content("application/problem+json", content)
-        .build()
 }
 
 /// A problem with one of these codes.

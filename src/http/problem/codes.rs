@@ -213,7 +213,7 @@ codes! {
         remedy: "Begin the sign-in again, GET /api/auth/oidc/{id}/start, with a new verifier.";
     TooManyRequests = TooManyRequests "too-many-requests", "Too many requests",
         detail: "Too many attempts. Wait before you try again.",
-        meaning: "Passwords, sign-ups and resets may be attempted only so often, so that nobody can guess. There were too many attempts for this account or from your address. Adding and changing movies may be limited as well, for each account. An account may send 20 invitations a day, an address gets 3 a day, and a movie has 20 open ones at most. An account may use 10,000 idempotency keys in 24 hours.",
+        meaning: "Passwords, sign-ups and resets may be attempted only so often, so that nobody can guess. There were too many attempts for this account or from your address. Requests may be limited for each address, and adding and changing movies for each account. An account may send 20 invitations a day, an address gets 3 a day, and a movie has 20 open ones at most. An account may use 10,000 idempotency keys in 24 hours.",
         remedy: "Wait as many seconds as the Retry-After header says.";
     Internal = InternalServerError "internal-error", "Internal error",
         detail: "Something went wrong here. It has been logged under the request id.",

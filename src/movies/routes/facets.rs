@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 use super::queries::FacetQuery;
 use crate::{
     http::{
-        openapi::answers::{Answers, answers},
+        conditional::IfNoneMatch,
+        openapi::answers::{Answers, CACHE_CONTROL, UNCHANGED, WEAK_ETAG, answers},
         problem::Problem,
         reply::Reply,
     },
@@ -52,7 +53,9 @@ impl From<search::Facets> for Facets {
 }
 
 answers! {
-    FacetsCounted => Answers::with_search().json::<Facets>(200, "The counts, the most frequent value first.", &[]);
+    FacetsCounted => Answers::with_search()
+        .json::<Facets>(200, "The counts, the most frequent value first.", &[WEAK_ETAG, CACHE_CONTROL])
+        .empty(304, UNCHANGED, &[WEAK_ETAG, CACHE_CONTROL]);
 }
 
 /// How many movies there are of each genre, decade, language and country, within the filters.
@@ -60,10 +63,15 @@ answers! {
     context_path = "/api/movies",
     tag = "movies",
     operation_id = "count_movies",
-    params(FacetQuery),
+    params(FacetQuery, IfNoneMatch),
     responses(FacetsCounted)
 )]
 #[get("/facets")]
-pub(in crate::movies) async fn facets(query: FacetQuery, finder: &State<Finder>) -> Result<Reply, Problem> {
-    Reply::ok(&Facets::from(finder.facets(&query.0).await?))
+pub(in crate::movies) async fn facets(
+    query: FacetQuery,
+    condition: IfNoneMatch,
+    finder: &State<Finder>,
+) -> Result<Reply, Problem> {
+    let facets = Facets::from(finder.facets(&query.0).await?);
+    Ok(Reply::ok(&facets)?.unless_known(&condition))
 }

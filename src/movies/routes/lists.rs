@@ -9,7 +9,8 @@ use super::{
 use crate::{
     accounts::{AccountRead, CurrentUser, ScopedUser},
     http::{
-        openapi::answers::{Answers, LINK, answers},
+        conditional::IfNoneMatch,
+        openapi::answers::{Answers, CACHE_CONTROL, LINK, UNCHANGED, WEAK_ETAG, answers},
         page::{Cursors, Page},
         problem::Problem,
         query::invalid,
@@ -35,7 +36,9 @@ impl From<FindError> for Problem {
 }
 
 answers! {
-    List => Answers::with_search().json::<MoviePage>(200, "A page of movies.", &[LINK]);
+    List => Answers::with_search()
+        .json::<MoviePage>(200, "A page of movies.", &[WEAK_ETAG, CACHE_CONTROL, LINK])
+        .empty(304, UNCHANGED, &[WEAK_ETAG, CACHE_CONTROL]);
     Mine => Answers::with_search()
         .json::<MoviePage>(200, "A page of the movies that the caller owns, or edits.", &[LINK])
         .problems(CurrentUser::REFUSALS);
@@ -46,16 +49,17 @@ answers! {
     context_path = "/api/movies",
     tag = "movies",
     operation_id = "list_movies",
-    params(MovieQuery),
+    params(MovieQuery, IfNoneMatch),
     responses(List)
 )]
 #[get("/")]
 pub(in crate::movies) async fn list(
     query: MovieQuery,
+    condition: IfNoneMatch,
     finder: &State<Finder>,
     cursors: &State<Cursors>,
 ) -> Result<Reply, Problem> {
-    page(&query, finder, cursors).await
+    Ok(page(&query, finder, cursors).await?.unless_known(&condition))
 }
 
 /// A page of the movies that the caller owns or edits.

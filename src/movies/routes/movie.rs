@@ -17,7 +17,7 @@ use crate::{
         conditional::{EntityTag, IfMatch, IfNoneMatch},
         idempotency::RequestKey,
         ids::{MovieId, PathId},
-        openapi::answers::{Answers, ETAG, LOCATION, REPLAYED, answers},
+        openapi::answers::{Answers, CACHE_CONTROL, ETAG, LOCATION, REPLAYED, answers},
         problem::{Code, Problem},
         query::NoQuery,
         reply::{Json, Reply},
@@ -49,8 +49,8 @@ answers! {
         .problems(&[Code::DuplicateMovie])
         .problems(once::REFUSALS);
     Found => Answers::with_database()
-        .json::<MovieSelection>(200, "The movie.", &[ETAG])
-        .empty(304, "The version that `If-None-Match` names is the current one.", &[ETAG])
+        .json::<MovieSelection>(200, "The movie.", &[ETAG, CACHE_CONTROL])
+        .empty(304, "The version that `If-None-Match` names is the current one.", &[ETAG, CACHE_CONTROL])
         .problems(&[Code::MovieNotFound]);
     Changed => Answers::with_database()
         .json::<MovieView<'_>>(200, "The movie as it is now.", &[ETAG])

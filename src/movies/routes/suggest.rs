@@ -10,9 +10,10 @@ use utoipa::ToSchema;
 use super::described::Suggestions;
 use crate::{
     http::{
+        conditional::IfNoneMatch,
         fields::{has_control, normalized},
         ids::MovieId,
-        openapi::answers::{Answers, answers},
+        openapi::answers::{Answers, CACHE_CONTROL, UNCHANGED, WEAK_ETAG, answers},
         problem::Problem,
         query::{Query, invalid, number},
         reply::Reply,
@@ -67,7 +68,9 @@ impl<'r> FromRequest<'r> for SuggestQuery {
 }
 
 answers! {
-    Suggested => Answers::with_search().json::<Suggestions>(200, "Names that fit, the best first.", &[]);
+    Suggested => Answers::with_search()
+        .json::<Suggestions>(200, "Names that fit, the best first.", &[WEAK_ETAG, CACHE_CONTROL])
+        .empty(304, UNCHANGED, &[WEAK_ETAG, CACHE_CONTROL]);
 }
 
 /// Names in which a word begins so.
@@ -75,14 +78,16 @@ answers! {
     context_path = "/api/movies",
     tag = "movies",
     operation_id = "suggest_movies",
-    params(SuggestQuery),
+    params(SuggestQuery, IfNoneMatch),
     responses(Suggested)
 )]
 #[get("/suggest")]
 pub(in crate::movies) async fn suggest(
     query: SuggestQuery,
+    condition: IfNoneMatch,
     finder: &State<Finder>,
 ) -> Result<Reply, Problem> {
     let found = finder.suggest(&query.prefix, query.limit as usize).await?;
-    Reply::ok(&found.into_iter().map(Suggestion::from).collect::<Vec<_>>())
+    let suggestions: Vec<Suggestion> = found.into_iter().map(Suggestion::from).collect();
+    Ok(Reply::ok(&suggestions)?.unless_known(&condition))
 }

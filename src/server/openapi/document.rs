@@ -154,6 +154,23 @@ fn headers() -> impl Iterator<Item = (&'static str, Header)> {
                 "The movie's version; for `If-Match` and `If-None-Match`.",
             ),
         ),
+        (
+            answers::WEAK_ETAG,
+            header(
+                text().pattern(Some("^W/\"[A-Za-z0-9_-]+\"$")),
+                true,
+                "A digest of the answer, for `If-None-Match`. It is weak: the same in every encoding.",
+            ),
+        ),
+        (
+            answers::CACHE_CONTROL,
+            header(
+                text(),
+                true,
+                "`public, max-age=0, must-revalidate`: keep the answer, and ask with `If-None-Match` before you use \
+                 it. `s-maxage` is there if the operator lets shared caches keep it for so many seconds.",
+            ),
+        ),
         (answers::LINK, header(text(), false, "Where the next page is (`rel=\"next\"`), if there is one.")),
         (
             answers::REPLAYED,
@@ -164,6 +181,24 @@ fn headers() -> impl Iterator<Item = (&'static str, Header)> {
             ),
         ),
         (answers::LOCATION, header(text(), true, "Where the new one is, or where to go on.")),
+        (
+            answers::RATE_LIMIT,
+            header(
+                text(),
+                false,
+                "`\"default\";r=<left>;t=<seconds>`: how many requests are left, and in how many seconds all are there again. \
+                 Only if the operator has set a limit.",
+            ),
+        ),
+        (
+            answers::RATE_LIMIT_POLICY,
+            header(
+                text(),
+                false,
+                "`\"default\";q=<requests>;w=<seconds>`: how many requests your address may make at once, and how long it \
+                 takes until all are there again. Only if the operator has set a limit.",
+            ),
+        ),
         (
             answers::REQUEST_ID,
             header(id, true, "Under which the log has more; taken from the request if usable."),

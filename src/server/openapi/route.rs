@@ -10,7 +10,8 @@ use utoipa::{
 };
 
 use crate::http::{
-    openapi::answers::{Answers, answers},
+    conditional::IfNoneMatch,
+    openapi::answers::{Answers, UNCHANGED, WEAK_ETAG, answers},
     problem::Problem,
     query::NoQuery,
     reply::Reply,
@@ -37,14 +38,22 @@ impl ToSchema for Document {
 }
 
 answers! {
-    Described => Answers::without_database().json::<Document>(200, "OpenAPI 3.1.", &[]);
+    Described => Answers::without_database()
+        .json::<Document>(200, "OpenAPI 3.1.", &[WEAK_ETAG])
+        .empty(304, UNCHANGED, &[WEAK_ETAG]);
 }
 
 /// This document.
-#[utoipa::path(context_path = "/api", tag = "service", operation_id = "openapi", responses(Described))]
+#[utoipa::path(
+    context_path = "/api",
+    tag = "service",
+    operation_id = "openapi",
+    params(IfNoneMatch),
+    responses(Described)
+)]
 #[get("/openapi.json")]
-fn json(_query: NoQuery, document: &State<Document>) -> Result<Reply, Problem> {
-    Reply::ok(&document.0)
+fn json(_query: NoQuery, condition: IfNoneMatch, document: &State<Document>) -> Result<Reply, Problem> {
+    Ok(Reply::ok(&document.0)?.unless_known(&condition))
 }
 
 /// Mounts the routes.

@@ -1,0 +1,49 @@
+//! How long caches may keep an answer.
+//!
+//! A public answer may be kept by anyone, and nobody uses it without asking whether it is still good: what a client
+//! reads after its own write must have that write. Only caches that many clients share may be let off asking, for
+//! a time that the operator chooses.
+
+use std::time::Duration;
+
+use rocket::{
+    Request, Response,
+    fairing::{Fairing, Info, Kind},
+    http::{Header, Method, Status},
+};
+
+/// The routes whose answers are the same for everybody and have an `ETag`.
+const PUBLIC: [&str; 4] = ["/api/movies", "/api/movies/facets", "/api/movies/suggest", "/api/movies/<id>"];
+
+/// The header `Cache-Control` of public answers.
+pub struct Caching {
+    header: String,
+}
+
+impl Caching {
+    /// `shared`: how long shared caches need not ask.
+    #[must_use]
+    pub fn new(shared: Duration) -> Self {
+        let mut header = "public, max-age=0, must-revalidate".to_owned();
+        if shared.as_secs() > 0 {
+            header += &format!(", s-maxage={}", shared.as_secs());
+        }
+        Self { header }
+    }
+}
+
+#[rocket::async_trait]
+impl Fairing for Caching {
+    fn info(&self) -> Info {
+        Info { name: "caching", kind: Kind::Response }
+    }
+
+    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
+        let is_public = request
+            .route()
+            .is_some_and(|route| route.method == Method::Get && PUBLIC.contains(&route.uri.path()));
+        if is_public && [Status::Ok, Status::NotModified].contains(&response.status()) {
+            response.set_header(Header::new("Cache-Control", self.header.clone()));
+        }
+    }
+}
