@@ -74,9 +74,9 @@ impl Encoding {
             }
             Self::Gzip => {
                 let level = if effort == Effort::Fast { Compression::new(4) } else { Compression::best() };
-                let mut encoder = GzEncoder::new(&mut encoded, level);
-                encoder.write_all(bytes)?;
-                encoder.finish()?;
+                let mut gzip = GzEncoder::new(&mut encoded, level);
+                gzip.write_all(bytes)?;
+                gzip.finish()?;
             }
         }
         Ok(encoded)

@@ -24,10 +24,11 @@ impl Caching {
     /// `shared`: how long shared caches need not ask.
     #[must_use]
     pub fn new(shared: Duration) -> Self {
-        let mut header = "public, max-age=0, must-revalidate".to_owned();
-        if shared.as_secs() > 0 {
-            header += &format!(", s-maxage={}", shared.as_secs());
-        }
+        let always = "public, max-age=0, must-revalidate";
+        let header = match shared.as_secs() {
+            0 => always.to_owned(),
+            seconds => format!("{always}, s-maxage={seconds}"),
+        };
         Self { header }
     }
 }

@@ -78,7 +78,9 @@ impl Compressing {
         response.set_sized_body(size, Cursor::new(body));
         response.set_max_chunk_size(size.max(1));
         match encoding {
-            Some(encoding) => drop(response.set_header(Header::new("Content-Encoding", encoding.name()))),
+            Some(encoding) => {
+                response.set_header(Header::new("Content-Encoding", encoding.name()));
+            }
             None => response.remove_header("Content-Encoding"),
         }
         Ok(())

@@ -67,21 +67,21 @@ fn file(name: &str, condition: IfNoneMatch, setup: &State<Setup>) -> Result<File
     let name = FILES.into_iter().find(|known| *known == name).ok_or(Problem::NotFound)?;
     let found = utoipa_swagger_ui::serve(name, Arc::clone(&setup.0))
         .map_err(|error| Problem::Internal(format!("Swagger UI: {error}").into()))?;
-    let file = found.ok_or(Problem::NotFound)?;
-    let tag = WeakTag::of(&file.bytes);
-    Ok(File { is_known: condition.has_answer(&tag), file, tag })
+    let found = found.ok_or(Problem::NotFound)?;
+    let tag = WeakTag::of(&found.bytes);
+    Ok(File { is_known: condition.has_answer(&tag), found, tag })
 }
 
 /// A file of Swagger UI's, or that the client's copy is good.
 struct File {
-    file: SwaggerFile<'static>,
+    found: SwaggerFile<'static>,
     tag: WeakTag,
     is_known: bool,
 }
 
 impl<'r> Responder<'r, 'static> for File {
     fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
-        let SwaggerFile { bytes, content_type, gzpipped, .. } = self.file;
+        let SwaggerFile { bytes, content_type, gzpipped, .. } = self.found;
         let mut response = Response::build();
         response.header(Header::new("ETag", self.tag.to_string()));
         if self.is_known {

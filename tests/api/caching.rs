@@ -109,8 +109,8 @@ async fn public_answers_may_be_kept_and_no_others() {
     }
     let movie = json!({ "name": "Ronin", "casts": [], "genres": ["Drama"] });
     let added = ann.post("/api/movies", &movie).await.assert_status(201);
-    let changed = ann.put(&heat, &json!({ "name": "Heat 2", "casts": [], "genres": ["Drama"] })).await;
-    for reply in [added, changed.assert_status(200)] {
+    let replaced = ann.put(&heat, &json!({ "name": "Heat 2", "casts": [], "genres": ["Drama"] })).await;
+    for reply in [added, replaced.assert_status(200)] {
         assert_eq!(reply.header("Cache-Control"), None);
     }
 }

@@ -124,10 +124,8 @@ impl Answers {
 
 impl From<Answers> for BTreeMap<String, RefOr<Response>> {
     fn from(answers: Answers) -> Self {
-        let limits: &[&'static str] = match answers.problems.contains_key(&429) {
-            true => &[RATE_LIMIT, RATE_LIMIT_POLICY],
-            false => &[],
-        };
+        let is_limited = answers.problems.contains_key(&429);
+        let limits: &[&'static str] = if is_limited { &[RATE_LIMIT, RATE_LIMIT_POLICY] } else { &[] };
         let problems = answers.problems.into_iter().map(|(status, codes)| (status, problem(status, &codes)));
         let all = answers.successes.into_iter().chain(problems);
         all.map(|(status, answer)| (status.to_string(), with_headers(answer, limits).build().into()))
