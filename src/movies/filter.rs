@@ -286,15 +286,15 @@ fn ids(text: &str) -> Option<Vec<MovieId>> {
 /// For MongoDB's text search, which would be content with any of the words: it wants every phrase, and takes a word in
 /// quotes for one.
 fn every_word(search: &str) -> String {
-    let mut quoted = String::new();
-    for (number, part) in search.split('"').enumerate() {
+    let quoted = |word: &str| format!("\"{word}\"");
+    let word = |word: &str| if word.starts_with('-') { word.to_owned() } else { quoted(word) };
+    let parts = search.split('"').enumerate().map(|(number, part)| {
         if number % 2 == 1 {
-            quoted += &format!("\"{part}\"");
-            continue;
+            // Next to the minus sign before it, if there is one.
+            return quoted(part);
         }
-        for word in part.split_whitespace() {
-            quoted += &if word.starts_with('-') { format!(" {word} ") } else { format!(" \"{word}\" ") };
-        }
-    }
-    quoted
+        let negates = if part.ends_with('-') { "" } else { " " };
+        format!(" {}{negates}", part.split_whitespace().map(word).collect::<Vec<_>>().join(" "))
+    });
+    parts.collect()
 }

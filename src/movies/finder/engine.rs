@@ -43,11 +43,10 @@ impl Engine {
     /// # Errors
     /// When the database fails, or lacks what the engine needs.
     pub async fn choose(database: &Database, wanted: SearchEngine) -> Result<Self, EngineError> {
+        let can_index = wanted != SearchEngine::Text && has_change_streams(database).await?;
         let engine = match wanted {
-            SearchEngine::Text => Self::Text,
-            SearchEngine::Auto if has_change_streams(database).await? => Self::Index,
-            SearchEngine::Auto => Self::Text,
-            SearchEngine::Index if has_change_streams(database).await? => Self::Index,
+            SearchEngine::Auto | SearchEngine::Index if can_index => Self::Index,
+            SearchEngine::Auto | SearchEngine::Text => Self::Text,
             SearchEngine::Index => return Err(EngineError::NoChangeStreams),
         };
         if engine == Self::Text {

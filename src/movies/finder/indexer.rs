@@ -248,8 +248,9 @@ impl Indexer {
         let list = database.list_collections().filter(doc! { "name": movies.name() });
         let found: Vec<_> = within(COMMAND, async { list.await?.try_collect().await }).await?;
         let id = found.first().and_then(|collection| collection.info.uuid.as_ref());
+        let id = id.and_then(|id| id.to_uuid().ok());
         let id = id.ok_or_else(|| StoreError::Unavailable("the movies have no collection".to_owned()))?;
-        Ok(id.bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(id.to_string())
     }
 
     /// Whether the log has everything that came after what this index has.
