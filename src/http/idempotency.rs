@@ -6,7 +6,10 @@ use rocket::{
 };
 use utoipa::{
     IntoParams,
-    openapi::path::{Parameter, ParameterIn},
+    openapi::{
+        ObjectBuilder, Type,
+        path::{Parameter, ParameterIn},
+    },
 };
 
 use super::{openapi::parameters, problem::Problem};
@@ -58,7 +61,12 @@ impl IntoParams for RequestKey {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let description = "A name of your choice for this request, 1 to 255 visible ASCII characters. For 24 hours the \
              same request with the same key is answered as the first time and adds nothing.";
-        vec![parameters::header(IdempotencyKey::HEADER, description)]
+        let visible = format!("^[!-~]{{1,{LONGEST}}}$");
+        let key = ObjectBuilder::new().schema_type(Type::String).pattern(Some(visible));
+        vec![Parameter {
+            schema: Some(key.into()),
+            ..parameters::header(IdempotencyKey::HEADER, description)
+        }]
     }
 }
 

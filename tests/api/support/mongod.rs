@@ -18,13 +18,11 @@ static TESTS: AtomicUsize = AtomicUsize::new(0);
 /// The MongoDB of `MOVIE_BAG_TEST_MONGODB_URI`, else a mongod that this test process shares. It ends,
 /// and its folder goes, with the process.
 pub async fn shared_uri() -> String {
-    match given_uri() {
-        Some(uri) => uri,
-        None => {
-            let number = (TESTS.fetch_add(1, Ordering::Relaxed) / TESTS_EACH).min(SHARED.len() - 1);
-            SHARED[number].get_or_init(async || start(&format!("shared{number}"), &[]).await).await.uri()
-        }
+    if let Some(uri) = given_uri() {
+        return uri;
     }
+    let number = (TESTS.fetch_add(1, Ordering::Relaxed) / TESTS_EACH).min(SHARED.len() - 1);
+    SHARED[number].get_or_init(async || start(&format!("shared{number}"), &[]).await).await.uri()
 }
 
 /// The MongoDB that somebody keeps for the tests.
