@@ -63,10 +63,9 @@ impl IntoParams for RequestKey {
              same request with the same key is answered as the first time and adds nothing.";
         let visible = format!("^[!-~]{{1,{LONGEST}}}$");
         let key = ObjectBuilder::new().schema_type(Type::String).pattern(Some(visible));
-        vec![Parameter {
-            schema: Some(key.into()),
-            ..parameters::header(IdempotencyKey::HEADER, description)
-        }]
+        let mut header = parameters::header(IdempotencyKey::HEADER, description);
+        header.schema = Some(key.into());
+        vec![header]
     }
 }
 
