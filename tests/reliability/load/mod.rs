@@ -73,6 +73,13 @@ impl Load {
         let token = cluster.server(0).sign_up("loader");
         let owner = cluster.server(0).get("/api/users/me", Some(&token)).1["id"].as_str().unwrap().to_owned();
         cluster.give_movies(&owner, "Standing", STANDING);
+        // They come from elsewhere: a server's search index has them a moment later.
+        let all = format!("/api/movies?limit=1&count=true&sort=name&added_by={owner}");
+        for server in 0..SERVERS {
+            crate::process::eventually("a server has the movies in its index", || {
+                cluster.server(server).get(&all, None).1["total"] == STANDING
+            });
+        }
         let probes = Arc::new(Probes::default());
         let runtime = &cluster.runtime;
         let listeners: Vec<_> = (0..SERVERS).map(|server| Arc::new(Listener::new(server))).collect();
