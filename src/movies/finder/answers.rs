@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// How long a question waits for an index that is being made.
-const WAIT: Duration = Duration::from_secs(1);
+const WAIT: Duration = Duration::from_secs(3);
 /// Pages that are read on behalf of one whose movies were all deleted meanwhile.
 const MOST_PAGES: usize = 5;
 
