@@ -179,7 +179,7 @@ impl Provider {
     /// The address that the provider has confirmed: from the ID token, or from where the provider tells more.
     ///
     /// # Errors
-    /// When there is none.
+    /// When the provider confirms no address.
     pub async fn confirmed_address(&self, person: Person) -> Result<EmailAddress, Failure> {
         let mut address = person.address;
         if !address.is_whole() {
