@@ -1,5 +1,5 @@
-//! `PATCH /api/users/me`: a new email, a new password, or both, for a caller who knows the password, or who has just
-//! signed in where there is none.
+//! `PATCH /api/users/me`: a new email, a new password, or both. The caller gives the current password. If the
+//! account has no password, the caller must have signed in within the last 10 minutes.
 
 use std::sync::Arc;
 
