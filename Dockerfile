@@ -1,7 +1,7 @@
 #   docker build -t movie-bag .
 #
 # The image contains no mongod: name a MongoDB by MOVIE_BAG_MONGODB__URI, and set MOVIE_BAG_JWT__SECRET (see compose.yaml).
-# `.ci/containers` builds it and runs it; docs/CONTAINERS.md says with what.
+# `.ci/containers` builds it and runs it; docs/operate/containers.md says with what.
 
 # Cargo.toml says which Rust is the oldest that works; Cargo.lock fixes everything else.
 FROM rust:1-bookworm AS dependencies

@@ -1,4 +1,4 @@
-"""Generates the Python client as docs/CLIENTS.md says, and runs the program that is there.
+"""Generates the Python client as docs/guide/clients.md says, and runs the program that is there.
 
 The arguments: the repository, the server's address, and a folder to work in.
 """
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 repository, url, work = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
-page = (repository / "docs/CLIENTS.md").read_text()
+page = (repository / "docs/guide/clients.md").read_text()
 [program] = re.findall(r"^```python\n(.*?)^```$", page, re.M | re.S)
 [command] = re.findall(r"^openapi-python-client (generate .*)$", page, re.M)
 

@@ -1,6 +1,6 @@
 //! The catalogue at a size of your choice: fills it, and measures what it costs to ask.
 //!
-//! `docs/PERFORMANCE.md` holds what it has found, and how to repeat it. It uses the settings of the
+//! `docs/evidence/performance.md` holds what it has found, and how to repeat it. It uses the settings of the
 //! server, and so its database.
 
 use std::{error::Error, path::PathBuf, process::ExitCode};

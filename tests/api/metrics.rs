@@ -356,7 +356,7 @@ async fn the_page_for_operators_lists_what_there_is() {
         .collect();
     // That of the log is there where there is a log: in a server that runs as a process.
     given.insert("movie_bag_log_lines_dropped_total");
-    let page = include_str!("../../docs/OPERATING.md");
+    let page = include_str!("../../docs/operate/operating.md");
     let listed: BTreeSet<&str> = page
         .lines()
         .filter_map(|line| line.strip_prefix("| `"))

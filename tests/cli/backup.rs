@@ -1,4 +1,4 @@
-//! Backups as `docs/BACKUP.md` describes them.
+//! Backups as `docs/operate/backup.md` describes them.
 //!
 //! `mongodump --oplog` and `mongorestore --drop` are played by the driver: a copy of all collections as they
 //! were at one moment, with their indexes, put in place of what is there.

@@ -55,7 +55,7 @@ impl Cluster {
     }
 
     /// For how long a server may answer what was before another one has written: with `cache.movies` three
-    /// seconds (docs/RELIABILITY.md), and one for a machine that is busy.
+    /// seconds (docs/evidence/reliability.md), and one for a machine that is busy.
     pub fn lag(&self) -> Duration {
         let is_cached = self.settings.iter().any(|(name, _)| *name == CACHED.0);
         if is_cached { Duration::from_secs(4) } else { Duration::ZERO }

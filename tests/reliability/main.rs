@@ -1,6 +1,6 @@
 //! Several servers on one database, and a replica set of three real mongods, while everything fails.
 //!
-//! `docs/RELIABILITY.md` says what was found, and how to repeat it. Most tests here take a while and are
+//! `docs/evidence/reliability.md` says what was found, and how to repeat it. Most tests here take a while and are
 //! ignored by `cargo test`; `.ci/run` has a step for them.
 
 #[path = "../support/change_log.rs"]

@@ -143,7 +143,7 @@ fn assert_refused(probes: &Probes) {
     println!("    {} writes were refused, after {slowest:.1?} at most", statuses.len());
 }
 
-/// A row of the table in `docs/RELIABILITY.md`.
+/// A row of the table in `docs/evidence/reliability.md`.
 fn report(name: &str, recoveries: &[Recovery], tally: &Tally, outcome: &Outcome) {
     let count = |status: &dyn Fn(u16) -> bool| -> usize {
         tally.answers.iter().filter(|((_, of), _)| status(*of)).map(|(_, count)| count).sum()

@@ -1,4 +1,4 @@
-// The data provider for react-admin, as docs/CLIENTS.md has it: compiled, and asked what react-admin asks.
+// The data provider for react-admin, as docs/guide/clients.md has it: compiled, and asked what react-admin asks.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -8,7 +8,7 @@ import { pathToFileURL } from "node:url";
 import { BROWSER, blocks, compile } from "./compiling.js";
 import { env, newMovie, newcomer } from "./support.js";
 
-const page = await readFile(path.join(env("REPOSITORY"), "docs/CLIENTS.md"), "utf8");
+const page = await readFile(path.join(env("REPOSITORY"), "docs/guide/clients.md"), "utf8");
 const [code, ...others] = blocks(page, "ts data-provider");
 assert.deepEqual(others, []);
 const folder = await compile("toolkit", BROWSER, { "provider.ts": code });

@@ -263,7 +263,7 @@ impl Movies {
     }
 
     /// Looks, at the primary and after the write, whether the caller and the former owner still exist, as after an
-    /// insert. `docs/ARCHITECTURE.md` says why that suffices.
+    /// insert. `docs/develop/architecture.md` says why that suffices.
     ///
     /// # Errors
     /// When the database fails: then what is left of a deleted account is for the sweep. Inside, when the caller is
