@@ -1,33 +1,52 @@
-//! Asks each kind of request many times, one after the other, and prints a table.
+//! Asks each kind of request many times, one after the other or several at once, and prints a table.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use reqwest::Method;
+use tokio::task::JoinSet;
 
 use crate::{
     Outcome,
     client::{Ask, Client},
     films::Films,
-    kinds::{self, Kind},
+    kinds,
 };
 
 /// No kind is asked for longer than this, but for [`AT_LEAST`].
 const ENOUGH: Duration = Duration::from_secs(15);
 const AT_LEAST: usize = 20;
 
-pub async fn run(address: &str, films: &Films, requests: usize, only: &str) -> Outcome<()> {
+/// What to ask, and how.
+pub struct Plan<'a> {
+    /// Requests of each kind.
+    pub requests: usize,
+    /// How many of them are in flight at the same time.
+    pub callers: usize,
+    /// Only the kinds whose name holds this text.
+    pub only: &'a str,
+}
+
+pub async fn run(address: &str, films: &Films, plan: &Plan<'_>) -> Outcome<()> {
     let mut client = Client::new(address)?;
     let user = client.sign_up().await?;
+    let client = Arc::new(client);
     println!(
         "| request | asked | p50 ms | p99 ms | worst ms | not answered |\n| --- | ---: | ---: | ---: | ---: | --- |"
     );
-    let result = measure(&client, films, &user, requests, only).await;
-    // With it go the movies that it has added.
+    let result = measure(&client, films, &user, plan).await;
+    // That deletes the movies that it has added, too.
     client.ask(&Ask { method: Method::DELETE, path: "/api/users/me".to_owned(), body: None }).await?;
     result
 }
 
-async fn measure(client: &Client, films: &Films, user: &str, requests: usize, only: &str) -> Outcome<()> {
+async fn measure(client: &Arc<Client>, films: &Films, user: &str, plan: &Plan<'_>) -> Outcome<()> {
+    let Plan { requests, only, .. } = *plan;
     // Whatever is chosen: these are the movies that the others change and look for.
     let mut added = Vec::new();
     let creation = kinds::creation(films, requests);
@@ -44,7 +63,8 @@ async fn measure(client: &Client, films: &Films, user: &str, requests: usize, on
     }
     let reads = kinds::reads(client, films, user, &added, only).await?;
     for kind in kinds::changes(&added).into_iter().chain(reads).filter(|kind| kind.name.contains(only)) {
-        println!("{}", row(&kind.name, ask_often(client, &kind, requests).await?));
+        let name = kind.name.clone();
+        println!("{}", row(&name, ask_often(client, kind.requests, plan).await?));
     }
     Ok(())
 }
@@ -52,19 +72,34 @@ async fn measure(client: &Client, films: &Films, user: &str, requests: usize, on
 /// How long each answer took, and its status.
 type Taken = (Duration, u16);
 
-async fn ask_often(client: &Client, kind: &Kind, requests: usize) -> Outcome<Vec<Taken>> {
+async fn ask_often(client: &Arc<Client>, requests: Vec<Ask>, plan: &Plan<'_>) -> Outcome<Vec<Taken>> {
     let begun = Instant::now();
-    let mut taken = Vec::new();
-    for ask in kind.requests.iter().cycle().take(requests) {
-        if taken.len() >= AT_LEAST && begun.elapsed() > ENOUGH {
-            break;
-        }
-        let answer = client.ask(ask).await?;
-        if answer.status.is_client_error() {
-            return Err(format!("{} {}: {:?}", kind.name, ask.path, answer.json().err()).into());
-        }
-        taken.push((answer.took, answer.status.as_u16()));
+    let (requests, taken) = (Arc::new(requests), Arc::new(Mutex::new(Vec::new())));
+    let next = Arc::new(AtomicUsize::new(0));
+    let mut callers = JoinSet::new();
+    for _ in 0..plan.callers {
+        let (client, requests, taken, next) =
+            (Arc::clone(client), Arc::clone(&requests), Arc::clone(&taken), Arc::clone(&next));
+        let most = plan.requests;
+        callers.spawn(async move {
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= most || (number >= AT_LEAST && begun.elapsed() > ENOUGH) {
+                    return Outcome::Ok(());
+                }
+                let ask = &requests[number % requests.len()];
+                let answer = client.ask(ask).await?;
+                if answer.status.is_client_error() {
+                    return Err(format!("{}: {:?}", ask.path, answer.json().err()).into());
+                }
+                taken.lock().expect("no caller panics").push((answer.took, answer.status.as_u16()));
+            }
+        });
     }
+    while let Some(caller) = callers.join_next().await {
+        caller??;
+    }
+    let taken = std::mem::take(&mut *taken.lock().expect("no caller panics"));
     Ok(taken)
 }
 

@@ -13,11 +13,13 @@ use movie_bag::{
     telemetry::log,
 };
 
+mod changes;
 mod client;
 mod fill;
 mod films;
 mod keys;
 mod kinds;
+mod lag;
 mod latency;
 mod storm;
 
@@ -47,6 +49,9 @@ enum Command {
         /// How many requests of each kind.
         #[arg(long, default_value_t = 200)]
         requests: usize,
+        /// How many requests are in flight at the same time.
+        #[arg(long, default_value_t = 1)]
+        callers: usize,
         /// Only the kinds whose name holds this text.
         #[arg(long, default_value = "")]
         only: String,
@@ -58,6 +63,30 @@ enum Command {
         /// The page far on.
         #[arg(long, default_value_t = 150)]
         page: usize,
+    },
+    /// Read the change log page by page, and print how long the pages took.
+    Changes {
+        #[command(flatten)]
+        server: Server,
+        /// Where to begin: the `next` of an earlier answer.
+        #[arg(long, value_name = "CURSOR")]
+        since: String,
+        /// Changes on a page.
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// Add movies through one server, and print after how long each server finds them.
+    Lag {
+        /// The server that is written to.
+        writes: String,
+        /// Another server on the same database.
+        reads: String,
+        /// Movies added in each second.
+        #[arg(long, default_value_t = 500)]
+        per_second: u32,
+        /// How long it takes.
+        #[arg(long, default_value_t = 30)]
+        seconds: u64,
     },
     /// Read from a server, without and with 200 logins a second; its throttle must be off.
     Storm {
@@ -96,8 +125,15 @@ fn main() -> ExitCode {
 #[tokio::main]
 async fn run(command: Command) -> Outcome<()> {
     let films = films::read(&PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/demo/films.ndjson.gz")))?;
-    if let Command::Latency { server, requests, only } = command {
-        return latency::run(&server.address, &films, requests, &only).await;
+    if let Command::Latency { server, requests, callers, only } = command {
+        let plan = latency::Plan { requests, callers, only: &only };
+        return latency::run(&server.address, &films, &plan).await;
+    }
+    if let Command::Changes { server, since, limit } = command {
+        return changes::run(&server.address, since, limit).await;
+    }
+    if let Command::Lag { writes, reads, per_second, seconds } = command {
+        return lag::run(&writes, &reads, per_second, seconds).await;
     }
     if let Command::Storm { server, seconds } = command {
         return storm::run(&server.address, seconds).await;
@@ -108,7 +144,11 @@ async fn run(command: Command) -> Outcome<()> {
     let result = match command {
         Command::Fill { movies, email } => fill::run(&connection.database, &films, movies, &email).await,
         Command::Keys { server, page } => keys::run(&server.address, &connection.database, page).await,
-        Command::Latency { .. } | Command::Storm { .. } | Command::SuperviseMongod(_) => Ok(()),
+        Command::Latency { .. }
+        | Command::Changes { .. }
+        | Command::Lag { .. }
+        | Command::Storm { .. }
+        | Command::SuperviseMongod(_) => Ok(()),
     };
     connection.close().await;
     result
