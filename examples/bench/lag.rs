@@ -21,8 +21,8 @@ use crate::{
 
 /// One of so many movies is looked for: each look asks the other server again and again, which costs the machine more
 /// than the write.
-const LOOKED_FOR: u32 = 25;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+const LOOKED_FOR: u32 = 100;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A movie that was looked for.
