@@ -36,13 +36,13 @@ pub async fn run(writes: &str, reads: &str, per_second: u32, seconds: u64) -> Ou
     let mut writer = Client::new(writes)?;
     writer.sign_up().await?;
     let (writer, reader) = (Arc::new(writer), Arc::new(Client::new(reads)?));
-    let stamp = bson::oid::ObjectId::new().to_hex();
     let mut ticks = interval(Duration::from_secs(1) / per_second);
     let (begun, mut tasks, mut added) = (Instant::now(), JoinSet::new(), 0_u32);
     while begun.elapsed() < Duration::from_secs(seconds) {
         ticks.tick().await;
-        let (writer, reader, word) =
-            (Arc::clone(&writer), Arc::clone(&reader), format!("lag{stamp}x{added}"));
+        // No typo of another one: a search for such a word would look at all that are nearly the same.
+        let word = bson::Uuid::new().to_string().replace('-', "");
+        let (writer, reader) = (Arc::clone(&writer), Arc::clone(&reader));
         let looked_for = added.is_multiple_of(LOOKED_FOR);
         added += 1;
         tasks.spawn(async move {
