@@ -252,13 +252,69 @@ enum Write {
     Create,
     Update,
     Delete,
+    /// The oldest version becomes the newest.
+    RestoreVersion,
+    /// A deleted movie comes back.
+    RestoreMovie,
+}
+
+/// The paths of a user's movies.
+#[derive(Clone, Default)]
+struct Movies {
+    live: Vec<String>,
+    deleted: Vec<String>,
+}
+
+impl Movies {
+    /// Does one write, or adds a movie if the user has none to do it with. `number`: which of the steps it is.
+    async fn take(&mut self, write: Write, caller: &Caller, number: usize) {
+        match write {
+            Write::Update if !self.live.is_empty() => {
+                let movie = &self.live[number % self.live.len()];
+                caller.patch(movie, &json!({ "runtime": number + 1 })).await.assert_status(200);
+            }
+            Write::Delete if !self.live.is_empty() => {
+                let movie = self.live.remove(number % self.live.len());
+                caller.delete(&movie).await.assert_status(204);
+                self.deleted.push(movie);
+            }
+            Write::RestoreVersion if !self.live.is_empty() => {
+                let movie = &self.live[number % self.live.len()];
+                let versions =
+                    caller.get(&format!("{movie}/versions?limit=100")).await.assert_status(200).json();
+                let oldest = &versions["items"].as_array().unwrap().last().unwrap()["version"];
+                restore(caller, &format!("{movie}/versions/{oldest}/restore")).await;
+            }
+            Write::RestoreMovie if !self.deleted.is_empty() => {
+                let movie = self.deleted.remove(number % self.deleted.len());
+                restore(caller, &format!("/api/users/me/trash/{}/restore", id(&movie))).await;
+                self.live.push(movie);
+            }
+            _ => self.live.push(caller.add(&format!("Movie {number}")).await),
+        }
+    }
+}
+
+/// As soon as this server knows of the change that is to be undone: another one may have made it.
+async fn restore(caller: &Caller, path: &str) {
+    eventually("it is restored", async || {
+        let reply = caller.send("POST", path).await;
+        if reply.status == 404 {
+            return Err(reply.text());
+        }
+        reply.assert_status(200);
+        Ok(())
+    })
+    .await;
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let write = proptest::prop_oneof![
         4 => proptest::strategy::Just(Write::Create),
         4 => proptest::strategy::Just(Write::Update),
-        2 => proptest::strategy::Just(Write::Delete),
+        3 => proptest::strategy::Just(Write::Delete),
+        2 => proptest::strategy::Just(Write::RestoreVersion),
+        2 => proptest::strategy::Just(Write::RestoreMovie),
     ];
     let sync = proptest::option::weighted(0.3, (1_usize..=20, proptest::bool::weighted(0.2)));
     let step = (0_usize..3, 0_usize..2, write, sync, proptest::bool::weighted(0.02));
@@ -278,24 +334,13 @@ async fn whatever_happens_a_client_that_syncs_has_the_catalogue_in_the_end() {
         users.push([app.bearer(&token), twin.bearer(&token)]);
     }
     let readers = [app.anyone(), twin.anyone()];
-    let mut movies: Vec<Vec<String>> = vec![Vec::new(); users.len()];
+    let mut movies: Vec<Movies> = vec![Movies::default(); users.len()];
     for number in 0..30 {
-        movies[number % 3].push(users[number % 3][0].add(&format!("Old {number}")).await);
+        movies[number % 3].live.push(users[number % 3][0].add(&format!("Old {number}")).await);
     }
     let mut copy = Copy::of(&readers[1]).await;
     for (number, step) in steps.iter().enumerate() {
-        let (caller, theirs) = (&users[step.user][step.server], &mut movies[step.user]);
-        match (step.write, theirs.is_empty()) {
-            (Write::Create, _) | (_, true) => theirs.push(caller.add(&format!("Movie {number}")).await),
-            (Write::Update, false) => {
-                let movie = &theirs[number % theirs.len()];
-                caller.patch(movie, &json!({ "runtime": number + 1 })).await.assert_status(200);
-            }
-            (Write::Delete, false) => {
-                let movie = theirs.remove(number % theirs.len());
-                caller.delete(&movie).await.assert_status(204);
-            }
-        }
+        movies[step.user].take(step.write, &users[step.user][step.server], number).await;
         let reader = &readers[number % 2];
         if step.restart {
             copy = Copy::of(reader).await;
