@@ -143,7 +143,7 @@ async fn read<T: FromFields>(
         return Err(Problem::UnsupportedMediaType);
     }
     let value = serde_json::from_slice(&bytes)
-        .map_err(|error| Problem::InvalidJson(format!("The body is not JSON: {error}.")))?;
+        .map_err(|error| Problem::InvalidJson(format!("The body is not valid JSON: {error}.")))?;
     let Waived(waived) = request.local_cache(|| Waived(&[]));
     let value = Fields::read_waiving(value, waived).map_err(Problem::ValidationFailed)?;
     Ok((value, bytes))

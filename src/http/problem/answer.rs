@@ -26,11 +26,11 @@ impl Problem {
             }
             Self::BadHeader(detail) | Self::OwnerOnly(detail) => Cow::Borrowed(detail),
             Self::PayloadTooLarge(limit) if limit % 1024 == 0 => {
-                Cow::Owned(format!("The body is over {} MiB.", limit / 1024))
+                Cow::Owned(format!("The body is larger than {} MiB.", limit / 1024))
             }
-            Self::PayloadTooLarge(limit) => Cow::Owned(format!("The body is over {limit} KiB.")),
+            Self::PayloadTooLarge(limit) => Cow::Owned(format!("The body is larger than {limit} KiB.")),
             Self::SignInAgain => Cow::Borrowed(
-                "Your account has no password. Sign in again, then repeat this within 10 minutes, without current_password.",
+                "Your account has no password. Sign in again, then repeat this request within 10 minutes without current_password.",
             ),
             _ => Cow::Borrowed(self.kind().detail),
         }
