@@ -979,10 +979,10 @@ export interface components {
                 count: number;
             }[];
         };
-        /** @description A broken field. `code` is for programs, `message` for people. */
+        /** @description An invalid field. `code` is for programs, `message` for people. */
         FieldError: {
             /**
-             * @description `casts[2]`; empty where the whole body is meant.
+             * @description The name, for example `casts[2]`. Empty if the error is about the whole body.
              * @example casts[2]
              */
             field: string;
@@ -1220,15 +1220,15 @@ export interface components {
          */
         MovieId: string;
         MovieInput: {
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             id?: unknown;
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             added_by?: unknown;
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             created_at?: unknown;
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             updated_at?: unknown;
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             version?: unknown;
             /**
              * @description Unique together with the year.
@@ -1295,7 +1295,7 @@ export interface components {
         };
         MoviePage: {
             items: components["schemas"]["MovieSelection"][];
-            /** @description The `after` of the next page; `null` on the last one. */
+            /** @description The `after` of the next page, or `null` on the last page. */
             next: string | null;
             /** @description How many movies match; with `count=true` only. */
             total?: number;
@@ -1307,15 +1307,15 @@ export interface components {
         };
         /** @description A merge patch (RFC 7396): what is not named stays; `null` unsets an optional field or empties an optional list. */
         MoviePatch: {
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             id?: unknown;
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             added_by?: unknown;
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             created_at?: unknown;
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             updated_at?: unknown;
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             version?: unknown;
             /**
              * @description Unique together with the year.
@@ -1532,31 +1532,31 @@ export interface components {
         PersonalTokenList: {
             items: components["schemas"]["PersonalToken"][];
         };
-        /** @description Problem details (RFC 9457). What a program should look at is `code`. */
+        /** @description Problem details (RFC 9457). Programs should look at `code`. */
         Problem: {
             /**
              * Format: uri-reference
-             * @description A page that explains the code to a person; relative to this server.
+             * @description The address of a page that explains the code to people, relative to this server.
              */
             type: string;
             title: string;
             /**
              * Format: int32
-             * @description The status of the answer, once more.
+             * @description The HTTP status of the answer.
              */
             status: number;
             code: string;
-            /** @description What happened, for a person. */
+            /** @description What happened, for people. */
             detail: string;
             /** @description The path of the request. */
             instance: string;
-            /** @description Under which the log has more. */
+            /** @description The server's log has more details under this id. */
             request_id: string;
-            /** @description Every broken field; with `validation-failed` only. */
+            /** @description Every invalid field. Only with `validation-failed`. */
             errors?: components["schemas"]["FieldError"][];
             /**
              * Format: uri-reference
-             * @description The path of the movie that has the name; with `duplicate-movie` only.
+             * @description The path of the movie that has the name. Only with `duplicate-movie`.
              */
             existing?: string;
         };
@@ -1712,7 +1712,7 @@ export interface components {
         TokenId: string;
         TrashPage: {
             items: components["schemas"]["DeletedMovie"][];
-            /** @description The `after` of the next page; `null` on the last one. */
+            /** @description The `after` of the next page, or `null` on the last page. */
             next: string | null;
         };
         /** @description A user as a client reads them. */
@@ -1743,7 +1743,7 @@ export interface components {
         UserId: string;
         UserPage: {
             items: components["schemas"]["User"][];
-            /** @description The `after` of the next page; `null` on the last one. */
+            /** @description The `after` of the next page, or `null` on the last page. */
             next: string | null;
         };
         Verify: {
@@ -1775,7 +1775,7 @@ export interface components {
         };
         VersionPage: {
             items: components["schemas"]["Version"][];
-            /** @description The `after` of the next page; `null` on the last one. */
+            /** @description The `after` of the next page, or `null` on the last page. */
             next: string | null;
         };
     };
@@ -1943,9 +1943,9 @@ export interface operations {
             query?: {
                 /** @description How the email begins, whatever the case. */
                 email?: string;
-                /** @description How many to answer at most. */
+                /** @description The maximum number of items on the page. */
                 limit?: number;
-                /** @description The `next` of the page before, with the same filters and the same sort. */
+                /** @description The `next` of the previous page, with the same filters and the same sort. */
                 after?: string;
             };
             header?: never;
@@ -4593,13 +4593,13 @@ export interface operations {
                 fields?: string;
                 /** @description Whether to count all that match. */
                 count?: boolean;
-                /** @description How many to answer at most. */
+                /** @description The maximum number of items on the page. */
                 limit?: number;
-                /** @description The `next` of the page before, with the same filters and the same sort. */
+                /** @description The `next` of the previous page, with the same filters and the same sort. */
                 after?: string;
             };
             header?: {
-                /** @description The ETag of what you have: if it is still the current one, 304. */
+                /** @description The ETag of what you have. If it is still current, the answer is 304. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -4622,7 +4622,7 @@ export interface operations {
                     "application/json": components["schemas"]["MoviePage"];
                 };
             };
-            /** @description The answer is the one that `If-None-Match` names. */
+            /** @description Nothing has changed: the ETag is still the one in `If-None-Match`. */
             304: {
                 headers: {
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -4707,7 +4707,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A name of your choice for this request, 1 to 255 visible ASCII characters. For 24 hours the same request with the same key is answered as the first time and adds nothing. */
+                /** @description A name of your choice for this request, 1 to 255 visible ASCII characters. For 24 hours the same request with the same key gets the same answer and adds nothing. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -4930,7 +4930,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A name of your choice for this request, 1 to 255 visible ASCII characters. For 24 hours the same request with the same key is answered as the first time and adds nothing. */
+                /** @description A name of your choice for this request, 1 to 255 visible ASCII characters. For 24 hours the same request with the same key gets the same answer and adds nothing. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -5406,7 +5406,7 @@ export interface operations {
                 added_by?: string;
             };
             header?: {
-                /** @description The ETag of what you have: if it is still the current one, 304. */
+                /** @description The ETag of what you have. If it is still current, the answer is 304. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -5428,7 +5428,7 @@ export interface operations {
                     "application/json": components["schemas"]["Facets"];
                 };
             };
-            /** @description The answer is the one that `If-None-Match` names. */
+            /** @description Nothing has changed: the ETag is still the one in `If-None-Match`. */
             304: {
                 headers: {
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -5514,11 +5514,11 @@ export interface operations {
             query: {
                 /** @description How a word of the name begins, whatever the case and the accents. */
                 prefix: string;
-                /** @description How many to answer at most. */
+                /** @description The maximum number of items on the page. */
                 limit?: number;
             };
             header?: {
-                /** @description The ETag of what you have: if it is still the current one, 304. */
+                /** @description The ETag of what you have. If it is still current, the answer is 304. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -5540,7 +5540,7 @@ export interface operations {
                     "application/json": components["schemas"]["Suggestions"];
                 };
             };
-            /** @description The answer is the one that `If-None-Match` names. */
+            /** @description Nothing has changed: the ETag is still the one in `If-None-Match`. */
             304: {
                 headers: {
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -5628,7 +5628,7 @@ export interface operations {
                 fields?: string;
             };
             header?: {
-                /** @description The ETag of what you have: if it is still the current one, 304. */
+                /** @description The ETag of what you have. If it is still current, the answer is 304. */
                 "If-None-Match"?: string;
             };
             path: {
@@ -5751,7 +5751,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the version that is meant: if it is not the current one, 412 and nothing changes. */
+                /** @description The ETag of the version that you have read. If it is not current, the answer is 412 and nothing changes. */
                 "If-Match"?: string;
             };
             path: {
@@ -5999,7 +5999,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the version that is meant: if it is not the current one, 412 and nothing changes. */
+                /** @description The ETag of the version that you have read. If it is not current, the answer is 412 and nothing changes. */
                 "If-Match"?: string;
             };
             path: {
@@ -6160,7 +6160,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the version that is meant: if it is not the current one, 412 and nothing changes. */
+                /** @description The ETag of the version that you have read. If it is not current, the answer is 412 and nothing changes. */
                 "If-Match"?: string;
             };
             path: {
@@ -6912,9 +6912,9 @@ export interface operations {
     list_versions: {
         parameters: {
             query?: {
-                /** @description How many to answer at most. */
+                /** @description The maximum number of items on the page. */
                 limit?: number;
-                /** @description The `next` of the page before, with the same filters and the same sort. */
+                /** @description The `next` of the previous page, with the same filters and the same sort. */
                 after?: string;
             };
             header?: never;
@@ -7244,7 +7244,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the version that is meant: if it is not the current one, 412 and nothing changes. */
+                /** @description The ETag of the version that you have read. If it is not current, the answer is 412 and nothing changes. */
                 "If-Match"?: string;
             };
             path: {
@@ -7444,7 +7444,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of what you have: if it is still the current one, 304. */
+                /** @description The ETag of what you have. If it is still current, the answer is 304. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -7465,7 +7465,7 @@ export interface operations {
                     "application/json": components["schemas"]["OpenApi"];
                 };
             };
-            /** @description The answer is the one that `If-None-Match` names. */
+            /** @description Nothing has changed: the ETag is still the one in `If-None-Match`. */
             304: {
                 headers: {
                     ETag: components["headers"]["ETag.weak"];
@@ -8532,9 +8532,9 @@ export interface operations {
                 fields?: string;
                 /** @description Whether to count all that match. */
                 count?: boolean;
-                /** @description How many to answer at most. */
+                /** @description The maximum number of items on the page. */
                 limit?: number;
-                /** @description The `next` of the page before, with the same filters and the same sort. */
+                /** @description The `next` of the previous page, with the same filters and the same sort. */
                 after?: string;
                 /** @description What the caller is to the movies. */
                 role?: "owner" | "editor";
@@ -9407,9 +9407,9 @@ export interface operations {
     list_trash: {
         parameters: {
             query?: {
-                /** @description How many to answer at most. */
+                /** @description The maximum number of items on the page. */
                 limit?: number;
-                /** @description The `next` of the page before, with the same filters and the same sort. */
+                /** @description The `next` of the previous page, with the same filters and the same sort. */
                 after?: string;
             };
             header?: never;

@@ -1,17 +1,17 @@
-//! The one table of problem codes: the status, what a client's program reads, and what a person reads
-//! at `/problems/<code>`.
+//! The only table of problem codes: the status, the texts for a client's program, and the texts for people at
+//! `/problems/<code>`.
 
 use rocket::http::Status;
 
-/// What is the same for all problems of one code.
+/// What all problems of one code have in common.
 #[derive(Debug)]
 pub struct Kind {
     pub status: Status,
     pub code: &'static str,
     pub title: &'static str,
-    /// What the answer says, unless there is more to say that time.
+    /// What happened, unless the occurrence has a detail of its own.
     pub detail: &'static str,
-    /// For the page: what it means, and when it comes.
+    /// For the page: what the code means, and when it occurs.
     pub meaning: &'static str,
     /// For the page: what to do.
     pub remedy: &'static str,
@@ -20,7 +20,7 @@ pub struct Kind {
 macro_rules! codes {
     ($($code:ident = $status:ident $name:literal, $title:literal,
         detail: $detail:literal, meaning: $meaning:literal, remedy: $remedy:literal;)*) => {
-        /// The code of a problem. [`super::Problem`] adds what is known of one occurrence.
+        /// The code of a problem. [`super::Problem`] adds the details of one occurrence.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Code {
             $(#[doc = $title] $code,)*
