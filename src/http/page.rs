@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_that_was_altered_does_not_open() {
+    fn a_cursor_that_was_touched_is_none() {
         let cursor = cursors().seal("x", &Position { key: Value::Null, id: ObjectId::new() });
         for at in 0..cursor.len() {
             let mut touched = cursor.clone().into_bytes();

@@ -130,7 +130,7 @@ impl Reply {
         self.header("ETag", tag.to_string())
     }
 
-    /// Adds a weak tag of the body. If the client already has that body, the answer is 304 instead.
+    /// With a weak tag of the body; 304 in its place if the client has that body already.
     #[must_use]
     pub fn unless_known(self, condition: &IfNoneMatch) -> Self {
         let tag = WeakTag::of(self.body.as_deref().unwrap_or_default());

@@ -1532,7 +1532,7 @@ export interface components {
         PersonalTokenList: {
             items: components["schemas"]["PersonalToken"][];
         };
-        /** @description Problem details (RFC 9457). Programs should look at `code`. */
+        /** @description Problem details (RFC 9457). What a program should look at is `code`. */
         Problem: {
             /**
              * Format: uri-reference
@@ -1542,7 +1542,7 @@ export interface components {
             title: string;
             /**
              * Format: int32
-             * @description The HTTP status of the answer.
+             * @description The status of the answer, once more.
              */
             status: number;
             code: string;
@@ -1550,7 +1550,7 @@ export interface components {
             detail: string;
             /** @description The path of the request. */
             instance: string;
-            /** @description The server's log has more details under this id. */
+            /** @description Under which the log has more. */
             request_id: string;
             /** @description Every invalid field. Only with `validation-failed`. */
             errors?: components["schemas"]["FieldError"][];

@@ -72,7 +72,7 @@ impl Answers {
         self.success(status, description, headers, Some(("application/json", Content::new(Some(schema)))))
     }
 
-    /// For a stream of server-sent events. It lasts until the client disconnects, so it has no time limit.
+    /// For a stream of server-sent events: it goes on until the client leaves, so it has no limit of time.
     #[must_use]
     pub fn events(description: &str) -> Self {
         let text = ObjectBuilder::new().schema_type(Type::String);

@@ -68,7 +68,7 @@ fn whole_seconds(wait: Duration) -> u64 {
     wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1)
 }
 
-/// Problem details (RFC 9457). Programs should look at `code`.
+/// Problem details (RFC 9457). What a program should look at is `code`.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct ProblemBody<'a> {
@@ -77,7 +77,7 @@ pub struct ProblemBody<'a> {
     r#type: String,
     #[schema(value_type = String)]
     title: &'static str,
-    /// The HTTP status of the answer.
+    /// The status of the answer, once more.
     #[schema(minimum = 400, maximum = 599)]
     status: u16,
     #[schema(value_type = String)]
@@ -87,7 +87,7 @@ pub struct ProblemBody<'a> {
     /// The path of the request.
     #[schema(value_type = String)]
     instance: &'a str,
-    /// The server's log has more details under this id.
+    /// Under which the log has more.
     request_id: &'a str,
     /// Every invalid field. Only with `validation-failed`.
     #[serde(skip_serializing_if = "Option::is_none")]
