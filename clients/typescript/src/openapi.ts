@@ -1081,7 +1081,7 @@ export interface components {
             /** @description Grows by one with each change; the ETag is the same number in quotes. */
             version: number;
         };
-        /** @description What is well. */
+        /** @description The state of the server. */
         Health: {
             /** @example ready */
             status: string;
