@@ -22,7 +22,7 @@ story("every broken field is named at the field", { expected: [422, 409] }, asyn
   await page.getByRole("button", { name: "Sign up" }).click();
   await page.getByText("2 fields need another look.").waitFor();
   await assertComplaint(page, "Email", "Email must not be blank.");
-  await assertComplaint(page, "Password", "Password must have 8 characters at least.");
+  await assertComplaint(page, "Password", "Password must have at least 8 characters.");
   assert.equal(await page.evaluate(() => document.activeElement.name), "email");
   const email = await signUp(page, newEmail());
 

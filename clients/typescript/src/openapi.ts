@@ -776,7 +776,7 @@ export interface components {
             email?: string;
             /**
              * Format: password
-             * @description 72 bytes at most, and none of the most common ones.
+             * @description At most 72 bytes, and not one of the most common passwords.
              * @example pear-tart-at-two
              */
             password?: string;
@@ -1516,7 +1516,7 @@ export interface components {
         };
         /** @description An OpenAPI document. */
         OpenApi: Record<string, never>;
-        /** @description A token as its user reads it. */
+        /** @description A personal access token as its user reads it. */
         PersonalToken: {
             id: components["schemas"]["TokenId"];
             /** @example backup script */
@@ -1525,7 +1525,7 @@ export interface components {
             created_at: components["schemas"]["Timestamp"];
             last_used_at?: components["schemas"]["Timestamp"] | null;
             expires_at: components["schemas"]["Timestamp"];
-            /** @description For the `Authorization` header, after `Bearer`: only in the answer that makes the token. */
+            /** @description The token, for the `Authorization` header after `Bearer`. Only in the answer that makes it. */
             token?: string;
         };
         /** @description The caller's personal access tokens, newest first. */
@@ -1589,7 +1589,7 @@ export interface components {
             token_type: string;
             /**
              * Format: int64
-             * @description For how many seconds from now it is good.
+             * @description For how many seconds from now the token is valid.
              * @example 900
              */
             expires_in: number;
@@ -1610,19 +1610,19 @@ export interface components {
             reset_token: string;
             /**
              * Format: password
-             * @description 72 bytes at most, and none of the most common ones.
+             * @description At most 72 bytes, and not one of the most common passwords.
              * @example plum-cake-at-noon
              */
             password: string;
         };
         /**
-         * @description What a user may do beyond their own things.
+         * @description Whether a user may do more than manage what is their own.
          * @enum {string}
          */
         Role: "user" | "admin";
         RoleChange: {
             /**
-             * @description What a user may do beyond their own things.
+             * @description Whether a user may do more than manage what is their own.
              * @enum {string}
              */
             role: "user" | "admin";
@@ -1636,7 +1636,7 @@ export interface components {
         Session: {
             id: components["schemas"]["SessionId"];
             /**
-             * @description As the login named it, or after the `User-Agent` of the login.
+             * @description The name that the login gave, or one from the `User-Agent` of the login.
              * @example Firefox on the laptop
              */
             name: string;
@@ -1665,7 +1665,7 @@ export interface components {
             email: string;
             /**
              * Format: password
-             * @description 72 bytes at most, and none of the most common ones.
+             * @description At most 72 bytes, and not one of the most common passwords.
              * @example plum-cake-at-noon
              */
             password: string;
@@ -1684,7 +1684,7 @@ export interface components {
          * @example 2026-11-22T09:30:00.000Z
          */
         Timestamp: string;
-        /** @description An access token, as RFC 6749, section 5.1, names its fields (but for `token`). */
+        /** @description An access token. Its fields, except `token`, are named as in RFC 6749, section 5.1. */
         Token: {
             /** @description For the `Authorization` header, after `Bearer`. */
             token: string;
@@ -1692,15 +1692,15 @@ export interface components {
             token_type: string;
             /**
              * Format: int64
-             * @description For how many seconds from now it is good.
+             * @description For how many seconds from now the token is valid.
              * @example 604800
              */
             expires_in: number;
-            /** @description For `POST /api/auth/refresh`; only with `refresh: true`. Good for one refresh. */
+            /** @description For `POST /api/auth/refresh`. It works once. Only with `refresh: true`. */
             refresh_token?: string;
             /**
              * Format: int64
-             * @description For how many seconds from now the refresh token is good.
+             * @description For how many seconds from now the refresh token is valid.
              * @example 2592000
              */
             refresh_expires_in?: number;
@@ -1724,7 +1724,7 @@ export interface components {
              * @example ann@example.com
              */
             email: string;
-            /** @description Whether somebody who reads the mail of this address has said so. */
+            /** @description Whether the address is confirmed. */
             email_verified: boolean;
             /** @description Whether the user can log in with a password. */
             has_password: boolean;
@@ -1732,7 +1732,7 @@ export interface components {
             created_at: components["schemas"]["Timestamp"];
             /**
              * Format: int64
-             * @description How many movies are theirs; not in a list of users.
+             * @description How many movies the user owns. Not in a list of users.
              */
             movie_count?: number;
         };
