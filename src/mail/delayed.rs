@@ -20,7 +20,7 @@ const OF_ONE_DOMAIN: usize = 4;
 
 /// Why a letter no longer waits.
 pub const DISPLACED: &str = "a newer letter took its place in the queue";
-pub const STOPPED: &str = "the server is stopping";
+pub const STOPPED: &str = "the server stops";
 
 /// The letters that wait. Clones share them.
 #[derive(Clone, Default)]

@@ -150,7 +150,7 @@ impl Mailer {
         let mut pauses = PAUSES.into_iter();
         let (mut place, mut waiting) = (Some(place), None);
         let given_up = |reason: &str, status: &str| {
-            tracing::error!(subject, reason, status, "gave up a letter");
+            tracing::error!(subject, reason, status, "a letter is given up");
             self.ended("given_up");
         };
         loop {
@@ -167,7 +167,7 @@ impl Mailer {
             let Some(pause) = pauses.next().filter(|_| !error.is_final()) else {
                 return given_up(reason, &status);
             };
-            tracing::warn!(subject, reason, status, "a letter was not sent; the server will try again");
+            tracing::warn!(subject, reason, status, "a letter did not go out; the server will try again");
             let waiting = waiting.get_or_insert_with(|| self.delayed.enter(letter.domain()));
             if let Err(reason) = waiting.pause(pause).await {
                 return given_up(reason, &status);

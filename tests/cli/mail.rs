@@ -73,7 +73,7 @@ fn a_mail_server_that_nobody_vouches_for_gets_no_letter() {
     let server = serve(&folder, &url, Some(&other));
     server.sign_up("ann");
     forget(&server);
-    eventually("the log says so", || server.log().contains("a letter was not sent"));
+    eventually("the log says so", || server.log().contains("a letter did not go out"));
     assert!(smtp.is_empty());
 }
 
@@ -84,7 +84,7 @@ fn a_mail_server_that_refuses_is_given_up_and_the_log_does_not_repeat_what_it_sa
     let server = serve(&folder, &format!("smtp://127.0.0.1:{}", smtp.port), None);
     server.sign_up("ann");
     forget(&server);
-    eventually("the log says so", || server.log().contains("gave up a letter"));
+    eventually("the log says so", || server.log().contains("a letter is given up"));
     let log = server.log();
     assert!(log.contains("550") && !log.contains("ann@example.com"), "{log}");
 }
@@ -97,10 +97,10 @@ fn a_stop_says_which_letters_it_gives_up() {
     let server = serve(&folder, &format!("smtp://{away}"), None);
     server.sign_up("ann");
     forget(&server);
-    eventually("it is to be tried again", || server.log().contains("a letter was not sent"));
+    eventually("it is to be tried again", || server.log().contains("a letter did not go out"));
     let log = server.log_to_the_end();
-    let line = log.lines().find(|line| line.contains("gave up a letter"));
-    assert!(line.is_some_and(|line| line.contains("the server is stopping")), "{log}");
+    let line = log.lines().find(|line| line.contains("a letter is given up"));
+    assert!(line.is_some_and(|line| line.contains("the server stops")), "{log}");
 }
 
 #[test]
