@@ -1,6 +1,6 @@
 //! The audit log: who signed up, logged in, failed to log in, or changed a password, a role or an email, and what was
-//! refused (ASVS 5.0, chapter 16). Its lines are structured and have the message `audit`. Their target is their own,
-//! so they are written at any log level. They never contain a secret or a whole email.
+//! refused (ASVS 5.0, chapter 16). Its lines are structured and have the message `audit`. They have a log target of
+//! their own, so they are written at any log level. They never contain a secret or a whole email.
 
 use std::{fmt::Display, net::IpAddr};
 

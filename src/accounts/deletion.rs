@@ -45,7 +45,7 @@ use crate::{
 /// How long a caller waits until everything is deleted.
 const PATIENCE: Duration = Duration::from_secs(20);
 const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
-/// How many accounts one command of a sweep is about.
+/// How many accounts a sweep handles in one command.
 const SWEEP_CHUNK: usize = 500;
 
 /// Deletes accounts and everything that belongs to them.
@@ -197,7 +197,7 @@ impl Cascade {
         outcome.inspect(|()| self.progress.swept())
     }
 
-    /// Finishes a deletion that a dead server has begun, or that a living one is busy with. Both are safe.
+    /// Finishes a deletion that a dead server has begun, or that a running one is working on. Both are safe.
     async fn finish_leaving(&self, id: UserId) -> Result<(), StoreError> {
         self.users.bury(id).await?;
         // Before the list forgets the account. Otherwise a server that dies in between would leave no audit line.

@@ -35,8 +35,8 @@ pub const CURRENT_PASSWORD: &str = "current_password";
 /// How long a session counts as just begun.
 const JUST_NOW: Duration = Duration::from_mins(10);
 
-/// The user of the session token in the request, as the database has the user now. A personal access token is refused:
-/// see [`ScopedUser`].
+/// The user of the session token in the request, with the current data from the database. A personal access token is
+/// refused: see [`ScopedUser`].
 #[derive(Debug, Clone)]
 pub struct CurrentUser {
     pub account: Arc<Account>,

@@ -2,7 +2,7 @@
 
 use crate::http::ids::UserId;
 
-/// A person at a provider, who is named by the provider's issuer and a subject.
+/// A person at a provider. The provider's issuer and the subject identify the person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// The provider's id in the settings.

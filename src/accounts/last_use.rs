@@ -1,5 +1,5 @@
-//! When something was last used. The API promises clients that this time is right to 10 minutes. So a request writes it
-//! only if the stored time is older than half of that, and does not wait for the write.
+//! When something was last used. The API promises clients that this time is accurate to 10 minutes. So a request writes
+//! it only if the stored time is older than half of that, and does not wait for the write.
 
 use std::{
     collections::HashSet,

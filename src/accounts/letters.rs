@@ -11,8 +11,8 @@ pub fn reset(to: &EmailAddress, link_base: &str, token: &MailToken) -> Letter {
     let paragraphs = [
         "Somebody, probably you, asked to reset the password of your Movie Bag account. Open this link to \
          choose a new password:",
-        "The link works once, within one hour. A new password logs you out everywhere.",
-        "If this was not you, ignore this letter. Nothing changes unless somebody opens the link.",
+        "The link works once, within one hour. When you choose a new password, you are logged out everywhere.",
+        "If this was not you, ignore this email. Nothing changes unless somebody uses the link.",
     ];
     Letter::new(to.as_str().to_owned(), "Choose a new password", &paragraphs, Some(&link))
 }
@@ -24,8 +24,7 @@ pub fn verify(to: &EmailAddress, link_base: &str, token: &MailToken) -> Letter {
     let paragraphs = [
         "A Movie Bag account uses this email address. Open this link to confirm that the address is yours:",
         "The link works once, within three days.",
-        "If the account is not yours, ignore this letter. The address is not confirmed unless somebody opens the \
-         link.",
+        "If the account is not yours, ignore this email. The address is not confirmed unless somebody uses the link.",
     ];
     Letter::new(to.as_str().to_owned(), "Confirm your address", &paragraphs, Some(&link))
 }

@@ -12,7 +12,7 @@ use crate::http::{
     timestamp::Timestamp,
 };
 
-/// Whether a user may do more than manage what is their own.
+/// What a user may do besides managing their own account and movies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {

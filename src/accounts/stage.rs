@@ -211,7 +211,7 @@ async fn learn_highest_cost(hasher: &Hasher, users: &Users) {
             tracing::info!(
                 cost,
                 today = hasher.cost(),
-                "some passwords are hashed at a higher cost; every wrong password takes as long as with that cost"
+                "some stored passwords have a higher cost; every wrong password takes as long as one of those"
             );
         }
         Err(error) => tracing::warn!(%error, "the costs of the stored password hashes could not be read"),

@@ -1525,7 +1525,7 @@ export interface components {
             created_at: components["schemas"]["Timestamp"];
             last_used_at?: components["schemas"]["Timestamp"] | null;
             expires_at: components["schemas"]["Timestamp"];
-            /** @description The token, for the `Authorization` header after `Bearer`. Only in the answer that makes it. */
+            /** @description The token, for the `Authorization` header after `Bearer`. Only in the answer that creates it. */
             token?: string;
         };
         /** @description The caller's personal access tokens, newest first. */
@@ -1589,7 +1589,7 @@ export interface components {
             token_type: string;
             /**
              * Format: int64
-             * @description For how many seconds from now the token is valid.
+             * @description The token expires in this many seconds.
              * @example 900
              */
             expires_in: number;
@@ -1616,13 +1616,13 @@ export interface components {
             password: string;
         };
         /**
-         * @description Whether a user may do more than manage what is their own.
+         * @description What a user may do besides managing their own account and movies.
          * @enum {string}
          */
         Role: "user" | "admin";
         RoleChange: {
             /**
-             * @description Whether a user may do more than manage what is their own.
+             * @description What a user may do besides managing their own account and movies.
              * @enum {string}
              */
             role: "user" | "admin";
@@ -1641,7 +1641,7 @@ export interface components {
              */
             name: string;
             created_at: components["schemas"]["Timestamp"];
-            /** @description Right to 10 minutes. */
+            /** @description Accurate to 10 minutes. */
             last_used_at: components["schemas"]["Timestamp"];
             expires_at: components["schemas"]["Timestamp"];
             /** @description Whether the request came with a token of this session. */
@@ -1692,7 +1692,7 @@ export interface components {
             token_type: string;
             /**
              * Format: int64
-             * @description For how many seconds from now the token is valid.
+             * @description The token expires in this many seconds.
              * @example 604800
              */
             expires_in: number;
@@ -1700,7 +1700,7 @@ export interface components {
             refresh_token?: string;
             /**
              * Format: int64
-             * @description For how many seconds from now the refresh token is valid.
+             * @description The refresh token expires in this many seconds.
              * @example 2592000
              */
             refresh_expires_in?: number;

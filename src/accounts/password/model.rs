@@ -38,7 +38,7 @@ impl Rule for NewPasswordRule {
         let wrong = if text.chars().count() < MIN_CHARACTERS {
             Wrong::new("too-short", format!("must have at least {MIN_CHARACTERS} characters"))
         } else if is_blank(&text) {
-            Wrong::new("blank", "must not have only invisible characters")
+            Wrong::new("blank", "must contain a visible character")
         } else if text.len() > MAX_BYTES {
             Wrong::new("too-long", format!("must have at most {MAX_BYTES} bytes"))
         } else if has_control(&text, false) {
@@ -74,7 +74,7 @@ impl ClaimedPassword {
         Self(text.nfc().collect::<String>().into())
     }
 
-    /// Whether anybody can have set it as a password.
+    /// Whether somebody can have set it as a password.
     pub(super) fn is_possible(&self) -> bool {
         let text = self.0.expose_secret();
         (1..=MAX_BYTES).contains(&text.len()) && !has_control(text, false)

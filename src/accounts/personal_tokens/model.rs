@@ -30,7 +30,7 @@ pub struct PersonalToken {
     pub name: String,
     pub scopes: Vec<Scope>,
     pub created_at: DateTime,
-    /// Right to some minutes: see [`crate::accounts::last_use`].
+    /// Accurate to a few minutes: see [`crate::accounts::last_use`].
     pub last_used_at: Option<DateTime>,
     pub expires_at: DateTime,
 }
@@ -44,10 +44,10 @@ pub struct PersonalTokenView {
     name: String,
     scopes: Vec<Scope>,
     created_at: Timestamp,
-    /// Right to 10 minutes. `null` if the token was never used.
+    /// Accurate to 10 minutes. `null` if the token was never used.
     last_used_at: Option<Timestamp>,
     expires_at: Timestamp,
-    /// The token, for the `Authorization` header after `Bearer`. Only in the answer that makes it.
+    /// The token, for the `Authorization` header after `Bearer`. Only in the answer that creates it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, pattern = "^mbp_[A-Za-z0-9_-]{43}$")]
     token: Option<String>,

@@ -29,14 +29,14 @@ pub struct TokenView {
     token: String,
     #[schema(value_type = String, example = "Bearer")]
     token_type: &'static str,
-    /// For how many seconds from now the token is valid.
+    /// The token expires in this many seconds.
     #[schema(minimum = 1, example = 604_800)]
     expires_in: u64,
     /// For `POST /api/auth/refresh`. It works once. Only with `refresh: true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     refresh_token: Option<String>,
-    /// For how many seconds from now the refresh token is valid.
+    /// The refresh token expires in this many seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 1, example = 2_592_000)]
     refresh_expires_in: Option<u64>,
@@ -63,7 +63,7 @@ impl SignIns {
     /// Stores a session and issues its token.
     ///
     /// # Errors
-    /// 503 when the database is away.
+    /// 503 when the database is unavailable.
     pub async fn begin(&self, sign_in: SignIn) -> Result<(Session, TokenView), Problem> {
         let refresh = sign_in.refresh;
         let session = new_session(sign_in, if refresh { rotation::LIFETIME } else { self.tokens.lifetime() });

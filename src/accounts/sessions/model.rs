@@ -24,7 +24,7 @@ pub struct Session {
     pub generation: i64,
     pub name: String,
     pub created_at: DateTime,
-    /// Right to some minutes: see [`crate::accounts::last_use`].
+    /// Accurate to a few minutes: see [`crate::accounts::last_use`].
     pub last_used_at: DateTime,
     pub expires_at: DateTime,
 }
@@ -38,7 +38,7 @@ pub struct SessionView {
     #[schema(max_length = 100, example = "Firefox on the laptop")]
     name: String,
     created_at: Timestamp,
-    /// Right to 10 minutes.
+    /// Accurate to 10 minutes.
     last_used_at: Timestamp,
     expires_at: Timestamp,
     /// Whether the request came with a token of this session.

@@ -35,7 +35,7 @@ struct List {
     revision: i64,
 }
 
-/// There would be no admin any more.
+/// The change would leave no admin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LastAdmin;
 

@@ -33,7 +33,7 @@ struct Hashed {
     password_hash: PasswordHash,
 }
 
-/// What users change in their accounts.
+/// A change that a user makes to their account.
 #[derive(Debug)]
 pub struct AccountChange {
     /// With the link that confirms the email, if it is a new one.

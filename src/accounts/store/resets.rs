@@ -85,8 +85,8 @@ impl Users {
     }
 
     /// Uses a reset token: sets the new password, revokes every token, and deletes every reset token, including this
-    /// one. A user with a token that was mailed can read the mail of the address, so the address is confirmed, too.
-    /// `None` if the token is not valid.
+    /// one. A mailed token proves that its user reads the mail of the address, so the address is confirmed, too. `None`
+    /// if the token is not valid.
     ///
     /// # Errors
     /// When the database fails.

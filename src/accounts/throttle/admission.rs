@@ -119,7 +119,7 @@ impl Throttle {
     /// Counts an attempt, and says whether it may be made. A login may be [`Attempt::too_early`].
     ///
     /// # Errors
-    /// 429 with the time to wait; 503 when the database is away.
+    /// 429 with the time to wait; 503 when the database is unavailable.
     pub async fn admit(
         &self,
         action: Action,
@@ -137,11 +137,11 @@ impl Throttle {
         }
     }
 
-    /// Counts that an account, or a client without one, asks for an email. The answer may tell that the email is taken.
-    /// A success takes back only its own count.
+    /// Counts an attempt to get an email, by an account or by a client without one. The answer may reveal that the
+    /// email is taken. A success takes back only its own count.
     ///
     /// # Errors
-    /// 429 with the time to wait; 503 when the database is away.
+    /// 429 with the time to wait; 503 when the database is unavailable.
     pub async fn admit_email(
         &self,
         email: &EmailAddress,
@@ -229,7 +229,7 @@ impl Throttle {
     ) -> Result<Attempt, StoreError> {
         let network = Network::of(address);
         let known = self.knows(account, address).await?;
-        // If the address is not known, there is nothing to count. The same commands take the same time all the same.
+        // If the address is not known, there is nothing to count. The same commands run anyway, to take the same time.
         let key = if known {
             self.digest(&["too early", "known", account.as_str(), network.as_str()])
         } else {

@@ -8,7 +8,7 @@ use super::counts::Counts;
 use crate::mongo::StoreError;
 
 /// An attempt that may be made, and has been counted. If none of its methods settles it, it counts as one that was not
-/// made, because the database was unavailable or the hashing queue was full.
+/// made: for example, the database was unavailable or the hashing queue was full.
 #[must_use]
 pub struct Attempt {
     pub(super) counts: Counts,

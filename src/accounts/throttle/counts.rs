@@ -26,7 +26,7 @@ pub(super) struct Pace {
     pub free: u32,
     /// How many attempts may be in progress at a time.
     pub at_once: u32,
-    /// Each time that this has passed, one attempt is forgotten.
+    /// One attempt is forgotten each time this much time has passed.
     pub forgotten_after: Duration,
     pub longest_wait: Duration,
 }

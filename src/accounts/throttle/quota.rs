@@ -119,7 +119,7 @@ impl Throttle {
     /// Counts an invitation of this account to this address.
     ///
     /// # Errors
-    /// 429 with the time to wait; 503 when the database is away.
+    /// 429 with the time to wait; 503 when the database is unavailable.
     pub async fn admit_invitation(
         &self,
         sender: UserId,

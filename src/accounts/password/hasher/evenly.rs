@@ -1,4 +1,4 @@
-//! Verifies passwords so that the time tells nothing: a wrong password takes the work of the highest cost in use.
+//! Verifies passwords so that the time reveals nothing: a wrong password takes the work of the highest cost in use.
 
 use super::meter::Meter;
 use crate::accounts::password::PasswordHash;

@@ -26,7 +26,7 @@ pub(super) const LONGEST_QUEUE: Duration = Duration::from_secs(5);
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// One network may take one of this many shares of the queue.
 const NETWORKS: u64 = 4;
-/// How many passwords of one account may be in work or wait.
+/// How many passwords of one account may be hashed or wait at a time.
 pub(super) const OF_ONE_ACCOUNT: usize = 4;
 /// How long a caller waits outside the queue until there is a place for its account.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -67,7 +67,7 @@ struct Taken {
     by_account: HashMap<String, usize>,
 }
 
-/// A place. It takes up the queue until [`Place::begin`], and the account's share until it is dropped.
+/// A place. It counts in the queue until [`Place::begin`], and for the account until it is dropped.
 pub(super) struct Place {
     places: Arc<Places>,
     requester: Requester,
