@@ -66,7 +66,7 @@ pub struct ConfirmedSession(CurrentUser);
 pub struct Admin(pub UserId);
 
 impl Admin {
-    /// The problems that this guard can answer: those of [`CurrentUser`] and one more.
+    /// The problems that this guard can answer with: those of [`CurrentUser`] and one more.
     pub const REFUSALS: &[Code] = &[
         Code::MissingToken,
         Code::InvalidToken,
@@ -78,7 +78,7 @@ impl Admin {
 }
 
 impl CurrentUser {
-    /// The problems that this guard can answer. Those of [`ScopedUser`] are the same.
+    /// The problems that this guard can answer with. Those of [`ScopedUser`] are the same.
     pub const REFUSALS: &[Code] = &[
         Code::MissingToken,
         Code::InvalidToken,
@@ -154,7 +154,7 @@ impl<S> ConfirmedUser<S> {
 }
 
 impl ConfirmedSession {
-    /// The problems that this guard can answer, besides those of [`CurrentUser`].
+    /// The problems that this guard can answer with, besides those of [`CurrentUser`].
     pub const REFUSALS: &[Code] = &[Code::EmailNotVerified];
 
     #[must_use]

@@ -39,7 +39,7 @@ impl Settings {
         {
             return wrong(
                 "mongodb.database",
-                "must have 1 to 63 bytes, and no space and none of / \\ . \" $",
+                "must have 1 to 63 bytes, without a space or any of / \\ . \" $",
             );
         }
         if let Some(uri) = &self.mongodb.uri {

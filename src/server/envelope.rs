@@ -47,7 +47,7 @@ pub struct Envelope {
     metrics: RequestMetrics,
 }
 
-/// What is known of a request in progress. It is kept with the request.
+/// What is known about a request in progress. It is kept with the request.
 struct Underway {
     since: Instant,
     /// The method that the client sent. Rocket turns HEAD into GET.

@@ -50,7 +50,7 @@ enum Refused {
 }
 
 impl Throttle {
-    /// The problems that the throttle can answer.
+    /// The problems that the throttle can answer with.
     pub const REFUSALS: &[Code] = &[Code::TooManyRequests];
 
     #[must_use]

@@ -109,7 +109,7 @@ impl Answers {
         self
     }
 
-    /// Adds problems that the route can answer.
+    /// Adds problems that the route can answer with.
     #[must_use]
     pub fn problems(mut self, codes: &[Code]) -> Self {
         for code in codes {
