@@ -24,7 +24,7 @@ pub fn stage(patience: Duration) -> AdHoc {
         Box::pin(async move {
             let result = limit(rocket.config().port, patience);
             if let Err(error) = result {
-                tracing::warn!(%error, "no limit is set on clients that do not read their answers; put a proxy in front of the server");
+                tracing::warn!(%error, "the server cannot cut off clients that do not read their answers; put a proxy in front of it");
             }
         })
     })
