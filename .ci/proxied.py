@@ -1,4 +1,4 @@
-"""Two real servers on one database, and nginx in front of them with deploy/nginx.conf: what .ci/proxy runs its checks on."""
+"""Two real servers on one database, with nginx and deploy/nginx.conf in front of them: .ci/proxy runs its checks on these."""
 
 import contextlib
 import http.client
@@ -18,7 +18,7 @@ import time
 
 repository = pathlib.Path(__file__).resolve().parent.parent
 NAME = "movies.example.com"
-# For whatever should have happened at once: a machine may be busy.
+# How many seconds to wait for something that should happen at once, since a machine may be busy.
 PATIENCE = 30
 
 
@@ -29,18 +29,18 @@ def free_port():
 
 
 def until(what, condition, limit=PATIENCE):
-    """What `condition` answers, once it answers something."""
+    """Waits until `condition` returns something true, and returns that."""
     end = time.monotonic() + limit
     while True:
         if found := condition():
             return found
         if time.monotonic() > end:
-            raise AssertionError(f"within {limit} s there was not {what}")
+            raise AssertionError(f"waited {limit} s in vain for {what}")
         time.sleep(0.05)
 
 
 def stopped(process, name):
-    """Told to stop; ends well, or is made to end."""
+    """Tells the process to stop, and kills it if it does not."""
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
     try:
@@ -62,18 +62,18 @@ class Answer:
         return json.loads(self.body)
 
     def problem(self):
-        """The code, of a problem that is one of ours in every part."""
+        """Checks that this is a problem document with all our members, and returns its code."""
         kind = self.headers.get("content-type")
-        assert kind == "application/problem+json", f"{self.status} is {kind}, no problem document"
+        assert kind == "application/problem+json", f"{self.status} is {kind}, not a problem document"
         found = self.json()
         assert found["status"] == self.status and found["type"] == f"/problems/{found['code']}", found
         assert {"title", "detail", "instance"} < found.keys(), found
-        assert found["request_id"] == self.headers["x-request-id"], f"another request id than {self.headers}"
+        assert found["request_id"] == self.headers["x-request-id"], f"the request id is not that of {self.headers}"
         return found["code"]
 
 
 class Connection(http.client.HTTPSConnection):
-    """To nginx, from an address of our choice: all of 127.0.0.0/8 is this machine."""
+    """A connection to nginx from an address of our choice: all of 127.0.0.0/8 is this machine."""
 
     def __init__(self, stack, source):
         super().__init__(NAME, stack.tls_port, timeout=PATIENCE, context=stack.trust)
@@ -93,7 +93,7 @@ class Connection(http.client.HTTPSConnection):
 
 
 class Stream:
-    """A stream of events that is read all the while; `text` is what has come so far."""
+    """A stream of events that a thread reads. `text` is what has arrived so far."""
 
     def __init__(self, stack, source="127.0.0.1", headers=None):
         self.connection = Connection(stack, source)
@@ -137,7 +137,7 @@ class Server:
             return False
 
     def ask(self, method, path, body=None, headers=None):
-        """Asks the server itself, around nginx."""
+        """Asks the server directly, without nginx."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         kind = {"Content-Type": "application/json"} if body else {}
         connection.request(method, path, json.dumps(body) if body else None, {**kind, **(headers or {})})
@@ -199,7 +199,7 @@ class Stack:
             return self.ask("GET", "/health/live").status == 200
 
     def configure(self):
-        """Writes the configuration of the repository, with nothing changed but what a test must change."""
+        """Writes the repository's configuration, and changes only what a test must change."""
         text = (repository / "deploy/nginx.conf").read_text(encoding="utf-8")
         replacements = {
             "127.0.0.1:8001": self.first.address,
@@ -211,7 +211,8 @@ class Stack:
             f"/etc/letsencrypt/live/{NAME}/fullchain.pem": f"{self.work}/certificate.pem",
             f"/etc/letsencrypt/live/{NAME}/privkey.pem": f"{self.work}/key.pem",
             "/var/log/nginx/movie-bag.log": f"{self.work}/access.log",
-            # Shorter, or the test would take minutes: still longer than the 15 s after which the server says something.
+            # Shorter, since the test would take minutes otherwise. 25 s are still more than the 15 s after which the
+            # server sends something.
             "proxy_read_timeout 60s;": "proxy_read_timeout 25s;",
             "proxy_read_timeout 35s;": "proxy_read_timeout 8s;",
             "client_header_timeout 10s;": "client_header_timeout 2s;",
@@ -219,7 +220,7 @@ class Stack:
             **self.changes,
         }
         for old, new in replacements.items():
-            assert old in text, f"deploy/nginx.conf has no {old!r}: the test is older than the file"
+            assert old in text, f"deploy/nginx.conf has no {old!r}: update the test"
             text = text.replace(old, new)
         (self.work / "movie-bag.conf").write_text(text, encoding="utf-8")
         folders = "".join(
@@ -244,13 +245,13 @@ class Stack:
             connection.close()
 
     def access_log(self, request_id):
-        """The line of a request in nginx's log, which is written when the request is over."""
+        """The line of a request in nginx's log. nginx writes it when the request has ended."""
         lines = (self.work / "access.log").read_text(encoding="utf-8").splitlines()
         found = [line for line in map(json.loads, lines) if line["request_id"] == request_id]
         return found[0] if found else None
 
     def server_line(self, request_id):
-        """The line of a request in whichever server's log it is."""
+        """The line of a request in the log of the server that has it."""
         for server in self.servers:
             for line in server.log():
                 if line.get("message") == "request" and line.get("request_id") == request_id:
@@ -273,7 +274,7 @@ class Stack:
                 yield from (f"{name}: {line}" for line in shown)
 
     def close(self):
-        """Ends all that was started, nginx first; raises if something did not end well."""
+        """Ends everything that was started, nginx first. Raises an error if something did not end without one."""
         wrong = []
         for end in (self.stop_nginx, self.second.stop, self.first.stop):
             try:

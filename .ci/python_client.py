@@ -19,7 +19,7 @@ generated = subprocess.run(
     [sys.executable, "-m", "openapi_python_client", *arguments], cwd=work, capture_output=True, text=True
 )
 if generated.returncode != 0:
-    sys.exit(f"no client comes of it:\n{generated.stdout}{generated.stderr}")
+    sys.exit(f"no client can be generated:\n{generated.stdout}{generated.stderr}")
 sys.path.insert(0, str(work))
 
 from movie_bag import AuthenticatedClient, Client  # noqa: E402

@@ -1,6 +1,6 @@
-//! The audit log: who signed up, logged in, failed to, changed a password, a role or an email, and what
-//! was refused (ASVS 5.0, chapter 16). Structured lines with the message `audit`, under a target of their
-//! own, so that they are written at any level of the log. Never a secret, never a whole email.
+//! The audit log: who signed up, logged in, failed to log in, or changed a password, a role or an email, and what was
+//! refused (ASVS 5.0, chapter 16). Its lines are structured and have the message `audit`. They have a log target of
+//! their own, so they are written at any log level. They never contain a secret or a whole email.
 
 use std::{fmt::Display, net::IpAddr};
 
@@ -22,7 +22,7 @@ pub enum Event {
     Logout,
     LogoutAll,
     SessionEnded,
-    /// A refresh token came a second time: the session has ended.
+    /// A refresh token was used a second time, so its session has ended.
     RefreshTokenReused,
     TokenCreated,
     TokenDeleted,
@@ -71,23 +71,24 @@ impl Event {
     }
 }
 
-/// Something was done to the account of `user` on the command line, by whoever runs the server.
+/// Records what the operator did to the account of `user` on the command line.
 pub fn record_command(event: Event, user: UserId) {
     tracing::info!(target: AUDIT, event = event.name(), %user, by = "command line", "audit");
 }
 
-/// A sweep has finished a deletion whose server died, or lost the database, before it had marked the
-/// account. Two sweeps, or a sweep and a slow deletion, may both write this line: twice is better than never.
+/// Records that a sweep finished a deletion whose server died, or lost the database, before it had marked the account.
+/// Two sweeps, or a sweep and a slow deletion, may both write this line: twice is better than never.
 pub fn record_swept(user: UserId) {
     let event = Event::AccountDeleted.name();
     tracing::info!(target: AUDIT, event, %user, by = "sweep", "audit");
 }
 
-/// The request guard that writes: it knows the request's id, where it came from, and who sent it.
+/// The request guard that writes audit lines. It knows the request's id and where the request came from.
 #[derive(Debug, Clone)]
 pub struct Audit {
     request_id: String,
-    /// Of the client; of the proxy, unless Rocket's `ip_header` names the header to trust.
+    /// The address of the client. Behind a proxy it is the proxy's, unless Rocket's `ip_header` names a header to
+    /// trust.
     pub address: Option<IpAddr>,
 }
 
@@ -96,32 +97,32 @@ impl Audit {
         self.address.map(|address| address.to_string()).unwrap_or_default()
     }
 
-    /// Something was done to the account of `user`.
+    /// Records what happened to the account of `user`.
     pub fn record(&self, event: Event, user: UserId) {
         let (event, request_id, address) = (event.name(), &self.request_id, self.address());
         tracing::info!(target: AUDIT, event, request_id, address, %user, "audit");
     }
 
-    /// Something was done to the account of `user` by another, an admin.
+    /// Records what an admin, `by`, did to the account of `user`.
     pub fn record_by(&self, event: Event, user: UserId, by: UserId) {
         let (event, request_id, address) = (event.name(), &self.request_id, self.address());
         tracing::info!(target: AUDIT, event, request_id, address, %user, %by, "audit");
     }
 
-    /// An attempt that has to wait. `account` is the masked email.
+    /// Records an attempt that has to wait. `account` is the masked email.
     pub fn throttled(&self, attempted: &str, account: impl Display) {
         let (request_id, address, account) = (&self.request_id, self.address(), account.to_string());
         tracing::warn!(target: AUDIT, event = "throttled", attempted, request_id, address, account, "audit");
     }
 
-    /// A login that failed; `user` if there is such an account. `account` is the masked email.
+    /// Records a failed login, with its `user` if the account exists. `account` is the masked email.
     pub fn login_failed(&self, account: impl Display, user: Option<UserId>) {
         let (request_id, address, account) = (&self.request_id, self.address(), account.to_string());
         let user = user.map(|user| user.to_string()).unwrap_or_default();
         tracing::warn!(target: AUDIT, event = "login-failed", request_id, address, account, user, "audit");
     }
 
-    /// A sign-in with a provider that failed, with the code that the client gets.
+    /// Records a failed sign-in with a provider, with the code that the client gets.
     pub fn provider_login_failed(&self, provider: &str, code: &'static str) {
         let (request_id, address) = (&self.request_id, self.address());
         tracing::warn!(target: AUDIT, event = "login-failed", request_id, address, provider, code, "audit");
@@ -140,12 +141,12 @@ impl<'r> FromRequest<'r> for Audit {
 
 struct RequestUser(Option<UserId>);
 
-/// Remembers, with the request, whose token came with it.
+/// Remembers with the request whose token it has.
 pub fn identified(request: &Request<'_>, user: UserId) {
     request.local_cache(|| RequestUser(Some(user)));
 }
 
-/// Who sent the request, where a guard has found out; empty if none did.
+/// Who sent the request. The text is empty if no guard has found out.
 pub fn user_of(request: &Request<'_>) -> String {
     request.local_cache(|| RequestUser(None)).0.map(|user| user.to_string()).unwrap_or_default()
 }
@@ -155,7 +156,7 @@ pub fn address_of(request: &Request<'_>) -> String {
     request.client_ip().map(|address| address.to_string()).unwrap_or_default()
 }
 
-/// A request that was refused for who sent it.
+/// Records a request that was refused because of who sent it.
 pub fn refused(request: &Request<'_>, code: &'static str) {
     tracing::warn!(
         target: AUDIT,

@@ -1,15 +1,18 @@
-//! What happens when an account is deleted, so that nothing of it is left.
+//! Deletes an account so that nothing of it is left.
 //!
-//! The order of a deletion, each step safe to do again:
+//! A deletion has three steps, and each is safe to repeat:
 //!
-//! 1. the account loses the role, unless this is the last admin ([`super::store::admin_list`]);
-//! 2. a tombstone replaces the account: every token of it is refused, its email is free, and the audit log gets its line;
-//! 3. its sessions and personal access tokens are deleted, and its belongings, in batches ([`super::belongings`]).
+//! 1. The account loses the role `admin`, unless this is the last admin ([`super::store::admin_list`]).
+//! 2. A tombstone replaces the account. From then on its tokens are refused, its email is free, and the audit log has a
+//!    line about it.
+//! 3. The account's sessions and personal access tokens are deleted. Then its belongings are deleted in batches
+//!    ([`super::belongings`]).
 //!
-//! A server may die in between, and an insert may be in flight. So the tombstone stays for a day, and each server
-//! looks for tombstones at its start and every minute, and deletes what is left. And every insert, once it is done, asks the
-//! primary whether its owner still exists ([`Users::is_alive`]), and is taken back if not. Either the insert sees the
-//! tombstone, or the tombstone was written later, and then the deletion that follows it sees what was inserted.
+//! A server may die between two steps, and an insert may be in flight. So the tombstone stays for a day. Each server
+//! looks for tombstones at its start and every minute, and deletes what is left. And after every insert, the server
+//! asks the primary whether the owner still exists ([`Users::is_alive`]), and takes the insert back if not. Either
+//! the insert sees the tombstone, or the tombstone was written later. Then the deletion that follows it sees what was
+//! inserted.
 
 use std::{
     collections::HashSet,
@@ -39,13 +42,13 @@ use crate::{
     telemetry::metrics::{counter, gauge},
 };
 
-/// How long a caller waits until all is deleted.
+/// How long a caller waits until everything is deleted.
 const PATIENCE: Duration = Duration::from_secs(20);
 const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
-/// How many accounts one command of a sweep asks about.
+/// How many accounts a sweep handles in one command.
 const SWEEP_CHUNK: usize = 500;
 
-/// Deletes accounts with all that is theirs.
+/// Deletes accounts and everything that belongs to them.
 #[derive(Clone)]
 pub struct Cascade {
     users: Users,
@@ -55,7 +58,7 @@ pub struct Cascade {
     progress: Progress,
 }
 
-/// What is known here of deletions that are not complete: refreshed by deleting, and at each sweep.
+/// What this server knows about deletions that are not complete. Deletions and sweeps update it.
 #[derive(Clone)]
 struct Progress {
     /// Deleted accounts that may still have belongings.
@@ -67,7 +70,7 @@ struct Progress {
     swept: IntGauge,
 }
 
-/// How far a deletion came while the caller waited.
+/// How far a deletion has got while the caller waited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removal {
     Complete,
@@ -98,7 +101,7 @@ impl Cascade {
         record: impl FnOnce() + Send + 'static,
     ) -> Result<Result<Removal, LastAdmin>, StoreError> {
         let own = self.clone();
-        // A task: whether the caller stays connected must not matter.
+        // A task, so that the deletion goes on if the caller disconnects.
         let buried = tokio::spawn(async move {
             match own.admins.begin_leaving(id).await? {
                 Ok(()) => Ok(Ok(own.finish(id, record).await?)),
@@ -120,14 +123,14 @@ impl Cascade {
         }))
     }
 
-    /// Everything after the first step. What comes after the tombstone is a task of its own: the account is deleted, so a
-    /// failure there only leaves work for the next sweep.
+    /// Everything after the first step. What comes after the tombstone is a task of its own: by then the account is
+    /// deleted, so a failure there only leaves work for the next sweep.
     async fn finish(
         &self,
         id: UserId,
         record: impl FnOnce(),
     ) -> Result<JoinHandle<Result<(), StoreError>>, StoreError> {
-        // Of several who delete one account at the same time, one records it.
+        // If several callers delete one account at the same time, only one of them records it.
         if self.users.bury(id).await? {
             record();
         }
@@ -142,7 +145,7 @@ impl Cascade {
     async fn remove_belongings(&self, owners: &[UserId]) -> Result<(), StoreError> {
         self.grants.remove_all_of(owners).await.inspect_err(|_| self.progress.begin(owners))?;
         loop {
-            // What could not be asked may still be there.
+            // After a failure, the belongings may still be there.
             let removed =
                 self.belongings.remove_batch_of(owners).await.inspect_err(|_| self.progress.begin(owners))?;
             if removed.is_empty() {
@@ -154,7 +157,7 @@ impl Cascade {
         }
     }
 
-    /// Finishes what others have begun: at the start, and every minute until `shutdown`.
+    /// Finishes the deletions that others have begun, at the start and every minute until `shutdown`.
     pub async fn keep_sweeping(&self, shutdown: Shutdown) {
         let mut ticks = interval(SWEEP_INTERVAL);
         loop {
@@ -164,15 +167,15 @@ impl Cascade {
             }
             if let Err(error) = self.sweep().await {
                 self.progress.failed.inc();
-                tracing::warn!(%error, "the sweep after deleted accounts failed; the next one will do it");
+                tracing::warn!(%error, "a sweep for deleted accounts failed; the next one will try again");
             }
         }
     }
 
-    /// One account that fails does not hold up the others.
+    /// Finishes the deletions that others have begun. A failure with one account does not hold up the others.
     ///
     /// # Errors
-    /// The first failure. What is left is for the next sweep.
+    /// The first failure. The next sweep deletes what is left.
     pub async fn sweep(&self) -> Result<(), StoreError> {
         let mut outcome = Ok(());
         for id in self.admins.leaving().await? {
@@ -183,7 +186,7 @@ impl Cascade {
         for chunk in tombstones.chunks(SWEEP_CHUNK) {
             match self.sweep_tombstones(chunk).await {
                 Err(StoreError::Other(error)) if chunk.len() > 1 => {
-                    tracing::warn!(%error, "a sweep of many deleted accounts failed; now one at a time");
+                    tracing::warn!(%error, "a sweep for many deleted accounts failed; the server now tries one at a time");
                     for id in chunk {
                         outcome = outcome.and(self.sweep_tombstones(&[*id]).await);
                     }
@@ -194,10 +197,10 @@ impl Cascade {
         outcome.inspect(|()| self.progress.swept())
     }
 
-    /// Begun by a server that died, or just being done by one that lives: both are fine.
+    /// Finishes a deletion that a dead server has begun, or that a running one is working on. Both are safe.
     async fn finish_leaving(&self, id: UserId) -> Result<(), StoreError> {
         self.users.bury(id).await?;
-        // Before the list forgets the account: otherwise a server that dies in between leaves no line.
+        // Before the list forgets the account. Otherwise a server that dies in between would leave no audit line.
         audit::record_swept(id);
         self.admins.end_leaving(id).await
     }
@@ -214,17 +217,17 @@ impl Progress {
             unfinished: Arc::default(),
             backlog: gauge(
                 "movie_bag_cascade_backlog",
-                "Deleted accounts whose movies have not all gone, as far as this server knows.",
+                "Deleted accounts whose movies are not all deleted, as far as this server knows.",
             ),
             tombstones: gauge(
                 "movie_bag_cascade_marks",
-                "Accounts deleted in the last day, at the last sweep; their movies are looked for again.",
+                "Accounts deleted in the last day, as of the last sweep. Sweeps look for movies that they still own.",
             ),
             removed: counter("movie_bag_cascade_movies_removed_total", "Movies removed with their accounts."),
             failed: counter("movie_bag_cascade_sweep_failures_total", "Sweeps that failed."),
             swept: gauge(
                 "movie_bag_cascade_last_sweep_timestamp_seconds",
-                "When a sweep was last completed, in Unix time; 0 before the first one.",
+                "When the last sweep was completed, in Unix time; 0 before the first one.",
             ),
         }
     }

@@ -17,10 +17,10 @@ const EMAIL_CHARACTERS: usize = 254;
 pub struct EmailAddress(String);
 
 impl EmailAddress {
-    /// What somebody claims to be their address. It need not be one; then nobody has it.
+    /// A text that somebody claims is their address. It may not be one; then no account has it.
     #[must_use]
     pub fn claimed(text: &str) -> Self {
-        // Lower case first: `J` and a caron have no common character, but `j` and a caron have one.
+        // Lower case first: there is no single character for `J` with a caron, but there is one for `j` with a caron.
         Self(text.trim().to_lowercase().nfc().collect())
     }
 
@@ -29,16 +29,16 @@ impl EmailAddress {
         &self.0
     }
 
-    /// Whether it has the form of an address. A quoted local part, which RFC 5321 allows but nobody uses, is refused:
-    /// it may hold blanks and control characters.
+    /// Whether it has the form of an address. A quoted local part, which RFC 5321 allows but nobody uses, is refused,
+    /// because it may contain spaces and control characters.
     #[must_use]
     pub fn is_valid(&self) -> bool {
         let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
         !self.0.starts_with('"') && email_address::EmailAddress::parse_with_options(&self.0, options).is_ok()
     }
 
-    /// Enough for the owner of an email to know it again. Somebody may type a password where the email
-    /// belongs: what is no email is not shown at all.
+    /// Enough for the owner of an email to recognise it. Somebody may type a password in place of the email, so a text
+    /// that is not an email is not shown at all.
     #[must_use]
     pub fn masked(&self) -> String {
         match (self.0.chars().next(), self.0.rsplit_once('@')) {
@@ -68,7 +68,7 @@ impl Rule for EmailRule {
         let wrong = if email.0.is_empty() {
             Wrong::new("blank", "must not be blank")
         } else if email.0.chars().count() > EMAIL_CHARACTERS {
-            Wrong::new("too-long", format!("must have {EMAIL_CHARACTERS} characters at most"))
+            Wrong::new("too-long", format!("must have at most {EMAIL_CHARACTERS} characters"))
         } else if !email.is_valid() {
             Wrong::new("invalid-email", "must be an email address")
         } else {
@@ -98,12 +98,12 @@ mod tests {
     }
 
     #[test]
-    fn two_spellings_of_an_email_are_one() {
+    fn two_spellings_of_an_email_are_equal() {
         let (upper, lower) = ("J\u{30c}@example.com", "\u{1f0}@example.com");
         assert_eq!(EmailAddress::claimed(upper), EmailAddress::claimed(lower));
     }
 
-    /// Characters whose case, form or width is unusual come often enough to meet each other.
+    /// Texts in which characters of unusual case, form or width often meet each other.
     fn texts() -> impl Strategy<Value = String> {
         let marks =
             sample::select("\u{300}\u{307}\u{308}\u{30c}\u{327}\u{345}\u{200d}".chars().collect::<Vec<_>>());

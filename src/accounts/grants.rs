@@ -1,7 +1,7 @@
-//! What lets somebody in without a password: sessions and personal access tokens, of all users.
+//! What lets a user in without a password: sessions and personal access tokens.
 //!
-//! Each carries the user's token generation of its making. Raising the generation ends them all in that very write
-//! ([`super::store::credentials`]); deleting them afterwards only tidies up.
+//! Each of them has the user's token generation from when it was made. Raising the generation ends all of them in the
+//! same write ([`super::store::credentials`]). Deleting them afterwards only tidies up.
 
 use mongodb::Database;
 use prometheus::core::Collector;
@@ -9,7 +9,7 @@ use prometheus::core::Collector;
 use super::{personal_tokens::PersonalTokens, sessions::Sessions};
 use crate::{http::ids::UserId, mongo::StoreError};
 
-/// Both collections. Clones share what they ask of the database.
+/// Both collections. Clones share their queries.
 #[derive(Clone)]
 pub struct Grants {
     pub sessions: Sessions,
@@ -29,19 +29,19 @@ impl Grants {
         collectors
     }
 
-    /// Deletes what has ended because this is the user's generation now. If that fails, nothing is lost: the database
-    /// forgets it when it would have expired.
+    /// Deletes what has ended because this is the user's generation now. A failure does no harm: the database deletes
+    /// it when it would have expired.
     pub async fn tidy_up(&self, user: UserId, generation: i64) {
         let removed = tokio::try_join!(
             self.sessions.remove_earlier(user, generation),
             self.personal_tokens.remove_earlier(user, generation)
         );
         if let Err(error) = removed {
-            tracing::warn!(%error, "sessions and tokens that have ended are not deleted yet");
+            tracing::warn!(%error, "sessions and tokens that have ended could not be deleted; they stay until they expire");
         }
     }
 
-    /// Deletes everything of these users. Safe to do again.
+    /// Deletes all sessions and tokens of these users. Safe to repeat.
     ///
     /// # Errors
     /// When the database fails.

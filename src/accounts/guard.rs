@@ -30,17 +30,17 @@ use crate::{
     },
 };
 
-/// The field that proves who asks. An account without a password proves it by a session that has just begun.
+/// The field that proves who the caller is. If the account has no password, a session that has just begun proves it.
 pub const CURRENT_PASSWORD: &str = "current_password";
 /// How long a session counts as just begun.
 const JUST_NOW: Duration = Duration::from_mins(10);
 
-/// The user whose valid session token came with the request, as the database has it now. A personal access token is
+/// The user of the session token in the request, with the current data from the database. A personal access token is
 /// refused: see [`ScopedUser`].
 #[derive(Debug, Clone)]
 pub struct CurrentUser {
     pub account: Arc<Account>,
-    /// Of the account's present generation.
+    /// Its generation is the account's present one.
     pub token: VerifiedToken,
     /// When the session began; `None` for a token from before there were sessions.
     began_at: Option<DateTime>,
@@ -53,20 +53,20 @@ pub struct ScopedUser<S> {
     scope: PhantomData<fn() -> S>,
 }
 
-/// A [`ScopedUser`] whose address is confirmed, where this service asks for that.
+/// A [`ScopedUser`] whose address is confirmed, if this service requires that.
 #[derive(Debug, Clone)]
 pub struct ConfirmedUser<S>(ScopedUser<S>);
 
-/// A [`CurrentUser`] whose address is confirmed, where this service asks for that.
+/// A [`CurrentUser`] whose address is confirmed, if this service requires that.
 #[derive(Debug, Clone)]
 pub struct ConfirmedSession(CurrentUser);
 
-/// A [`CurrentUser`] who is admin now.
+/// A [`CurrentUser`] who is an admin now.
 #[derive(Debug)]
 pub struct Admin(pub UserId);
 
 impl Admin {
-    /// What a caller may be told in place of an answer: what a [`CurrentUser`] may be told, and one more.
+    /// The problems that this guard can answer with: those of [`CurrentUser`] and one more.
     pub const REFUSALS: &[Code] = &[
         Code::MissingToken,
         Code::InvalidToken,
@@ -78,7 +78,7 @@ impl Admin {
 }
 
 impl CurrentUser {
-    /// What a caller may be told in place of an answer; of a [`ScopedUser`], too.
+    /// The problems that this guard can answer with. Those of [`ScopedUser`] are the same.
     pub const REFUSALS: &[Code] = &[
         Code::MissingToken,
         Code::InvalidToken,
@@ -92,7 +92,6 @@ impl CurrentUser {
         self.account.id
     }
 
-    /// The session that the token belongs to, unless the token is from before there were sessions.
     /// Whether the caller has signed in just now.
     #[must_use]
     pub fn has_just_signed_in(&self) -> bool {
@@ -100,6 +99,7 @@ impl CurrentUser {
         self.began_at.is_some_and(|began_at| now.saturating_duration_since(began_at) < JUST_NOW)
     }
 
+    /// The session that the token belongs to, unless the token is from before there were sessions.
     #[must_use]
     pub fn session(&self) -> Option<SessionId> {
         self.token.session
@@ -107,14 +107,14 @@ impl CurrentUser {
 
     async fn identify(request: &Request<'_>, token: &str) -> Result<Self, Problem> {
         let token = state::<Tokens>(request)?.verify(token)?;
-        // It is theirs, whether it still counts or not.
+        // The token is this user's, even if it is no longer valid.
         audit::identified(request, token.user);
         let users: &Users = state(request)?;
         let find = async { Ok::<_, Problem>(users.find(token.user).await?) };
-        // Read at the same time: one round trip.
+        // Both are read at the same time, in one round trip.
         let (account, standing) = tokio::try_join!(find, Self::standing(request, &token))?;
         let account = account.filter(|account| account.generation == token.generation);
-        // Deleted, of another generation, or of a session that has ended.
+        // The account is deleted or has another generation, or the session has ended.
         let (Some(account), Standing::Good { began_at }) = (account, standing) else {
             return Err(Problem::RevokedToken);
         };
@@ -124,7 +124,7 @@ impl CurrentUser {
         Ok(Self { account, token, began_at })
     }
 
-    /// Whether the token's session has not ended. A token without one is good unless it was logged out.
+    /// Whether the token's session has not ended. A token without a session is valid unless it was logged out.
     async fn standing(request: &Request<'_>, token: &VerifiedToken) -> Result<Standing, Problem> {
         let Some(id) = token.session else {
             let revoked: &RevokedTokens = state(request)?;
@@ -154,7 +154,7 @@ impl<S> ConfirmedUser<S> {
 }
 
 impl ConfirmedSession {
-    /// What a caller may be told in place of an answer, besides what a [`CurrentUser`] may be told.
+    /// The problems that this guard can answer with, besides those of [`CurrentUser`].
     pub const REFUSALS: &[Code] = &[Code::EmailNotVerified];
 
     #[must_use]
@@ -163,14 +163,14 @@ impl ConfirmedSession {
     }
 }
 
-/// Whether this service lets the account write only once its address is confirmed.
+/// Whether the account must confirm its address before this service lets it write.
 fn must_confirm(request: &Request<'_>, account: &Account) -> Result<bool, Problem> {
     let settings: &AccountsSettings = state(request)?;
     Ok(settings.require_verified_email && !account.email_verified)
 }
 
-/// Who sent the request: by a session, or by a personal access token with the scope that the route takes, if it takes
-/// one.
+/// Finds out who sent the request, from a session or a personal access token. `takes` is the scope of the tokens that
+/// the route accepts, if it accepts any.
 async fn caller(request: &Request<'_>, takes: Option<Scope>) -> Result<Caller, Problem> {
     let token = bearer_token(request)?;
     if !token.starts_with(secret::PREFIX) {
@@ -181,7 +181,7 @@ async fn caller(request: &Request<'_>, takes: Option<Scope>) -> Result<Caller, P
     let token = tokens.find(claimed.digest()).await?.ok_or(Problem::InvalidToken)?;
     audit::identified(request, token.user);
     let account = state::<Users>(request)?.find(token.user).await?;
-    // What ended the token has deleted it, or is about to: the answer must not tell which.
+    // What ended the token has deleted it, or will delete it soon. The answer must not tell which.
     let account = account.filter(|account| account.generation == token.generation);
     let account = account.ok_or(Problem::InvalidToken)?;
     if token.expires_at <= DateTime::now() {
@@ -194,7 +194,7 @@ async fn caller(request: &Request<'_>, takes: Option<Scope>) -> Result<Caller, P
     Ok(Caller::Script(account))
 }
 
-/// What is known of a token beside its user.
+/// What is known about a token besides its user.
 enum Standing {
     Good { began_at: Option<DateTime> },
     Ended,
@@ -205,8 +205,8 @@ enum Caller {
     Script(Arc<Account>),
 }
 
-/// RFC 6750, section 2.1; the scheme is case-insensitive (RFC 9110, section 11.1). Tokens from
-/// elsewhere, a query string or a cookie, are not read.
+/// RFC 6750, section 2.1; the scheme is case-insensitive (RFC 9110, section 11.1). Tokens in a query string or a cookie
+/// are not read.
 fn bearer_token<'r>(request: &'r Request<'_>) -> Result<&'r str, Problem> {
     let mut headers = request.headers().get("Authorization");
     let header = headers.next().ok_or(Problem::MissingToken)?;

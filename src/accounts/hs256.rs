@@ -1,7 +1,7 @@
 //! HS256 (RFC 7518, section 3.2) for jsonwebtoken: HMAC with SHA-256, and nothing else.
 //!
-//! Its own `rust_crypto` provider brings RSA and elliptic curves too, which no token here may be signed
-//! with: 27 crates, one of them with an advisory that nobody has mended (RUSTSEC-2023-0071).
+//! The crate's own `rust_crypto` provider also has RSA and elliptic curves, with which no token here may be signed. It
+//! needs 27 crates, and one of them has an advisory without a fix (RUSTSEC-2023-0071).
 
 use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::{
@@ -19,13 +19,13 @@ static PROVIDER: CryptoProvider = CryptoProvider {
     verifier_factory: |algorithm, key: &DecodingKey| {
         Ok(Box::new(hs256(*algorithm, key.family(), key.try_get_as_bytes()?)?))
     },
-    // For keys in the form of JWK: none are read.
+    // For keys in JWK form, which are never read here.
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-/// Makes this the cryptography of jsonwebtoken in this process. Safe to do again.
+/// Makes jsonwebtoken use this cryptography in this process. Safe to repeat.
 pub fn install() {
-    // Refused only when a provider is installed already: this one.
+    // This fails only if a provider is already installed, which is this one.
     let _ = PROVIDER.install_default();
 }
 
@@ -45,7 +45,7 @@ impl Signer<Vec<u8>> for Hs256 {
 }
 
 impl Verifier<Vec<u8>> for Hs256 {
-    /// Compares in constant time, and the whole signature: a shorter one is wrong.
+    /// Compares the whole signature, in constant time. A shorter one is wrong.
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> std::result::Result<(), Error> {
         self.0.clone().chain_update(message).verify_slice(signature).map_err(Error::from_source)
     }
@@ -101,7 +101,7 @@ mod tests {
             assert!(sign(b"x", &EncodingKey::from_secret(b"key"), algorithm).is_err(), "{algorithm:?}");
             assert!(verify("", b"x", &DecodingKey::from_secret(b"key"), algorithm).is_err(), "{algorithm:?}");
         }
-        // A public key is no secret: whatever the header says.
+        // A public key is not a secret, whatever the header says.
         assert!(sign(b"x", &EncodingKey::from_rsa_der(b"key"), Algorithm::HS256).is_err());
         assert!(verify("", b"x", &DecodingKey::from_rsa_der(b"key"), Algorithm::HS256).is_err());
     }

@@ -1,11 +1,11 @@
-//! Who somebody is at another provider, and the account to which that is to be linked.
+//! Who somebody is at another provider, and the account that this identity is to be linked to.
 
 use crate::http::ids::UserId;
 
-/// Somebody at a provider: its issuer and its subject name them.
+/// A person at a provider. The provider's issuer and the subject identify the person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The provider's id here.
+    /// The provider's id in the settings.
     pub provider: String,
     pub issuer: String,
     pub subject: String,
@@ -15,6 +15,6 @@ pub struct Identity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Link {
     pub user: UserId,
-    /// The account's generation when it asked: a new password spoils the link.
+    /// The account's generation when it asked. A new password makes the link invalid.
     pub generation: i64,
 }

@@ -1,5 +1,5 @@
-//! When something was last used. Readers are promised 10 minutes, so a request writes only what is older than half of
-//! that, and does not wait for the write.
+//! When something was last used. The API promises clients that this time is accurate to 10 minutes. So a request writes
+//! it only if the stored time is older than half of that, and does not wait for the write.
 
 use std::{
     collections::HashSet,
@@ -13,10 +13,10 @@ use mongodb::Collection;
 
 use crate::mongo::{COMMAND, within};
 
-/// The time may be older than the last use by this much. A write that fails is tried again by the next request.
+/// How much older than the last use the stored time may be. If a write fails, the next request tries again.
 const EXACT_TO: Duration = Duration::from_mins(5);
 
-/// Notes the last use of a collection's documents in their field `last_used_at`. Clones share what is being written.
+/// Notes the last use of a collection's documents in their field `last_used_at`. Clones share the writes in flight.
 #[derive(Clone)]
 pub struct LastUse<Id> {
     documents: Collection<Document>,
@@ -29,28 +29,28 @@ impl<Id: Clone + Eq + Hash + Into<Bson> + Send + Sync + 'static> LastUse<Id> {
         Self { documents, in_flight: Arc::default() }
     }
 
-    /// The document is used now; `known` is what it says of its last use.
+    /// Notes that the document is used now. `known` is the last use that it has stored.
     pub fn note(&self, id: Id, known: Option<DateTime>) {
         let now = DateTime::now();
         let is_fresh = |known: DateTime| now.saturating_duration_since(known) < EXACT_TO;
-        // Of many requests at once, one writes.
+        // If many requests come at once, one of them writes.
         if known.is_some_and(is_fresh) || !self.in_flight().insert(id.clone()) {
             return;
         }
         let own = self.clone();
         tokio::spawn(async move {
-            // Servers whose clocks differ only ever move it forward.
+            // Servers whose clocks differ can only move the time forward.
             let update = doc! { "$max": { "last_used_at": now } };
             let noting = own.documents.update_one(doc! { "_id": id.clone() }, update);
             if let Err(error) = within(COMMAND, noting).await {
-                tracing::warn!(%error, "a last use was not noted; the next request will try again");
+                tracing::warn!(%error, "a last use could not be noted; the next request will try again");
             }
             own.in_flight().remove(&id);
         });
     }
 
     fn in_flight(&self) -> MutexGuard<'_, HashSet<Id>> {
-        // Nothing in here panics half-way.
+        // No holder of the lock panics half-way.
         self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,6 @@
-//! The token of a link that is mailed, to choose a new password or to confirm an address: 256 random bits, of which the
-//! database keeps only a digest. Who reads the database cannot use it, and a digest needs no salt, since the bits cannot
-//! be guessed.
+//! The token of a mailed link, to choose a new password or to confirm an address. It has 256 random bits, and the
+//! database keeps only a digest. So somebody who reads the database cannot use the link. The digest needs no salt,
+//! since the bits cannot be guessed.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
@@ -9,26 +9,26 @@ use sha2::{Digest, Sha256};
 /// OWASP ASVS 5.0, 6.3 asks for 112 bits at least.
 const BYTES: usize = 32;
 
-/// A token as it stands in the link. It does not print.
+/// A token as the link has it. `Debug` does not show it.
 #[derive(Debug)]
 pub struct MailToken(SecretString);
 
-/// What is stored of a token and looked for.
+/// The digest of a token, which is stored and looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MailDigest(String);
 
 impl MailToken {
-    /// A new one.
+    /// A new token.
     ///
     /// # Errors
-    /// The operating system's, if it has no random numbers.
+    /// If the operating system has no random numbers.
     pub fn random() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; BYTES];
         getrandom::fill(&mut bytes)?;
         Ok(Self(BASE64_URL_SAFE_NO_PAD.encode(bytes).into()))
     }
 
-    /// What somebody sent as one.
+    /// A text that a client sent as a token.
     #[must_use]
     pub fn claimed(text: String) -> Self {
         Self(text.into())

@@ -1,7 +1,7 @@
-//! Decides who the caller is: accounts, passwords, tokens, roles, and the guards that ask for them; and deletes
+//! Decides who the caller is: accounts, passwords, tokens, roles, and the guards that ask for them. It also deletes
 //! accounts.
 //!
-//! May import `config`, `telemetry`, `mongo`, `http` and `mail`; knows no movie.
+//! May import `config`, `telemetry`, `mongo`, `http` and `mail`. Knows nothing about movies.
 //!
 //! | question | file |
 //! | --- | --- |
@@ -11,7 +11,7 @@
 //! | what is in a token, how long it lives | [`token`]; how it is signed: [`hs256`] |
 //! | which sessions there are | [`sessions`]; which tokens from before sessions were logged out: [`revocation`] |
 //! | tokens for scripts, and what each may do | [`personal_tokens`] |
-//! | what lets somebody in, and how all of it ends | [`grants`] |
+//! | what lets a user in without a password, and how all of it ends | [`grants`] |
 //! | how a last use is noted without a write for each request | [`last_use`] |
 //! | signing in with another provider | [`oidc`]; who somebody is there: [`identity`] |
 //! | password rules and cost | [`password`] |
@@ -22,7 +22,7 @@
 //! | how accounts are stored, who is admin | [`store`] |
 //! | what happens when an account is deleted | [`deletion`]; what is deleted with it: [`belongings`] |
 //! | `/api/auth`, `/api/users/me`, `/api/admin` | [`routes`] |
-//! | how the service takes all this in | [`mod@stage`] |
+//! | how all this is attached to the service | [`mod@stage`] |
 
 pub mod audit;
 pub mod belongings;

@@ -1,5 +1,5 @@
-//! What an account is. Two shapes: [`Account`], as it is read from the database, and [`UserView`],
-//! which a client reads. No shape has the hash and can be serialised.
+//! What an account is, in two shapes: [`Account`], which is read from the database, and [`UserView`], which a client
+//! reads. No shape that can be serialised has the hash.
 
 use bson::DateTime;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use crate::http::{
     timestamp::Timestamp,
 };
 
-/// What a user may do beyond their own things.
+/// What a user may do besides managing their own account and movies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -50,10 +50,10 @@ pub struct Account {
     /// Raised to revoke every token.
     #[serde(rename = "gen")]
     pub generation: i64,
-    /// Accounts of releases before addresses were confirmed have no such field.
+    /// Accounts from releases that did not confirm addresses have no such field.
     #[serde(default)]
     pub email_verified: bool,
-    /// An account that was made on the command line has none until its owner has chosen one.
+    /// False for an account that was made on the command line or with a provider, until its owner chooses a password.
     pub has_password: bool,
 }
 
@@ -65,13 +65,13 @@ pub struct UserView {
     /// In lower case.
     #[schema(format = "email", max_length = 254, example = "ann@example.com")]
     email: String,
-    /// Whether somebody who reads the mail of this address has said so.
+    /// Whether the address is confirmed.
     email_verified: bool,
     /// Whether the user can log in with a password.
     has_password: bool,
     role: Role,
     created_at: Timestamp,
-    /// How many movies are theirs; not in a list of users.
+    /// How many movies the user owns. Not in a list of users.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 0)]
     movie_count: Option<u64>,

@@ -1,8 +1,8 @@
-//! Whom an address stands for, where people are told apart by their addresses.
+//! What counts as one client, where clients are told apart by their addresses.
 
 use std::net::IpAddr;
 
-/// The network of a client: an IPv4 address, or the 64 bits of an IPv6 network, whose hosts choose the rest.
+/// The network of a client: an IPv4 address, or the first 64 bits of an IPv6 address, whose host chooses the rest.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Network(String);
 
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_ipv6_host_is_its_network_and_a_mapped_ipv4_address_is_itself() {
+    fn an_ipv6_host_counts_as_its_network_and_a_mapped_ipv4_address_as_itself() {
         let of = |text: &str| Network::of(Some(text.parse().unwrap()));
         assert_eq!(of("2001:db8:1:2:3:4:5:6"), of("2001:db8:1:2::1"));
         assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));

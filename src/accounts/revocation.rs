@@ -1,7 +1,7 @@
 //! Tokens without a session that were logged out, one document each, until they would have expired anyway.
 //!
-//! Releases before there were sessions issued such tokens. The last of them expires one `jwt.lifetime` after the
-//! upgrade, a year at most; until then the guard looks here for them, and for no other token.
+//! Releases before there were sessions issued such tokens. The last one expires one `jwt.lifetime` after the upgrade,
+//! at most a year. Until then the guard looks up these tokens here, and no others.
 
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ use crate::mongo::{
     indexes, inserting,
 };
 
-/// A document stays longer than its token by this much: the database's clock, which forgets it, and the
-/// server's, which reads the token's expiry, need not agree.
+/// How much longer a document stays than its token. The database deletes the document by its own clock, and the server
+/// checks the token's expiry by another one, so the two may differ.
 const SLACK: Duration = Duration::from_hours(24);
 
 /// The collection `revoked_tokens`.
@@ -30,7 +30,7 @@ pub struct RevokedTokens {
     by_id: Batches<ById<RevokedToken>>,
 }
 
-/// That it is there says everything.
+/// Its existence says everything.
 #[derive(Deserialize)]
 struct RevokedToken {
     #[serde(rename = "_id")]
@@ -60,7 +60,7 @@ impl RevokedTokens {
         self.by_id.collectors()
     }
 
-    /// Revokes this token. Safe to do again.
+    /// Revokes this token. Safe to repeat.
     ///
     /// # Errors
     /// When the database fails.

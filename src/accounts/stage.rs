@@ -1,4 +1,4 @@
-//! How the service takes in accounts: their routes, their state, and what runs beside the requests.
+//! Attaches accounts to the service: their routes, their state, and what runs besides the requests.
 
 use std::sync::Arc;
 
@@ -187,7 +187,7 @@ pub fn stage(parts: Parts) -> AdHoc {
             .mount("/api/auth", limited(auth))
             .mount("/api/users", limited(own))
             .mount("/api/admin", limited(admin))
-            // No request is answered before it has ended.
+            // No request is answered before this has ended.
             .attach(AdHoc::on_liftoff("the costs of the stored hashes", |_| {
                 Box::pin(async move { learn_highest_cost(&hasher, &users).await })
             }))
@@ -200,8 +200,9 @@ pub fn stage(parts: Parts) -> AdHoc {
     })
 }
 
-/// Where the cost was lowered, the hashes of before keep theirs, and what fails must take as long as they
-/// do. If the database does not say which there are, each is learned when somebody tries to log in to it.
+/// If the operator has lowered the cost, older hashes keep theirs, and a failed login must take as long as one with
+/// such a hash. If the database cannot say which costs there are, the server learns each one when somebody tries to
+/// log in to such an account.
 async fn learn_highest_cost(hasher: &Hasher, users: &Users) {
     match users.costliest_hash(hasher.cost()).await {
         Ok(None) => {}
@@ -210,9 +211,9 @@ async fn learn_highest_cost(hasher: &Hasher, users: &Users) {
             tracing::info!(
                 cost,
                 today = hasher.cost(),
-                "there are passwords hashed at a higher cost: a wrong one takes as long"
+                "some stored passwords have a higher cost; every wrong password takes as long as one of those"
             );
         }
-        Err(error) => tracing::warn!(%error, "the costs of the stored passwords are not known"),
+        Err(error) => tracing::warn!(%error, "the costs of the stored password hashes could not be read"),
     }
 }

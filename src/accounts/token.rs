@@ -1,7 +1,7 @@
 //! The bearer token: a JWT (RFC 7519), signed with HS256, and what is in it.
 //!
-//! A token says who the caller is and nothing else. Whether that user still exists, and with which
-//! role, is read from the database at every request ([`super::guard`]).
+//! A token says who the caller is and nothing else. Every request reads from the database whether that user still
+//! exists and which role the user has ([`super::guard`]).
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::http::{
 const ISSUER: &str = "movie-bag";
 const AUDIENCE: &str = "access";
 
-/// The claims, all of them required but `sid`. Times are seconds since 1970.
+/// The claims. All but `sid` are required. Times are seconds since 1970.
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
     sub: String,
@@ -31,7 +31,7 @@ struct Claims {
     jti: String,
     iss: String,
     aud: String,
-    /// The user's token generation: the token dies when it is raised.
+    /// The user's token generation. Raising it revokes the token.
     r#gen: i64,
 }
 
@@ -42,7 +42,7 @@ pub struct VerifiedToken {
     pub generation: i64,
     /// `None` for a token from before there were sessions.
     pub session: Option<SessionId>,
-    /// The token's own id, by which one without a session is revoked.
+    /// The token's own id. A token without a session is revoked by it.
     pub jti: String,
     /// Seconds since 1970.
     pub expires_at: i64,
@@ -66,7 +66,7 @@ impl Tokens {
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[AUDIENCE]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        // Checked below, last of all: only a token that is ours is "expired".
+        // The expiry is checked below, last of all: only a token that we issued can be "expired".
         validation.validate_exp = false;
         Self {
             encoding: EncodingKey::from_secret(key),
@@ -82,7 +82,7 @@ impl Tokens {
         self.lifetime
     }
 
-    /// Issues a token of a session. It has the session's generation, which was read together with the verified
+    /// Issues a token for a session. The token has the session's generation, which was read together with the verified
     /// password.
     ///
     /// # Errors
@@ -103,15 +103,15 @@ impl Tokens {
             .map_err(|error| Problem::Internal(format!("signing a token: {error}").into()))
     }
 
-    /// Verifies form, algorithm, signature, issuer, audience, subject, and then the expiry, without
-    /// leeway: at `exp` it is over (RFC 7519, section 4.1.4).
+    /// Verifies form, algorithm, signature, issuer, audience and subject, and then the expiry. There is no leeway: at
+    /// `exp` a token is expired (RFC 7519, section 4.1.4).
     ///
     /// # Errors
     /// 401: `invalid-token` or `expired-token`.
     pub fn verify(&self, token: &str) -> Result<VerifiedToken, Problem> {
         let decoded = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation)
             .map_err(|_| Problem::InvalidToken)?;
-        // RFC 7515, section 4.1.11: an extension that must be understood, and is not.
+        // RFC 7515, section 4.1.11: the token has an extension that we would have to understand.
         if decoded.header.crit.is_some() {
             return Err(Problem::InvalidToken);
         }

@@ -1,4 +1,4 @@
-//! The limits of the settings: which values the server starts with.
+//! The limits of the settings: which values the server accepts.
 
 use std::{path::Path, time::Duration};
 
@@ -8,13 +8,13 @@ use super::{Settings, SettingsError, secret::SECRET_BYTES};
 
 impl Settings {
     /// # Errors
-    /// The first setting that cannot be used, by its key.
+    /// Names the key of the first setting that cannot be used.
     pub(super) fn check(&self) -> Result<(), SettingsError> {
         let wrong = |key: &str, reason: &str| Err(SettingsError(format!("{key}: {reason}")));
         if let Some(secret) = &self.jwt.secret
             && secret.expose_secret().len() < SECRET_BYTES
         {
-            return wrong("jwt.secret", "needs 32 bytes at least (try: openssl rand -base64 48)");
+            return wrong("jwt.secret", "must have at least 32 bytes (try: openssl rand -base64 48)");
         }
         if !(Duration::from_secs(1)..=Duration::from_hours(24 * 366)).contains(&self.jwt.lifetime) {
             return wrong("jwt.lifetime", "must be between 1s and 366d");
@@ -29,7 +29,7 @@ impl Settings {
             return wrong("throttle.reads_per_second", "must be at most 1000000");
         }
         if !(10..=16).contains(&self.password.bcrypt_cost) {
-            return wrong("password.bcrypt_cost", "must be 10 to 16");
+            return wrong("password.bcrypt_cost", "must be a number from 10 to 16");
         }
         // https://www.mongodb.com/docs/manual/reference/limits/#naming-restrictions
         let database = &self.mongodb.database;
@@ -37,7 +37,10 @@ impl Settings {
             || database.len() > 63
             || database.contains(['/', '\\', '.', ' ', '"', '$', '\0'])
         {
-            return wrong("mongodb.database", "must be 1 to 63 bytes without any of /\\. \"$");
+            return wrong(
+                "mongodb.database",
+                "must have 1 to 63 bytes, without a space or any of / \\ . \" $",
+            );
         }
         if let Some(uri) = &self.mongodb.uri {
             let uri = uri.expose_secret();
@@ -48,7 +51,7 @@ impl Settings {
         if let Some(mongod) = &self.mongodb.mongod
             && !is_executable(mongod)
         {
-            return wrong("mongodb.mongod", "there is no such program");
+            return wrong("mongodb.mongod", "must be the path of a program");
         }
         if self.data_dir.as_os_str().is_empty() {
             return wrong("data_dir", "must not be empty");

@@ -1,5 +1,5 @@
-//! Which keys there are, and how the value of each is read from a variable. Both are asked of the struct itself,
-//! so no list of keys can fall behind it.
+//! Which keys there are, and how the value of each is read from a variable. Both come from the struct itself, so
+//! there is no list of keys that could fall behind it.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ pub(super) enum Kind {
     Map,
     /// Text, whatever it looks like: a secret `123456` is not a number.
     Text,
-    /// A value that is written like one in `Rocket.toml`.
+    /// A value that is written as in `Rocket.toml`.
     Typed,
     Unknown,
 }
@@ -33,8 +33,8 @@ pub(super) fn kind_of<'de, T: Deserialize<'de>>(key: &str) -> Kind {
     }
 }
 
-/// Follows a path into a type. Serde's derive names the fields of each struct on the way; at the end of the path
-/// there is no value to give, so the walk always ends with an error, and that error carries the answer.
+/// Follows a path into a type. On the way, Serde's derive names the fields of each struct. At the end of the path
+/// there is no value to give, so the walk always ends with an error. That error carries the result.
 struct Walk<'a>(&'a [&'a str]);
 
 #[derive(Debug, thiserror::Error)]

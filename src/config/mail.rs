@@ -1,4 +1,4 @@
-//! The settings of the mail: all three or none, and read as what they are.
+//! The mail settings: all three are set or none is, and each is parsed.
 
 use lettre::{
     AsyncSmtpTransport, Tokio1Executor, message::Mailbox, transport::smtp::AsyncSmtpTransportBuilder,
@@ -15,18 +15,18 @@ pub struct MailSettings {
     pub smtp_url: Option<SecretString>,
     #[serde(default, deserialize_with = "unless_blank")]
     pub from: Option<String>,
-    /// The address under which people see this service.
+    /// The address at which people reach this service.
     #[serde(default, deserialize_with = "unless_blank")]
     pub link_base: Option<String>,
 }
 
-/// How letters go out, and from whom.
+/// How letters are sent, and from whom.
 pub struct Smtp {
     pub transport: AsyncSmtpTransportBuilder,
     pub from: Mailbox,
-    /// A password goes over the network in the clear.
+    /// Whether a password crosses the network unencrypted.
     pub is_open: bool,
-    /// As it stands in letters, whatever it was written like.
+    /// As letters show it, however the operator wrote it.
     pub link_base: url::Url,
 }
 
@@ -34,14 +34,14 @@ impl MailSettings {
     /// `None` if mail is not configured.
     ///
     /// # Errors
-    /// The key of what cannot be used.
+    /// Names the key of the setting that cannot be used.
     pub fn smtp(&self) -> Result<Option<Smtp>, SettingsError> {
         let given = [self.smtp_url.is_some(), self.from.is_some(), self.link_base.is_some()];
         let keys = ["mail.smtp_url", "mail.from", "mail.link_base"];
         let (Some(url), Some(from), Some(base)) = (&self.smtp_url, &self.from, &self.link_base) else {
             return match given.iter().position(|given| !given) {
                 Some(missing) if given.contains(&true) => Err(SettingsError(format!(
-                    "{}: mail needs all three of {}",
+                    "{}: is missing; mail needs all three of {}",
                     keys[missing],
                     keys.join(", ")
                 ))),
@@ -50,9 +50,9 @@ impl MailSettings {
         };
         // An error's own text might show the URL, and with it a password.
         let forms = "smtps://user:password@host, smtp://user:password@host?tls=required";
-        let wrong = || SettingsError(format!("mail.smtp_url: is none of the forms {forms}"));
+        let wrong = || SettingsError(format!("mail.smtp_url: must have one of the forms {forms}"));
         let parsed = url::Url::parse(url.expose_secret()).map_err(|_| wrong())?;
-        // A misspelt `tls` would be passed over, and the mail go out in the clear.
+        // A misspelt `tls` would be ignored, and the mail would be sent unencrypted.
         let parameters: Vec<_> = parsed.query_pairs().map(|(name, _)| name).collect();
         if parameters.len() > 1 || parameters.iter().any(|name| name != "tls") {
             return Err(wrong());
@@ -62,7 +62,7 @@ impl MailSettings {
         let is_open = is_open(&parsed);
         let from = from.parse().map_err(|_| {
             let form = "Movie Bag <noreply@example.com>";
-            SettingsError(format!("mail.from: must be an address, as in {form}"))
+            SettingsError(format!("mail.from: must be an address such as {form}"))
         })?;
         let is_base = |url: &url::Url| {
             matches!(url.scheme(), "http" | "https")
@@ -71,7 +71,7 @@ impl MailSettings {
         };
         let link_base = url::Url::parse(base).ok().filter(is_base).ok_or_else(|| {
             let form = "https://movies.example.com";
-            SettingsError(format!("mail.link_base: must be an address, as in {form}"))
+            SettingsError(format!("mail.link_base: must be an address such as {form}"))
         })?;
         Ok(Some(Smtp { transport, from, is_open, link_base }))
     }
@@ -80,7 +80,7 @@ impl MailSettings {
 fn is_open(url: &url::Url) -> bool {
     let is_tls = url.scheme() == "smtps"
         || url.query_pairs().any(|(name, value)| name == "tls" && value == "required");
-    // Of this scheme the host is not taken apart: an address stands there as text.
+    // For this scheme the crate does not parse the host, so an IP address is plain text here.
     let is_here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
     url.password().is_some() && !is_tls && !is_here
 }

@@ -1,4 +1,4 @@
-//! The settings of other providers to sign in with (OpenID Connect): each is checked, and all of a provider's are there.
+//! The settings of other providers to sign in with (OpenID Connect). Each setting is checked, and a provider needs all.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use super::{Settings, SettingsError, settings::unless_blank};
 const ID_CHARACTERS: usize = 32;
 const NAME_CHARACTERS: usize = 100;
 
-/// What is set of one provider. In a compose file, a blank value means "not set".
+/// The settings of one provider. In a compose file, a blank value means "not set".
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OidcSettings {
@@ -25,31 +25,31 @@ pub struct OidcSettings {
     pub name: Option<String>,
 }
 
-/// A provider whose settings are all there and usable.
+/// A provider whose settings are complete and usable.
 #[derive(Debug, Clone)]
 pub struct OidcProvider {
     pub id: String,
-    /// As it was set: a provider's issuer is compared with it character by character.
+    /// Exactly as it was set, because the provider's own issuer must equal it character by character.
     pub issuer: String,
     pub client_id: String,
     pub client_secret: SecretString,
-    /// For people.
+    /// The name that people see.
     pub name: String,
 }
 
 impl Settings {
-    /// The providers, by their ids. One of which nothing is set is none.
+    /// The providers, by their ids. A provider without any setting is left out.
     ///
     /// # Errors
-    /// The key of what cannot be used.
+    /// Names the key of the setting that cannot be used.
     pub fn oidc_providers(&self) -> Result<Vec<OidcProvider>, SettingsError> {
         self.oidc.iter().filter_map(|(id, settings)| settings.provider(id).transpose()).collect()
     }
 
-    /// `address`: where the server listens, unless `public_url` says otherwise.
+    /// `address` is where the server listens. Clients reach it there, unless `public_url` says otherwise.
     ///
     /// # Errors
-    /// The key of what cannot be used.
+    /// Names the key of the setting that cannot be used.
     pub(super) fn check_oidc(&self, address: IpAddr) -> Result<(), SettingsError> {
         let wrong = |key: &str, reason: &str| Err(SettingsError(format!("{key}: {reason}")));
         let has_providers = !self.oidc_providers()?.is_empty();
@@ -81,7 +81,7 @@ impl OidcSettings {
         let wrong = |key: &str, reason: &str| SettingsError(format!("oidc.{id}{key}: {reason}"));
         let of_an_id = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         if !(1..=ID_CHARACTERS).contains(&id.len()) || !id.bytes().all(of_an_id) {
-            return Err(wrong("", "the id must have 1 to 32 characters a to z and 0 to 9"));
+            return Err(wrong("", "the id must have 1 to 32 characters from a to z and 0 to 9"));
         }
         let given = [
             self.issuer.is_some(),
@@ -102,17 +102,17 @@ impl OidcSettings {
             let reason = "must be https://… without a query and a fragment; http:// only on loopback";
             return Err(wrong(".issuer", reason));
         }
-        // RFC 6749, appendix A: both are of visible characters and blanks.
+        // RFC 6749, appendix A: both have only visible characters and spaces.
         for (key, text) in
             [(".client_id", client_id.as_str()), (".client_secret", client_secret.expose_secret())]
         {
             if !text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
-                return Err(wrong(key, "must have visible ASCII characters only"));
+                return Err(wrong(key, "must have only visible ASCII characters and spaces"));
             }
         }
         let has_control = name.chars().any(char::is_control);
         if name.trim().is_empty() || name.chars().count() > NAME_CHARACTERS || has_control {
-            return Err(wrong(".name", "must have 1 to 100 characters, none of them a control character"));
+            return Err(wrong(".name", "must have 1 to 100 characters and no control characters"));
         }
         Ok(Some(OidcProvider {
             id: id.to_owned(),
@@ -161,13 +161,13 @@ fn is_public_url(text: &str) -> bool {
 }
 
 fn is_return_address(text: &str) -> bool {
-    // It is the beginning of a header's value, and a fragment is put behind it.
+    // A header's value begins with this address, and the server adds a fragment.
     if !is_plain(text) || text.contains('#') {
         return false;
     }
     Url::parse(text).is_ok_and(|url| match url.scheme() {
         "http" | "https" => is_safe(&url),
-        // RFC 8252, section 7.1: the name of a domain, backwards. So it has a dot, and is not `javascript`.
+        // RFC 8252, section 7.1: a domain name in reverse order. So it has a dot, and is not `javascript`.
         scheme => scheme.contains('.'),
     })
 }

@@ -1,5 +1,5 @@
-//! The JWT secret: the configured one, or one that is made once and kept beside the embedded database;
-//! and the keys that are derived from it.
+//! The JWT secret: the configured one, or one that is made once and kept beside the embedded database. Also the keys
+//! that are derived from it.
 
 use std::{
     fs::{self, OpenOptions},
@@ -18,21 +18,20 @@ pub(super) const SECRET_BYTES: usize = 32;
 
 const FILE: &str = "jwt-secret";
 
-/// HMAC-SHA-256 with a key that is derived from the secret for one purpose, by HKDF (RFC 5869): all servers
-/// have the same key, and what one purpose shows tells nothing about another. Tokens are signed with the
-/// secret itself.
+/// HMAC-SHA-256 with a key that HKDF (RFC 5869) derives from the secret for one purpose. All servers derive the same
+/// key, and what one purpose reveals says nothing about another. Tokens are signed with the secret itself.
 ///
 /// # Panics
-/// Never: HKDF gives up to 8,160 bytes, and HMAC takes a key of any length.
+/// Never: HKDF can make 8,160 bytes, and HMAC takes a key of any length.
 #[must_use]
 pub fn derived(secret: &SecretString, purpose: &str) -> Hmac<Sha256> {
     Hmac::new_from_slice(&derived_key(secret, purpose)).expect("BUG: HMAC takes any key")
 }
 
-/// The key itself, for what is no HMAC.
+/// The key itself, for uses other than HMAC.
 ///
 /// # Panics
-/// Never: HKDF gives up to 8,160 bytes.
+/// Never: HKDF can make 8,160 bytes.
 #[must_use]
 pub fn derived_key(secret: &SecretString, purpose: &str) -> [u8; 32] {
     let mut key = [0; 32];
@@ -42,11 +41,11 @@ pub fn derived_key(secret: &SecretString, purpose: &str) -> [u8; 32] {
     key
 }
 
-/// Reads the secret of a data folder, or makes it. A file that others may read (a backup was restored without its
-/// rights) becomes the owner's own again, with a warning.
+/// Reads the secret of a data folder, or makes it. If other users can read the file, for example because a backup was
+/// restored without its permissions, this takes their permission away and logs a warning.
 ///
 /// # Errors
-/// The file's; also for a file that somebody has shortened.
+/// When the file cannot be read or written, or is too short.
 pub fn kept_in(data_dir: &Path) -> io::Result<SecretString> {
     let path = data_dir.join(FILE);
     let text = match fs::read_to_string(&path) {
@@ -59,19 +58,19 @@ pub fn kept_in(data_dir: &Path) -> io::Result<SecretString> {
     };
     let text = text.trim();
     if text.len() < SECRET_BYTES {
-        return Err(io::Error::other(format!("{} holds less than {SECRET_BYTES} bytes", path.display())));
+        return Err(io::Error::other(format!("{} has fewer than {SECRET_BYTES} bytes", path.display())));
     }
     Ok(text.into())
 }
 
-/// Says in the log that others may look into the data folder. It is not changed: it may be somebody's home.
+/// Logs a warning if other users can read the data folder. Its permissions stay, since it may be somebody's home.
 pub fn warn_of_loose(data_dir: &Path) {
     #[cfg(unix)]
     if let Ok(mode) = mode_of(data_dir)
         && mode & OF_OTHERS != 0
     {
         let (folder, mode) = (data_dir.display(), format!("{mode:03o}"));
-        tracing::warn!(%folder, mode, "other users may look into the data folder: run chmod 700 on it");
+        tracing::warn!(%folder, mode, "other users can read the data folder; run chmod 700 on it");
     }
 }
 
@@ -91,12 +90,12 @@ fn tighten(path: &Path) -> io::Result<()> {
     if mode & OF_OTHERS == 0 {
         return Ok(());
     }
-    // If that is not allowed, the secret stays usable, and the warning says what is wrong.
+    // If the server may not do that, the secret stays usable, and the warning says what is wrong.
     let is_tight = fs::set_permissions(path, fs::Permissions::from_mode(mode & !OF_OTHERS)).is_ok();
     let (file, mode) = (path.display(), format!("{mode:03o}"));
     tracing::warn!(
         %file, mode, tightened = is_tight,
-        "other users could read the JWT secret: if one may have, delete the file, and all log in again"
+        "other users could read the JWT secret; if somebody may have read it, delete the file: then everyone must log in again"
     );
     Ok(())
 }
@@ -152,7 +151,7 @@ mod tests {
         }
     }
 
-    /// A cursor or a digest must outlive a release: this one is fixed. (RFC 5869 with SHA-256.)
+    /// Cursors and digests must outlive a release, so the expected value is fixed (RFC 5869 with SHA-256).
     #[test]
     fn keys_are_derived_by_hkdf_and_each_purpose_has_its_own() {
         use hmac::Mac;

@@ -8,20 +8,20 @@ use serde::{Deserialize, Deserializer};
 
 use super::{mail::MailSettings, oidc::OidcSettings, sources::readable};
 
-/// A setting that cannot be used. The text names the key and never holds a secret.
+/// A setting that cannot be used. The text names the key and never contains a secret.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct SettingsError(pub(super) String);
 
 impl SettingsError {
-    /// Of a setting that is used elsewhere.
+    /// For a setting that is checked elsewhere.
     #[must_use]
     pub fn of(key: &str, reason: &str) -> Self {
         Self(format!("{key}: {reason}"))
     }
 }
 
-/// Everything that can be set, but for Rocket's own settings.
+/// All settings but Rocket's own.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Settings {
     pub mongodb: MongodbSettings,
@@ -41,7 +41,7 @@ pub struct Settings {
     /// Other providers to sign in with, by their ids.
     #[serde(default)]
     pub oidc: BTreeMap<String, OidcSettings>,
-    /// Where a sign-in with one of them may return to. Empty: to this server's own web client.
+    /// Where a sign-in with one of them may return to. If empty, it returns to this server's own web client.
     pub oidc_return_to: Vec<String>,
     /// Where clients reach this server, without a path. Unset: at the address on which it listens.
     #[serde(default, deserialize_with = "unless_blank")]
@@ -82,7 +82,7 @@ pub struct PasswordSettings {
 pub enum Signup {
     /// Anyone.
     Open,
-    /// Nobody, but on the command line.
+    /// Nobody. Accounts are made only on the command line.
     Closed,
 }
 
@@ -98,9 +98,9 @@ pub struct AccountsSettings {
 #[serde(deny_unknown_fields)]
 pub struct ThrottleSettings {
     pub enabled: bool,
-    /// Requests under `/api` that an address may make; 0: no limit. Whatever `enabled` says.
+    /// How many requests under `/api` an address may make; 0 means no limit. Does not depend on `enabled`.
     pub reads_per_second: u32,
-    /// Movies that an account may add and change; 0: no limit. Whatever `enabled` says.
+    /// How many movies an account may add and change; 0 means no limit. Does not depend on `enabled`.
     pub writes_per_minute: u32,
 }
 
@@ -123,11 +123,11 @@ pub struct LogSettings {
     pub level: LogLevel,
 }
 
-/// What answers searches.
+/// The engine that answers searches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SearchEngine {
-    /// The index, where the database has change streams.
+    /// The index if the database has change streams, otherwise MongoDB's text index.
     Auto,
     /// An index that this server keeps in its data folder.
     Index,
@@ -141,8 +141,8 @@ pub struct SearchSettings {
     pub engine: SearchEngine,
 }
 
-/// The least important lines that are written. There is nothing below `info`: the libraries' own lines
-/// would show headers, and with them tokens.
+/// The lowest level that is logged. There is none below `info`: there, the libraries' own lines would show headers, and
+/// with them tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
@@ -161,7 +161,7 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EventsSettings {
-    /// How many may listen at once.
+    /// How many clients may listen at once.
     pub listeners: u32,
 }
 

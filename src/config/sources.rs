@@ -18,11 +18,11 @@ use super::{
     keys::{Kind, kind_of},
 };
 
-/// The defaults; the same file that an operator reads.
+/// The defaults, in the same file that operators read.
 const DEFAULTS: &str = include_str!("../../Rocket.toml");
 const PREFIX: &str = "MOVIE_BAG_";
 const ROCKET_PREFIX: &str = "ROCKET_";
-/// For the tests' own settings; the server does not look at them.
+/// For the tests' own settings, which the server ignores.
 const TEST_PREFIX: &str = "MOVIE_BAG_TEST_";
 
 /// Lays the sources over one another: the built-in `Rocket.toml`, the one in the working
@@ -48,7 +48,7 @@ pub fn figment() -> Result<Figment, SettingsError> {
             return Err(SettingsError("ROCKET_CONFIG: there is no such file".to_owned()));
         }
         Some(named) => Toml::file_exact(PathBuf::from(named)),
-        // The working directory's, if it has one; no other directory's.
+        // Only the file in the working directory, never one in another directory.
         None if Path::new("Rocket.toml").is_file() => Toml::file_exact("Rocket.toml"),
         None => Toml::string(""),
     };
@@ -61,17 +61,17 @@ fn dotenv() -> Result<Vec<(String, String)>, SettingsError> {
         Err(dotenvy::Error::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),
     }
-    // The error's own text would show the line, and with it perhaps a secret.
-    .map_err(|_| SettingsError(".env: cannot be read; each line is NAME=value".to_owned()))
+    // The error's own text would show the line, which may hold a secret.
+    .map_err(|_| SettingsError(".env: cannot be read; each line must be NAME=value".to_owned()))
 }
 
-/// The built-in settings alone, whatever surrounds the process.
+/// Only the built-in settings, without files and variables.
 #[must_use]
 pub fn defaults() -> Figment {
     with_workers(built_in())
 }
 
-/// Without the number of workers, which depends on what else is set.
+/// The built-in settings without the number of workers, which depends on other settings.
 fn built_in() -> Figment {
     let rocket = Value::serialize(rocket::Config::default());
     let mut rocket = rocket.ok().and_then(Value::into_dict).unwrap_or_default();
@@ -81,8 +81,8 @@ fn built_in() -> Figment {
         .select(rocket::Config::DEFAULT_PROFILE)
 }
 
-/// If nothing is said: a worker for each core, or for every other one where the embedded database has the
-/// rest. With more the work of a request wanders between cores that mongod would use better.
+/// The default number of workers: one for each core, or one for every other core with the embedded database, which uses
+/// the rest. With more workers, requests wander between cores that mongod could use better.
 fn with_workers(figment: Figment) -> Figment {
     let uri = figment.find_value("mongodb.uri").ok().and_then(Value::into_string);
     let has_all = uri.is_some_and(|uri| !uri.is_empty());
@@ -91,7 +91,7 @@ fn with_workers(figment: Figment) -> Figment {
     figment.join(Serialized::default("workers", workers))
 }
 
-/// `variables` in order: a later one wins.
+/// Later `variables` override earlier ones.
 pub(super) fn layered(
     file: impl figment::Provider,
     variables: Vec<(String, String)>,
@@ -120,7 +120,7 @@ pub(super) fn layered(
 }
 
 fn typed(value: &str) -> Value {
-    // Infallible: what is no TOML value is a string.
+    // Infallible: a text that is not a TOML value is a string.
     value.parse().unwrap_or_else(|never: std::convert::Infallible| match never {})
 }
 
@@ -191,12 +191,12 @@ mod tests {
     }
 
     #[test]
-    fn every_known_key_is_a_setting_and_stands_in_rocket_toml() {
+    fn every_known_key_is_a_setting_and_is_in_rocket_toml() {
         let written = written_keys();
         let known = known_keys();
         let missing: Vec<&String> = known.difference(&written).collect();
         assert!(missing.is_empty(), "not in Rocket.toml: {missing:?}");
-        // A key of ours in the file that no variable sets: it would be Rocket's own, at the top or below these.
+        // Rocket's own keys are in the file too, at the top or below these.
         let rockets =
             |key: &String| !key.contains('.') || key.starts_with("shutdown.") || key.starts_with("debug.");
         let unknown: Vec<&String> = written.difference(&known).filter(|key| !rockets(key)).collect();
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn every_known_key_stands_in_the_example_of_an_environment() {
+    fn every_known_key_is_in_the_example_environment() {
         let example = include_str!("../../.env.example");
         for key in known_keys() {
             let start = format!("{}=", variable(&key));

@@ -152,7 +152,7 @@ fn mail_is_checked_as_a_whole() {
     }
 }
 
-/// A provider with one of its settings in other words, and what else is set.
+/// A provider with one of its settings changed, and some other settings.
 fn with_provider(key: &str, value: &str, others: &[(&str, &str)]) -> Result<Settings, SettingsError> {
     let mut variables = vec![
         ("MOVIE_BAG_OIDC__ACME1__ISSUER", "https://id.example.com/acme"),
@@ -214,7 +214,7 @@ fn a_provider_has_all_of_its_settings_and_each_is_checked() {
 }
 
 #[test]
-fn a_provider_of_which_everything_is_blank_is_none() {
+fn a_provider_with_only_blank_settings_is_left_out() {
     let blank =
         ["ISSUER", "CLIENT_ID", "CLIENT_SECRET", "NAME"].map(|name| format!("MOVIE_BAG_OIDC__ACME1__{name}"));
     let blank: Vec<(&str, &str)> = blank.iter().map(|name| (name.as_str(), "")).collect();
@@ -222,7 +222,7 @@ fn a_provider_of_which_everything_is_blank_is_none() {
 }
 
 #[test]
-fn a_public_url_is_an_origin_that_nobody_can_listen_in_to() {
+fn a_public_url_is_an_origin_that_nobody_can_eavesdrop_on() {
     let public = |url| with(&[("MOVIE_BAG_PUBLIC_URL", url)]).map(drop).map_err(|error| error.to_string());
     for good in [
         "",
@@ -243,7 +243,7 @@ fn a_public_url_is_an_origin_that_nobody_can_listen_in_to() {
     ] {
         assert!(public(wrong).unwrap_err().starts_with("public_url: "), "{wrong}");
     }
-    // Where it listens is where a provider returns to, unless that is said.
+    // Without it a provider returns to the address on which the server listens.
     let everywhere = [("ROCKET_ADDRESS", "0.0.0.0")];
     with(&everywhere).unwrap();
     let error = with_provider("MOVIE_BAG_TEST_X", "", &everywhere).unwrap_err().to_string();
@@ -295,7 +295,7 @@ fn secrets_do_not_print() {
 }
 
 #[test]
-fn a_file_that_is_no_toml_does_not_print_what_stands_in_it() {
+fn the_error_of_a_file_that_is_not_toml_does_not_show_its_contents() {
     for broken in ["[default.jwt]\nsecret = \"topsecret", "[default.jwt]\nsecret = 1234567890123456789012"] {
         let settings =
             layered(Toml::string(broken).nested(), Vec::new()).and_then(|all| Settings::extract(&all));

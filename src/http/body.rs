@@ -1,4 +1,4 @@
-//! The data guard of every body: 408, 413, 415, 400, 422, in this order.
+//! The data guard of every body. It checks for 408, 413, 415, 400 and 422, in this order.
 
 use std::{ops::Deref, time::Duration};
 
@@ -20,10 +20,10 @@ use super::{
 pub const LIMIT_KIB: u64 = 256;
 /// The largest body of any route, in KiB.
 const LARGEST_KIB: u64 = 1_024;
-/// How long a client may take to send it: Rocket has no limit of its own.
+/// How long a client may take to send its body. Rocket has no limit of its own.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a client may be told of its body.
+/// The problems that a body can cause.
 pub const REFUSALS: &[Code] = &[
     Code::BadRequest,
     Code::InvalidJson,
@@ -44,14 +44,14 @@ impl<T> Deref for JsonBody<T> {
     }
 }
 
-/// Like [`JsonBody`], with a digest of the bytes that were sent, for a request that may be a repetition. It is made
-/// only where an `Idempotency-Key` came with them.
+/// Like [`JsonBody`], with a digest of the bytes that the client sent, for a request that may be a repetition. Only a
+/// request with an `Idempotency-Key` has a digest.
 pub struct KeyedBody<T> {
     pub value: T,
     pub digest: Option<[u8; 32]>,
 }
 
-/// Like [`JsonBody`], for PATCH: `application/merge-patch+json` (RFC 7396) is welcome too.
+/// Like [`JsonBody`], for PATCH: it also accepts `application/merge-patch+json` (RFC 7396).
 pub struct MergePatchBody<T>(pub T);
 
 #[rocket::async_trait]
@@ -99,7 +99,7 @@ impl<'r, T: FromFields> FromData<'r> for MergePatchBody<T> {
 
 struct Waived(&'static [&'static str]);
 
-/// A guard says that this request need not have these fields of its body. The first one counts.
+/// A guard calls this to let the body of this request omit these fields. Only the first call counts.
 pub fn waive(request: &Request<'_>, fields: &'static [&'static str]) {
     request.local_cache(|| Waived(fields));
 }
@@ -108,10 +108,10 @@ fn is_json(found: &ContentType) -> bool {
     found.top() == "application" && found.sub() == "json"
 }
 
-/// Reads the body of a request that is refused, up to the limit, and keeps nothing of it.
+/// Reads the body of a refused request, up to the limit, and keeps nothing of it.
 pub async fn discard(data: Data<'_>) {
     let stream = data.open(LARGEST_KIB.kibibytes());
-    // However this ends: the refusal is answered next.
+    // The result does not matter: the refusal is answered next.
     let _ = timeout(PATIENCE, stream.stream_to(tokio::io::sink())).await;
 }
 
@@ -126,7 +126,7 @@ async fn read<T: FromFields>(
         return Err(Problem::PayloadTooLarge(T::LIMIT_KIB));
     }
     let mut bytes = Vec::new();
-    // One byte more than allowed tells a full body from one that is too large.
+    // One byte over the limit tells a body that is too large from one that is just at the limit.
     let mut stream = data.open(limit + 1.bytes());
     match timeout(PATIENCE, stream.read_to_end(&mut bytes)).await {
         Err(_) => return Err(Problem::RequestTimeout),
@@ -143,7 +143,7 @@ async fn read<T: FromFields>(
         return Err(Problem::UnsupportedMediaType);
     }
     let value = serde_json::from_slice(&bytes)
-        .map_err(|error| Problem::InvalidJson(format!("The body is not JSON: {error}.")))?;
+        .map_err(|error| Problem::InvalidJson(format!("The body is not valid JSON: {error}.")))?;
     let Waived(waived) = request.local_cache(|| Waived(&[]));
     let value = Fields::read_waiving(value, waived).map_err(Problem::ValidationFailed)?;
     Ok((value, bytes))

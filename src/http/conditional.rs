@@ -1,5 +1,5 @@
-//! Conditional requests (RFC 9110, section 13). The entity tag of a movie is its version, and strong. That of a
-//! list is weak: it is made of the bytes of the answer, before these are compressed.
+//! Conditional requests (RFC 9110, section 13). A movie's entity tag is strong: it is the movie's version. A list's
+//! entity tag is weak: it is a digest of the answer before compression.
 
 use std::fmt;
 
@@ -27,7 +27,7 @@ impl fmt::Display for EntityTag {
     }
 }
 
-/// Bytes of the digest in a weak tag: two answers never share 96 bits by chance.
+/// Bytes of the digest in a weak tag. With 96 bits, two answers never share a tag by chance.
 const DIGEST: usize = 12;
 
 /// `W/"<digest>"`: a weak tag, the same on every server and in every encoding.
@@ -53,7 +53,7 @@ impl fmt::Display for WeakTag {
 pub enum IfMatch {
     /// No header, or `*`: any version of a movie that exists.
     Any,
-    /// One of these versions; none, if no tag was usable.
+    /// One of these versions. The list is empty if no tag was usable.
     Versions(Vec<i64>),
 }
 
@@ -62,7 +62,7 @@ pub enum IfMatch {
 pub enum IfNoneMatch {
     Absent,
     Any,
-    /// The opaque texts of these tags.
+    /// The opaque parts of these tags.
     Tags(Vec<String>),
 }
 
@@ -88,8 +88,8 @@ impl IfNoneMatch {
     }
 }
 
-/// The members of a list of entity tags, whether each is weak, and its opaque text. A member that is
-/// no entity tag ends the reading: what follows cannot be told apart.
+/// The members of a list of entity tags: whether each is weak, and its opaque part. Reading stops at a member that
+/// is not an entity tag, because the rest of the list cannot be split.
 fn tags(header: &str) -> Vec<(bool, &str)> {
     let mut tags = Vec::new();
     let mut rest = header;
@@ -104,7 +104,7 @@ fn tags(header: &str) -> Vec<(bool, &str)> {
     }
 }
 
-/// A version in the one form in which we write it.
+/// A version, in the only form that we write.
 fn version(opaque: &str) -> Option<i64> {
     number(opaque).filter(|version: &i64| version.to_string() == opaque)
 }
@@ -155,8 +155,7 @@ impl<'r> FromRequest<'r> for IfNoneMatch {
 
 impl IntoParams for IfMatch {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let description =
-            "The ETag of the version that is meant: if it is not the current one, 412 and nothing changes.";
+        let description = "The ETag of the version that you have read. If it is not current, the answer is 412 and nothing changes.";
         vec![parameters::header("If-Match", description)]
     }
 }
@@ -165,7 +164,7 @@ impl IntoParams for IfNoneMatch {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         vec![parameters::header(
             "If-None-Match",
-            "The ETag of what you have: if it is still the current one, 304.",
+            "The ETag of what you have. If it is still current, the answer is 304.",
         )]
     }
 }
@@ -175,10 +174,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn if_match_takes_strong_tags_of_ours_only() {
+    fn if_match_accepts_only_our_strong_tags() {
         let versions = |header| match if_match(Some(header)) {
             IfMatch::Versions(versions) => versions,
-            IfMatch::Any => panic!("{header} is no list"),
+            IfMatch::Any => panic!("{header} is not a list"),
         };
         assert_eq!(if_match(None), IfMatch::Any);
         assert_eq!(if_match(Some(" * ")), IfMatch::Any);

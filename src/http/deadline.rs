@@ -1,6 +1,6 @@
-//! A time limit for each route's handler, its guards included. It begins when the request is routed:
-//! before that Rocket waits, without a limit of its own, for the head and for the first 14 bytes of a
-//! body. A proxy in front of the server has limits for that.
+//! A time limit for each route's handler and its guards. The time begins when the request is routed. Before that,
+//! Rocket waits without a limit for the head and for the first 14 bytes of a body. A proxy in front of the server can
+//! limit that.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ impl Handler for Limited {
     }
 }
 
-/// The routes with the limit around each handler, and around its [`refusal`].
+/// Puts the time limit around each handler and its [`refusal`].
 #[must_use]
 pub fn limited(routes: Vec<Route>) -> Vec<Route> {
     let mut routes = refusal::guarded(routes);

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 
-/// An encoding that we write.
+/// An encoding that the server writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Encoding {
     Brotli,
@@ -14,7 +14,7 @@ pub enum Encoding {
 /// How much time an encoding may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effort {
-    /// For an answer that is made anew each time.
+    /// For an answer that is made for each request.
     Fast,
     /// For what is encoded once and sent often.
     Thorough,
@@ -24,7 +24,7 @@ pub enum Effort {
 const WINDOW: i32 = 20;
 
 impl Encoding {
-    /// As `Content-Encoding` has it.
+    /// The name in `Content-Encoding`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -33,8 +33,8 @@ impl Encoding {
         }
     }
 
-    /// What these lines of `Accept-Encoding` ask for; `None` for the bytes as they are. Of two that are equally
-    /// welcome, the smaller one.
+    /// The encoding that these lines of `Accept-Encoding` ask for; `None` means the bytes as they are. If the client
+    /// likes two encodings equally, the one with the smaller result wins.
     #[must_use]
     pub fn asked_for<'a>(lines: impl Iterator<Item = &'a str>) -> Option<Self> {
         let items: Vec<(String, u16)> = lines.flat_map(|line| line.split(',')).filter_map(item).collect();
@@ -42,7 +42,7 @@ impl Encoding {
             let named = items.iter().find(|(name, _)| names.contains(&name.as_str()));
             named.or_else(|| items.iter().find(|(name, _)| name == "*")).map(|(_, weight)| *weight)
         };
-        // Acceptable even if it is not named, but then the last choice.
+        // Unencoded bytes are acceptable even if the client does not name them, but then they are the last choice.
         let as_they_are = items.iter().find(|(name, _)| name == "identity").map_or(0, |(_, weight)| *weight);
         let choices = [(weight(&["br"]), Self::Brotli), (weight(&["gzip", "x-gzip"]), Self::Gzip)];
         let mut best = (as_they_are.max(1), None);
@@ -58,7 +58,7 @@ impl Encoding {
     /// The bytes in this encoding.
     ///
     /// # Errors
-    /// If the encoder fails, which it does for no bytes.
+    /// If the encoder fails, which no input causes.
     pub fn encode(self, bytes: &[u8], effort: Effort) -> io::Result<Vec<u8>> {
         let mut encoded = Vec::with_capacity(bytes.len() / 4);
         match self {
@@ -83,17 +83,17 @@ impl Encoding {
     }
 }
 
-/// The bytes behind a gzip stream.
+/// Decompresses a gzip stream.
 ///
 /// # Errors
-/// If it is not one.
+/// If the bytes are not a gzip stream.
 pub fn gunzip(bytes: &[u8]) -> io::Result<Vec<u8>> {
     let mut decoded = Vec::new();
     GzDecoder::new(bytes).read_to_end(&mut decoded)?;
     Ok(decoded)
 }
 
-/// One member of the list and its weight in thousandths. A member that cannot be read counts for nothing.
+/// One member of the list and its weight in thousandths. A malformed member is ignored.
 fn item(text: &str) -> Option<(String, u16)> {
     let mut parts = text.split(';').map(str::trim);
     let name = parts.next().filter(|name| !name.is_empty())?.to_ascii_lowercase();
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_most_welcome_encoding_is_chosen() {
+    fn the_preferred_encoding_is_chosen() {
         let asked = |line: &str| Encoding::asked_for([line].into_iter());
         for (line, expected) in [
             ("gzip, deflate, br, zstd", Some(Encoding::Brotli)),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_encoded_decodes_to_the_same() {
+    fn encoded_bytes_decode_to_the_original() {
         let text = "Al Pacino, Robert De Niro. ".repeat(4_000);
         for effort in [Effort::Fast, Effort::Thorough] {
             let gzip = Encoding::Gzip.encode(text.as_bytes(), effort).unwrap();

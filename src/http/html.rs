@@ -1,4 +1,4 @@
-//! Pages for people. Each says in a content security policy what it brings; a browser loads nothing else.
+//! Pages for people. Each page lists what it needs in a content security policy, and a browser loads nothing else.
 
 use std::io::Cursor;
 
@@ -10,7 +10,7 @@ use rocket::{
 };
 use sha2::{Digest, Sha256};
 
-/// What no page of ours does: set another base, send a form by itself, stand in a frame.
+/// What none of our pages does: set another base, let the browser submit a form, or appear in a frame.
 const NEVER: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// A whole page.
@@ -20,13 +20,13 @@ pub struct HtmlPage {
 }
 
 impl HtmlPage {
-    /// `policy` says what is allowed besides nothing.
+    /// `policy` says what the page may load. Everything else is forbidden.
     #[must_use]
     pub fn new(html: String, policy: &str) -> Self {
         Self { html, policy: format!("{NEVER}; {policy}") }
     }
 
-    /// Text and this style sheet, and nothing else: no script, no image, no address of another server.
+    /// A page of text with this style sheet and nothing else: no script, no image, nothing from another server.
     #[must_use]
     pub fn of_text(title: &str, style: &str, body: &str) -> Self {
         let title = escaped(title);
@@ -41,7 +41,7 @@ impl HtmlPage {
     }
 }
 
-/// For text and for attributes in double quotes.
+/// Escapes text, also for attributes in double quotes.
 #[must_use]
 pub fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")

@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: under which name a client may repeat a request whose answer it has lost.
+//! `Idempotency-Key`: a name with which a client can repeat a request whose answer it has lost.
 
 use rocket::{
     Request,
@@ -15,7 +15,7 @@ use utoipa::{
 use super::{openapi::parameters, problem::Problem};
 
 const LONGEST: usize = 255;
-const RULE: &str = "The header Idempotency-Key must be given once, with 1 to 255 visible ASCII characters.";
+const RULE: &str = "The Idempotency-Key header must be given once, with 1 to 255 visible ASCII characters.";
 
 /// A key that a client has chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl<'r> FromRequest<'r> for RequestKey {
 impl IntoParams for RequestKey {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let description = "A name of your choice for this request, 1 to 255 visible ASCII characters. For 24 hours the \
-             same request with the same key is answered as the first time and adds nothing.";
+             same request with the same key gets the same answer and adds nothing.";
         let visible = format!("^[!-~]{{1,{LONGEST}}}$");
         let key = ObjectBuilder::new().schema_type(Type::String).pattern(Some(visible));
         let mut header = parameters::header(IdempotencyKey::HEADER, description);

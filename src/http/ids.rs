@@ -1,6 +1,6 @@
-//! The identifiers: a [`UserId`] is never taken for a [`MovieId`].
+//! The identifiers. Each has a type of its own, so that a [`UserId`] is never taken for a [`MovieId`].
 //!
-//! Both are `ObjectId`s: in the database as such, to a client as 24 lower-case hex digits.
+//! All of them are `ObjectId`s in the database and 24 lower-case hex digits for clients.
 
 use bson::oid::ObjectId;
 use rocket::request::FromParam;
@@ -15,7 +15,7 @@ use utoipa::{
 
 use super::problem::Problem;
 
-/// The form of every id that a client reads and sends.
+/// Reads an id in the only form that clients read and send.
 fn parse(text: &str) -> Option<ObjectId> {
     let lower_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     if text.len() == 24 && text.bytes().all(lower_hex) { ObjectId::parse_str(text).ok() } else { None }
@@ -85,12 +85,12 @@ macro_rules! id {
     };
 }
 
-/// An id in a path. Malformed or unknown, the answer is the same 404. The handler asks for the id after its guards,
-/// so a malformed one is no reason for Rocket to pass the route over.
+/// An id in a path. A malformed id gets the same 404 as an unknown one. The handler reads the id after its guards, so
+/// Rocket does not skip the route because of a malformed id.
 #[derive(Debug, Clone, Copy)]
 pub struct PathId<T>(Option<T>);
 
-/// An id that a path can have.
+/// An id that can be in a path.
 pub trait InPath: Sized {
     /// The answer when the path has no such id.
     const NOT_FOUND: Problem;
@@ -98,7 +98,7 @@ pub trait InPath: Sized {
 
 impl<T: InPath> PathId<T> {
     /// # Errors
-    /// 404 for what cannot be an id.
+    /// 404 for a malformed id.
     pub fn or_not_found(self) -> Result<T, Problem> {
         self.0.ok_or(T::NOT_FOUND)
     }

@@ -16,7 +16,7 @@
 //! | how long a request may take | [`deadline`]; how long its answer may wait to be read: [`unread`] |
 //! | what happens to the body of a refused request | [`refusal`] |
 //! | `X-Request-Id` | [`request_id`] |
-//! | the words of the OpenAPI document | [`openapi`] |
+//! | how a route describes itself in the OpenAPI document | [`openapi`] |
 
 pub mod body;
 pub mod conditional;

@@ -1,8 +1,8 @@
 //! Pages: a limit, and a cursor that says where the next page begins.
 //!
-//! A cursor holds the sort key and the id of the last item seen (keyset paging), so a page costs the
-//! same however deep it is, and items that come or go meanwhile shift nothing. It is opaque and
-//! signed, together with the filters and the sort that it was made for: with others it is no cursor.
+//! A cursor holds the sort key and the id of the last item seen (keyset paging). So a page costs the same however
+//! deep it is, and items that are added or deleted meanwhile do not shift the others. The cursor is opaque. Its
+//! signature also covers the filters and the sort that it was made for, so it is invalid with any others.
 
 use std::fmt::Display;
 
@@ -37,16 +37,17 @@ const DEFAULT_LIMIT: u32 = 20;
 const MAX_LIMIT: u32 = 100;
 /// The contract's limit on a cursor, in characters.
 const MAX_CURSOR: usize = 2_048;
-/// The contract's limit on a page, in bytes: what a client that does not read can make the server keep.
+/// The contract's limit on a page, in bytes. A client that does not read its answer can make the server keep this
+/// much.
 const MAX_PAGE: usize = 1 << 20;
 /// Room for what follows the items: the cursor, the total, and their names.
 const ENDING: usize = MAX_CURSOR + 64;
 /// The contract's limit on `Link`, in bytes. A proxy keeps the whole head of an answer in one buffer.
 const MAX_LINK: usize = 2_048;
-/// Bytes of the signature: 128 bits are plenty against guessing, and short.
+/// Bytes of the signature: 128 bits cannot be guessed, and they keep the cursor short.
 const SIGNATURE: usize = 16;
 
-/// Seals and opens cursors. The key is derived from the JWT secret: all instances share it.
+/// Seals and opens cursors. The key is derived from the JWT secret, so all instances share it.
 #[derive(Clone)]
 pub struct Cursors {
     mac: Hmac<Sha256>,
@@ -59,7 +60,7 @@ impl Cursors {
     }
 
     fn signed(&self, binding: &str, body: &[u8]) -> Hmac<Sha256> {
-        // The length keeps binding and body apart.
+        // The length separates the binding from the body.
         self.mac.clone().chain_update(binding.len().to_be_bytes()).chain_update(binding).chain_update(body)
     }
 
@@ -81,19 +82,19 @@ impl Cursors {
     }
 }
 
-/// `limit` and `after` of a request. The cursor is bound to a text that the caller makes of the
-/// resource, its filters and its sort: the same text for the same list.
+/// `limit` and `after` of a request. The cursor is bound to a text that the caller makes from the resource, its
+/// filters and its sort. The same list must always give the same text.
 #[derive(Debug)]
 pub struct Paging {
     pub limit: u32,
     after: Option<String>,
-    /// The address of this list without `after`: where `Link` leads.
+    /// The address of this list without `after`, for `Link`.
     link: String,
 }
 
 impl Paging {
-    /// `parameters` are those of the list itself, as they were understood: `Link` repeats them in this form, so
-    /// a request cannot make it longer than it has to be.
+    /// `parameters` are the list's own, as the server has understood them. `Link` repeats them in this form, so a
+    /// request cannot make it longer than necessary.
     ///
     /// # Errors
     /// 400 for a limit that is not a number from 1 to 100.
@@ -106,42 +107,42 @@ impl Paging {
         Ok(Self { limit: limit.unwrap_or(DEFAULT_LIMIT), after, link: query.address_with(&parameters) })
     }
 
-    /// For a list below an id: `Link` leads to the list of this one.
+    /// For a list below an id in the path: puts this id into `Link`.
     #[must_use]
     pub fn below(self, id: impl Display) -> Self {
         Self { link: self.link.replacen("<id>", &id.to_string(), 1), ..self }
     }
 
-    /// What the OpenAPI document says of the two.
+    /// Both parameters for the OpenAPI document.
     #[must_use]
     pub fn parameters() -> [Parameter; 2] {
         let limit = parameters::integer(1, MAX_LIMIT).default(Some(DEFAULT_LIMIT.into()));
         let after = ObjectBuilder::new().schema_type(Type::String).max_length(Some(MAX_CURSOR));
         [
-            parameters::optional("limit", "How many to answer at most.", limit),
+            parameters::optional("limit", "The maximum number of items on the page.", limit),
             parameters::optional(
                 "after",
-                "The `next` of the page before, with the same filters and the same sort.",
+                "The `next` of the previous page, with the same filters and the same sort.",
                 after,
             ),
         ]
     }
 
-    /// Where the page begins; `None` for the first.
+    /// Where the page begins; `None` for the first page.
     ///
     /// # Errors
-    /// 400 for a cursor that is not ours, or of another list.
+    /// 400 for a cursor that we did not make, or that belongs to another list.
     pub fn after(&self, cursors: &Cursors, binding: &str) -> Result<Option<Position>, Problem> {
         let open = |cursor| {
             cursors.open(binding, cursor).ok_or_else(|| {
-                invalid("after", "is not a cursor of this list: it must be the 'next' of the page before, with the same filters and sort")
+                invalid("after", "is not a cursor of this list: it must be the 'next' of the previous page, with the same filters and sort")
             })
         };
         self.after.as_deref().map(open).transpose()
     }
 }
 
-/// Of a list that can be asked nothing else.
+/// For a list that has no other parameters.
 #[rocket::async_trait]
 impl<'r> FromRequest<'r> for Paging {
     type Error = Problem;
@@ -157,27 +158,27 @@ impl IntoParams for Paging {
     }
 }
 
-/// Some items of a list, and how to go on.
+/// Some items of a list, and where the next page begins.
 pub struct Page<'a, T, P> {
-    /// One more than the limit, if there are as many.
+    /// One item more than the limit, if the list has that many.
     found: &'a [T],
     paging: &'a Paging,
     cursors: &'a Cursors,
     binding: &'a str,
     position: P,
-    /// Whether more items follow, though `found` does not have the next one.
+    /// Whether more items follow, even if `found` does not hold the next one.
     more: bool,
     relaxed: bool,
     total: Option<u64>,
 }
 
-/// What the OpenAPI document says of a page.
+/// A page in the OpenAPI document.
 #[must_use]
 pub fn schema(item: impl Into<RefOr<Schema>>) -> ObjectBuilder {
     let next = ObjectBuilder::new()
         .schema_type(SchemaType::Array(vec![Type::String, Type::Null]))
         .max_length(Some(MAX_CURSOR))
-        .description(Some("The `after` of the next page; `null` on the last one."));
+        .description(Some("The `after` of the next page, or `null` on the last page."));
     let items = ArrayBuilder::new().items(item.into()).max_items(Some(MAX_LIMIT as usize));
     ObjectBuilder::new().property("items", items).required("items").property("next", next).required("next")
 }
@@ -194,25 +195,25 @@ impl<'a, T, P: Fn(&T) -> Position> Page<'a, T, P> {
         Self { found, paging, cursors, binding, position, more: false, relaxed: false, total: None }
     }
 
-    /// Where `found` has no item of the next page: whether there is one all the same.
+    /// Says whether there is a next page although `found` holds no item of it.
     #[must_use]
     pub fn with_more(self, more: bool) -> Self {
         Self { more, ..self }
     }
 
-    /// Says that the items do not match all that was asked.
+    /// Says whether the items match only a part of the search.
     #[must_use]
     pub fn with_relaxed(self, relaxed: bool) -> Self {
         Self { relaxed, ..self }
     }
 
-    /// With the number of all items of the list, this page's or not.
+    /// Adds the number of all items of the list, on any page.
     #[must_use]
     pub fn with_total(self, total: Option<u64>) -> Self {
         Self { total, ..self }
     }
 
-    /// 200 with the page, and its `Link` (RFC 8288) if it has a next one.
+    /// 200 with the page, and a `Link` (RFC 8288) if there is a next page.
     ///
     /// # Errors
     /// 500 if an item has no JSON form.
@@ -227,7 +228,7 @@ impl<'a, T, P: Fn(&T) -> Position> Page<'a, T, P> {
             let before = json.size();
             json.text(if written == 0 { "" } else { "," });
             write(item, &mut json)?;
-            // The first one is on the page whatever its size: each page must lead further.
+            // The first item is on the page whatever its size. Otherwise a walk would never get past it.
             if written > 0 && json.size() + ENDING > MAX_PAGE {
                 json.cut(before);
                 break;
@@ -236,7 +237,7 @@ impl<'a, T, P: Fn(&T) -> Position> Page<'a, T, P> {
         }
         let last = self.found[..written].last().filter(|_| self.more || self.found.len() > written);
         let next = last.map(|last| self.cursors.seal(self.binding, &(self.position)(last)));
-        // `null` on the last page: always there.
+        // Always present: `null` on the last page.
         json.text("],\"next\":");
         json.view(&next)?;
         if let Some(total) = self.total {

@@ -1,4 +1,4 @@
-//! Reading a query: a parameter that is unknown, repeated or malformed is named.
+//! Reads a query. A refusal names the parameter that is unknown, repeated or malformed.
 
 use rocket::{
     Request,
@@ -9,7 +9,7 @@ use super::problem::Problem;
 
 /// The parameters of one request, while they are read.
 pub struct Query<'r> {
-    /// Of the route.
+    /// The path of the route.
     path: &'r str,
     left: Vec<(&'r str, &'r str)>,
 }
@@ -20,8 +20,8 @@ impl<'r> Query<'r> {
         Self { path: request.route().map_or("", |route| route.uri.path()), left }
     }
 
-    /// The route's path with these parameters; one more can be put behind them. Both are written anew: what
-    /// was sent may be spelt in ways that are not safe to repeat (`//host/`).
+    /// The route's path with these parameters, ready for one more at the end. Both are written afresh, since it may
+    /// be unsafe to repeat the client's spelling (`//host/`).
     #[must_use]
     pub fn address_with(&self, parameters: &[(&str, String)]) -> String {
         let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
@@ -32,7 +32,7 @@ impl<'r> Query<'r> {
     /// A parameter that may be given once.
     ///
     /// # Errors
-    /// 400 if it is there twice.
+    /// 400 if it is given twice.
     pub fn one(&mut self, name: &str) -> Result<Option<&'r str>, Problem> {
         let mut values = self.left.extract_if(.., |(found, _)| *found == name).map(|(_, value)| value);
         let value = values.next();
@@ -47,10 +47,10 @@ impl<'r> Query<'r> {
         self.left.extract_if(.., |(found, _)| *found == name).map(|(_, value)| value).collect()
     }
 
-    /// Like [`Query::one`], with what makes a value of the text.
+    /// Like [`Query::one`], and parses the text.
     ///
     /// # Errors
-    /// 400 if it is there twice or `parse` finds nothing in it.
+    /// 400 if it is given twice, or if `parse` returns `None`.
     pub fn parsed<T>(
         &mut self,
         name: &str,
@@ -60,15 +60,15 @@ impl<'r> Query<'r> {
         self.one(name)?.map(|text| parse(text).ok_or_else(|| invalid(name, rule))).transpose()
     }
 
-    /// For a query that others write: what nobody asked for is no mistake.
+    /// Ignores the other parameters, for a query that another service writes.
     pub fn pass_over_the_rest(&mut self) {
         self.left.clear();
     }
 
-    /// To be called last.
+    /// Must be called last.
     ///
     /// # Errors
-    /// 400 for a parameter that nobody asked for.
+    /// 400 for a parameter that the route has not read.
     pub fn finish(self) -> Result<(), Problem> {
         match self.left.first() {
             Some((name, _)) => Err(invalid(name, "is not a parameter of this route")),
@@ -78,7 +78,7 @@ impl<'r> Query<'r> {
 }
 
 impl Query<'_> {
-    /// A request guard: reads with `read`, and refuses what is left over.
+    /// A request guard: reads with `read`, and refuses the parameters that are left over.
     pub fn guard<'r, T>(
         request: &'r Request<'_>,
         read: impl FnOnce(&mut Query<'r>) -> Result<T, Problem>,
@@ -94,7 +94,7 @@ impl Query<'_> {
     }
 }
 
-/// Rocket reads broken UTF-8 as replacement characters, which would find nothing, or the wrong thing.
+/// Rocket turns broken UTF-8 into replacement characters, which would find nothing or the wrong thing.
 fn is_utf8(request: &Request<'_>) -> Result<(), Problem> {
     let Some(query) = request.uri().query() else { return Ok(()) };
     let broken = query.split('&').find(|part| part.percent_decode().is_err());
@@ -113,7 +113,7 @@ pub fn invalid(name: &str, reason: &str) -> Problem {
     Problem::InvalidQuery(format!("The query parameter '{name}' {reason}."))
 }
 
-/// Reads digits only: `+5` is no number here.
+/// Reads digits only: `+5` is not a number here.
 #[must_use]
 pub fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()

@@ -1,9 +1,9 @@
-//! What every route has around its handler, beside the limit of time ([`crate::http::deadline`]).
+//! A wrapper around the handler of every route, besides the time limit ([`crate::http::deadline`]).
 //!
-//! A refusal is answered when the body has been read, up to the limit. Otherwise the server would close the
+//! The server answers a refusal only after it has read the body, up to the limit. Otherwise it would close the
 //! connection on a client that is still sending, and a proxy between them would take the server for dead.
-//! Rocket drops the body with the first request guard that answers with an error, so the guards of this
-//! server *forward* ([`Problem::forward`]): then Rocket hands the body back.
+//! Rocket drops the body as soon as a request guard returns an error. So the guards of this server *forward* instead
+//! ([`Problem::forward`]): then Rocket hands the body back.
 
 use rocket::{
     Data, Request, Route,
@@ -19,7 +19,7 @@ struct Guarded(Box<dyn Handler>);
 impl Handler for Guarded {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
         let outcome = if let Some(problem) = Problem::refused(request) {
-            // By a fairing, before any route.
+            // A fairing has refused the request.
             let (status, _) = problem.refuse(request);
             Outcome::Forward((data, status))
         } else if has_two_hosts(request) {
@@ -39,12 +39,12 @@ impl Handler for Guarded {
     }
 }
 
-/// RFC 9112, section 3.2: such a request is 400. A proxy may have believed the other line.
+/// RFC 9112, section 3.2: such a request gets 400. A proxy may have used the other line.
 fn has_two_hosts(request: &Request<'_>) -> bool {
     request.headers().get("Host").nth(1).is_some()
 }
 
-/// The routes with this around each handler.
+/// Puts the wrapper around the handler of each route.
 #[must_use]
 pub fn guarded(mut routes: Vec<Route>) -> Vec<Route> {
     for route in &mut routes {

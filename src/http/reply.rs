@@ -1,4 +1,4 @@
-//! Every successful answer: a status, a JSON body or none, and the headers that go with them.
+//! Every successful answer: a status, a JSON body or none, and headers.
 
 use std::io::Cursor;
 
@@ -19,12 +19,12 @@ use super::{
 pub struct Json(Vec<u8>);
 
 impl Json {
-    /// What is JSON already.
+    /// Adds text that is already JSON.
     pub fn text(&mut self, json: &str) {
         self.0.extend_from_slice(json.as_bytes());
     }
 
-    /// Adds a member, whose value is JSON already, to the object that was written last. The object has members.
+    /// Adds a member to the object that was written last. The value is already JSON, and the object has members.
     pub fn member(&mut self, name: &str, json: &str) {
         debug_assert_eq!(self.0.last(), Some(&b'}'), "BUG: no object was written last");
         self.0.pop();
@@ -35,13 +35,13 @@ impl Json {
         self.text("}");
     }
 
-    /// How much is written, in bytes.
+    /// The number of bytes that are written.
     #[must_use]
     pub fn size(&self) -> usize {
         self.0.len()
     }
 
-    /// Takes back what was written after the first so many bytes.
+    /// Removes everything after the first `size` bytes.
     pub fn cut(&mut self, size: usize) {
         self.0.truncate(size);
     }
@@ -53,7 +53,7 @@ impl Json {
     }
 }
 
-/// Never seen: all views have a JSON form.
+/// This should never occur: all views have a JSON form.
 pub fn no_json(error: &serde_json::Error) -> Problem {
     Problem::Internal(format!("a view cannot be serialised: {error}").into())
 }
@@ -76,7 +76,7 @@ impl Reply {
         Ok(Self { status, ..Self::ok_with(json) })
     }
 
-    /// 200 with a body that is written already.
+    /// 200 with a body that is already written.
     #[must_use]
     pub fn ok_with(json: Json) -> Self {
         Self { status: Status::Ok, body: Some(json.0), headers: Vec::new() }
@@ -109,7 +109,7 @@ impl Reply {
         Self::empty(Status::NoContent)
     }
 
-    /// 302: a browser goes on to this address.
+    /// 302: sends a browser to this address.
     #[must_use]
     pub fn found(address: String) -> Self {
         Self::empty(Status::Found).location(address)
@@ -154,7 +154,7 @@ impl<'r> Responder<'r, 'static> for Reply {
         }
         if let Some(body) = self.body {
             response.set_header(ContentType::JSON);
-            // In one piece: Rocket would cut it into many small ones.
+            // In one piece: Rocket would split it into many small ones.
             response.set_max_chunk_size(body.len().max(1));
             response.set_sized_body(body.len(), Cursor::new(body));
         }

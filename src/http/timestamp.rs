@@ -1,4 +1,4 @@
-//! How a time is written for clients.
+//! How times are written for clients.
 
 use bson::DateTime;
 use chrono::SecondsFormat;

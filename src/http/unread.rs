@@ -1,21 +1,20 @@
 //! A limit on answers that nobody reads.
 //!
-//! An answer is kept until its client takes it. Rocket 0.5 has no limit for that, and gives neither its
-//! connections nor its listening socket to anybody. The kernel has a limit, `TCP_USER_TIMEOUT` (RFC 5482): a
-//! connection is closed when what was sent on it, or waits to be sent, has made no progress for so long. A
-//! connection inherits it from the socket that has accepted it, so it is set there, once, before the first
-//! connection. The socket is found among the open files of this process, and reached by `pidfd_getfd(2)`,
-//! which needs no `unsafe`.
+//! The server keeps an answer until its client has read it. Rocket 0.5 sets no limit for that, and it exposes neither
+//! its connections nor its listening socket. The kernel has a limit, `TCP_USER_TIMEOUT` (RFC 5482): it closes a
+//! connection when data that was sent, or that waits to be sent, makes no progress for that long. A connection
+//! inherits the limit from the listening socket. So the server sets it there, once, before the first connection. It
+//! finds the socket among its own open files and gets it with `pidfd_getfd(2)`, which needs no `unsafe`.
 //!
-//! Linux from 5.6 on has it; where a sandbox forbids the call (Docker's, as it comes), the log says so. A
-//! proxy that buffers answers, as nginx does, has its own limit and makes this one unnecessary.
+//! This needs Linux 5.6 or later. If a sandbox forbids the call, as Docker's default one does, the log says so. A
+//! proxy that buffers answers, such as nginx, has its own limit and makes this one unnecessary.
 
 use std::{io, time::Duration};
 
 use rocket::fairing::AdHoc;
 
-/// How long a client may not read while there is something for it. Also the longest break of a network that a
-/// connection survives in the middle of an answer.
+/// How long a client may leave its answer unread. This is also the longest network failure that a connection survives
+/// in the middle of an answer.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Sets the limit at liftoff.
@@ -25,7 +24,7 @@ pub fn stage(patience: Duration) -> AdHoc {
         Box::pin(async move {
             let result = limit(rocket.config().port, patience);
             if let Err(error) = result {
-                tracing::warn!(%error, "a client that does not read its answer can keep the connection: put a proxy in front");
+                tracing::warn!(%error, "the server cannot cut off clients that do not read their answers; put a proxy in front of it");
             }
         })
     })
@@ -46,7 +45,7 @@ fn limit(port: u16, patience: Duration) -> io::Result<()> {
         let Some(number) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
         let file = match pidfd_getfd(&process, number, PidfdGetfdFlags::empty()) {
             Ok(file) => file,
-            // The folder's own, which is closed by now, or all of them.
+            // Either this is the folder's own file, which is closed by now, or a sandbox refuses them all.
             Err(error) => {
                 refused = Some(error);
                 continue;

@@ -1,9 +1,9 @@
-//! Who may wait for another try: some letters of each domain, and a bounded number in all.
+//! Which letters may wait for another try: a few for each domain, and a bounded number in all.
 //!
-//! A stranger can make letters that are never taken (sign up with addresses of a domain of theirs, ask
-//! for links). They must not take away the second try of everybody else's letters. So a newcomer always
-//! gets a place: the oldest letter of its own domain loses one if the domain has its share, and else,
-//! where all places are taken, the oldest letter of the domain that has the most.
+//! A stranger can cause letters that are never accepted, for example by signing up with addresses of their own domain.
+//! These must not take the second try away from other people's letters. So a new letter always gets a place. If its
+//! domain has its share of places, the domain's oldest letter loses its place. Otherwise, if all places are taken, the
+//! oldest letter of the domain with the most letters loses its place.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -13,13 +13,13 @@ use std::{
 
 use tokio::{sync::oneshot, time::timeout};
 
-/// Letters that may wait, beside those that are sent for the first time.
+/// How many letters may wait, besides those that are being sent for the first time.
 pub const ALL: usize = 64;
-/// Those to one domain.
+/// How many letters to one domain may wait.
 const OF_ONE_DOMAIN: usize = 4;
 
-/// Why a letter waits no more.
-pub const DISPLACED: &str = "newer letters wait";
+/// Why a letter no longer waits.
+pub const DISPLACED: &str = "a newer letter took its place in the queue";
 pub const STOPPED: &str = "the server stops";
 
 /// The letters that wait. Clones share them.
@@ -37,11 +37,11 @@ struct Waiting {
 struct Letter {
     number: u64,
     domain: String,
-    /// Tells it why it has lost its place.
+    /// Tells the letter why it has lost its place.
     lost: oneshot::Sender<&'static str>,
 }
 
-/// The place of a letter, until it is dropped.
+/// The place of a letter. Dropping it frees the place.
 pub struct Place {
     delayed: Delayed,
     number: u64,
@@ -50,11 +50,11 @@ pub struct Place {
 
 impl Delayed {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        // Nothing in here panics half-way.
+        // No holder of the lock panics half-way.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a letter to this domain.
+    /// Takes a place for a letter to this domain.
     pub fn enter(&self, domain: &str) -> Place {
         let mut waiting = self.waiting();
         if let Some(displaced) = waiting.displaced_by(domain)
@@ -77,7 +77,7 @@ impl Delayed {
         self.waiting().letters.len()
     }
 
-    /// From now on no letter waits.
+    /// From now on, no letter may wait.
     pub fn close(&self) {
         let mut waiting = self.waiting();
         waiting.is_closed = true;
@@ -109,7 +109,7 @@ impl Place {
     /// Waits for the next try.
     ///
     /// # Errors
-    /// Why there will be none, as soon as the place is lost.
+    /// The reason, as soon as the place is lost.
     pub async fn pause(&mut self, pause: Duration) -> Result<(), &'static str> {
         match timeout(pause, &mut self.lost).await {
             Err(_) => Ok(()),
@@ -128,7 +128,7 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
-    /// Why it has lost its place, if it has.
+    /// Why the letter has lost its place, if it has.
     fn lost(place: &mut Place) -> Option<&'static str> {
         place.lost.try_recv().ok()
     }
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn where_all_places_are_taken_the_oldest_of_the_fullest_domain_makes_room() {
+    fn when_all_places_are_taken_the_oldest_letter_of_the_fullest_domain_makes_room() {
         let delayed = Delayed::default();
         let mut ann = delayed.enter("example.com");
         let mut strangers: Vec<Place> =
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_free_once_it_is_dropped_and_there_is_none_after_the_end() {
+    fn a_dropped_place_is_free_and_after_the_end_there_are_no_places() {
         let delayed = Delayed::default();
         let mut ann = delayed.enter("example.com");
         drop(delayed.enter("example.com"));

@@ -1,4 +1,4 @@
-//! The form of a letter: paragraphs, as plain text and as HTML. Whoever sends one writes its text.
+//! The form of a letter: paragraphs, as plain text and as HTML. Its sender writes the text.
 
 use crate::http::html::escaped;
 
@@ -38,7 +38,7 @@ impl Letter {
         Self { to, subject, text: text.join("\n\n"), html }
     }
 
-    /// Where its recipient's mailbox is.
+    /// The domain of the recipient's mailbox.
     #[must_use]
     pub fn domain(&self) -> &str {
         self.to.rsplit('@').next().unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Sends letters in the background, and tries again for a while.
+//! Sends letters in the background, and tries each one several times.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,11 +14,11 @@ use crate::{
     telemetry::metrics::{self, counters},
 };
 
-/// Letters that may be in flight; the next one is given up.
+/// How many letters may be in flight. The next one is given up.
 const LETTERS: usize = 256;
-/// Letters that are sent at the same time: one slow answer must not hold all.
+/// How many letters are sent at the same time, so that one slow answer does not hold up all of them.
 const AT_ONCE: usize = 4;
-/// The pauses before it is tried again.
+/// The pauses before the next tries.
 const PAUSES: [Duration; 4] =
     [Duration::from_secs(1), Duration::from_secs(10), Duration::from_mins(1), Duration::from_mins(5)];
 /// How long a stopping server waits for letters in flight.
@@ -26,7 +26,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 
 enum Delivery {
     Smtp(Box<MailServer>),
-    /// For a start without any settings: a person reads the log.
+    /// For a server without settings: a person reads the log.
     Log,
     None,
 }
@@ -45,8 +45,8 @@ pub struct Mailer {
 }
 
 impl Mailer {
-    /// `to_log`: without settings the letters are written to the log, for whoever runs this alone.
-    /// `address`: where the service is reached when the settings do not say.
+    /// With `to_log`, a mailer without settings writes the letters to the log, for somebody who tries out the server.
+    /// `address` is where people reach the service if the settings do not say.
     ///
     /// # Errors
     /// The setting that cannot be used.
@@ -57,7 +57,7 @@ impl Mailer {
                 base = link_base.as_str().into();
                 if is_open {
                     tracing::warn!(
-                        "mail.smtp_url sends its password unencrypted: smtps://, or ?tls=required, does not"
+                        "mail.smtp_url sends its password unencrypted; use smtps:// or ?tls=required"
                     );
                 }
                 Delivery::Smtp(Box::new(MailServer::new(transport, from)))
@@ -74,7 +74,7 @@ impl Mailer {
             lines: Arc::new(Semaphore::new(AT_ONCE)),
             ended: counters(
                 "movie_bag_mail_letters_total",
-                "Letters: sent; given up; unsent, where no mail server is set.",
+                "Letters that were sent, given up, or left unsent because no mail server is set.",
                 "result",
                 &["sent", "given_up", "unsent"],
             ),
@@ -88,7 +88,7 @@ impl Mailer {
         let (places, waiting) = (Arc::clone(&self.letters), self.delayed.clone());
         let taken = move || number(LETTERS.saturating_sub(places.available_permits()));
         let sending = "Letters that are being sent for the first time.";
-        let delayed = "Letters that did not go out and wait to be tried again.";
+        let delayed = "Letters that could not be sent and wait for another try.";
         vec![
             Box::new(self.ended.clone()),
             Box::new(metrics::read_gauge("movie_bag_mail_sending", sending, taken)),
@@ -100,17 +100,17 @@ impl Mailer {
         self.ended.with_label_values(&[result]).inc();
     }
 
-    /// What becomes of letters, for the operator.
+    /// What happens to letters, for the operator.
     #[must_use]
     pub fn describe(&self) -> &'static str {
         match &*self.delivery {
-            Delivery::Smtp(_) => "sent by the server of mail.smtp_url",
+            Delivery::Smtp(_) => "sent through the server of mail.smtp_url",
             Delivery::Log => "not sent; written to this log (mail.smtp_url is unset)",
             Delivery::None => "not sent (mail.smtp_url is unset)",
         }
     }
 
-    /// The address under which people see this service.
+    /// The address at which people reach this service.
     #[must_use]
     pub fn link_base(&self) -> &str {
         &self.link_base
@@ -119,7 +119,7 @@ impl Mailer {
     /// Sends in the background.
     pub fn send(&self, letter: Letter) {
         let Ok(place) = Arc::clone(&self.letters).try_acquire_owned() else {
-            tracing::error!(subject = letter.subject, "too many letters are on their way: one is given up");
+            tracing::error!(subject = letter.subject, "too many letters are in flight; one is given up");
             self.ended("given_up");
             return;
         };
@@ -161,13 +161,13 @@ impl Mailer {
             let Err(error) = sent else {
                 return self.ended("sent");
             };
-            // Not its text, in which a mail server may repeat the whole address.
+            // Not the error's own text, in which a mail server may repeat the whole address.
             let (reason, status) = error.summary();
             drop(place.take());
             let Some(pause) = pauses.next().filter(|_| !error.is_final()) else {
                 return given_up(reason, &status);
             };
-            tracing::warn!(subject, reason, status, "a letter did not go out; it is tried again");
+            tracing::warn!(subject, reason, status, "a letter did not go out; the server will try again");
             let waiting = waiting.get_or_insert_with(|| self.delayed.enter(letter.domain()));
             if let Err(reason) = waiting.pause(pause).await {
                 return given_up(reason, &status);
@@ -175,13 +175,13 @@ impl Mailer {
         }
     }
 
-    /// Waits, but not for long, until everything is out. Letters that wait to be tried again are given up.
+    /// Waits, but not for long, until all letters are sent. Gives up letters that wait for another try.
     pub async fn finish(&self) {
         self.delayed.close();
         let mut under_way = self.under_way.subscribe();
         if timeout(FAREWELL, under_way.wait_for(|letters| *letters == 0)).await.is_err() {
             let letters = *self.under_way.borrow();
-            tracing::error!(letters, "the server stops before these letters are sent: they are given up");
+            tracing::error!(letters, "the server stops before these letters are sent; they are given up");
             self.ended.with_label_values(&["given_up"]).inc_by(letters as u64);
         }
     }
@@ -207,8 +207,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn letters_that_do_not_go_out_are_bounded() {
-        // It takes connections and never says a word.
+    async fn unsent_letters_are_bounded() {
+        // It accepts connections and never sends a byte.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let mailer = mailer(&silent);
         for _ in 0..LETTERS {
@@ -221,8 +221,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stop_gives_up_what_waits_and_counts_it() {
-        // Nobody is at this address any more.
+    async fn a_stop_gives_up_waiting_letters_and_counts_them() {
+        // Nothing listens at this address any more.
         let mailer = mailer(&TcpListener::bind("127.0.0.1:0").unwrap());
         for _ in 0..3 {
             mailer.send(letter());

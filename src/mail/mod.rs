@@ -1,17 +1,17 @@
-//! Mail: delivers letters, and knows no account.
+//! Mail: delivers letters, and knows nothing about accounts.
 //!
 //! May import `config`, `telemetry`, `mongo` and `http`.
 //!
 //! | question | file |
 //! | --- | --- |
 //! | what a letter looks like | `letter.rs`; its texts: `accounts/letters.rs` |
-//! | how letters go out, how often one is tried again | `mailer.rs` |
+//! | how letters are sent, and how often one is tried again | `mailer.rs` |
 //! | how one is handed to the mail server, and why that fails | `smtp.rs` |
-//! | who may wait for another try | `delayed.rs` |
+//! | which letters may wait for another try | `delayed.rs` |
 //!
-//! Nothing is sent on a request's path: whether there is a letter, and how long the mail server takes, must
-//! not show in the answer. A letter that cannot go out is tried again for a while, then given up with a
-//! line in the log.
+//! Letters are sent in the background, never while a request waits: its answer must not show whether there is a
+//! letter, nor how long the mail server takes. The mailer tries a letter again for a while, then it gives up and
+//! writes a line to the log.
 
 mod delayed;
 mod letter;

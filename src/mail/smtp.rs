@@ -1,4 +1,4 @@
-//! One try to hand one letter to the mail server, and why it failed.
+//! One attempt to hand a letter to the mail server, and why it failed.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use super::letter::Letter;
 const STEP: Duration = Duration::from_secs(15);
 const WHOLE: Duration = Duration::from_mins(1);
 
-/// RFC 3834, section 5: no robot shall answer.
+/// RFC 3834, section 5: asks programs not to reply.
 #[derive(Clone)]
 struct AutoSubmitted;
 
@@ -36,12 +36,12 @@ impl Header for AutoSubmitted {
     }
 }
 
-/// Why a letter is not out.
+/// Why a letter was not sent.
 #[derive(Debug, thiserror::Error)]
 pub enum MailError {
-    #[error("the letter cannot be written: {0}")]
+    #[error("the letter cannot be composed: {0}")]
     Letter(#[from] lettre::error::Error),
-    #[error("the address is none: {0}")]
+    #[error("the address is not valid: {0}")]
     Address(#[from] lettre::address::AddressError),
     #[error("{0}")]
     Smtp(#[from] lettre::transport::smtp::Error),
@@ -62,14 +62,14 @@ impl MailServer {
     }
 
     /// # Errors
-    /// Why it is not out. It may be out all the same, if the answer was lost.
+    /// Why it was not sent. It may have been sent all the same, if the mail server's answer was lost.
     pub async fn send(&self, letter: &Letter) -> Result<(), MailError> {
         let message_id = format!("<{}@{}>", ulid::Ulid::new(), self.from.email.domain());
         let message = Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, letter.to.parse()?))
             .subject(letter.subject)
-            // Not the machine's own name, which is nobody's business.
+            // Not the machine's own name, which recipients should not learn.
             .message_id(Some(message_id))
             .header(AutoSubmitted)
             .multipart(MultiPart::alternative_plain_html(letter.text.clone(), letter.html.clone()))?;
@@ -79,7 +79,7 @@ impl MailServer {
 }
 
 impl MailError {
-    /// Whether trying again is of no use.
+    /// Whether it is useless to try again.
     #[must_use]
     pub fn is_final(&self) -> bool {
         match self {
@@ -89,20 +89,20 @@ impl MailError {
         }
     }
 
-    /// What went wrong, and the mail server's code if it said one.
+    /// What went wrong, and the mail server's code if it sent one.
     #[must_use]
     pub fn summary(&self) -> (&'static str, String) {
         match self {
-            Self::Letter(_) => ("the letter cannot be written", String::new()),
-            Self::Address(_) => ("the address is none", String::new()),
+            Self::Letter(_) => ("the letter cannot be composed", String::new()),
+            Self::Address(_) => ("the address is not valid", String::new()),
             Self::Slow => ("the mail server is too slow", String::new()),
             Self::Smtp(error) => {
                 let status = error.status().map(|code| code.to_string()).unwrap_or_default();
                 let reason = match error {
-                    _ if !status.is_empty() => "the mail server refused",
+                    _ if !status.is_empty() => "the mail server refused the letter",
                     error if error.is_timeout() => "the mail server is too slow",
                     error if error.is_tls() => "TLS failed",
-                    error if error.is_client() => "the mail server cannot do what is needed",
+                    error if error.is_client() => "the mail server lacks a feature that is needed",
                     _ => "the mail server cannot be reached",
                 };
                 (reason, status)

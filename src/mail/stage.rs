@@ -1,4 +1,4 @@
-//! How the service takes the mailer in.
+//! Attaches the mailer to the service.
 
 use rocket::fairing::AdHoc;
 

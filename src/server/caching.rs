@@ -1,8 +1,7 @@
 //! How long caches may keep an answer.
 //!
-//! A public answer may be kept by anyone, and nobody uses it without asking whether it is still good: what a client
-//! reads after its own write must have that write. Only caches that many clients share may be let off asking, for
-//! a time that the operator chooses.
+//! Anyone may cache a public answer, but every use must be revalidated: a client that reads after its own write must
+//! see that write. Only shared caches may skip the revalidation, for a time that the operator chooses.
 
 use std::time::Duration;
 
@@ -21,7 +20,7 @@ pub struct Caching {
 }
 
 impl Caching {
-    /// `shared`: how long shared caches need not ask.
+    /// `shared` is how long shared caches may skip the revalidation.
     #[must_use]
     pub fn new(shared: Duration) -> Self {
         let always = "public, max-age=0, must-revalidate";

@@ -1,11 +1,11 @@
-//! What Rocket itself refuses, in the form of every other error.
+//! Gives Rocket's own errors the form of every other error.
 
 use rocket::{Catcher, Request, catch, catchers, http::Status};
 
 use super::envelope;
 use crate::http::{body, problem::Problem};
 
-/// The one catcher. A guard that refused has left its problem with the request.
+/// The only catcher. A guard that has refused the request has left its problem with it.
 #[catch(default)]
 fn default(status: Status, request: &Request<'_>) -> Problem {
     let problem = problem(status, request);
@@ -64,7 +64,7 @@ mod tests {
         }
     }
 
-    /// The log of a process can be started once, so this one is a process of its own.
+    /// A process can start its log only once, so this test is a process of its own.
     #[tokio::test]
     #[ignore = "run as a process by the test below"]
     async fn a_process_with_a_handler_that_panics() {

@@ -1,8 +1,8 @@
 //! Compresses public answers: in `br` or `gzip`, as the client asks.
 //!
-//! Only answers of the routes in [`COMPRESSED`]: an answer that holds both a secret and something that an attacker
-//! chooses tells the secret by its length (BREACH). One movie is not among them, since its strong `ETag` is of its bytes,
-//! and no event stream, whose events must leave at once.
+//! Only the routes in [`COMPRESSED`] and [`FIXED`] are compressed. If an answer holds both a secret and a text that an
+//! attacker chooses, its compressed length reveals the secret (BREACH). A single movie is not compressed, because its
+//! strong `ETag` stands for its exact bytes. Event streams are not, because their events must leave at once.
 
 use std::{
     collections::HashMap,
@@ -19,21 +19,21 @@ use tokio::task::spawn_blocking;
 
 use crate::http::encoding::{Effort, Encoding, gunzip};
 
-/// Routes whose answers are made anew each time.
+/// Routes whose answers are made for each request.
 const COMPRESSED: [&str; 4] =
     ["/api/movies", "/api/movies/facets", "/api/movies/suggest", "/api/movies/changes"];
-/// Routes whose answers stay the same as long as the server runs: each is compressed once, and kept by its `ETag`.
+/// Routes whose answers stay the same as long as the server runs. Each is compressed once and kept by its `ETag`.
 const FIXED: [&str; 5] = ["/", "/assets/<file>", "/api/openapi.json", "/api/docs", "/api/docs/<name>"];
 
 /// Smaller answers fit into a packet or two as they are.
 const SMALLEST: usize = 1_024;
-/// Larger ones are compressed on another thread: other requests wait for this one.
+/// Larger answers are compressed on another thread, because other requests wait for this one.
 const LARGE: usize = 64 * 1_024;
 
 /// The compressed form of fixed answers.
 type Kept = HashMap<(String, Encoding), Arc<[u8]>>;
 
-/// Compresses what may be compressed.
+/// Compresses the answers that may be compressed.
 #[derive(Default)]
 pub struct Compressing {
     kept: Mutex<Kept>,
@@ -49,7 +49,7 @@ impl Compressing {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert((tag, encoding), body);
     }
 
-    /// Sends the body in the encoding that was asked for. `tag`: of a fixed answer.
+    /// Sends the body in the encoding that was asked for. Only a fixed answer has a `tag`.
     async fn encode(
         &self,
         response: &mut Response<'_>,
@@ -100,7 +100,7 @@ async fn encoded(body: Vec<u8>, encoding: Encoding, effort: Effort) -> io::Resul
     spawn_blocking(move || encoding.encode(&body, effort)).await.map_err(io::Error::other)?
 }
 
-/// In one line: some caches read only one.
+/// Writes one line, because some caches read only one.
 fn vary_by_encoding(response: &mut Response<'_>) {
     let vary: Vec<&str> = response.headers().get("Vary").chain(["Accept-Encoding"]).collect();
     let vary = vary.join(", ");

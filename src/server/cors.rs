@@ -1,6 +1,6 @@
-//! Cross-origin resource sharing (<https://fetch.spec.whatwg.org/#http-cors-protocol>): which web pages
-//! of other origins may call from a browser. Tokens travel in a header that a page sets itself, so there
-//! are no credentials to allow, and no cookie that a stranger's page could use.
+//! Cross-origin resource sharing (<https://fetch.spec.whatwg.org/#http-cors-protocol>): which web pages of other
+//! origins may call the API from a browser. A page sends its token in a header that it sets itself. So there are no
+//! credentials to allow, and no cookie that a stranger's page could use.
 
 use rocket::{
     Request, Response,
@@ -14,12 +14,12 @@ use crate::http::query::number;
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 const REQUEST_HEADERS: &str =
     "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, X-Request-Id";
-/// What a page may read, besides what it always may.
+/// The headers that a page may read, besides those that it may always read.
 const RESPONSE_HEADERS: &str = "ETag, Idempotency-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id";
-/// How long a browser may remember the answer to its question, in seconds.
+/// How long a browser may remember the answer to a preflight, in seconds.
 const MAX_AGE: &str = "7200";
 
-/// The origins of the settings, and the headers that they get, on errors too.
+/// Gives the origins in the settings their headers, on errors too.
 pub struct Cors {
     origins: Vec<Allowed>,
 }
@@ -53,13 +53,13 @@ impl Allowed {
 }
 
 impl Cors {
-    /// `origins` as the settings have them, checked.
+    /// `origins` come from the settings, which have checked them.
     #[must_use]
     pub fn new(origins: &[String]) -> Self {
         Self { origins: origins.iter().map(|origin| Allowed::parse(origin)).collect() }
     }
 
-    /// What is said to this origin: itself or `*`; nothing if it may not.
+    /// The allowed origin to answer with: the caller's own or `*`. `None` if its origin is not allowed.
     fn allowed(&self, request: &Request<'_>) -> Option<String> {
         let mut sent = request.headers().get("Origin");
         let (Some(origin), None) = (sent.next(), sent.next()) else { return None };
@@ -78,7 +78,7 @@ impl Fairing for Cors {
         if self.origins.is_empty() {
             return;
         }
-        // Also on what no other origin asked for: a cache must keep the two apart.
+        // Also when no other origin has asked, so that a cache keeps the two answers apart.
         response.adjoin_header(Header::new("Vary", "Origin"));
         let Some(origin) = self.allowed(request) else { return };
         response.set_header(Header::new("Access-Control-Allow-Origin", origin));
@@ -88,7 +88,7 @@ impl Fairing for Cors {
             response.set_header(Header::new("Access-Control-Expose-Headers", RESPONSE_HEADERS));
             return;
         }
-        // Whatever was answered is replaced: a browser asks without a token, and wants a success.
+        // Replaces any answer: a browser sends a preflight without a token, and expects a success.
         response.set_status(Status::NoContent);
         response.set_sized_body(0, std::io::Cursor::new([]));
         response.remove_header("Content-Type");

@@ -33,7 +33,7 @@ const PERSONAL: [&str; 7] = [
     "/api/movies/<id>/invitations",
 ];
 
-/// Every answer has these, unless its route has said otherwise: OWASP's "HTTP Security Response Headers".
+/// Every answer has these headers, unless its route has set its own: see OWASP's "HTTP Security Response Headers".
 const SECURITY: [(&str, &str); 4] = [
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "SAMEORIGIN"),
@@ -41,16 +41,16 @@ const SECURITY: [(&str, &str); 4] = [
     ("Permissions-Policy", "interest-cohort=()"),
 ];
 
-/// Headers of every answer, and for each a line in the log, one of its problem if it has one, and
-/// one more in the metrics.
+/// Sets the headers of every answer, counts it in the metrics, and logs a line for it and one for its problem, if it
+/// has one.
 pub struct Envelope {
     metrics: RequestMetrics,
 }
 
-/// A request that is under way: kept with it.
+/// What is known about a request in progress. It is kept with the request.
 struct Underway {
     since: Instant,
-    /// As it was sent: Rocket answers HEAD by making a GET of it.
+    /// The method that the client sent. Rocket turns HEAD into GET.
     method: Method,
     active: Active,
 }
@@ -91,13 +91,13 @@ impl Fairing for Envelope {
                 response.set_header(Header::new(name, value));
             }
         }
-        // The route's own path: the one that was sent may be spelt in several ways.
+        // The route's own path, because a client can spell the path in several ways.
         let route = request.route().filter(|route| route.name.as_deref() != Some(methods::NO_ROUTE));
         let route = route.map(|route| route.uri.path());
         if route.is_some_and(|route| PERSONAL.iter().any(|personal| route.starts_with(personal))) {
             response.set_header(Header::new("Cache-Control", "no-store"));
         }
-        // `None` only where no fairing has run on the request, and then none comes here.
+        // This is `None` only if no fairing has run on the request. Then none runs on the answer either.
         let Some(underway) = request.local_cache(|| Some(self.begin(request.method()))) else { return };
         let (took, status) = (underway.since.elapsed(), response.status());
         self.metrics.answered(Some(underway.method), route, status.code, took);
@@ -111,8 +111,7 @@ impl Fairing for Envelope {
     }
 }
 
-/// What the log says of a problem beside the request's own line: the reason of a defect, which no client
-/// reads, and who was refused.
+/// Logs a problem, besides the request's own line: the reason of a defect, which no client reads, or who was refused.
 fn write_problem(request: &Request<'_>, problem: &Problem) {
     let request_id = RequestId::of(request).as_str();
     match problem {
@@ -142,7 +141,7 @@ fn write_problem(request: &Request<'_>, problem: &Problem) {
 
 /// The line of a request in the log.
 fn write_line(request: &Request<'_>, method: &str, route: Option<&str>, status: Status, took: Duration) {
-    // Of the path only: a query may hold an email.
+    // Only the path, because a query may hold an email.
     tracing::info!(
         target: log::REQUESTS,
         request_id = RequestId::of(request).as_str(),
@@ -157,8 +156,8 @@ fn write_line(request: &Request<'_>, method: &str, route: Option<&str>, status: 
     );
 }
 
-/// Counts and logs what Rocket refuses before any fairing runs: a method that it does not know, or a
-/// request that it cannot read. It takes no time to speak of.
+/// Counts and logs what Rocket refuses before any fairing runs: a method that it does not know, or a request that it
+/// cannot read. That takes next to no time.
 pub fn note_unrouted(request: &Request<'_>, problem: &Problem) {
     let status = problem.code().kind().status;
     if request.local_cache(|| None::<Underway>).is_none() {
@@ -170,8 +169,8 @@ pub fn note_unrouted(request: &Request<'_>, problem: &Problem) {
     }
 }
 
-/// Rocket lets the first field of a posted form choose another method. This reads the form as Rocket
-/// has read it, so that the choice can be undone: a POST must stay a POST.
+/// Rocket lets the first field of a posted form choose another method. This reads the form in the same way as Rocket,
+/// so that the choice can be undone: a POST must stay a POST.
 async fn method_of_a_form(request: &Request<'_>, data: &mut Data<'_>) -> Option<Method> {
     if !request.content_type().is_some_and(|found| found.is_form()) {
         return None;

@@ -1,4 +1,4 @@
-//! Whether the process serves, and whether its database answers.
+//! Whether the process serves requests, and whether its database answers.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ answers! {
     Ready => Answers::with_database().unlimited().json::<Health>(200, "The database answers.", &[]);
 }
 
-/// What is well.
+/// The state of the server.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct Health {
     #[schema(value_type = String, example = "ready")]

@@ -1,9 +1,9 @@
-//! Who may read the metrics: whoever is on this machine, or everybody with `metrics.public`.
+//! Who may read the metrics: clients on this machine, or everybody if `metrics.public` is set.
 //!
-//! A proxy on this machine is on this machine, too, and must not publish them. So a request counts as
-//! local only if everything says so: the peer's address, the address that Rocket takes for the client's
-//! (`ip_header`), the host that was asked for, and the absence of whatever a proxy adds. The host also
-//! keeps out a web page whose name was made to lead to 127.0.0.1 (DNS rebinding).
+//! A proxy may run on this machine too, and it must not publish the metrics. So a request counts as local only if
+//! everything says so: the peer's address, the address that Rocket takes for the client's (`ip_header`), the host that
+//! the client names, and the absence of headers that proxies add. The check of the host also keeps out a web page
+//! whose name was made to lead to 127.0.0.1 (DNS rebinding).
 
 use std::net::IpAddr;
 
@@ -15,7 +15,7 @@ use rocket::{
 
 use crate::telemetry::metrics::Metrics;
 
-/// Headers of which a proxy adds at least one; beside these all that begin with `X-Forwarded-`.
+/// A proxy adds at least one of these headers, or one that begins with `X-Forwarded-`.
 const OF_PROXIES: [&str; 3] = ["Forwarded", "X-Real-IP", "Via"];
 
 #[derive(Clone)]
@@ -28,13 +28,13 @@ impl Handler for Hidden {
         if public || is_local(request) {
             self.0.handle(request, data).await
         } else {
-            // As if there were no such route: the catcher answers this one and that one.
+            // As if there were no such route: the same catcher answers both.
             Outcome::Forward((data, Status::NotFound))
         }
     }
 }
 
-/// The routes, for whoever may read the metrics; for others there are none.
+/// Hides the routes from everyone who may not read the metrics.
 #[must_use]
 pub fn hidden(mut routes: Vec<Route>) -> Vec<Route> {
     for route in &mut routes {
@@ -57,7 +57,7 @@ fn is_local(request: &Request<'_>) -> bool {
         && host.is_some_and(names_loopback)
 }
 
-/// 127.0.0.0/8 and `::1`, and the former in the clothes of IPv6.
+/// 127.0.0.0/8, also as IPv6 addresses, and `::1`.
 fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
@@ -84,7 +84,7 @@ mod tests {
         "shown"
     }
 
-    /// A server whose clients' addresses the tests choose: no machine needs a second address for that.
+    /// A server for which the tests choose the clients' addresses, so that no machine needs a second address.
     fn server(ip_header: Option<&str>) -> Client {
         let figment = Figment::from(rocket::Config::default()).merge(("ip_header", ip_header));
         let rocket: Rocket<Build> = rocket::custom(figment.merge(("log_level", "off")));
@@ -98,7 +98,7 @@ mod tests {
         header: Option<(&'static str, &'static str)>,
     ) -> u16 {
         let mut request = server.get("/metrics").remote(peer.parse().unwrap());
-        // Which a local request does not read from a header.
+        // A local request does not take the host from a header.
         request.inner_mut().set_host(Host::parse(host).unwrap());
         if let Some((name, value)) = header {
             request.add_header(Header::new(name, value));
@@ -107,13 +107,13 @@ mod tests {
     }
 
     #[test]
-    fn another_machine_does_not_read_them() {
+    fn another_machine_cannot_read_the_metrics() {
         let (server, behind) = (server(None), server(Some("X-Client")));
         for peer in ["127.0.0.1:5000", "127.0.0.2:5000", "[::1]:5000", "[::ffff:127.0.0.1]:5000"] {
             assert_eq!(status(&server, peer, "localhost:8000", None), 200, "{peer}");
             assert_eq!(status(&server, peer, "movies.example.com", None), 404, "{peer}");
         }
-        // Whatever they say of themselves.
+        // Whatever they say about themselves.
         for peer in ["192.0.2.1:5000", "10.0.0.1:5000", "[2001:db8::1]:5000", "[::ffff:192.0.2.1]:5000"] {
             for host in ["127.0.0.1", "localhost:8000", "192.0.2.1"] {
                 assert_eq!(status(&server, peer, host, None), 404, "{peer} {host}");
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_on_this_machine_does_not_publish_them() {
+    fn a_proxy_on_this_machine_does_not_publish_the_metrics() {
         let headers = ["Forwarded", "via", "X-Real-IP", "x-forwarded-for", "X-Forwarded-Anything"];
         for (server, name) in
             headers.into_iter().flat_map(|name| [(server(None), name), (server(Some("X-Client")), name)])

@@ -1,8 +1,9 @@
-//! A wrong method is 405 with `Allow`, not Rocket's 404.
+//! A wrong method gets 405 with `Allow`, not Rocket's 404.
 //!
-//! Once every route is mounted, each path gets a fallback for each method that it lacks, and each method one
-//! for all other paths: that is 404 like Rocket's own, but after the body was read ([`crate::http::refusal`]).
-//! HEAD has none: Rocket answers it by way of GET. But where a GET uses something up, HEAD is a wrong method too.
+//! Once every route is mounted, each path gets a fallback for each method that it lacks. Each method also gets one
+//! fallback for all other paths. It answers 404 like Rocket's own, but only after the body was read
+//! ([`crate::http::refusal`]). HEAD has no fallback, because Rocket answers it with the GET route. But where a GET uses
+//! something up, HEAD is a wrong method too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,14 +28,14 @@ const METHODS: [Method; 8] = [
     Method::Patch,
 ];
 
-/// Names below `/api/movies/` that are no ids, whether something is mounted there yet or not.
+/// Names below `/api/movies/` that are not ids, even if nothing is mounted there.
 const NO_IDS: [&str; 4] =
     ["/api/movies/suggest", "/api/movies/facets", "/api/movies/changes", "/api/movies/events"];
 
-/// Below these a GET uses up a sign-in, which a mail scanner's HEAD must not.
+/// Below this path a GET uses up a sign-in. A mail scanner's HEAD must not do that.
 const NO_HEAD: &str = "/api/auth/oidc/";
 
-/// The names of the routes made here, which tell them from the others.
+/// The names of the routes made here. They tell these routes from the others.
 pub const WRONG_METHOD: &str = "method_not_allowed";
 pub const NO_ROUTE: &str = "not_found";
 
@@ -58,7 +59,7 @@ pub fn is_real(route: &Route) -> bool {
     !matches!(route.name.as_deref(), Some(WRONG_METHOD | NO_ROUTE))
 }
 
-/// To be attached last.
+/// Must be attached last.
 #[must_use]
 pub fn stage() -> AdHoc {
     AdHoc::on_ignite("405 with Allow", |rocket| async {
@@ -80,7 +81,7 @@ pub fn stage() -> AdHoc {
     })
 }
 
-/// For whom a route is not there, its fallbacks are not there either.
+/// Makes the fallbacks of a path. If its route is hidden, so are they.
 fn fallbacks(path: &str, methods: &BTreeSet<&'static str>) -> Vec<Route> {
     let fallbacks = refusal::guarded(refusing(path, methods));
     if path == metrics::PATH { hidden(fallbacks) } else { fallbacks }

@@ -16,7 +16,7 @@ use crate::{
     telemetry::metrics::{Metrics, RequestMetrics, info, register},
 };
 
-/// Where the metrics are.
+/// The path of the metrics.
 pub const PATH: &str = "/metrics";
 
 /// What a scrape reads.
@@ -40,7 +40,7 @@ fn scrape(_query: NoQuery, metrics: &State<Metrics>) -> Result<Exposition, Probl
     text.map(Exposition).map_err(|error| Problem::Internal(error.to_string().into()))
 }
 
-/// Makes the registry and mounts the route. To be attached before all that register.
+/// Makes the registry and mounts the route. Must be attached before the stages that register metrics.
 #[must_use]
 pub fn stage(public: bool, requests: &RequestMetrics) -> AdHoc {
     let collectors = requests.collectors();

@@ -1,4 +1,4 @@
-//! Puts the service together, and does what holds for every answer, whatever the route.
+//! Puts the service together, and does what every answer needs, whatever its route.
 //!
 //! May import every folder but `commands`. [`rocket()`] lists every stage in order; start there.
 //!
@@ -69,7 +69,7 @@ use crate::{
 /// Why the service cannot be put together.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    #[error("no threads to hash passwords: {0}")]
+    #[error("cannot start the threads that hash passwords: {0}")]
     Threads(#[from] std::io::Error),
     #[error(transparent)]
     Setting(#[from] SettingsError),
@@ -77,16 +77,16 @@ pub enum SetupError {
     Oidc(#[from] OidcError),
 }
 
-/// Where the server listens, as a link has it.
+/// The address on which the server listens, for a link.
 fn own_address(figment: &Figment) -> String {
     let listens: rocket::Config = figment.extract().unwrap_or_default();
     format!("http://{}", std::net::SocketAddr::from((listens.address, listens.port)))
 }
 
-/// The address under which people see the service: links begin with it.
+/// The address at which people reach the service. Links begin with it.
 ///
 /// # Errors
-/// When the settings of the mail cannot be used.
+/// When the mail settings cannot be used.
 pub fn link_base(figment: &Figment, settings: &Settings) -> Result<String, SettingsError> {
     let smtp = settings.mail.smtp()?;
     Ok(smtp.map_or_else(|| own_address(figment), |smtp| smtp.link_base.to_string()))
@@ -124,20 +124,20 @@ pub fn rocket(
         settings: settings.accounts,
         oidc: Oidc::new(settings, secret, ExchangeCodes::new(database))?,
     };
-    // Where the embedded database is, there is one person, who reads the log.
+    // With the embedded database there is probably one person, who reads the log.
     let alone = settings.mongodb.uri.is_none();
     let mailer = Mailer::new(&settings.mail, alone, &own_address(figment))?;
     let requests = RequestMetrics::new();
     Ok(rocket::custom(figment)
-        // First: all that count hand their counters to it.
+        // First, because everything that counts registers its counters here.
         .attach(metrics::stage(settings.metrics.public, &requests))
-        // Rocket attaches its own, which makes each header anew, if there is none.
+        // An empty shield. Without one, Rocket attaches its own, which makes each header anew for each answer.
         .attach(Shield::new())
-        // Before the envelope, whose line in the log says what was answered in the end.
+        // Before the envelope, whose log line tells the final answer.
         .attach(Cors::new(&settings.cors.origins))
         .attach(caching::Caching::new(settings.http.public_max_age))
         .attach(read_limit::ReadLimit::new(settings.throttle.reads_per_second))
-        // After what else writes `Vary`.
+        // After everything else that writes `Vary`.
         .attach(compression::Compressing::default())
         .attach(envelope::Envelope::new(requests.clone()))
         .manage(requests)

@@ -1,4 +1,4 @@
-//! `/problems/<code>`: what a code means, for a person. The texts are in the table of codes.
+//! `/problems/<code>`: explains a code to people. The texts are in the table of codes.
 
 use std::fmt::Write;
 
@@ -21,7 +21,7 @@ dd { margin: 0; }
 nav { margin-top: 2rem; }
 ";
 
-/// One code. An unknown one is 404 like any other address that leads nowhere.
+/// The page of one code. An unknown code is 404, like any other unknown address.
 #[get("/<code>")]
 fn page(code: &str) -> Result<HtmlPage, Problem> {
     let known = Code::ALL.iter().map(|known| known.kind()).find(|kind| kind.code == code);
@@ -36,13 +36,12 @@ fn page(code: &str) -> Result<HtmlPage, Problem> {
     Ok(HtmlPage::of_text(&format!("{} – Movie Bag", kind.title), STYLE, &body))
 }
 
-/// All of them.
+/// The list of all codes.
 #[get("/")]
 fn list() -> HtmlPage {
-    let mut body =
-        String::from("<main>\n<h1>Problems</h1>\n<p>What an error of this API can be.</p>\n<dl>\n");
+    let mut body = String::from("<main>\n<h1>Problems</h1>\n<p>The errors of this API.</p>\n<dl>\n");
     for kind in Code::ALL.iter().map(|code| code.kind()) {
-        // Writing to a string does not fail.
+        // Writing to a string never fails.
         let _ = writeln!(
             body,
             "<dt><a href=\"/problems/{code}\"><code>{code}</code></a>, status {status}</dt>\n<dd>{detail}</dd>",

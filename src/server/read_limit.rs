@@ -1,7 +1,7 @@
 //! How many requests an address may make in a second, if the operator has set a limit.
 //!
-//! The count is in the memory of each server: a count in the database would cost more than most of the requests that
-//! it counts. It is a token bucket (GCRA, by the crate `governor`). An address is what [`Network`] takes it for.
+//! Each server counts in its own memory: a count in the database would cost more than most of the requests that it
+//! counts. The count is a token bucket (GCRA, by the crate `governor`). [`Network`] says what counts as one address.
 
 use std::{
     num::NonZero,
@@ -25,15 +25,15 @@ use rocket::{
 
 use crate::{accounts::network::Network, http::problem::Problem};
 
-/// So many seconds' worth of requests may come at once.
+/// How many seconds' worth of requests may come at once.
 const BURST_SECONDS: u32 = 4;
-/// So many addresses are remembered, in some 10 MB. The one that was seen least lately is forgotten for a new one: nobody
-/// can make the server refuse others, nor fill its memory, by asking from many addresses.
+/// How many addresses are remembered, in about 10 MB. A new address replaces the least recently seen one. So nobody can
+/// make the server refuse others, or fill its memory, with requests from many addresses.
 const ADDRESSES: NonZero<usize> = NonZero::new(65_536).unwrap();
 
 /// Counts requests by address.
 pub struct ReadLimit<C: Clock = MonotonicClock> {
-    /// Without it there is no limit.
+    /// `None` means no limit.
     counting: Option<Counting<C>>,
 }
 
@@ -43,14 +43,14 @@ struct Counting<C: Clock> {
     burst: u32,
 }
 
-/// What the server says of a request that was counted.
+/// What the server tells the client about a counted request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Counted {
     burst: u32,
     left: u32,
-    /// Until all of the burst is there again, in seconds.
+    /// The time until the whole burst is available again, in seconds.
     whole_in: u32,
-    /// Of a request that is refused.
+    /// How long to wait, if the request is refused.
     wait: Option<Duration>,
 }
 
@@ -63,7 +63,7 @@ impl StateStore for Addresses {
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        // Nothing in here panics half-way.
+        // No holder of the lock panics half-way.
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (answer, state) = decide(known.get(address).copied())?;
         known.put(address.clone(), state);
@@ -118,7 +118,7 @@ impl Fairing for ReadLimit {
         }
         let counted = self.count(&Network::of(request.client_ip()));
         if let Some(wait) = counted.and_then(|counted| counted.wait) {
-            // Every route asks for this before its own guards.
+            // Every route looks for this problem before it runs its guards.
             let _ = Problem::TooManyRequests(wait).refuse(request);
         }
         request.local_cache(|| counted);
@@ -170,7 +170,7 @@ mod tests {
         let limit = ReadLimit::by(1, NonZero::new(100).unwrap(), FakeRelativeClock::default());
         for number in 0..10_000 {
             assert_eq!(limit.count(&address(number)).unwrap().left, 3);
-            // This one is seen all the time, and stays.
+            // This address is seen all the time, so it stays.
             limit.count(&address(u32::MAX));
         }
         assert!(limit.count(&address(u32::MAX)).unwrap().wait.is_some());

@@ -1,16 +1,16 @@
-//! How the server stops, so that nobody who was heard is cut off.
+//! How the server stops without cutting off a request that it has received.
 //!
-//! SIGTERM or SIGINT comes:
+//! After SIGTERM or SIGINT:
 //!
-//! 1. For a moment it serves as before, and says `Connection: close` with each answer: whoever asks one
-//!    thing after the other takes leave by himself, and does not ask on a connection that is just going.
-//! 2. It no longer listens; connections without a request are closed; streams of events end.
-//! 3. What is under way is finished, to a limit: Rocket's `shutdown.grace`. Then its connections are cut,
-//!    and what its requests have begun has Rocket's `shutdown.mercy` to come to an end.
+//! 1. For a moment the server serves as before, but with `Connection: close` in each answer. So a client that sends one
+//!    request after another closes its connection itself, and does not use one that the server is about to close.
+//! 2. The server stops listening, closes connections without a request, and ends event streams.
+//! 3. It finishes the requests in progress, for at most Rocket's `shutdown.grace`. Then it cuts their connections, and
+//!    the work that these requests have begun has Rocket's `shutdown.mercy` to end.
 //!
-//! A second signal ends the process at once. Rocket's own stop would wait for the whole `grace` whenever
-//! anything was under way when it began. Here Rocket is let go of instead: from then on only its
-//! connections hold it, and it is dropped with the last of them.
+//! A second signal ends the process at once. Rocket's own stop waits for the whole `grace` if any request was in
+//! progress when it began. So the server drops Rocket's future instead. From then on only the connections hold Rocket,
+//! and it is dropped with the last of them.
 
 use std::{
     convert::Infallible,
@@ -35,19 +35,19 @@ use tokio::{
 
 use crate::mail::Mailer;
 
-/// Some answers long for a client that asks on and on.
+/// Long enough for several answers to a client that keeps sending requests.
 const LEAVE_TAKING: Duration = Duration::from_millis(250);
-/// What Rocket takes to cut the connections that are over the limit.
+/// The time that Rocket takes to cut the connections that are over the limit.
 const CUTTING: Duration = Duration::from_secs(1);
 
-/// What tells a process to end.
+/// The signals that tell a process to end.
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    /// From here on they do not end the process by themselves.
+    /// From here on the signals do not end the process by themselves.
     ///
     /// # Errors
     /// The operating system's.
@@ -84,10 +84,10 @@ impl Fairing for LastAnswers {
     }
 }
 
-/// Serves until a signal comes, then to the end of what is under way.
+/// Serves until a signal comes, and then until the requests in progress are finished.
 ///
 /// # Errors
-/// Rocket's, where it ends by itself.
+/// Rocket's error, if it ends by itself.
 pub async fn serve(rocket: Rocket<Build>, mut signals: Signals) -> Result<(), Box<rocket::Error>> {
     let leaving = Arc::new(AtomicBool::new(false));
     let (sender, gone) = oneshot::channel();
@@ -101,10 +101,10 @@ pub async fn serve(rocket: Rocket<Build>, mut signals: Signals) -> Result<(), Bo
         result = &mut launched => return result.map(drop).map_err(Box::new),
         () = signals.next() => {}
     }
-    tracing::info!("stopping: what is under way is finished");
+    tracing::info!("stopping; the server finishes the requests in progress");
     tokio::spawn(async move {
         signals.next().await;
-        tracing::error!("told to stop once more: ending at once, whatever is under way");
+        tracing::error!("second signal; the server ends at once, without finishing the requests in progress");
         std::process::exit(1);
     });
     leaving.store(true, Ordering::Relaxed);
@@ -113,7 +113,7 @@ pub async fn serve(rocket: Rocket<Build>, mut signals: Signals) -> Result<(), Bo
         () = sleep(LEAVE_TAKING) => {}
     }
     shutdown.notify();
-    // With this goes the listening socket.
+    // This closes the listening socket, too.
     drop(launched);
     let limit = grace + CUTTING + mercy;
     if timeout(limit, gone).await.is_err() {

@@ -1,5 +1,5 @@
-//! `/api/docs`: Swagger UI, from the binary alone. Its page is our own: the one that comes with it has
-//! relative addresses, which lead elsewhere from an address without a slash at its end.
+//! `/api/docs`: Swagger UI, from the binary alone. The page is our own: the one that comes with Swagger UI has relative
+//! addresses, which are wrong where the page's address does not end with a slash.
 
 use std::{io::Cursor, sync::Arc};
 
@@ -19,7 +19,7 @@ use crate::http::{
     problem::Problem,
 };
 
-/// What the page loads; of what else there is in the crate, nothing is served.
+/// The files that the page loads. The server serves none of the crate's other files.
 const FILES: [&str; 6] = [
     "favicon-32x32.png",
     "index.css",
@@ -48,8 +48,8 @@ const HTML: &str = r#"<!doctype html>
 </html>
 "#;
 
-/// From here alone, but for icons that Swagger UI draws from data, and one style sheet that it writes
-/// itself: the digest is that of Swagger UI 5.32.
+/// The page loads everything from this server, except icons, which Swagger UI draws from data, and one style sheet,
+/// which Swagger UI writes itself. The digest is that of Swagger UI 5.32.
 const POLICY: &str = "script-src 'self'; \
     style-src 'self' 'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='; \
     img-src 'self' data:; connect-src 'self'";
@@ -72,7 +72,7 @@ fn file(name: &str, condition: IfNoneMatch, setup: &State<Setup>) -> Result<File
     Ok(File { is_known: condition.has_answer(&tag), found, tag })
 }
 
-/// A file of Swagger UI's, or that the client's copy is good.
+/// A file of Swagger UI, or 304 if the client's copy is current.
 struct File {
     found: SwaggerFile<'static>,
     tag: WeakTag,
@@ -98,8 +98,8 @@ impl<'r> Responder<'r, 'static> for File {
 /// Mounts the routes.
 #[must_use]
 pub fn stage() -> AdHoc {
-    // No validator: it would tell a stranger's server about the document. And a token is forgotten with
-    // the page: what a browser keeps for an origin, every script of that origin can read.
+    // No validator, because it would tell somebody else's server about the document. And the page does not store a
+    // token, because every script of an origin can read what the browser stores for that origin.
     let config = Config::from("/api/openapi.json").validator_url("none").try_it_out_enabled(true);
     let setup = Setup(Arc::new(config.persist_authorization(false)));
     AdHoc::on_ignite("Swagger UI", |rocket| async {

@@ -1,8 +1,8 @@
 //! Traces: a span for each request, sent by OTLP over HTTP (the cargo feature `otlp`).
 //!
-//! OpenTelemetry's own variables say where to and how (`OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_SERVICE_NAME`,
-//! `OTEL_TRACES_SAMPLER`, …); without an endpoint there are no traces. They are no settings of ours, and
-//! are read once, at the start. A span goes on with the trace of its caller (W3C `traceparent`).
+//! OpenTelemetry's own variables say where and how to send them (`OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_SERVICE_NAME`,
+//! `OTEL_TRACES_SAMPLER`, …). Without an endpoint there are no traces. These variables are not settings of Movie Bag.
+//! They are read once, at the start. A span continues the trace of its caller (W3C `traceparent`).
 
 use std::time::SystemTime;
 
@@ -25,18 +25,18 @@ use rocket::{
 
 use crate::http::request_id::RequestId;
 
-/// Each of them switches the traces on.
+/// Either of them switches the traces on.
 const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
 const SERVICE_NAME: Key = Key::from_static_str("service.name");
 
-/// Makes the spans. What was not sent yet is sent when this is dropped, with the server.
+/// Makes the spans. Spans that are not sent yet are sent when this is dropped, with the server.
 pub struct Traces {
     tracer: SdkTracer,
     propagator: TraceContextPropagator,
     _provider: SdkTracerProvider,
 }
 
-/// When, and with which method: Rocket answers HEAD by making a GET of it.
+/// When the request began, and the method that the client sent: Rocket turns HEAD into GET.
 struct Begun(SystemTime, Method);
 
 struct Headers<'a>(&'a HeaderMap<'a>);
@@ -52,10 +52,10 @@ impl Extractor for Headers<'_> {
 }
 
 impl Traces {
-    /// Begins to trace, if somebody is named to send traces to.
+    /// Begins to trace, if an endpoint is set.
     ///
     /// # Errors
-    /// The variable of OpenTelemetry's that cannot be used.
+    /// Names the OpenTelemetry variable that cannot be used.
     pub fn start() -> Result<Option<Self>, String> {
         if !ENDPOINTS.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty())) {
             return Ok(None);
@@ -84,7 +84,7 @@ impl Fairing for Traces {
         request.local_cache(|| Begun(SystemTime::now(), request.method()));
     }
 
-    /// Of a stream of events the span ends here, with its head.
+    /// The span of an event stream ends here too, when its headers are sent.
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
         let Begun(begun, method) = request.local_cache(|| Begun(SystemTime::now(), request.method()));
         let (method, route) = (method.as_str(), request.route().map(|route| route.uri.path()));

@@ -1,5 +1,5 @@
-//! The web client: the files of `web/`, in the binary, at `/` and `/assets/<file>`. What they do
-//! is told in `web/README.md`; they use the public API like any other client.
+//! The web client: the files of `web/`, in the binary, at `/` and `/assets/<file>`. `web/README.md` explains what they
+//! do. They use the public API like any other client.
 
 use rocket::{
     Request, Response, State,
@@ -15,13 +15,13 @@ use crate::http::{
     problem::Problem,
 };
 
-/// What the page may load and run: its own files, and the pictures that movies name. No markup is
-/// made of text either: a browser that knows trusted types refuses that to every script.
+/// What the page may load and run: its own files, and the pictures that movies name. No script may turn text into
+/// markup either: browsers that know trusted types refuse that.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
     img-src 'self' https: http: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// The names are fixed, so a browser asks each time whether its copy is still good.
+/// The names are fixed, so a browser must ask each time whether its copy is current.
 const CACHING: &str = "no-cache";
 
 macro_rules! files {
@@ -60,7 +60,7 @@ struct Asset {
     tag: WeakTag,
 }
 
-/// The files with their entity tags, which are made of their contents.
+/// The files and their entity tags, which are digests of their contents.
 struct Assets(Vec<Asset>);
 
 impl Assets {
@@ -81,7 +81,7 @@ impl Assets {
     }
 }
 
-/// A file, or that the client's copy is good.
+/// A file, or 304 if the client's copy is current.
 struct Answer {
     name: &'static str,
     tag: WeakTag,
@@ -95,7 +95,7 @@ impl<'r> Responder<'r, 'static> for Answer {
         response
             .header(Header::new("ETag", self.tag.to_string()))
             .header(Header::new("Cache-Control", CACHING))
-            // `nosniff` and `Referrer-Policy` come with every answer: see `fairings.rs`.
+            // `nosniff` and `Referrer-Policy` come with every answer: see `envelope.rs`.
             .header(Header::new("Content-Security-Policy", POLICY));
         match self.body {
             Some(body) => response
@@ -107,13 +107,13 @@ impl<'r> Responder<'r, 'static> for Answer {
     }
 }
 
-/// The page. Query parameters are for nobody here, and a link may bring some: they are passed over.
+/// The page. A link may bring query parameters, which are ignored.
 #[get("/")]
 fn page(condition: IfNoneMatch, assets: &State<Assets>) -> Result<Answer, Problem> {
     assets.answer(PAGE, &condition)
 }
 
-/// What the page is made of.
+/// The files that the page loads.
 #[get("/assets/<file>")]
 fn asset(file: &str, condition: IfNoneMatch, assets: &State<Assets>) -> Result<Answer, Problem> {
     assets.answer(file, &condition)

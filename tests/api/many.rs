@@ -105,10 +105,10 @@ async fn a_batch_may_have_1_mib_and_another_body_256_kib() {
     ann.with_bytes("POST", BATCH, json, padded(mebibyte)).await.assert_status(200);
     let refused = ann.with_bytes("POST", BATCH, json, padded(mebibyte + 1)).await;
     let refused = refused.assert_problem(413, "payload-too-large");
-    assert_eq!(refused.json()["detail"], "The body is over 1 MiB.");
+    assert_eq!(refused.json()["detail"], "The body is larger than 1 MiB.");
     let refused = ann.with_bytes("POST", "/api/movies", json, padded(256 * 1024 + 1)).await;
     let refused = refused.assert_problem(413, "payload-too-large");
-    assert_eq!(refused.json()["detail"], "The body is over 256 KiB.");
+    assert_eq!(refused.json()["detail"], "The body is larger than 256 KiB.");
 }
 
 #[tokio::test]

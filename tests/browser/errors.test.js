@@ -22,7 +22,7 @@ story("every broken field is named at the field", { expected: [422, 409] }, asyn
   await page.getByRole("button", { name: "Sign up" }).click();
   await page.getByText("2 fields need another look.").waitFor();
   await assertComplaint(page, "Email", "Email must not be blank.");
-  await assertComplaint(page, "Password", "Password must have 8 characters at least.");
+  await assertComplaint(page, "Password", "Password must have at least 8 characters.");
   assert.equal(await page.evaluate(() => document.activeElement.name), "email");
   const email = await signUp(page, newEmail());
 
@@ -49,14 +49,14 @@ story("every broken field is named at the field", { expected: [422, 409] }, asyn
   await field(page, "Year").fill("2001");
   await field(page, "Genres").fill("Drama");
   await page.getByRole("button", { name: "Add the movie" }).click();
-  await assertComplaint(page, "Name", "There is a movie of this name in this year.");
+  await assertComplaint(page, "Name", "A movie with this name already exists in this year.");
 
   const other = await newcomer();
   await other.getByRole("link", { name: "Sign up" }).click();
   await other.getByLabel("Email").fill(email);
   await other.getByLabel("Password").fill(PASSWORD);
   await other.getByRole("button", { name: "Sign up" }).click();
-  await assertComplaint(other, "Email", "There is an account with this email.");
+  await assertComplaint(other, "Email", "An account with this email already exists.");
 });
 
 story("a wrong current password is told at its field", { expected: [403] }, async (newcomer) => {

@@ -65,7 +65,7 @@ story("a deletion is undone at once, or later", { expected: [409] }, async (newc
   await heading(page, "Deleted movies");
   const { body } = await api(page, "POST", "/movies", { name, casts: [], genres: ["Drama"] });
   await page.getByRole("button", { name: `Restore ${name}` }).click();
-  await page.getByText("There is a movie of this name in this year.").waitFor();
+  await page.getByText("A movie with this name already exists in this year.").waitFor();
   await api(page, "PATCH", `/movies/${body.id}`, { year: 2001 });
   await page.getByRole("button", { name: `Restore ${name}` }).click();
   await heading(page, name);

@@ -19,7 +19,7 @@ fn a_data_folder_that_others_may_read_is_warned_of_and_its_secret_tightened() {
     std::fs::set_permissions(&secret, Permissions::from_mode(0o644)).unwrap();
     let log = folder.serve().log_to_the_end();
     let line = |text: &str| log.lines().find(|line| line.contains(text)).unwrap_or_else(|| panic!("{log}"));
-    assert!(line("look into the data folder").contains("755"));
+    assert!(line("read the data folder").contains("755"));
     assert!(line("read the JWT secret").contains("tightened=true"));
     assert_eq!(secret.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(data.metadata().unwrap().permissions().mode() & 0o777, 0o755, "it may be somebody's home");

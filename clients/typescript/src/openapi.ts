@@ -776,7 +776,7 @@ export interface components {
             email?: string;
             /**
              * Format: password
-             * @description 72 bytes at most, and none of the most common ones.
+             * @description At most 72 bytes, and not one of the most common passwords.
              * @example pear-tart-at-two
              */
             password?: string;
@@ -979,10 +979,10 @@ export interface components {
                 count: number;
             }[];
         };
-        /** @description A broken field. `code` is for programs, `message` for people. */
+        /** @description An invalid field. `code` is for programs, `message` for people. */
         FieldError: {
             /**
-             * @description `casts[2]`; empty where the whole body is meant.
+             * @description The name, for example `casts[2]`. Empty if the error is about the whole body.
              * @example casts[2]
              */
             field: string;
@@ -1081,7 +1081,7 @@ export interface components {
             /** @description Grows by one with each change; the ETag is the same number in quotes. */
             version: number;
         };
-        /** @description What is well. */
+        /** @description The state of the server. */
         Health: {
             /** @example ready */
             status: string;
@@ -1220,15 +1220,15 @@ export interface components {
          */
         MovieId: string;
         MovieInput: {
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             id?: unknown;
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             added_by?: unknown;
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             created_at?: unknown;
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             updated_at?: unknown;
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             version?: unknown;
             /**
              * @description Unique together with the year.
@@ -1295,7 +1295,7 @@ export interface components {
         };
         MoviePage: {
             items: components["schemas"]["MovieSelection"][];
-            /** @description The `after` of the next page; `null` on the last one. */
+            /** @description The `after` of the next page, or `null` on the last page. */
             next: string | null;
             /** @description How many movies match; with `count=true` only. */
             total?: number;
@@ -1307,15 +1307,15 @@ export interface components {
         };
         /** @description A merge patch (RFC 7396): what is not named stays; `null` unsets an optional field or empties an optional list. */
         MoviePatch: {
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             id?: unknown;
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             added_by?: unknown;
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             created_at?: unknown;
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             updated_at?: unknown;
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             version?: unknown;
             /**
              * @description Unique together with the year.
@@ -1516,7 +1516,7 @@ export interface components {
         };
         /** @description An OpenAPI document. */
         OpenApi: Record<string, never>;
-        /** @description A token as its user reads it. */
+        /** @description A personal access token as its user reads it. */
         PersonalToken: {
             id: components["schemas"]["TokenId"];
             /** @example backup script */
@@ -1525,7 +1525,7 @@ export interface components {
             created_at: components["schemas"]["Timestamp"];
             last_used_at?: components["schemas"]["Timestamp"] | null;
             expires_at: components["schemas"]["Timestamp"];
-            /** @description For the `Authorization` header, after `Bearer`: only in the answer that makes the token. */
+            /** @description The token, for the `Authorization` header after `Bearer`. Only in the answer that creates it. */
             token?: string;
         };
         /** @description The caller's personal access tokens, newest first. */
@@ -1536,7 +1536,7 @@ export interface components {
         Problem: {
             /**
              * Format: uri-reference
-             * @description A page that explains the code to a person; relative to this server.
+             * @description The address of a page that explains the code to people, relative to this server.
              */
             type: string;
             title: string;
@@ -1546,17 +1546,17 @@ export interface components {
              */
             status: number;
             code: string;
-            /** @description What happened, for a person. */
+            /** @description What happened, for people. */
             detail: string;
             /** @description The path of the request. */
             instance: string;
             /** @description Under which the log has more. */
             request_id: string;
-            /** @description Every broken field; with `validation-failed` only. */
+            /** @description Every invalid field. Only with `validation-failed`. */
             errors?: components["schemas"]["FieldError"][];
             /**
              * Format: uri-reference
-             * @description The path of the movie that has the name; with `duplicate-movie` only.
+             * @description The path of the movie that has the name. Only with `duplicate-movie`.
              */
             existing?: string;
         };
@@ -1589,7 +1589,7 @@ export interface components {
             token_type: string;
             /**
              * Format: int64
-             * @description For how many seconds from now it is good.
+             * @description The token expires in this many seconds.
              * @example 900
              */
             expires_in: number;
@@ -1610,19 +1610,19 @@ export interface components {
             reset_token: string;
             /**
              * Format: password
-             * @description 72 bytes at most, and none of the most common ones.
+             * @description At most 72 bytes, and not one of the most common passwords.
              * @example plum-cake-at-noon
              */
             password: string;
         };
         /**
-         * @description What a user may do beyond their own things.
+         * @description What a user may do besides managing their own account and movies.
          * @enum {string}
          */
         Role: "user" | "admin";
         RoleChange: {
             /**
-             * @description What a user may do beyond their own things.
+             * @description What a user may do besides managing their own account and movies.
              * @enum {string}
              */
             role: "user" | "admin";
@@ -1636,12 +1636,12 @@ export interface components {
         Session: {
             id: components["schemas"]["SessionId"];
             /**
-             * @description As the login named it, or after the `User-Agent` of the login.
+             * @description The name that the login gave, or one from the `User-Agent` of the login.
              * @example Firefox on the laptop
              */
             name: string;
             created_at: components["schemas"]["Timestamp"];
-            /** @description Right to 10 minutes. */
+            /** @description Accurate to 10 minutes. */
             last_used_at: components["schemas"]["Timestamp"];
             expires_at: components["schemas"]["Timestamp"];
             /** @description Whether the request came with a token of this session. */
@@ -1665,7 +1665,7 @@ export interface components {
             email: string;
             /**
              * Format: password
-             * @description 72 bytes at most, and none of the most common ones.
+             * @description At most 72 bytes, and not one of the most common passwords.
              * @example plum-cake-at-noon
              */
             password: string;
@@ -1684,7 +1684,7 @@ export interface components {
          * @example 2026-11-22T09:30:00.000Z
          */
         Timestamp: string;
-        /** @description An access token, as RFC 6749, section 5.1, names its fields (but for `token`). */
+        /** @description An access token. Its fields, except `token`, are named as in RFC 6749, section 5.1. */
         Token: {
             /** @description For the `Authorization` header, after `Bearer`. */
             token: string;
@@ -1692,15 +1692,15 @@ export interface components {
             token_type: string;
             /**
              * Format: int64
-             * @description For how many seconds from now it is good.
+             * @description The token expires in this many seconds.
              * @example 604800
              */
             expires_in: number;
-            /** @description For `POST /api/auth/refresh`; only with `refresh: true`. Good for one refresh. */
+            /** @description For `POST /api/auth/refresh`. It works once. Only with `refresh: true`. */
             refresh_token?: string;
             /**
              * Format: int64
-             * @description For how many seconds from now the refresh token is good.
+             * @description The refresh token expires in this many seconds.
              * @example 2592000
              */
             refresh_expires_in?: number;
@@ -1712,7 +1712,7 @@ export interface components {
         TokenId: string;
         TrashPage: {
             items: components["schemas"]["DeletedMovie"][];
-            /** @description The `after` of the next page; `null` on the last one. */
+            /** @description The `after` of the next page, or `null` on the last page. */
             next: string | null;
         };
         /** @description A user as a client reads them. */
@@ -1724,7 +1724,7 @@ export interface components {
              * @example ann@example.com
              */
             email: string;
-            /** @description Whether somebody who reads the mail of this address has said so. */
+            /** @description Whether the address is confirmed. */
             email_verified: boolean;
             /** @description Whether the user can log in with a password. */
             has_password: boolean;
@@ -1732,7 +1732,7 @@ export interface components {
             created_at: components["schemas"]["Timestamp"];
             /**
              * Format: int64
-             * @description How many movies are theirs; not in a list of users.
+             * @description How many movies the user owns. Not in a list of users.
              */
             movie_count?: number;
         };
@@ -1743,7 +1743,7 @@ export interface components {
         UserId: string;
         UserPage: {
             items: components["schemas"]["User"][];
-            /** @description The `after` of the next page; `null` on the last one. */
+            /** @description The `after` of the next page, or `null` on the last page. */
             next: string | null;
         };
         Verify: {
@@ -1775,7 +1775,7 @@ export interface components {
         };
         VersionPage: {
             items: components["schemas"]["Version"][];
-            /** @description The `after` of the next page; `null` on the last one. */
+            /** @description The `after` of the next page, or `null` on the last page. */
             next: string | null;
         };
     };
@@ -1831,7 +1831,7 @@ export interface operations {
                     "application/json": components["schemas"]["Counts"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -1848,7 +1848,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -1868,7 +1868,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that the route needs.
+             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
              *     - `admins-only`: Only an admin may do this.
              */
             403: {
@@ -1901,7 +1901,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -1918,8 +1918,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -1943,9 +1943,9 @@ export interface operations {
             query?: {
                 /** @description How the email begins, whatever the case. */
                 email?: string;
-                /** @description How many to answer at most. */
+                /** @description The maximum number of items on the page. */
                 limit?: number;
-                /** @description The `next` of the page before, with the same filters and the same sort. */
+                /** @description The `next` of the previous page, with the same filters and the same sort. */
                 after?: string;
             };
             header?: never;
@@ -1967,7 +1967,7 @@ export interface operations {
                     "application/json": components["schemas"]["UserPage"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -1984,7 +1984,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -2004,7 +2004,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that the route needs.
+             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
              *     - `admins-only`: Only an admin may do this.
              */
             403: {
@@ -2037,7 +2037,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2054,8 +2054,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -2097,7 +2097,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2114,7 +2114,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -2134,7 +2134,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that the route needs.
+             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
              *     - `admins-only`: Only an admin may do this.
              */
             403: {
@@ -2182,7 +2182,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2199,8 +2199,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -2250,7 +2250,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2267,7 +2267,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -2287,7 +2287,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that the route needs.
+             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
              *     - `admins-only`: Only an admin may do this.
              */
             403: {
@@ -2319,7 +2319,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `last-admin`: This is the last admin: make another user admin first. */
+            /** @description - `last-admin`: This is the last admin. Make another user an admin first. */
             409: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2350,7 +2350,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2367,8 +2367,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -2416,9 +2416,9 @@ export interface operations {
                 };
             };
             /**
-             * @description - `invalid-query`: A query parameter is not usable.
-             *     - `bad-request`: The server does not understand the request.
-             *     - `invalid-json`: The body is not JSON.
+             * @description - `invalid-query`: A query parameter is invalid.
+             *     - `bad-request`: The server could not understand the request.
+             *     - `invalid-json`: The body is not valid JSON.
              */
             400: {
                 headers: {
@@ -2436,7 +2436,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -2456,7 +2456,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that the route needs.
+             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
              *     - `admins-only`: Only an admin may do this.
              */
             403: {
@@ -2488,7 +2488,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `request-timeout`: The body came too slowly. */
+            /** @description - `request-timeout`: The body arrived too slowly. */
             408: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2503,7 +2503,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `last-admin`: This is the last admin: make another user admin first. */
+            /** @description - `last-admin`: This is the last admin. Make another user an admin first. */
             409: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2518,7 +2518,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `payload-too-large`: The body is over 256 KiB. */
+            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
             413: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2533,7 +2533,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unsupported-media-type`: The body must be application/json. */
+            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
             415: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2548,7 +2548,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `validation-failed`: Some fields are not usable; errors names each. */
+            /** @description - `validation-failed`: Some fields are invalid; errors lists each of them. */
             422: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2579,7 +2579,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2596,8 +2596,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -2642,9 +2642,9 @@ export interface operations {
                 };
             };
             /**
-             * @description - `invalid-query`: A query parameter is not usable.
-             *     - `bad-request`: The server does not understand the request.
-             *     - `invalid-json`: The body is not JSON.
+             * @description - `invalid-query`: A query parameter is invalid.
+             *     - `bad-request`: The server could not understand the request.
+             *     - `invalid-json`: The body is not valid JSON.
              */
             400: {
                 headers: {
@@ -2660,7 +2660,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `request-timeout`: The body came too slowly. */
+            /** @description - `request-timeout`: The body arrived too slowly. */
             408: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2675,7 +2675,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `email-taken`: There is an account with this email. */
+            /** @description - `email-taken`: An account with this email already exists. */
             409: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2690,7 +2690,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `payload-too-large`: The body is over 256 KiB. */
+            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
             413: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2705,7 +2705,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unsupported-media-type`: The body must be application/json. */
+            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
             415: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2721,8 +2721,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `validation-failed`: Some fields are not usable; errors names each.
-             *     - `invalid-exchange-code`: The code has been used, is too old, or belongs to another sign-in. Begin the sign-in again.
+             * @description - `validation-failed`: Some fields are invalid; errors lists each of them.
+             *     - `invalid-exchange-code`: The code is unknown, used or expired, or belongs to another sign-in. Start the sign-in again.
              */
             422: {
                 headers: {
@@ -2754,7 +2754,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2771,8 +2771,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -2815,9 +2815,9 @@ export interface operations {
                 content?: never;
             };
             /**
-             * @description - `invalid-query`: A query parameter is not usable.
-             *     - `bad-request`: The server does not understand the request.
-             *     - `invalid-json`: The body is not JSON.
+             * @description - `invalid-query`: A query parameter is invalid.
+             *     - `bad-request`: The server could not understand the request.
+             *     - `invalid-json`: The body is not valid JSON.
              */
             400: {
                 headers: {
@@ -2833,7 +2833,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `request-timeout`: The body came too slowly. */
+            /** @description - `request-timeout`: The body arrived too slowly. */
             408: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2848,7 +2848,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `payload-too-large`: The body is over 256 KiB. */
+            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
             413: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2863,7 +2863,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unsupported-media-type`: The body must be application/json. */
+            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
             415: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2878,7 +2878,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `validation-failed`: Some fields are not usable; errors names each. */
+            /** @description - `validation-failed`: Some fields are invalid; errors lists each of them. */
             422: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2909,7 +2909,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2926,8 +2926,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -2972,9 +2972,9 @@ export interface operations {
                 };
             };
             /**
-             * @description - `invalid-query`: A query parameter is not usable.
-             *     - `bad-request`: The server does not understand the request.
-             *     - `invalid-json`: The body is not JSON.
+             * @description - `invalid-query`: A query parameter is invalid.
+             *     - `bad-request`: The server could not understand the request.
+             *     - `invalid-json`: The body is not valid JSON.
              */
             400: {
                 headers: {
@@ -3006,7 +3006,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `request-timeout`: The body came too slowly. */
+            /** @description - `request-timeout`: The body arrived too slowly. */
             408: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -3021,7 +3021,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `payload-too-large`: The body is over 256 KiB. */
+            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
             413: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -3036,7 +3036,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unsupported-media-type`: The body must be application/json. */
+            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
             415: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -3051,7 +3051,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `validation-failed`: Some fields are not usable; errors names each. */
+            /** @description - `validation-failed`: Some fields are invalid; errors lists each of them. */
             422: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -3082,7 +3082,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -3099,8 +3099,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -3138,7 +3138,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -3155,7 +3155,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -3174,7 +3174,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `insufficient-scope`: This personal access token does not have the scope that the route needs. */
+            /** @description - `insufficient-scope`: This personal access token does not have the scope that this route requires. */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -3205,7 +3205,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -3222,8 +3222,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -3261,7 +3261,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -3278,7 +3278,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -3297,7 +3297,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `insufficient-scope`: This personal access token does not have the scope that the route needs. */
+            /** @description - `insufficient-scope`: This personal access token does not have the scope that this route requires. */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -3328,7 +3328,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -3345,8 +3345,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -3396,7 +3396,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -3442,7 +3442,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -3504,7 +3504,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -3550,7 +3550,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -3604,7 +3604,7 @@ export interface operations {
                     "application/json": components["schemas"]["ProviderList"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -3635,7 +3635,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -3694,9 +3694,9 @@ export interface operations {
                 };
             };
             /**
-             * @description - `invalid-query`: A query parameter is not usable.
-             *     - `bad-request`: The server does not understand the request.
-             *     - `invalid-json`: The body is not JSON.
+             * @description - `invalid-query`: A query parameter is invalid.
+             *     - `bad-request`: The server could not understand the request.
+             *     - `invalid-json`: The body is not valid JSON.
              */
             400: {
                 headers: {
@@ -3712,7 +3712,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `invalid-refresh-token`: The refresh token is not good (any more). Log in again. */
+            /** @description - `invalid-refresh-token`: The refresh token is not valid. Log in again. */
             401: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -3728,7 +3728,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `request-timeout`: The body came too slowly. */
+            /** @description - `request-timeout`: The body arrived too slowly. */
             408: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -3743,7 +3743,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `payload-too-large`: The body is over 256 KiB. */
+            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
             413: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -3758,7 +3758,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unsupported-media-type`: The body must be application/json. */
+            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
             415: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -3773,7 +3773,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `validation-failed`: Some fields are not usable; errors names each. */
+            /** @description - `validation-failed`: Some fields are invalid; errors lists each of them. */
             422: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -3804,7 +3804,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -3821,8 +3821,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -3865,9 +3865,9 @@ export interface operations {
                 content?: never;
             };
             /**
-             * @description - `invalid-query`: A query parameter is not usable.
-             *     - `bad-request`: The server does not understand the request.
-             *     - `invalid-json`: The body is not JSON.
+             * @description - `invalid-query`: A query parameter is invalid.
+             *     - `bad-request`: The server could not understand the request.
+             *     - `invalid-json`: The body is not valid JSON.
              */
             400: {
                 headers: {
@@ -3883,7 +3883,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `request-timeout`: The body came too slowly. */
+            /** @description - `request-timeout`: The body arrived too slowly. */
             408: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -3898,7 +3898,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `payload-too-large`: The body is over 256 KiB. */
+            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
             413: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -3913,7 +3913,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unsupported-media-type`: The body must be application/json. */
+            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
             415: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -3929,8 +3929,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `validation-failed`: Some fields are not usable; errors names each.
-             *     - `invalid-reset-token`: The reset link has been used, is too old, or is not one of ours. Ask for a new one.
+             * @description - `validation-failed`: Some fields are invalid; errors lists each of them.
+             *     - `invalid-reset-token`: The reset link is unknown, used or expired. Ask for a new one.
              */
             422: {
                 headers: {
@@ -3962,7 +3962,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -3979,8 +3979,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -4026,9 +4026,9 @@ export interface operations {
                 };
             };
             /**
-             * @description - `invalid-query`: A query parameter is not usable.
-             *     - `bad-request`: The server does not understand the request.
-             *     - `invalid-json`: The body is not JSON.
+             * @description - `invalid-query`: A query parameter is invalid.
+             *     - `bad-request`: The server could not understand the request.
+             *     - `invalid-json`: The body is not valid JSON.
              */
             400: {
                 headers: {
@@ -4044,7 +4044,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `signup-closed`: Accounts are made by the operator of this service. */
+            /** @description - `signup-closed`: Only the operator of this service can create accounts. */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4059,7 +4059,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `request-timeout`: The body came too slowly. */
+            /** @description - `request-timeout`: The body arrived too slowly. */
             408: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4074,7 +4074,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `email-taken`: There is an account with this email. */
+            /** @description - `email-taken`: An account with this email already exists. */
             409: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4089,7 +4089,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `payload-too-large`: The body is over 256 KiB. */
+            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
             413: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4104,7 +4104,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unsupported-media-type`: The body must be application/json. */
+            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
             415: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4119,7 +4119,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `validation-failed`: Some fields are not usable; errors names each. */
+            /** @description - `validation-failed`: Some fields are invalid; errors lists each of them. */
             422: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4150,7 +4150,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4167,8 +4167,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -4211,9 +4211,9 @@ export interface operations {
                 content?: never;
             };
             /**
-             * @description - `invalid-query`: A query parameter is not usable.
-             *     - `bad-request`: The server does not understand the request.
-             *     - `invalid-json`: The body is not JSON.
+             * @description - `invalid-query`: A query parameter is invalid.
+             *     - `bad-request`: The server could not understand the request.
+             *     - `invalid-json`: The body is not valid JSON.
              */
             400: {
                 headers: {
@@ -4229,7 +4229,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `request-timeout`: The body came too slowly. */
+            /** @description - `request-timeout`: The body arrived too slowly. */
             408: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4244,7 +4244,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `payload-too-large`: The body is over 256 KiB. */
+            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
             413: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4259,7 +4259,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unsupported-media-type`: The body must be application/json. */
+            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
             415: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4275,8 +4275,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `validation-failed`: Some fields are not usable; errors names each.
-             *     - `invalid-verify-token`: The link has been used, is too old, or is not one of ours. Ask for a new one.
+             * @description - `validation-failed`: Some fields are invalid; errors lists each of them.
+             *     - `invalid-verify-token`: The link is unknown, used or expired. Ask for a new one.
              */
             422: {
                 headers: {
@@ -4308,7 +4308,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4325,8 +4325,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -4372,9 +4372,9 @@ export interface operations {
                 };
             };
             /**
-             * @description - `invalid-query`: A query parameter is not usable.
-             *     - `bad-request`: The server does not understand the request.
-             *     - `invalid-json`: The body is not JSON.
+             * @description - `invalid-query`: A query parameter is invalid.
+             *     - `bad-request`: The server could not understand the request.
+             *     - `invalid-json`: The body is not valid JSON.
              */
             400: {
                 headers: {
@@ -4392,7 +4392,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -4412,8 +4412,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that the route needs.
-             *     - `email-not-verified`: Confirm your email address first, with the link that was mailed to it.
+             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
+             *     - `email-not-verified`: Confirm your email address first: open the link that was mailed to it.
              */
             403: {
                 headers: {
@@ -4429,7 +4429,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `request-timeout`: The body came too slowly. */
+            /** @description - `request-timeout`: The body arrived too slowly. */
             408: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4444,7 +4444,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `too-many-editors`: This movie has 20 editors, which is the most. */
+            /** @description - `too-many-editors`: This movie has 20 editors, which is the limit. */
             409: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4459,7 +4459,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `payload-too-large`: The body is over 256 KiB. */
+            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
             413: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4474,7 +4474,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unsupported-media-type`: The body must be application/json. */
+            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
             415: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4490,8 +4490,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `validation-failed`: Some fields are not usable; errors names each.
-             *     - `invalid-invitation`: The invitation has been used, is too old, is not one of ours, or is your own.
+             * @description - `validation-failed`: Some fields are invalid; errors lists each of them.
+             *     - `invalid-invitation`: The invitation is unknown, used or expired, or you sent it yourself.
              */
             422: {
                 headers: {
@@ -4523,7 +4523,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4540,8 +4540,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -4593,13 +4593,13 @@ export interface operations {
                 fields?: string;
                 /** @description Whether to count all that match. */
                 count?: boolean;
-                /** @description How many to answer at most. */
+                /** @description The maximum number of items on the page. */
                 limit?: number;
-                /** @description The `next` of the page before, with the same filters and the same sort. */
+                /** @description The `next` of the previous page, with the same filters and the same sort. */
                 after?: string;
             };
             header?: {
-                /** @description The ETag of what you have: if it is still the current one, 304. */
+                /** @description The ETag of what you have. If it is still current, the answer is 304. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -4622,7 +4622,7 @@ export interface operations {
                     "application/json": components["schemas"]["MoviePage"];
                 };
             };
-            /** @description The answer is the one that `If-None-Match` names. */
+            /** @description Nothing has changed: the ETag is still the one in `If-None-Match`. */
             304: {
                 headers: {
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -4634,7 +4634,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4665,7 +4665,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4682,9 +4682,9 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
-             *     - `search-building`: The search index is being built. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
+             *     - `search-building`: The server is building its search index. Try again in a moment.
              */
             503: {
                 headers: {
@@ -4707,7 +4707,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A name of your choice for this request, 1 to 255 visible ASCII characters. For 24 hours the same request with the same key is answered as the first time and adds nothing. */
+                /** @description A name of your choice for this request, 1 to 255 visible ASCII characters. For 24 hours the same request with the same key gets the same answer and adds nothing. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -4735,9 +4735,9 @@ export interface operations {
                 };
             };
             /**
-             * @description - `invalid-query`: A query parameter is not usable.
-             *     - `bad-request`: The server does not understand the request.
-             *     - `invalid-json`: The body is not JSON.
+             * @description - `invalid-query`: A query parameter is invalid.
+             *     - `bad-request`: The server could not understand the request.
+             *     - `invalid-json`: The body is not valid JSON.
              */
             400: {
                 headers: {
@@ -4755,7 +4755,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -4775,8 +4775,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that the route needs.
-             *     - `email-not-verified`: Confirm your email address first, with the link that was mailed to it.
+             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
+             *     - `email-not-verified`: Confirm your email address first: open the link that was mailed to it.
              */
             403: {
                 headers: {
@@ -4792,7 +4792,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `request-timeout`: The body came too slowly. */
+            /** @description - `request-timeout`: The body arrived too slowly. */
             408: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4808,8 +4808,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `duplicate-movie`: There is a movie of this name in this year.
-             *     - `request-in-progress`: Another request with this Idempotency-Key is under way. Try again in a moment.
+             * @description - `duplicate-movie`: A movie with this name already exists in this year.
+             *     - `request-in-progress`: Another request with this Idempotency-Key is in progress. Try again in a moment.
              */
             409: {
                 headers: {
@@ -4825,7 +4825,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `payload-too-large`: The body is over 256 KiB. */
+            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
             413: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4840,7 +4840,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unsupported-media-type`: The body must be application/json. */
+            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
             415: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4856,8 +4856,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `validation-failed`: Some fields are not usable; errors names each.
-             *     - `idempotency-key-reused`: This Idempotency-Key came with another request before.
+             * @description - `validation-failed`: Some fields are invalid; errors lists each of them.
+             *     - `idempotency-key-reused`: This Idempotency-Key was used for a different request before.
              */
             422: {
                 headers: {
@@ -4889,7 +4889,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -4906,8 +4906,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -4930,7 +4930,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A name of your choice for this request, 1 to 255 visible ASCII characters. For 24 hours the same request with the same key is answered as the first time and adds nothing. */
+                /** @description A name of your choice for this request, 1 to 255 visible ASCII characters. For 24 hours the same request with the same key gets the same answer and adds nothing. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -4956,9 +4956,9 @@ export interface operations {
                 };
             };
             /**
-             * @description - `invalid-query`: A query parameter is not usable.
-             *     - `bad-request`: The server does not understand the request.
-             *     - `invalid-json`: The body is not JSON.
+             * @description - `invalid-query`: A query parameter is invalid.
+             *     - `bad-request`: The server could not understand the request.
+             *     - `invalid-json`: The body is not valid JSON.
              */
             400: {
                 headers: {
@@ -4976,7 +4976,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -4996,8 +4996,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that the route needs.
-             *     - `email-not-verified`: Confirm your email address first, with the link that was mailed to it.
+             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
+             *     - `email-not-verified`: Confirm your email address first: open the link that was mailed to it.
              */
             403: {
                 headers: {
@@ -5013,7 +5013,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `request-timeout`: The body came too slowly. */
+            /** @description - `request-timeout`: The body arrived too slowly. */
             408: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -5028,7 +5028,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `request-in-progress`: Another request with this Idempotency-Key is under way. Try again in a moment. */
+            /** @description - `request-in-progress`: Another request with this Idempotency-Key is in progress. Try again in a moment. */
             409: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -5043,7 +5043,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `payload-too-large`: The body is over 256 KiB. */
+            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
             413: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -5058,7 +5058,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unsupported-media-type`: The body must be application/json. */
+            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
             415: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -5074,8 +5074,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `validation-failed`: Some fields are not usable; errors names each.
-             *     - `idempotency-key-reused`: This Idempotency-Key came with another request before.
+             * @description - `validation-failed`: Some fields are invalid; errors lists each of them.
+             *     - `idempotency-key-reused`: This Idempotency-Key was used for a different request before.
              */
             422: {
                 headers: {
@@ -5107,7 +5107,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -5124,8 +5124,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -5170,7 +5170,7 @@ export interface operations {
                     "application/json": components["schemas"]["ChangePage"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -5185,7 +5185,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `changes-gone`: The cursor is older than the changes that are kept. Read the catalogue again. */
+            /** @description - `changes-gone`: The cursor is older than the changes that the server keeps. Read the catalogue again. */
             410: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -5216,7 +5216,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -5248,8 +5248,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -5293,8 +5293,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `invalid-query`: A query parameter is not usable.
-             *     - `bad-request`: The server does not understand the request.
+             * @description - `invalid-query`: A query parameter is invalid.
+             *     - `bad-request`: The server could not understand the request.
              */
             400: {
                 headers: {
@@ -5326,7 +5326,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -5357,8 +5357,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             * @description - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -5406,7 +5406,7 @@ export interface operations {
                 added_by?: string;
             };
             header?: {
-                /** @description The ETag of what you have: if it is still the current one, 304. */
+                /** @description The ETag of what you have. If it is still current, the answer is 304. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -5428,7 +5428,7 @@ export interface operations {
                     "application/json": components["schemas"]["Facets"];
                 };
             };
-            /** @description The answer is the one that `If-None-Match` names. */
+            /** @description Nothing has changed: the ETag is still the one in `If-None-Match`. */
             304: {
                 headers: {
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -5440,7 +5440,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -5471,7 +5471,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -5488,9 +5488,9 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
-             *     - `search-building`: The search index is being built. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
+             *     - `search-building`: The server is building its search index. Try again in a moment.
              */
             503: {
                 headers: {
@@ -5514,11 +5514,11 @@ export interface operations {
             query: {
                 /** @description How a word of the name begins, whatever the case and the accents. */
                 prefix: string;
-                /** @description How many to answer at most. */
+                /** @description The maximum number of items on the page. */
                 limit?: number;
             };
             header?: {
-                /** @description The ETag of what you have: if it is still the current one, 304. */
+                /** @description The ETag of what you have. If it is still current, the answer is 304. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -5540,7 +5540,7 @@ export interface operations {
                     "application/json": components["schemas"]["Suggestions"];
                 };
             };
-            /** @description The answer is the one that `If-None-Match` names. */
+            /** @description Nothing has changed: the ETag is still the one in `If-None-Match`. */
             304: {
                 headers: {
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -5552,7 +5552,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -5583,7 +5583,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -5600,9 +5600,9 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
-             *     - `search-building`: The search index is being built. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
+             *     - `search-building`: The server is building its search index. Try again in a moment.
              */
             503: {
                 headers: {
@@ -5628,7 +5628,7 @@ export interface operations {
                 fields?: string;
             };
             header?: {
-                /** @description The ETag of what you have: if it is still the current one, 304. */
+                /** @description The ETag of what you have. If it is still current, the answer is 304. */
                 "If-None-Match"?: string;
             };
             path: {
@@ -5664,7 +5664,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -5710,7 +5710,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -5727,8 +5727,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -5751,7 +5751,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the version that is meant: if it is not the current one, 412 and nothing changes. */
+                /** @description The ETag of the version that you have read. If it is not current, the answer is 412 and nothing changes. */
                 "If-Match"?: string;
             };
             path: {
@@ -5779,9 +5779,9 @@ export interface operations {
                 };
             };
             /**
-             * @description - `invalid-query`: A query parameter is not usable.
-             *     - `bad-request`: The server does not understand the request.
-             *     - `invalid-json`: The body is not JSON.
+             * @description - `invalid-query`: A query parameter is invalid.
+             *     - `bad-request`: The server could not understand the request.
+             *     - `invalid-json`: The body is not valid JSON.
              */
             400: {
                 headers: {
@@ -5799,7 +5799,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -5819,8 +5819,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that the route needs.
-             *     - `email-not-verified`: Confirm your email address first, with the link that was mailed to it.
+             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
+             *     - `email-not-verified`: Confirm your email address first: open the link that was mailed to it.
              *     - `not-owner`: Only this movie's owner or an editor may change it.
              */
             403: {
@@ -5852,7 +5852,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `request-timeout`: The body came too slowly. */
+            /** @description - `request-timeout`: The body arrived too slowly. */
             408: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -5867,7 +5867,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `duplicate-movie`: There is a movie of this name in this year. */
+            /** @description - `duplicate-movie`: A movie with this name already exists in this year. */
             409: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -5897,7 +5897,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `payload-too-large`: The body is over 256 KiB. */
+            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
             413: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -5912,7 +5912,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unsupported-media-type`: The body must be application/json. */
+            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
             415: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -5927,7 +5927,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `validation-failed`: Some fields are not usable; errors names each. */
+            /** @description - `validation-failed`: Some fields are invalid; errors lists each of them. */
             422: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -5958,7 +5958,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -5975,8 +5975,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -5999,7 +5999,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the version that is meant: if it is not the current one, 412 and nothing changes. */
+                /** @description The ETag of the version that you have read. If it is not current, the answer is 412 and nothing changes. */
                 "If-Match"?: string;
             };
             path: {
@@ -6019,7 +6019,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -6036,7 +6036,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -6056,7 +6056,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that the route needs.
+             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
              *     - `not-owner`: Only this movie's owner or an editor may change it.
              */
             403: {
@@ -6119,7 +6119,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -6136,8 +6136,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -6160,7 +6160,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the version that is meant: if it is not the current one, 412 and nothing changes. */
+                /** @description The ETag of the version that you have read. If it is not current, the answer is 412 and nothing changes. */
                 "If-Match"?: string;
             };
             path: {
@@ -6189,9 +6189,9 @@ export interface operations {
                 };
             };
             /**
-             * @description - `invalid-query`: A query parameter is not usable.
-             *     - `bad-request`: The server does not understand the request.
-             *     - `invalid-json`: The body is not JSON.
+             * @description - `invalid-query`: A query parameter is invalid.
+             *     - `bad-request`: The server could not understand the request.
+             *     - `invalid-json`: The body is not valid JSON.
              */
             400: {
                 headers: {
@@ -6209,7 +6209,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -6229,8 +6229,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that the route needs.
-             *     - `email-not-verified`: Confirm your email address first, with the link that was mailed to it.
+             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
+             *     - `email-not-verified`: Confirm your email address first: open the link that was mailed to it.
              *     - `not-owner`: Only this movie's owner or an editor may change it.
              */
             403: {
@@ -6262,7 +6262,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `request-timeout`: The body came too slowly. */
+            /** @description - `request-timeout`: The body arrived too slowly. */
             408: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -6277,7 +6277,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `duplicate-movie`: There is a movie of this name in this year. */
+            /** @description - `duplicate-movie`: A movie with this name already exists in this year. */
             409: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -6307,7 +6307,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `payload-too-large`: The body is over 256 KiB. */
+            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
             413: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -6322,7 +6322,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unsupported-media-type`: The body must be application/json. */
+            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
             415: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -6337,7 +6337,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `validation-failed`: Some fields are not usable; errors names each. */
+            /** @description - `validation-failed`: Some fields are invalid; errors lists each of them. */
             422: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -6368,7 +6368,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -6385,8 +6385,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -6428,7 +6428,7 @@ export interface operations {
                     "application/json": components["schemas"]["EditorList"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -6445,7 +6445,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -6465,7 +6465,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that the route needs.
+             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
              *     - `not-owner`: Only this movie's owner or an editor may change it.
              */
             403: {
@@ -6513,7 +6513,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -6530,8 +6530,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -6572,7 +6572,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -6589,7 +6589,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -6609,7 +6609,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that the route needs.
+             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
              *     - `not-owner`: Only this movie's owner or an editor may change it.
              */
             403: {
@@ -6660,7 +6660,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -6677,8 +6677,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -6723,9 +6723,9 @@ export interface operations {
                 content?: never;
             };
             /**
-             * @description - `invalid-query`: A query parameter is not usable.
-             *     - `bad-request`: The server does not understand the request.
-             *     - `invalid-json`: The body is not JSON.
+             * @description - `invalid-query`: A query parameter is invalid.
+             *     - `bad-request`: The server could not understand the request.
+             *     - `invalid-json`: The body is not valid JSON.
              */
             400: {
                 headers: {
@@ -6743,7 +6743,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -6763,8 +6763,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that the route needs.
-             *     - `email-not-verified`: Confirm your email address first, with the link that was mailed to it.
+             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
+             *     - `email-not-verified`: Confirm your email address first: open the link that was mailed to it.
              *     - `not-owner`: Only this movie's owner or an editor may change it.
              */
             403: {
@@ -6796,7 +6796,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `request-timeout`: The body came too slowly. */
+            /** @description - `request-timeout`: The body arrived too slowly. */
             408: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -6811,7 +6811,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `payload-too-large`: The body is over 256 KiB. */
+            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
             413: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -6826,7 +6826,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unsupported-media-type`: The body must be application/json. */
+            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
             415: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -6841,7 +6841,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `validation-failed`: Some fields are not usable; errors names each. */
+            /** @description - `validation-failed`: Some fields are invalid; errors lists each of them. */
             422: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -6872,7 +6872,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -6889,8 +6889,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -6912,9 +6912,9 @@ export interface operations {
     list_versions: {
         parameters: {
             query?: {
-                /** @description How many to answer at most. */
+                /** @description The maximum number of items on the page. */
                 limit?: number;
-                /** @description The `next` of the page before, with the same filters and the same sort. */
+                /** @description The `next` of the previous page, with the same filters and the same sort. */
                 after?: string;
             };
             header?: never;
@@ -6938,7 +6938,7 @@ export interface operations {
                     "application/json": components["schemas"]["VersionPage"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -6955,7 +6955,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -6975,7 +6975,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that the route needs.
+             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
              *     - `not-owner`: Only this movie's owner or an editor may change it.
              */
             403: {
@@ -7023,7 +7023,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7055,8 +7055,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -7100,7 +7100,7 @@ export interface operations {
                     "application/json": components["schemas"]["FormerMovie"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7117,7 +7117,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -7137,7 +7137,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that the route needs.
+             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
              *     - `not-owner`: Only this movie's owner or an editor may change it.
              */
             403: {
@@ -7156,7 +7156,7 @@ export interface operations {
             };
             /**
              * @description - `movie-not-found`: There is no movie with this id.
-             *     - `version-not-found`: This movie has no such version, or it is no longer kept.
+             *     - `version-not-found`: This movie has no such version, or the server no longer keeps it.
              */
             404: {
                 headers: {
@@ -7188,7 +7188,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7220,8 +7220,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -7244,7 +7244,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the version that is meant: if it is not the current one, 412 and nothing changes. */
+                /** @description The ETag of the version that you have read. If it is not current, the answer is 412 and nothing changes. */
                 "If-Match"?: string;
             };
             path: {
@@ -7269,7 +7269,7 @@ export interface operations {
                     "application/json": components["schemas"]["Movie"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7286,7 +7286,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -7306,8 +7306,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that the route needs.
-             *     - `email-not-verified`: Confirm your email address first, with the link that was mailed to it.
+             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
+             *     - `email-not-verified`: Confirm your email address first: open the link that was mailed to it.
              *     - `not-owner`: Only this movie's owner or an editor may change it.
              */
             403: {
@@ -7326,7 +7326,7 @@ export interface operations {
             };
             /**
              * @description - `movie-not-found`: There is no movie with this id.
-             *     - `version-not-found`: This movie has no such version, or it is no longer kept.
+             *     - `version-not-found`: This movie has no such version, or the server no longer keeps it.
              */
             404: {
                 headers: {
@@ -7342,7 +7342,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `duplicate-movie`: There is a movie of this name in this year. */
+            /** @description - `duplicate-movie`: A movie with this name already exists in this year. */
             409: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7388,7 +7388,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7420,8 +7420,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -7444,7 +7444,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of what you have: if it is still the current one, 304. */
+                /** @description The ETag of what you have. If it is still current, the answer is 304. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -7465,7 +7465,7 @@ export interface operations {
                     "application/json": components["schemas"]["OpenApi"];
                 };
             };
-            /** @description The answer is the one that `If-None-Match` names. */
+            /** @description Nothing has changed: the ETag is still the one in `If-None-Match`. */
             304: {
                 headers: {
                     ETag: components["headers"]["ETag.weak"];
@@ -7476,7 +7476,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7507,7 +7507,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7561,7 +7561,7 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7578,7 +7578,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -7597,7 +7597,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `insufficient-scope`: This personal access token does not have the scope that the route needs. */
+            /** @description - `insufficient-scope`: This personal access token does not have the scope that this route requires. */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7628,7 +7628,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7645,8 +7645,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -7694,7 +7694,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7711,7 +7711,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -7730,7 +7730,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `insufficient-scope`: This personal access token does not have the scope that the route needs. */
+            /** @description - `insufficient-scope`: This personal access token does not have the scope that this route requires. */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7745,7 +7745,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `last-admin`: This is the last admin: make another user admin first. */
+            /** @description - `last-admin`: This is the last admin. Make another user an admin first. */
             409: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7776,7 +7776,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7793,8 +7793,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -7840,9 +7840,9 @@ export interface operations {
                 };
             };
             /**
-             * @description - `invalid-query`: A query parameter is not usable.
-             *     - `bad-request`: The server does not understand the request.
-             *     - `invalid-json`: The body is not JSON.
+             * @description - `invalid-query`: A query parameter is invalid.
+             *     - `bad-request`: The server could not understand the request.
+             *     - `invalid-json`: The body is not valid JSON.
              */
             400: {
                 headers: {
@@ -7860,7 +7860,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -7880,8 +7880,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that the route needs.
-             *     - `wrong-password`: The current password is another one.
+             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
+             *     - `wrong-password`: The current password is incorrect.
              */
             403: {
                 headers: {
@@ -7897,7 +7897,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `request-timeout`: The body came too slowly. */
+            /** @description - `request-timeout`: The body arrived too slowly. */
             408: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7912,7 +7912,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `email-taken`: There is an account with this email. */
+            /** @description - `email-taken`: An account with this email already exists. */
             409: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7927,7 +7927,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `payload-too-large`: The body is over 256 KiB. */
+            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
             413: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7942,7 +7942,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unsupported-media-type`: The body must be application/json. */
+            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
             415: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7957,7 +7957,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `validation-failed`: Some fields are not usable; errors names each. */
+            /** @description - `validation-failed`: Some fields are invalid; errors lists each of them. */
             422: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7988,7 +7988,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -8005,8 +8005,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -8046,7 +8046,7 @@ export interface operations {
                     "application/json": components["schemas"]["IdentityList"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -8063,7 +8063,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -8082,7 +8082,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `insufficient-scope`: This personal access token does not have the scope that the route needs. */
+            /** @description - `insufficient-scope`: This personal access token does not have the scope that this route requires. */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -8113,7 +8113,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -8130,8 +8130,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -8176,9 +8176,9 @@ export interface operations {
                 };
             };
             /**
-             * @description - `invalid-query`: A query parameter is not usable.
-             *     - `bad-request`: The server does not understand the request.
-             *     - `invalid-json`: The body is not JSON.
+             * @description - `invalid-query`: A query parameter is invalid.
+             *     - `bad-request`: The server could not understand the request.
+             *     - `invalid-json`: The body is not valid JSON.
              */
             400: {
                 headers: {
@@ -8196,7 +8196,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -8216,8 +8216,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that the route needs.
-             *     - `wrong-password`: The current password is another one.
+             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
+             *     - `wrong-password`: The current password is incorrect.
              */
             403: {
                 headers: {
@@ -8233,7 +8233,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `request-timeout`: The body came too slowly. */
+            /** @description - `request-timeout`: The body arrived too slowly. */
             408: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -8248,7 +8248,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `payload-too-large`: The body is over 256 KiB. */
+            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
             413: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -8263,7 +8263,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unsupported-media-type`: The body must be application/json. */
+            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
             415: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -8278,7 +8278,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `validation-failed`: Some fields are not usable; errors names each. */
+            /** @description - `validation-failed`: Some fields are invalid; errors lists each of them. */
             422: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -8309,7 +8309,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -8326,8 +8326,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -8367,7 +8367,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -8384,7 +8384,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -8403,7 +8403,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `insufficient-scope`: This personal access token does not have the scope that the route needs. */
+            /** @description - `insufficient-scope`: This personal access token does not have the scope that this route requires. */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -8464,7 +8464,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -8481,8 +8481,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -8532,9 +8532,9 @@ export interface operations {
                 fields?: string;
                 /** @description Whether to count all that match. */
                 count?: boolean;
-                /** @description How many to answer at most. */
+                /** @description The maximum number of items on the page. */
                 limit?: number;
-                /** @description The `next` of the page before, with the same filters and the same sort. */
+                /** @description The `next` of the previous page, with the same filters and the same sort. */
                 after?: string;
                 /** @description What the caller is to the movies. */
                 role?: "owner" | "editor";
@@ -8558,7 +8558,7 @@ export interface operations {
                     "application/json": components["schemas"]["MoviePage"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -8575,7 +8575,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -8594,7 +8594,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `insufficient-scope`: This personal access token does not have the scope that the route needs. */
+            /** @description - `insufficient-scope`: This personal access token does not have the scope that this route requires. */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -8625,7 +8625,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -8642,9 +8642,9 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
-             *     - `search-building`: The search index is being built. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
+             *     - `search-building`: The server is building its search index. Try again in a moment.
              */
             503: {
                 headers: {
@@ -8684,7 +8684,7 @@ export interface operations {
                     "application/json": components["schemas"]["SessionList"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -8701,7 +8701,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -8720,7 +8720,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `insufficient-scope`: This personal access token does not have the scope that the route needs. */
+            /** @description - `insufficient-scope`: This personal access token does not have the scope that this route requires. */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -8751,7 +8751,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -8768,8 +8768,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -8809,7 +8809,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -8826,7 +8826,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -8845,7 +8845,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `insufficient-scope`: This personal access token does not have the scope that the route needs. */
+            /** @description - `insufficient-scope`: This personal access token does not have the scope that this route requires. */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -8891,7 +8891,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -8908,8 +8908,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -8949,7 +8949,7 @@ export interface operations {
                     "application/json": components["schemas"]["PersonalTokenList"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -8966,7 +8966,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -8985,7 +8985,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `insufficient-scope`: This personal access token does not have the scope that the route needs. */
+            /** @description - `insufficient-scope`: This personal access token does not have the scope that this route requires. */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -9016,7 +9016,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -9033,8 +9033,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -9079,9 +9079,9 @@ export interface operations {
                 };
             };
             /**
-             * @description - `invalid-query`: A query parameter is not usable.
-             *     - `bad-request`: The server does not understand the request.
-             *     - `invalid-json`: The body is not JSON.
+             * @description - `invalid-query`: A query parameter is invalid.
+             *     - `bad-request`: The server could not understand the request.
+             *     - `invalid-json`: The body is not valid JSON.
              */
             400: {
                 headers: {
@@ -9099,7 +9099,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -9119,8 +9119,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that the route needs.
-             *     - `wrong-password`: The current password is another one.
+             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
+             *     - `wrong-password`: The current password is incorrect.
              */
             403: {
                 headers: {
@@ -9136,7 +9136,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `request-timeout`: The body came too slowly. */
+            /** @description - `request-timeout`: The body arrived too slowly. */
             408: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -9151,7 +9151,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `too-many-tokens`: You have 50 personal access tokens, which is the most. */
+            /** @description - `too-many-tokens`: You have 50 personal access tokens, which is the limit. */
             409: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -9166,7 +9166,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `payload-too-large`: The body is over 256 KiB. */
+            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
             413: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -9181,7 +9181,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unsupported-media-type`: The body must be application/json. */
+            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
             415: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -9196,7 +9196,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `validation-failed`: Some fields are not usable; errors names each. */
+            /** @description - `validation-failed`: Some fields are invalid; errors lists each of them. */
             422: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -9227,7 +9227,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -9244,8 +9244,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -9285,7 +9285,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -9302,7 +9302,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -9321,7 +9321,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `insufficient-scope`: This personal access token does not have the scope that the route needs. */
+            /** @description - `insufficient-scope`: This personal access token does not have the scope that this route requires. */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -9367,7 +9367,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -9384,8 +9384,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -9407,9 +9407,9 @@ export interface operations {
     list_trash: {
         parameters: {
             query?: {
-                /** @description How many to answer at most. */
+                /** @description The maximum number of items on the page. */
                 limit?: number;
-                /** @description The `next` of the page before, with the same filters and the same sort. */
+                /** @description The `next` of the previous page, with the same filters and the same sort. */
                 after?: string;
             };
             header?: never;
@@ -9431,7 +9431,7 @@ export interface operations {
                     "application/json": components["schemas"]["TrashPage"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -9448,7 +9448,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -9467,7 +9467,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `insufficient-scope`: This personal access token does not have the scope that the route needs. */
+            /** @description - `insufficient-scope`: This personal access token does not have the scope that this route requires. */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -9498,7 +9498,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -9530,8 +9530,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -9574,7 +9574,7 @@ export interface operations {
                     "application/json": components["schemas"]["Movie"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -9591,7 +9591,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -9611,8 +9611,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that the route needs.
-             *     - `email-not-verified`: Confirm your email address first, with the link that was mailed to it.
+             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
+             *     - `email-not-verified`: Confirm your email address first: open the link that was mailed to it.
              */
             403: {
                 headers: {
@@ -9643,7 +9643,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `duplicate-movie`: There is a movie of this name in this year. */
+            /** @description - `duplicate-movie`: A movie with this name already exists in this year. */
             409: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -9674,7 +9674,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -9706,8 +9706,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -9745,7 +9745,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -9762,7 +9762,7 @@ export interface operations {
             };
             /**
              * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not one of ours.
+             *     - `invalid-token`: The token is not valid.
              *     - `expired-token`: The token has expired. Log in again.
              *     - `revoked-token`: The token is no longer valid. Log in again.
              */
@@ -9781,7 +9781,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `insufficient-scope`: This personal access token does not have the scope that the route needs. */
+            /** @description - `insufficient-scope`: This personal access token does not have the scope that this route requires. */
             403: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -9812,7 +9812,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -9829,8 +9829,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {
@@ -9868,7 +9868,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -9881,7 +9881,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -9929,7 +9929,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is not usable. */
+            /** @description - `invalid-query`: A query parameter is invalid. */
             400: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -9942,7 +9942,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
             500: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -9957,8 +9957,8 @@ export interface operations {
             };
             /**
              * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database does not answer. Try again in a moment.
-             *     - `overloaded`: Too many requests at once. Try again in a moment.
+             *     - `database-unavailable`: The database is not responding. Try again in a moment.
+             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
              */
             503: {
                 headers: {

@@ -1,4 +1,4 @@
-//! The requests to a provider: few, short, and without following a redirect.
+//! Sends requests to a provider. They are few and short, and they follow no redirects.
 
 use std::{future::Future, pin::Pin, time::Duration};
 
@@ -8,18 +8,18 @@ use reqwest::redirect::Policy;
 /// How long one request may take.
 const LIMIT: Duration = Duration::from_secs(5);
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
-/// The longest answer. The longest there is, a set of keys with certificates, has some 20 KiB.
+/// The longest answer, in bytes. The longest one in practice, a set of keys with certificates, has about 20 KiB.
 const LONGEST: usize = 256 * 1024;
 
 /// Sends requests to providers. Clones share their connections.
 #[derive(Clone)]
 pub struct ProviderClient {
     http: reqwest::Client,
-    /// Providers on this machine are asked without a proxy.
+    /// For providers on this machine: without a proxy.
     on_loopback: reqwest::Client,
 }
 
-/// Why there is no answer. The text is for the log, and holds nothing that was sent or received.
+/// Why there is no answer. The text is for the log, and contains nothing that was sent or received.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     #[error("the request failed: {}", reason(.0))]
@@ -37,7 +37,7 @@ fn reason(error: &reqwest::Error) -> &'static str {
     } else if error.is_connect() {
         "no connection"
     } else {
-        "it broke off"
+        "the connection broke off"
     }
 }
 

@@ -1,6 +1,6 @@
 //! The collection `exchange_codes`: sign-ins that a provider has confirmed, until their client exchanges the code.
 //!
-//! An attempt deletes the code, whether it succeeds or not: of several at once one has it.
+//! An attempt deletes the code, whether it succeeds or not. So if several come at once, only one gets it.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::{
     mongo::{COMMAND, StoreError, indexes, inserting, within},
 };
 
-/// How long a code is good.
+/// How long a code is valid.
 const LIFETIME: Duration = Duration::from_mins(1);
 
 /// What a sign-in is for.
@@ -84,7 +84,7 @@ impl ExchangeCodes {
         inserting(COMMAND, indexes::ID, self.0.insert_one(document)).await.map(drop)
     }
 
-    /// Uses up a code. `None` if it is unknown or too old, or if the verifier is another client's.
+    /// Uses up a code. `None` if it is unknown or too old, or if the verifier belongs to another client.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,8 +1,8 @@
-//! What a provider says of itself (OpenID Connect Discovery 1.0): read at the first use, kept for an hour, and read anew
-//! for a key that is not known.
+//! What a provider says about itself (OpenID Connect Discovery 1.0). The server reads it at the first use, keeps it for
+//! an hour, and reads it again if it does not know a key.
 //!
-//! One request at a time asks. Those that waited for it share its answer, also where that is a failure: a provider
-//! that hangs is asked once in a while, and each caller waits once.
+//! One request at a time asks the provider. Requests that waited for it share its result, even a failure. So a provider
+//! that hangs is asked only once in a while, and each caller waits only once.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -23,11 +23,11 @@ use tokio::time::timeout;
 use super::client::ProviderClient;
 use crate::config::is_safe;
 
-/// How long it may take to read all of it: two requests.
+/// How long the two requests for the metadata may take together.
 const LIMIT: Duration = Duration::from_secs(7);
-/// After this time it is read anew.
+/// How long the metadata is used before it is read again.
 const FRESH_FOR: Duration = Duration::from_hours(1);
-/// For so long after a failure nobody asks again.
+/// How long after a failure nobody asks again.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// RFC 9207, section 3.
@@ -55,12 +55,12 @@ pub type Metadata = ProviderMetadata<
     CoreSubjectIdentifierType,
 >;
 
-/// What is known of one provider.
+/// What is known about one provider.
 pub struct Discovery {
     issuer: IssuerUrl,
     client: ProviderClient,
     known: Mutex<Option<Known>>,
-    /// Held by the one who asks; when the last one failed.
+    /// Held by the request that asks. The value says when the last request failed.
     asking: tokio::sync::Mutex<Option<Instant>>,
 }
 
@@ -86,7 +86,7 @@ impl Discovery {
     }
 
     /// # Errors
-    /// When it is not known, and the provider does not say it (in time).
+    /// When the metadata is not known, and the provider does not send it in time.
     pub async fn metadata(&self) -> Result<Arc<Metadata>, Unusable> {
         let is_fresh = |known: &Known| known.read_at.elapsed() < FRESH_FOR;
         if let Some(known) = self.known().filter(is_fresh) {
@@ -94,15 +94,15 @@ impl Discovery {
         }
         self.ask(|known| is_fresh(known)).await.or_else(|error| {
             let Some(known) = self.known() else { return Err(error) };
-            tracing::warn!(issuer = self.issuer.as_str(), %error, "a provider's metadata stay as they were");
+            tracing::warn!(issuer = self.issuer.as_str(), %error, "a provider's metadata could not be read again; the server uses the old metadata");
             Ok(known.metadata)
         })
     }
 
-    /// Reads it anew, unless somebody has done so since `old` was read.
+    /// Reads the metadata again, unless another request has done so since `old` was read.
     ///
     /// # Errors
-    /// When the provider does not say it (in time).
+    /// When the provider does not send it in time.
     pub async fn newer_than(&self, old: &Arc<Metadata>) -> Result<Arc<Metadata>, Unusable> {
         self.ask(|known| !Arc::ptr_eq(&known.metadata, old)).await
     }
@@ -113,7 +113,7 @@ impl Discovery {
             return Ok(known.metadata);
         }
         if failed_at.is_some_and(|failed_at| failed_at.elapsed() < PAUSE) {
-            return Err(Unusable("it could not be asked a moment ago".to_owned()));
+            return Err(Unusable("the provider could not be asked a moment ago".to_owned()));
         }
         let asked = match timeout(LIMIT, self.discover()).await {
             Ok(asked) => asked,
@@ -130,20 +130,21 @@ impl Discovery {
         let asked = Metadata::discover_async(self.issuer.clone(), &self.client).await;
         let metadata = asked.map_err(|error| Unusable(format!("discovery: {}", chain(&error))))?;
         let needs_tls = self.issuer.url().scheme() == "https";
-        let token =
-            metadata.token_endpoint().ok_or_else(|| Unusable("it has no token endpoint".to_owned()))?;
+        let token = metadata
+            .token_endpoint()
+            .ok_or_else(|| Unusable("the provider has no token endpoint".to_owned()))?;
         let userinfo = metadata.userinfo_endpoint().map(UserInfoUrl::url);
         let others = [metadata.authorization_endpoint().url(), token.url(), metadata.jwks_uri().url()];
         for endpoint in others.into_iter().chain(userinfo) {
             if !is_safe(endpoint) || (needs_tls && endpoint.scheme() != "https") {
-                return Err(Unusable("one of its endpoints is not https".to_owned()));
+                return Err(Unusable("one of the provider's endpoints is not https".to_owned()));
             }
         }
         Ok(metadata)
     }
 }
 
-/// An error with its causes. The crate's errors name what is wrong; the received text is in none of these lines.
+/// An error with its causes. The crate's errors say what is wrong, and none of them repeats the text that was received.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

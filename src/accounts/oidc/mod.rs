@@ -9,13 +9,13 @@
 //! | question | file |
 //! | --- | --- |
 //! | which providers there are, and how the browser is sent to one | [`provider`] |
-//! | what a provider says of itself, and how its keys are kept up to date | [`metadata`] |
-//! | what is checked of a provider's answer | [`redeem`] |
+//! | what a provider says about itself, and how its keys are kept up to date | [`metadata`] |
+//! | what is checked in a provider's answer | [`redeem`] |
 //! | which requests go to a provider, and within which limits | [`client`] |
 //! | what the cookie holds, and how it is sealed | [`start`] |
-//! | the code of the exchange | [`codes`]; its making, and that of a link ticket: [`secret`] |
+//! | the code of the exchange | [`codes`]; how it and a link ticket are made: [`secret`] |
 //! | which account an identity belongs to | [`super::store::identities`] |
-//! | what a client reads of its providers | [`super::routes::identities`] |
+//! | which linked providers a client sees | [`super::routes::identities`] |
 //! | the routes of the three steps | [`super::routes::start`], [`super::routes::callback`], [`super::routes::exchange`] |
 
 pub mod client;

@@ -18,15 +18,15 @@ use super::{
 };
 use crate::config::{OidcProvider, Settings, SettingsError};
 
-/// Sign-ins that may wait for one provider at a time: anyone may send a made-up code to the callback.
+/// How many sign-ins may wait for one provider at a time. Anyone can send a made-up code to the callback.
 const AT_ONCE: usize = 64;
 
 /// Everything that signing in with a provider needs.
 pub struct Oidc {
     providers: Vec<Provider>,
-    /// Where a sign-in may return to; empty: to this server's own web client.
+    /// Where a sign-in may return to. If empty, it returns to this server's own web client.
     pub return_to: Vec<String>,
-    /// Where clients reach this server; `None`: where it listens.
+    /// Where clients reach this server. `None` means where it listens.
     pub public_url: Option<String>,
     pub sealing: Sealing,
     pub codes: ExchangeCodes,
@@ -55,12 +55,12 @@ pub(super) type FlowClient = CoreClient<
 pub enum OidcError {
     #[error(transparent)]
     Setting(#[from] SettingsError),
-    #[error("the client for providers: {0}")]
+    #[error("cannot make the client for providers: {0}")]
     Client(#[from] ClientError),
 }
 
 impl Oidc {
-    /// Asks no provider anything: that is done at the first use.
+    /// Does not ask the providers for anything: the first use does.
     ///
     /// # Errors
     /// When a setting or TLS cannot be used.
@@ -88,7 +88,7 @@ impl Oidc {
         self.providers.iter().find(|provider| provider.settings.id == id)
     }
 
-    /// The issuers with which somebody can sign in now.
+    /// The issuers with which users can sign in now.
     #[must_use]
     pub fn issuers(&self) -> Vec<&str> {
         let all: HashSet<&str> =
@@ -111,14 +111,14 @@ impl Provider {
     }
 
     pub(super) fn flow(&self, metadata: &Metadata, redirect: String) -> Result<FlowClient, Unusable> {
-        let redirect =
-            RedirectUrl::new(redirect).map_err(|error| Unusable(format!("the redirect address: {error}")))?;
+        let redirect = RedirectUrl::new(redirect)
+            .map_err(|error| Unusable(format!("the redirect address is not valid: {error}")))?;
         let secret = ClientSecret::new(self.settings.client_secret.expose_secret().to_owned());
         let id = ClientId::new(self.settings.client_id.clone());
         let client = CoreClient::from_provider_metadata(metadata.clone(), id, Some(secret));
         let methods = metadata.token_endpoint_auth_methods_supported();
         let takes = |method| methods.is_some_and(|methods| methods.contains(&method));
-        // What every provider takes, unless it says that it takes only the other one.
+        // Every provider takes basic authentication, unless it says that it takes only the other method.
         let only_post =
             takes(CoreClientAuthMethod::ClientSecretPost) && !takes(CoreClientAuthMethod::ClientSecretBasic);
         let auth = if only_post { AuthType::RequestBody } else { AuthType::BasicAuth };

@@ -1,5 +1,5 @@
-//! The provider's answer: its code is redeemed for an ID token, and whatever that token says is checked before it is
-//! believed (OpenID Connect Core, section 3.1.3.7).
+//! The provider's answer: the server redeems its code for an ID token, and checks everything that the token says before
+//! it believes it (OpenID Connect Core, section 3.1.3.7).
 
 use std::time::Duration;
 
@@ -26,10 +26,10 @@ const LIMIT: Duration = Duration::from_secs(12);
 /// OpenID Connect Core, section 2.
 const SUBJECT_CHARACTERS: usize = 255;
 
-/// Why a sign-in with a provider came to nothing, as the client reads it behind `#error=`.
+/// Why a sign-in with a provider failed, as the client reads it after `#error=`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// The person, or this service, does not want it.
+    /// The person or this service refuses the sign-in.
     AccessDenied,
     EmailTaken,
     EmailNotVerified,
@@ -52,21 +52,21 @@ impl Failure {
     }
 }
 
-/// What came back to the callback.
+/// What the provider sent to the callback.
 pub struct Returned<'a> {
     pub code: Option<&'a str>,
     pub issuer: Option<&'a str>,
     pub error: Option<&'a str>,
 }
 
-/// Somebody whom the provider has named.
+/// A person whom the provider has named.
 pub struct Person {
     pub subject: String,
     address: Address,
     access_token: AccessToken,
 }
 
-/// What is said of somebody's address.
+/// What the provider says about a person's address.
 #[derive(Default)]
 struct Address {
     email: Option<String>,
@@ -93,7 +93,7 @@ impl Provider {
     /// Who has signed in.
     ///
     /// # Errors
-    /// Whatever is wrong with the answer, or with the provider.
+    /// What is wrong with the answer or with the provider.
     pub async fn redeem(
         &self,
         start: &Start,
@@ -115,18 +115,18 @@ impl Provider {
         redirect: String,
     ) -> Result<Result<Person, Failure>, Unusable> {
         let metadata = self.discovery.metadata().await?;
-        // RFC 9207, section 2.4: first of all, since the answer may be another provider's.
+        // RFC 9207, section 2.4: this comes first, since the answer may be another provider's.
         let announced = metadata.additional_metadata().authorization_response_iss_parameter_supported;
         match returned.issuer {
             Some(issuer) if issuer != self.settings.issuer => {
-                return Err(Unusable("the answer is of another issuer".to_owned()));
+                return Err(Unusable("the answer is from another issuer".to_owned()));
             }
             None if announced => return Err(Unusable("the answer names no issuer".to_owned())),
             _ => {}
         }
         match (returned.error, returned.code) {
             (Some("access_denied"), _) => Ok(Err(Failure::AccessDenied)),
-            (Some(error), _) => Err(Unusable(format!("it answered {:?}", shortened(error)))),
+            (Some(error), _) => Err(Unusable(format!("the provider answered {:?}", shortened(error)))),
             (None, None) => Err(Unusable("the answer has no code".to_owned())),
             (None, Some(code)) => {
                 let flow = self.flow(&metadata, redirect.clone())?;
@@ -139,10 +139,11 @@ impl Provider {
                     }
                     claims => claims.cloned(),
                 };
-                let claims = claims.map_err(|error| Unusable(format!("the ID token: {}", chain(&error))))?;
+                let claims = claims
+                    .map_err(|error| Unusable(format!("the ID token is not valid: {}", chain(&error))))?;
                 let subject = claims.subject().to_string();
                 if subject.is_empty() || subject.chars().count() > SUBJECT_CHARACTERS {
-                    return Err(Unusable("the subject has not 1 to 255 characters".to_owned()));
+                    return Err(Unusable("the subject does not have 1 to 255 characters".to_owned()));
                 }
                 Ok(Ok(Person { subject, address: Address::of(&claims), access_token }))
             }
@@ -161,7 +162,7 @@ impl Provider {
             .map_err(|error| Unusable(error.to_string()))?
             .set_pkce_verifier(PkceCodeVerifier::new(verifier.to_owned()));
         let answer = request.request_async(&self.client).await.map_err(|error| {
-            // Nothing of what was received: it may hold a token.
+            // None of these texts repeats what was received, which may hold a token.
             Unusable(match error {
                 RequestTokenError::ServerResponse(error) => {
                     format!("the token endpoint answered {:?}", shortened(error.error().as_ref()))
@@ -172,11 +173,11 @@ impl Provider {
                 }
             })
         })?;
-        let token = answer.id_token().ok_or_else(|| Unusable("there is no ID token".to_owned()))?;
+        let token = answer.id_token().ok_or_else(|| Unusable("the answer has no ID token".to_owned()))?;
         Ok((token.clone(), answer.access_token().clone()))
     }
 
-    /// The address that the provider has confirmed: from the ID token, or from where the provider tells more.
+    /// The address that the provider has confirmed, from the ID token or from the userinfo endpoint.
     ///
     /// # Errors
     /// When the provider confirms no address.
@@ -191,11 +192,14 @@ impl Provider {
             return Err(Failure::EmailNotVerified);
         };
         EmailRule.parse(Value::from(email)).map_err(|_| {
-            unusable(&Unusable("the confirmed address has no form that is taken here".to_owned()), self)
+            unusable(
+                &Unusable("the confirmed address is not an address that this server accepts".to_owned()),
+                self,
+            )
         })
     }
 
-    /// `None` where the provider has no such place.
+    /// `None` if the provider has no userinfo endpoint.
     async fn ask_for_address(
         &self,
         subject: &str,
@@ -206,7 +210,7 @@ impl Provider {
             return Ok(None);
         }
         let flow = self.flow(&metadata, self.settings.issuer.clone())?;
-        // Section 5.3.2: what is of another subject must not be used.
+        // Section 5.3.2: claims about another subject must not be used.
         let request = flow
             .user_info(access_token, Some(SubjectIdentifier::new(subject.to_owned())))
             .map_err(|error| Unusable(error.to_string()))?;
@@ -219,8 +223,9 @@ impl Provider {
     }
 }
 
-/// The claims of a token that is signed by the provider, for us, for this sign-in, and not expired. Only signatures by
-/// public keys count: a key that everybody knows must not be taken for a shared secret, and `none` is no signature.
+/// The claims of a token that the provider has signed for us and for this sign-in, and that is not expired. Only
+/// signatures by public keys count: a key that everybody knows must not be taken for a shared secret, and `none` is not
+/// a signature.
 fn verified<'t>(
     flow: &FlowClient,
     token: &'t CoreIdToken,
@@ -234,7 +239,7 @@ fn verified<'t>(
     token.claims(&verifier, nonce)
 }
 
-/// Providers change their keys. One without ids, or with the same id again, fails by its signature.
+/// Providers change their keys. If a new key has no id, or the id of an old key, only the signature fails.
 fn is_of_unknown_key(error: &ClaimsVerificationError) -> bool {
     matches!(
         error,
@@ -244,7 +249,7 @@ fn is_of_unknown_key(error: &ClaimsVerificationError) -> bool {
     )
 }
 
-/// What somebody has sent, for the log.
+/// Shortens what somebody has sent, for the log.
 fn shortened(text: &str) -> String {
     text.chars().take(64).collect()
 }

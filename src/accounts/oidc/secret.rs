@@ -1,4 +1,4 @@
-//! A secret that is good once and for a short time: 256 random bits, of which the database keeps only a digest.
+//! A secret that works once and for a short time. It has 256 random bits, and the database keeps only a digest.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
@@ -6,30 +6,30 @@ use sha2::{Digest, Sha256};
 
 const BYTES: usize = 32;
 
-/// As its holder has it. It does not print.
+/// The secret as its holder has it. `Debug` does not show it.
 #[derive(Debug)]
 pub struct ShortSecret(SecretString);
 
 impl ShortSecret {
     /// # Errors
-    /// The operating system's, if it has no random numbers.
+    /// If the operating system has no random numbers.
     pub fn random() -> Result<Self, getrandom::Error> {
         Ok(Self(random_text()?.into()))
     }
 
-    /// What somebody sent as one.
+    /// A text that a client sent as a secret.
     #[must_use]
     pub fn claimed(text: &str) -> Self {
         Self(text.into())
     }
 
-    /// What is stored and looked for.
+    /// The digest, which is stored and looked up.
     #[must_use]
     pub fn digest(&self) -> String {
         s256(self.0.expose_secret())
     }
 
-    /// For its holder.
+    /// The secret itself, for its holder.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
@@ -39,7 +39,7 @@ impl ShortSecret {
 /// 43 characters of base64url that cannot be guessed.
 ///
 /// # Errors
-/// The operating system's, if it has no random numbers.
+/// If the operating system has no random numbers.
 pub fn random_text() -> Result<String, getrandom::Error> {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes)?;

@@ -1,8 +1,8 @@
-//! What belongs to a sign-in between its start and the callback: in a cookie of the browser, sealed, so that nothing is
-//! stored for a stranger.
+//! The data of a sign-in between its start and the callback. It is sealed in a cookie of the browser, so that the
+//! server stores nothing for a stranger.
 //!
 //! Each start has a cookie of its own, named after its `state`, so that two tabs do not disturb each other. The seal
-//! covers the provider and the state: a cookie is good for no other sign-in.
+//! covers the provider and the state, so a cookie is valid for no other sign-in.
 
 use std::time::Duration;
 
@@ -25,14 +25,14 @@ pub struct Start {
     pub nonce: String,
     /// For the provider (RFC 7636).
     pub verifier: String,
-    /// The client's own, for the exchange.
+    /// The client's challenge, for the exchange.
     pub challenge: String,
     pub return_to: String,
     /// The account to which the identity is to be linked.
     pub link: Option<Link>,
 }
 
-/// As it is sealed; the state is part of the seal.
+/// A start as it is sealed. The state is part of the seal.
 #[derive(Serialize, Deserialize)]
 struct Sealed {
     n: String,
@@ -45,12 +45,12 @@ struct Sealed {
     e: i64,
 }
 
-/// Seals and opens cookies: AES-256-GCM under a key that is derived from the secret, so every server opens them.
+/// Seals and opens cookies with AES-256-GCM. The key is derived from the secret, so every server can open them.
 pub struct Sealing(LessSafeKey);
 
 impl Start {
     /// # Errors
-    /// The operating system's, if it has no random numbers.
+    /// If the operating system has no random numbers.
     pub fn new(challenge: String, return_to: String, link: Option<Link>) -> Result<Self, getrandom::Error> {
         let (state, nonce, verifier) = (random_text()?, random_text()?, random_text()?);
         Ok(Self { state, nonce, verifier, challenge, return_to, link })
@@ -63,7 +63,7 @@ pub fn cookie_name(state: &str) -> String {
     format!("oidc-{state}")
 }
 
-/// What a seal is good for.
+/// What a seal is bound to.
 fn bound_to(provider: &str, state: &str) -> Aad<Vec<u8>> {
     Aad::from(format!("{provider} {state}").into_bytes())
 }
@@ -79,7 +79,7 @@ impl Sealing {
     }
 
     /// # Errors
-    /// The operating system's, if it has no random numbers.
+    /// If the operating system has no random numbers.
     ///
     /// # Panics
     /// Never: a start has a JSON form, and is far shorter than what the cipher takes.
@@ -107,7 +107,7 @@ impl Sealing {
         Ok(BASE64_URL_SAFE_NO_PAD.encode([nonce.as_slice(), &bytes].concat()))
     }
 
-    /// `None` for what this service has not sealed for this provider and state, and for what is too old.
+    /// `None` if this service has not sealed the cookie for this provider and state, or if it is too old.
     #[must_use]
     pub fn open(&self, provider: &str, state: &str, cookie: &str) -> Option<Start> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(cookie).ok()?;
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_cookie_of_ours_is_not_opened() {
+    fn a_cookie_that_is_not_ours_is_not_opened() {
         let ours = sealing("the secret of the tests, 32 bytes and more");
         let start = Start::new("challenge".into(), "https://app.example/".into(), None).unwrap();
         let mut bytes = BASE64_URL_SAFE_NO_PAD.decode(ours.seal("google", &start).unwrap()).unwrap();

@@ -3,7 +3,7 @@
 //! | question | file |
 //! | --- | --- |
 //! | which passwords are accepted | [`model`] |
-//! | how they are hashed and verified, who may wait for it | [`hasher`] |
+//! | how they are hashed and verified, and who may wait for it | [`hasher`] |
 
 mod hasher;
 mod model;

@@ -1,4 +1,4 @@
-//! What is accepted as a password, what somebody claims is theirs, and what is stored.
+//! Three forms of a password: one that is accepted, one that a client claims, and the hash that is stored.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -12,7 +12,7 @@ use crate::http::fields::{
 
 /// NIST SP 800-63B, section 5.1.1.2.
 const MIN_CHARACTERS: usize = 8;
-/// bcrypt reads no more: a longer password is refused, never cut.
+/// bcrypt reads no more bytes. A longer password is refused, never cut.
 const MAX_BYTES: usize = 72;
 
 /// A password that may be set. In Unicode NFC, so that two keyboards give the same bytes.
@@ -23,8 +23,8 @@ pub struct NewPassword(pub(super) SecretString);
 pub struct NewPasswordRule;
 
 impl NewPasswordRule {
-    /// What a schema cannot say of the rule.
-    pub const WORDS: &str = "72 bytes at most, and none of the most common ones.";
+    /// The part of the rule that a schema cannot express.
+    pub const WORDS: &str = "At most 72 bytes, and not one of the most common passwords.";
 }
 
 impl Rule for NewPasswordRule {
@@ -36,15 +36,15 @@ impl Rule for NewPasswordRule {
         };
         let text: String = text.nfc().collect();
         let wrong = if text.chars().count() < MIN_CHARACTERS {
-            Wrong::new("too-short", format!("must have {MIN_CHARACTERS} characters at least"))
+            Wrong::new("too-short", format!("must have at least {MIN_CHARACTERS} characters"))
         } else if is_blank(&text) {
-            Wrong::new("blank", "must not be made of invisible characters alone")
+            Wrong::new("blank", "must contain a visible character")
         } else if text.len() > MAX_BYTES {
-            Wrong::new("too-long", format!("must have {MAX_BYTES} bytes at most"))
+            Wrong::new("too-long", format!("must have at most {MAX_BYTES} bytes"))
         } else if has_control(&text, false) {
-            Wrong::new("control-character", "must not hold a control character")
+            Wrong::new("control-character", "must not contain control characters")
         } else if passwords::analyzer::is_common_password(&text) {
-            Wrong::new("too-common", "is one of the most common passwords: choose one that others do not")
+            Wrong::new("too-common", "is one of the most common passwords; choose one that is less common")
         } else {
             return Ok(NewPassword(text.into()));
         };
@@ -56,7 +56,7 @@ impl Rule for NewPasswordRule {
             .schema_type(Type::String)
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
             .min_length(Some(MIN_CHARACTERS))
-            // Characters, where the rule is bytes: a schema has no word for those.
+            // This counts characters, while the rule counts bytes. A schema cannot count bytes.
             .max_length(Some(MAX_BYTES))
             .pattern(Some(format!("^{NO_CONTROL}*$")))
             .build()
@@ -64,7 +64,7 @@ impl Rule for NewPasswordRule {
     }
 }
 
-/// A password that somebody claims is theirs: any string.
+/// A password that a client claims: any string.
 #[derive(Debug)]
 pub struct ClaimedPassword(pub(super) SecretString);
 
@@ -74,14 +74,14 @@ impl ClaimedPassword {
         Self(text.nfc().collect::<String>().into())
     }
 
-    /// Whether it can have been set at all.
+    /// Whether somebody can have set it as a password.
     pub(super) fn is_possible(&self) -> bool {
         let text = self.0.expose_secret();
         (1..=MAX_BYTES).contains(&text.len()) && !has_control(text, false)
     }
 }
 
-/// A bcrypt hash. It does not print.
+/// A bcrypt hash. `Debug` does not show it.
 #[derive(Clone, serde::Deserialize)]
 pub struct PasswordHash(pub(super) String);
 
@@ -92,8 +92,7 @@ impl PasswordHash {
         &self.0
     }
 
-    /// How the hashes begin that were made at this cost. The cost has two digits, so the order of the texts
-    /// is that of the costs.
+    /// The text with which all hashes of this cost begin. The cost has two digits, so these texts sort like the costs.
     #[must_use]
     pub fn beginning(cost: u32) -> String {
         format!("$2b${cost:02}$")

@@ -1,4 +1,4 @@
-//! What a personal access token is. Two shapes: [`PersonalToken`], as it is read from the database, and
+//! What a personal access token is, in two shapes: [`PersonalToken`], which is read from the database, and
 //! [`PersonalTokenView`], which a client reads.
 
 use bson::DateTime;
@@ -23,19 +23,19 @@ pub struct PersonalToken {
     pub digest: PersonalDigest,
     pub id: TokenId,
     pub user: UserId,
-    /// The user's token generation when the token was made. A token of an earlier generation has ended, deleted or not
-    /// yet.
+    /// The user's token generation when the token was made. A token of an earlier generation has ended, even if it is
+    /// not deleted yet.
     #[serde(rename = "gen")]
     pub generation: i64,
     pub name: String,
     pub scopes: Vec<Scope>,
     pub created_at: DateTime,
-    /// Right to some minutes: see [`crate::accounts::last_use`].
+    /// Accurate to a few minutes: see [`crate::accounts::last_use`].
     pub last_used_at: Option<DateTime>,
     pub expires_at: DateTime,
 }
 
-/// A token as its user reads it.
+/// A personal access token as its user reads it.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = PersonalToken)]
 pub struct PersonalTokenView {
@@ -44,10 +44,10 @@ pub struct PersonalTokenView {
     name: String,
     scopes: Vec<Scope>,
     created_at: Timestamp,
-    /// Right to 10 minutes; `null` if the token was never used.
+    /// Accurate to 10 minutes. `null` if the token was never used.
     last_used_at: Option<Timestamp>,
     expires_at: Timestamp,
-    /// For the `Authorization` header, after `Bearer`: only in the answer that makes the token.
+    /// The token, for the `Authorization` header after `Bearer`. Only in the answer that creates it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, pattern = "^mbp_[A-Za-z0-9_-]{43}$")]
     token: Option<String>,

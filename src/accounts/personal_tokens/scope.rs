@@ -1,7 +1,7 @@
 //! What a personal access token may do.
 //!
 //! A route that takes such tokens names the scope in its signature: [`crate::accounts::ScopedUser`] with one of the
-//! types here. Every other guard refuses them, so a route that says nothing takes none.
+//! types here. Every other guard refuses these tokens, so a route that names no scope takes none.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -26,7 +26,7 @@ pub enum Scope {
 impl Scope {
     const ALL: [Self; 2] = [Self::MoviesWrite, Self::AccountRead];
 
-    /// As clients and the database have it.
+    /// The name that clients and the database use.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -57,7 +57,7 @@ impl RouteScope for AccountRead {
     const SCOPE: Scope = Scope::AccountRead;
 }
 
-/// The rule of a token's scopes: one at least; repeats are dropped.
+/// The rule of a token's scopes: at least one. Repeats are dropped.
 pub struct ScopesRule;
 
 impl Rule for ScopesRule {

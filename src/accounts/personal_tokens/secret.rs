@@ -1,5 +1,5 @@
-//! What a personal access token is made of: a prefix by which people and secret scanners know it, and 256 random bits,
-//! of which the database keeps only a digest. A digest needs no salt, since the bits cannot be guessed.
+//! What a personal access token is made of: a prefix by which people and secret scanners recognise it, and 256 random
+//! bits. The database keeps only a digest, which needs no salt, since the bits cannot be guessed.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
@@ -8,11 +8,11 @@ use sha2::{Digest, Sha256};
 pub const PREFIX: &str = "mbp_";
 const BYTES: usize = 32;
 
-/// A token as its user has it. It does not print.
+/// A token as its user has it. `Debug` does not show it.
 #[derive(Debug)]
 pub struct PersonalSecret(SecretString);
 
-/// What is stored of a token and looked for.
+/// The digest of a token, which is stored and looked up.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Deserialize)]
 #[serde(transparent)]
 pub struct PersonalDigest(String);
@@ -24,17 +24,17 @@ impl From<PersonalDigest> for bson::Bson {
 }
 
 impl PersonalSecret {
-    /// A new one.
+    /// A new token.
     ///
     /// # Errors
-    /// The operating system's, if it has no random numbers.
+    /// If the operating system has no random numbers.
     pub fn random() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; BYTES];
         getrandom::fill(&mut bytes)?;
         Ok(Self(format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(bytes)).into()))
     }
 
-    /// What somebody sent as one; `None` for what cannot be one.
+    /// A text that a client sent as a token. `None` if it cannot be one.
     #[must_use]
     pub fn claimed(text: &str) -> Option<Self> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text.strip_prefix(PREFIX)?).ok()?;
@@ -46,7 +46,7 @@ impl PersonalSecret {
         PersonalDigest(BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(self.0.expose_secret())))
     }
 
-    /// For the one answer that shows it.
+    /// The token itself, for the only answer that shows it.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()

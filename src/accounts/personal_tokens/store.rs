@@ -1,4 +1,5 @@
-//! The collection `personal_tokens`. A token's `_id` is its digest, so that the guard finds it in a shared command.
+//! The collection `personal_tokens`. A token's `_id` is its digest, so that one command can find the tokens of several
+//! requests.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,12 +20,12 @@ use crate::{
     },
 };
 
-/// Tokens of one user that have not expired.
+/// How many unexpired tokens a user may have.
 const MOST: u64 = 50;
-/// For so long after its end a token is answered `expired-token`; after that nobody knows it.
+/// How long a token is answered with `expired-token` after its end. After that it is unknown.
 const REMEMBERED: Duration = Duration::from_hours(24 * 30);
 
-/// The tokens. Clones share what they ask of the database.
+/// The tokens. Clones share their queries.
 #[derive(Clone)]
 pub struct PersonalTokens {
     tokens: Collection<Document>,
@@ -42,7 +43,7 @@ impl HasId for PersonalToken {
     }
 }
 
-/// The user has as many tokens as there may be.
+/// The user has reached the limit of tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooMany;
 
@@ -64,8 +65,9 @@ impl PersonalTokens {
         self.by_digest.collectors()
     }
 
-    /// Stores a token, unless the user has enough. Nobody has seen it yet, so it is stored first and counted then: of
-    /// several at once the last one sees all others. Two may refuse each other at the limit, but none goes beyond it.
+    /// Stores a token, unless the user has enough. Nobody has seen the token yet, so it is stored first and counted
+    /// afterwards: if several are stored at once, the last one sees all others. At the limit two may refuse each other,
+    /// but the user never has more tokens than the limit.
     ///
     /// # Errors
     /// When the database fails; inside, when there are too many.
@@ -93,20 +95,20 @@ impl PersonalTokens {
         Ok(Err(TooMany))
     }
 
-    /// Whatever its generation and expiry: the guard compares these.
+    /// Finds a token whatever its generation and expiry, which the guard compares.
     ///
     /// # Errors
-    /// Only when the database fails: not there is `None`.
+    /// Only when the database fails. A missing token is `None`.
     pub async fn find(&self, digest: PersonalDigest) -> Result<Option<Arc<PersonalToken>>, StoreError> {
         self.by_digest.find(digest).await
     }
 
-    /// A request came with this token.
+    /// Notes that a request came with this token.
     pub fn note_use(&self, token: &PersonalToken) {
         self.last_use.note(token.digest.clone(), token.last_used_at);
     }
 
-    /// Those that have not expired, newest first.
+    /// The tokens that have not expired, newest first.
     ///
     /// # Errors
     /// When the database fails.
@@ -119,7 +121,7 @@ impl PersonalTokens {
         within(COMMAND, async { find.await?.try_collect().await }).await
     }
 
-    /// Deletes a token of this account. Tells whether there was one.
+    /// Deletes a token of this account. Returns whether there was one.
     ///
     /// # Errors
     /// When the database fails.
@@ -129,7 +131,7 @@ impl PersonalTokens {
         Ok(within(COMMAND, self.tokens.delete_one(filter)).await?.deleted_count == 1)
     }
 
-    /// Deletes the tokens of this user's generations before this one, which have ended.
+    /// Deletes the user's tokens of earlier generations, which have ended.
     ///
     /// # Errors
     /// When the database fails.
@@ -138,7 +140,7 @@ impl PersonalTokens {
         within(COMMAND, self.tokens.delete_many(earlier)).await.map(drop)
     }
 
-    /// Deletes every token of these users. Safe to do again.
+    /// Deletes every token of these users. Safe to repeat.
     ///
     /// # Errors
     /// When the database fails.

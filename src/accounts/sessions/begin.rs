@@ -1,4 +1,4 @@
-//! The beginning of a session, and what a client gets of it.
+//! Begins a session, and says what the client gets.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ use crate::{
     },
 };
 
-/// How long an access token lives where it can be refreshed.
+/// How long an access token lives if it can be refreshed.
 pub const ACCESS_LIFETIME: Duration = Duration::from_mins(15);
 
-/// An access token, as RFC 6749, section 5.1, names its fields (but for `token`).
+/// An access token. Its fields, except `token`, are named as in RFC 6749, section 5.1.
 #[derive(serde::Serialize, utoipa::ToSchema)]
 #[schema(as = Token)]
 pub struct TokenView {
@@ -29,23 +29,23 @@ pub struct TokenView {
     token: String,
     #[schema(value_type = String, example = "Bearer")]
     token_type: &'static str,
-    /// For how many seconds from now it is good.
+    /// The token expires in this many seconds.
     #[schema(minimum = 1, example = 604_800)]
     expires_in: u64,
-    /// For `POST /api/auth/refresh`; only with `refresh: true`. Good for one refresh.
+    /// For `POST /api/auth/refresh`. It works once. Only with `refresh: true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     refresh_token: Option<String>,
-    /// For how many seconds from now the refresh token is good.
+    /// The refresh token expires in this many seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, minimum = 1, example = 2_592_000)]
     refresh_expires_in: Option<u64>,
 }
 
-/// Who signs in, and how the session is to be.
+/// Who signs in, and what kind of session to begin.
 pub struct SignIn {
     pub user: UserId,
-    /// Read together with what proved who it is: if it has changed since, the session has ended already.
+    /// Read together with the proof of who the user is. If it has changed since, the session has already ended.
     pub generation: i64,
     pub name: String,
     pub refresh: bool,
@@ -63,7 +63,7 @@ impl SignIns {
     /// Stores a session and issues its token.
     ///
     /// # Errors
-    /// 503 when the database is away.
+    /// 503 when the database is unavailable.
     pub async fn begin(&self, sign_in: SignIn) -> Result<(Session, TokenView), Problem> {
         let refresh = sign_in.refresh;
         let session = new_session(sign_in, if refresh { rotation::LIFETIME } else { self.tokens.lifetime() });
@@ -96,7 +96,7 @@ fn new_session(sign_in: SignIn, lifetime: Duration) -> Session {
     }
 }
 
-/// The operating system has none.
+/// The problem when the operating system has no random numbers.
 pub fn no_random_numbers(error: getrandom::Error) -> Problem {
     Problem::Internal(format!("no random numbers: {error}").into())
 }

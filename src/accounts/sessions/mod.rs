@@ -1,4 +1,4 @@
-//! Sessions. A login makes one, a token carries its id, and the token is good while the session lasts.
+//! Sessions. A login makes one, a token carries its id, and the token is valid while the session lasts.
 //!
 //! | question | file |
 //! | --- | --- |

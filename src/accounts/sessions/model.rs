@@ -1,4 +1,5 @@
-//! What a session is. Two shapes: [`Session`], as it is read from the database, and [`SessionView`], which a client reads.
+//! What a session is, in two shapes: [`Session`], which is read from the database, and [`SessionView`], which a client
+//! reads.
 
 use bson::DateTime;
 use serde::{Deserialize, Serialize};
@@ -11,18 +12,19 @@ use crate::http::{
 /// The longest name, in characters.
 pub const NAME_CHARACTERS: usize = 100;
 
-/// A session as it is stored, but for what proves who may refresh it.
+/// A session as it is stored, without what proves who may refresh it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Session {
     #[serde(rename = "_id")]
     pub id: SessionId,
     pub user: UserId,
-    /// The user's token generation at the login. A session of an earlier generation has ended, deleted or not yet.
+    /// The user's token generation at the login. A session of an earlier generation has ended, even if it is not
+    /// deleted yet.
     #[serde(rename = "gen")]
     pub generation: i64,
     pub name: String,
     pub created_at: DateTime,
-    /// Right to some minutes: see [`crate::accounts::last_use`].
+    /// Accurate to a few minutes: see [`crate::accounts::last_use`].
     pub last_used_at: DateTime,
     pub expires_at: DateTime,
 }
@@ -32,11 +34,11 @@ pub struct Session {
 #[schema(as = Session)]
 pub struct SessionView {
     id: SessionId,
-    /// As the login named it, or after the `User-Agent` of the login.
+    /// The name that the login gave, or one from the `User-Agent` of the login.
     #[schema(max_length = 100, example = "Firefox on the laptop")]
     name: String,
     created_at: Timestamp,
-    /// Right to 10 minutes.
+    /// Accurate to 10 minutes.
     last_used_at: Timestamp,
     expires_at: Timestamp,
     /// Whether the request came with a token of this session.

@@ -1,4 +1,4 @@
-//! What a session is called where the login gives no name: after the client's `User-Agent`.
+//! The name of a session whose login gives none. It comes from the client's `User-Agent`.
 
 use std::convert::Infallible;
 
@@ -17,7 +17,7 @@ const UNKNOWN: &str = "unknown";
 pub struct DefaultName(pub String);
 
 impl DefaultName {
-    /// Anything may be in the header; a name has 1 to 100 characters, none of them a control character.
+    /// The header may contain anything. A name has 1 to 100 characters and no control characters.
     fn of(user_agent: Option<&str>) -> Self {
         let printable: String = user_agent.unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
         let cut: String = normalized(&printable).chars().take(NAME_CHARACTERS).collect();

@@ -1,10 +1,10 @@
 //! The refresh token: the session's id, a random seed, and an HMAC of both under a key that is derived from
 //! `jwt.secret`.
 //!
-//! The database keeps the seed, so that a lost answer can be given again, and a digest. Who reads the database lacks
-//! the key, and who has stolen a token lacks the next seed: neither can make the next token. And the server knows
-//! each token that it has ever made, without a list of the used ones: so a used token ends its session, and one that
-//! somebody has made up does not.
+//! The database keeps a digest, and the seed so that the server can repeat a lost answer. Somebody who reads the
+//! database lacks the key, and somebody who has stolen a token lacks the next seed. So neither can make the next token.
+//! The server also recognises every token that it has ever made, without a list of the used ones. So a used token ends
+//! its session, but an invented one does not.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
@@ -21,15 +21,15 @@ const SEED_BYTES: usize = 32;
 #[serde(transparent)]
 pub struct Seed(bson::Binary);
 
-/// What is stored of a token and compared.
+/// The digest of a token, which is stored and compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefreshDigest(String);
 
-/// A token as a client has it. It does not print.
+/// A token as a client has it. `Debug` does not show it.
 #[derive(Debug)]
 pub struct RefreshToken(SecretString);
 
-/// A token that this service has made, whether it is still good or not.
+/// A token that this service has made, whether it is still valid or not.
 #[derive(Debug)]
 pub struct KnownToken {
     pub session: SessionId,
@@ -42,7 +42,7 @@ pub struct RefreshTokens(Hmac<Sha256>);
 
 impl Seed {
     /// # Errors
-    /// The operating system's, if it has no random numbers.
+    /// If the operating system has no random numbers.
     pub fn random() -> Result<Self, getrandom::Error> {
         let mut bytes = vec![0; SEED_BYTES];
         getrandom::fill(&mut bytes)?;
@@ -74,7 +74,7 @@ impl RefreshToken {
         RefreshDigest::of(self.0.expose_secret())
     }
 
-    /// For the answer.
+    /// The token itself, for the answer.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
@@ -91,7 +91,7 @@ impl RefreshTokens {
         self.0.clone().chain_update(named)
     }
 
-    /// The token of a session and a seed: always the same.
+    /// The token of a session and a seed. It is always the same.
     #[must_use]
     pub fn make(&self, session: SessionId, seed: &Seed) -> RefreshToken {
         let named = [&session.0.bytes(), seed.0.bytes.as_slice()].concat();
@@ -99,7 +99,7 @@ impl RefreshTokens {
         RefreshToken(BASE64_URL_SAFE_NO_PAD.encode([named.as_slice(), &mac].concat()).into())
     }
 
-    /// `None` for what this service has never made.
+    /// `None` for a text that this service has never made.
     #[must_use]
     pub fn recognise(&self, claimed: &str) -> Option<KnownToken> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(claimed).ok()?;
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_recognised_by_those_who_have_the_secret_and_no_other_is() {
+    fn only_a_token_made_with_the_same_secret_is_recognised() {
         let tokens = RefreshTokens::new(&"the secret of the tests, 32 bytes and more".into());
         let (session, seed) = (SessionId::new(), Seed::random().unwrap());
         let token = tokens.make(session, &seed);

@@ -1,7 +1,8 @@
-//! Using up a refresh token: each makes the next, and a used one ends its session (RFC 9700, section 4.14.2).
+//! Uses up a refresh token. Each token makes the next one, and a used token ends its session (RFC 9700, section
+//! 4.14.2).
 //!
-//! The times are the database's, and each step is one command: two requests with the same token, on one server or on
-//! two, meet in the session's document.
+//! The times are the database's, and each step is one command. So two requests with the same token meet in the
+//! session's document, even on two servers.
 
 use std::time::Duration;
 
@@ -19,27 +20,27 @@ use crate::{
     mongo::{COMMAND, StoreError, within},
 };
 
-/// How long a refresh token is good after its making.
+/// How long a refresh token is valid after it was made.
 pub const LIFETIME: Duration = Duration::from_hours(24 * 30);
 /// How long a session can be refreshed after its login.
 const SESSION_LIFETIME: Duration = Duration::from_hours(24 * 365);
-/// How long the token that was used last gives its successor again, while that one is unused.
+/// How long the last used token gives its successor again, while the successor is unused.
 const REPEATED_FOR: Duration = Duration::from_secs(10);
 
-/// The successor of a token that was good.
+/// The successor of a token that was valid.
 pub struct Successor {
     pub session: Session,
-    /// What it is made of.
+    /// What the successor is made of.
     pub seed: Seed,
     pub lifetime: Duration,
 }
 
-/// What became of a token.
+/// What happened to a token.
 pub enum Rotation {
     Successor(Box<Successor>),
-    /// It was used before: the session of this user has ended.
+    /// The token was used before, so the session of this user has ended.
     Reused(UserId),
-    /// Its session has ended.
+    /// The token's session has ended.
     Ended,
 }
 
@@ -73,14 +74,14 @@ fn refreshable_fields() -> Document {
     fields
 }
 
-/// The session whose last used token this is, so recently that its successor is given again.
+/// The session whose last used token this is, if it was used so recently that its successor may be given again.
 fn repeated(token: &KnownToken) -> Document {
     let young = doc! { "$gt": ["$refresh.used_at", { "$subtract": ["$$NOW", milliseconds(REPEATED_FOR)] }] };
     doc! { "_id": token.session, "refresh.used": token.digest.as_stored(), "$expr": young }
 }
 
 impl Sessions {
-    /// Uses up a token. Its successor is the one of this seed, unless another request was first.
+    /// Uses up a token. Its successor is made from this seed, unless another request was first.
     ///
     /// # Errors
     /// When the database fails.
@@ -98,7 +99,7 @@ impl Sessions {
         if let Some(again) = within(COMMAND, again).await? {
             return Ok(Rotation::Successor(Box::new(again.into())));
         }
-        // The token is one of ours, and not the session's present one.
+        // We have made this token, but it is not the session's present one.
         let reused = doc! {
             "_id": token.session,
             "refresh.digest": { "$ne": token.digest.as_stored() },

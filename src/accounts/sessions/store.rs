@@ -1,7 +1,7 @@
 //! The collection `sessions`.
 //!
-//! What ends *all* sessions of a user is the generation in the user's document
-//! ([`crate::accounts::store::credentials`]): a session of an earlier one has ended in that very write. Deleting such
+//! To end *all* sessions of a user, the server raises the generation in the user's document
+//! ([`crate::accounts::store::credentials`]). That write ends every session of an earlier generation. Deleting these
 //! sessions afterwards only tidies up.
 
 use std::{sync::Arc, time::Duration};
@@ -26,13 +26,13 @@ use crate::{
     },
 };
 
-/// Sessions of one user.
+/// How many sessions a user may have.
 const MOST: u32 = 1_000;
-/// A document stays longer than its session by this much: the database's clock, which forgets it, and the server's,
-/// which reads the token's expiry, need not agree.
+/// How much longer a document stays than its session. The database deletes the document by its own clock, and the
+/// server checks the token's expiry by another one, so the two may differ.
 pub(super) const SLACK: Duration = Duration::from_hours(24);
 
-/// The sessions. Clones share what they ask of the database.
+/// The sessions. Clones share their queries.
 #[derive(Clone)]
 pub struct Sessions {
     documents: Collection<Document>,
@@ -59,7 +59,7 @@ fn alive(account: &Account) -> Document {
     doc! { "user": account.id, "gen": account.generation, "expires_at": { "$gt": DateTime::now() } }
 }
 
-/// When the database may forget what expires at this time.
+/// When the database may delete a session that expires at this time.
 fn forgotten_at(expires_at: DateTime) -> DateTime {
     expires_at.saturating_add_duration(SLACK)
 }
@@ -82,7 +82,7 @@ impl Sessions {
         &self.documents
     }
 
-    /// A new session; with `refresh` it can be refreshed by the token of this seed and digest.
+    /// Stores a new session. With `refresh`, the token of this seed and digest can refresh it.
     ///
     /// # Errors
     /// When the database fails.
@@ -108,20 +108,20 @@ impl Sessions {
         inserting(COMMAND, indexes::ID, self.documents.insert_one(document)).await.map(drop)
     }
 
-    /// Whatever its user and generation: the guard compares these.
+    /// Finds a session whatever its user and generation, which the guard compares.
     ///
     /// # Errors
-    /// Only when the database fails: not there is `None`.
+    /// Only when the database fails. A missing session is `None`.
     pub async fn find(&self, id: SessionId) -> Result<Option<Arc<Session>>, StoreError> {
         self.by_id.find(id).await
     }
 
-    /// A request came with a token of this session.
+    /// Notes that a request came with a token of this session.
     pub fn note_use(&self, session: &Session) {
         self.last_use.note(session.id, Some(session.last_used_at));
     }
 
-    /// Those that have not ended, last used first.
+    /// The sessions that have not ended, last used first.
     ///
     /// # Errors
     /// When the database fails.
@@ -136,7 +136,7 @@ impl Sessions {
         within(COMMAND, async { find.await?.try_collect().await }).await
     }
 
-    /// Ends a session of this account. Tells whether there was one.
+    /// Ends a session of this account. Returns whether there was one.
     ///
     /// # Errors
     /// When the database fails.
@@ -146,8 +146,8 @@ impl Sessions {
         Ok(within(COMMAND, self.documents.delete_one(filter)).await?.deleted_count == 1)
     }
 
-    /// Ends what is beyond [`MOST`] of this account, but not this session: those unused for longest, and those that
-    /// can be refreshed last.
+    /// Ends the account's sessions beyond [`MOST`], but never this one. It ends those that were unused for longest, and
+    /// those that can be refreshed only when no others are left.
     ///
     /// # Errors
     /// When the database fails.
@@ -174,7 +174,7 @@ impl Sessions {
         within(COMMAND, self.documents.delete_many(filter)).await.map(drop)
     }
 
-    /// Deletes the sessions of this user's generations before this one, which have ended.
+    /// Deletes the user's sessions of earlier generations, which have ended.
     ///
     /// # Errors
     /// When the database fails.
@@ -183,7 +183,7 @@ impl Sessions {
         within(COMMAND, self.documents.delete_many(earlier)).await.map(drop)
     }
 
-    /// Deletes every session of these users. Safe to do again.
+    /// Deletes every session of these users. Safe to repeat.
     ///
     /// # Errors
     /// When the database fails.

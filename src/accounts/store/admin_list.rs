@@ -1,13 +1,12 @@
-//! Who is admin, and why there always is one once there was one.
+//! Who is an admin. Once there was an admin, there always is one.
 //!
-//! One document lists the admins, and every change of it is one conditional update, so any two
-//! changes come one after the other: revoking a role, deleting an account (one's own, or by an
-//! admin), granting.
+//! One document lists the admins, and every change to it is one conditional update. So any two changes happen one after
+//! the other: granting the role, revoking it, and deleting an account.
 //!
-//! Deleting an account touches a second document, the user's tombstone. Between the two a grant could
-//! make an admin of a user who is being deleted, and the list would count a ghost. So a deletion first
-//! enters the user under `leaving` and raises `revision`; a grant reads the revision, looks whether
-//! the user is there, and writes only at that revision. Whoever comes second sees the other.
+//! Deleting an account also writes a second document, the user's tombstone. Between the two writes, a grant could
+//! make an admin of a user who is being deleted, and the list would count an account that is gone. So a deletion
+//! first enters the user under `leaving` and raises `revision`. A grant reads the revision, looks whether the user
+//! exists, and writes only if the revision is still the same. So the later of the two always sees the earlier one.
 
 use bson::{Document, doc};
 use mongodb::{Collection, Database};
@@ -20,7 +19,7 @@ use crate::{
 };
 
 const ID: &str = "admin";
-/// A grant is tried again when a deletion came between: this many times.
+/// How often a grant is tried if deletions come in between.
 const ATTEMPTS: usize = 32;
 
 /// The list of admins.
@@ -36,11 +35,11 @@ struct List {
     revision: i64,
 }
 
-/// Nobody would be admin any more.
+/// The change would leave no admin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LastAdmin;
 
-/// There is no such user (any more).
+/// The user does not exist, or no longer does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoSuchUser;
 
@@ -50,7 +49,7 @@ impl Admins {
         Self { roles: database.collection(indexes::ROLES) }
     }
 
-    /// Makes the list if there is none: at the start, so that no request has to.
+    /// Makes the list at the start if there is none, so that no request has to.
     ///
     /// # Errors
     /// When the database fails.
@@ -73,7 +72,7 @@ impl Admins {
         Ok(self.list().await?.members.contains(&id))
     }
 
-    /// All admins: few.
+    /// All admins. There are only a few.
     ///
     /// # Errors
     /// When the database fails.
@@ -89,7 +88,7 @@ impl Admins {
         Ok(self.list().await?.leaving)
     }
 
-    /// Makes a user admin.
+    /// Makes a user an admin.
     ///
     /// # Errors
     /// When the database fails; inside, when the user is deleted or being deleted.
@@ -108,7 +107,7 @@ impl Admins {
         Err(StoreError::Unavailable("the list of admins changes too often".to_owned()))
     }
 
-    /// Takes the role from a user, who need not have it.
+    /// Takes the role from a user, if the user has it.
     ///
     /// # Errors
     /// When the database fails; inside, when this is the last admin.
@@ -117,7 +116,7 @@ impl Admins {
         self.unless_last(id, update).await
     }
 
-    /// The first step of a deletion: takes the role, and keeps it from being granted.
+    /// The first step of a deletion: takes the role from the user, and prevents another grant.
     ///
     /// # Errors
     /// When the database fails; inside, when this is the last admin.
@@ -130,7 +129,7 @@ impl Admins {
         self.unless_last(id, update).await
     }
 
-    /// The step after the tombstone: from here on the tombstone itself keeps the role away.
+    /// The step after the tombstone. From here on the tombstone itself prevents a grant.
     ///
     /// # Errors
     /// When the database fails.
@@ -138,7 +137,7 @@ impl Admins {
         self.update(doc! { "_id": ID }, doc! { "$pull": { "leaving": id } }).await.map(drop)
     }
 
-    /// The condition is the update's own filter: nothing can come between.
+    /// The condition is in the update's own filter, so nothing can come in between.
     async fn unless_last(&self, id: UserId, update: Document) -> Result<Result<(), LastAdmin>, StoreError> {
         let not_the_last =
             doc! { "_id": ID, "$or": [{ "members": { "$ne": id } }, { "members.1": { "$exists": true } }] };

@@ -1,6 +1,6 @@
-//! What proves who somebody is: the password's hash, the token generation, and the addresses from which they have logged
-//! in. Reset tokens have a file of their own: [`super::resets`]. All of it is in the user's own document, so a deletion
-//! takes it along, and each change is one conditional update.
+//! What proves who a user is: the password's hash, the token generation, and the addresses from which the user has
+//! logged in. Reset tokens have a file of their own: [`super::resets`]. All of this is in the user's own document, so
+//! deleting the account deletes it too. Each change is one conditional update.
 
 use bson::{Document, doc};
 use mongodb::options::ReturnDocument;
@@ -13,7 +13,7 @@ use crate::{
     mongo::{BATCH, COMMAND, StoreError, within},
 };
 
-/// Addresses that are remembered of one account: those that were used last.
+/// How many addresses are remembered for an account: those that were used last.
 const KNOWN_ADDRESSES: i32 = 16;
 
 /// What a login is checked against: hash and generation, read together.
@@ -22,7 +22,7 @@ pub struct Credentials {
     #[serde(rename = "_id")]
     pub id: UserId,
     pub email: String,
-    /// An account that was made with a provider or on the command line has none until its owner has chosen one.
+    /// `None` for an account that was made with a provider or on the command line, until its owner chooses a password.
     pub password_hash: Option<PasswordHash>,
     #[serde(rename = "gen")]
     pub generation: i64,
@@ -33,16 +33,16 @@ struct Hashed {
     password_hash: PasswordHash,
 }
 
-/// What somebody changes of their account.
+/// A change that a user makes to their account.
 #[derive(Debug)]
 pub struct AccountChange {
-    /// With the link that confirms it, if it is a new one.
+    /// With the link that confirms the email, if it is a new one.
     pub email: Option<(EmailAddress, MailDigest)>,
     pub password_hash: Option<PasswordHash>,
 }
 
-/// The filter of every write that follows from a verified password, or from there being none: nothing that was verified
-/// has changed since, and the account is no tombstone.
+/// The filter of every write after a password was verified, or after it was verified that there is none. It matches
+/// only if nothing that was verified has changed since, and if the account is not a tombstone.
 fn unchanged(verified: &Credentials) -> Document {
     let mut filter = alive(verified.id);
     match &verified.password_hash {
@@ -53,12 +53,12 @@ fn unchanged(verified: &Credentials) -> Document {
     filter
 }
 
-/// What a new password changes, in an update by stages: there a text that begins with `$` would be the name of a field.
+/// What a new password changes, for an update with a pipeline. In one, a text that begins with `$` would name a field.
 pub(super) fn new_password(hash: &PasswordHash) -> Document {
     doc! { "password_hash": { "$literal": hash.as_stored() }, "gen": { "$add": ["$gen", 1_i64] } }
 }
 
-/// What a new email changes: it is not confirmed, and its own link replaces the old one. The same email once more
+/// What a new email changes: it is not confirmed, and its own link replaces the old one. Setting the same email again
 /// changes nothing.
 fn new_email(email: &EmailAddress, link: &MailDigest) -> Document {
     let new = doc! { "$literal": email.as_str() };
@@ -73,17 +73,17 @@ fn new_email(email: &EmailAddress, link: &MailDigest) -> Document {
 }
 
 impl Users {
-    /// Hash and generation in one read: a token of a login that raced a new password dies with it. Without a password
-    /// nobody logs in.
+    /// Reads hash and generation together. So if a login races a new password, the new password revokes the login's
+    /// token. An account without a password is not found, because nobody can log in to it.
     ///
     /// # Errors
-    /// Only when the database fails: not there is `None`.
+    /// Only when the database fails. A missing account is `None`.
     pub async fn find_credentials(&self, email: &EmailAddress) -> Result<Option<Credentials>, StoreError> {
         self.credentials(doc! { "email": email.as_str(), "password_hash": { "$exists": true } }).await
     }
 
     /// # Errors
-    /// Only when the database fails: not there is `None`.
+    /// Only when the database fails. A missing account is `None`.
     pub async fn credentials_of(&self, id: UserId) -> Result<Option<Credentials>, StoreError> {
         self.credentials(alive(id)).await
     }
@@ -94,8 +94,8 @@ impl Users {
         within(COMMAND, stored.find_one(filter).projection(fields)).await
     }
 
-    /// A hash of the highest cost among those that were made at a higher cost than this one, if there are any.
-    /// It looks at every account: for the start, not for a request.
+    /// The hash with the highest cost, if that is higher than this one. This reads every account, so it is for the
+    /// start and not for a request.
     ///
     /// # Errors
     /// When the database fails.
@@ -118,8 +118,8 @@ impl Users {
         within(COMMAND, self.collection().update_one(unchanged(verified), update)).await.map(drop)
     }
 
-    /// Changes an account whose password was verified. A new password revokes every token; both kinds
-    /// of change spoil every reset token. `None` if what was verified no longer holds.
+    /// Changes an account whose password was verified. A new password revokes every token. Both kinds of change delete
+    /// every reset token. `None` if what was verified no longer holds.
     ///
     /// # Errors
     /// [`StoreError::Duplicate`] if the email is taken.
@@ -152,8 +152,8 @@ impl Users {
         within(COMMAND, changing).await
     }
 
-    /// Revokes every token of this generation, and so every token there is. Doing it twice, for two
-    /// requests at once, does not revoke a token that was issued in between.
+    /// Revokes every token of this generation, and so every token there is. If two requests do this at once, the second
+    /// one does not revoke a token that was issued in between.
     ///
     /// # Errors
     /// When the database fails.
@@ -164,15 +164,15 @@ impl Users {
         within(COMMAND, self.collection().update_one(filter, update)).await.map(drop)
     }
 
-    /// Remembers an address from which the user has logged in, as the last one; `address` is what the
-    /// throttle makes of one, not the address itself.
+    /// Remembers an address from which the user has logged in, as the last one. `address` is the throttle's digest, not
+    /// the address itself.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn remember_address(&self, id: UserId, address: &str) -> Result<(), StoreError> {
         let known = doc! { "$ifNull": ["$known_addresses", []] };
         let mut filter = alive(id);
-        // Most logins come from where the last one came from, and need no write.
+        // Most logins come from the same address as the last one, and need no write.
         filter.insert("$expr", doc! { "$ne": [{ "$last": known.clone() }, address] });
         let others = doc! { "$filter": { "input": known, "cond": { "$ne": ["$$this", address] } } };
         let all = doc! { "$concatArrays": [others, [address]] };

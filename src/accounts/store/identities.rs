@@ -1,8 +1,8 @@
-//! Who an account is at other providers: in the user's own document, so a deletion takes it along, and each change is one
-//! conditional update.
+//! The identities of an account at other providers. They are in the user's own document, so deleting the account
+//! deletes them too. Each change is one conditional update.
 //!
-//! A provider's issuer and subject name the account, and a unique index gives each pair to one. An email never joins
-//! anything: whoever has the email at a provider need not be who has it here.
+//! A provider's issuer and a subject name the account, and a unique index lets only one account have each pair. An
+//! email never links anything: the person with that email at a provider may not be the person with that email here.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::{
     mongo::{COMMAND, StoreError, indexes, inserting, within},
 };
 
-/// How long a link ticket is good.
+/// How long a link ticket is valid.
 const TICKET_LIFETIME: Duration = Duration::from_mins(1);
 
 /// An identity of an account, as its owner sees it.
@@ -36,12 +36,12 @@ struct Linked {
     identities: Vec<LinkedIdentity>,
 }
 
-/// What became of an unlinking.
+/// The result of an unlinking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unlinking {
     Done,
     NotLinked,
-    /// The user could not sign in any more.
+    /// Without this identity the user could no longer sign in.
     LastSignIn,
 }
 
@@ -61,16 +61,16 @@ fn stored(identity: &Identity, linked_at: DateTime) -> Document {
 
 impl Users {
     /// # Errors
-    /// Only when the database fails: nobody's is `None`.
+    /// Only when the database fails. An identity without an account is `None`.
     pub async fn find_by_identity(&self, identity: &Identity) -> Result<Option<Account>, StoreError> {
         let accounts = self.collection().clone_with_type::<Account>();
         within(COMMAND, accounts.find_one(with(identity)).projection(account_fields())).await
     }
 
-    /// An account without a password, whose address the provider has confirmed.
+    /// Stores an account without a password, whose address the provider has confirmed.
     ///
     /// # Errors
-    /// [`StoreError::Duplicate`] if the email is taken, or the identity is another account's by now.
+    /// [`StoreError::Duplicate`] if the email is taken, or if another account has the identity by now.
     pub async fn insert_identified(
         &self,
         email: &EmailAddress,
@@ -96,11 +96,11 @@ impl Users {
         Ok(account)
     }
 
-    /// Gives the account an identity. `None` if it has one of this provider, is gone, or has moved on to another
-    /// generation.
+    /// Gives the account an identity. `None` if the account already has one of this provider, is deleted, or has
+    /// another generation by now.
     ///
     /// # Errors
-    /// [`StoreError::Duplicate`] if the identity is another account's.
+    /// [`StoreError::Duplicate`] if another account has the identity.
     pub async fn link(&self, link: Link, identity: &Identity) -> Result<Option<Account>, StoreError> {
         let mut filter = alive(link.user);
         filter.insert("gen", link.generation);
@@ -122,8 +122,8 @@ impl Users {
         within(COMMAND, find).await.map(|found| found.is_some())
     }
 
-    /// Takes the identity of a provider from the account, unless the user could not sign in any more: `issuers` are
-    /// those with which one can.
+    /// Takes the identity of a provider from the account, unless the user could no longer sign in without it. `issuers`
+    /// are those with which users can sign in.
     ///
     /// # Errors
     /// When the database fails.
@@ -149,7 +149,7 @@ impl Users {
         Ok(if is_linked { Unlinking::LastSignIn } else { Unlinking::NotLinked })
     }
 
-    /// Those of an account, in the order of their linking.
+    /// The identities of an account, in the order in which they were linked.
     ///
     /// # Errors
     /// When the database fails.
@@ -160,7 +160,7 @@ impl Users {
         Ok(found.map(|found| found.identities).unwrap_or_default())
     }
 
-    /// Keeps a link ticket, in place of the last one. False if the account has moved on.
+    /// Keeps a link ticket, in place of the last one. False if the account has another generation by now.
     ///
     /// # Errors
     /// When the database fails.

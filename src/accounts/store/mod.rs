@@ -1,4 +1,5 @@
-//! How accounts are stored: the collection itself, what proves who somebody is, also at other providers, and who is admin.
+//! How accounts are stored: the collection itself, what proves who a user is, identities at other providers, and the
+//! list of admins.
 
 pub mod admin_list;
 pub mod credentials;

@@ -14,11 +14,11 @@ use crate::{
     mongo::{COMMAND, StoreError, within},
 };
 
-/// How long a reset token is good.
+/// How long a reset token is valid.
 pub const RESET_LIFETIME: Duration = Duration::from_hours(1);
-/// Reset tokens of one account that are good at a time; until one of them is too old there is no other.
-/// More than one, and no new one for an old one: a stranger who asks again and again must not spoil the
-/// link in the owner's mailbox, where all of them arrive.
+/// How many reset tokens of one account are valid at a time. While there are that many, no other is made. A new token
+/// does not replace an old one: a stranger who asks again and again must not invalidate the link in the owner's
+/// mailbox, where all of them arrive.
 const RESETS: i32 = 5;
 
 /// Whether a reset token is not too old, by the database's clock.
@@ -51,8 +51,8 @@ fn was_mailed(token: &MailDigest) -> Document {
 }
 
 impl Users {
-    /// Keeps a reset token for the account that has this email now. `None` if nobody has it, or if there
-    /// are enough good ones.
+    /// Keeps a reset token for the account that has this email now. `None` if no account has it, or if the account has
+    /// enough valid tokens.
     ///
     /// # Errors
     /// When the database fails.
@@ -73,8 +73,8 @@ impl Users {
         Ok(found.and_then(|user| user.get_object_id("_id").ok()).map(UserId))
     }
 
-    /// Whose reset token this is, if it is good: looked at before the expensive work, and decided by
-    /// [`Users::reset`].
+    /// The owner of this reset token, if the token is valid. This is for a check before the expensive work;
+    /// [`Users::reset`] decides.
     ///
     /// # Errors
     /// When the database fails.
@@ -84,10 +84,9 @@ impl Users {
         Ok(found.and_then(|user| user.get_str("email").ok().map(EmailAddress::claimed)))
     }
 
-    /// Uses a reset token: the new password is set, every token is revoked, and every reset token is
-    /// gone, this one first of all. Who has a token that was mailed reads the mail
-    /// of the address: that is confirmed, too. `None` if it
-    /// is not good (any more).
+    /// Uses a reset token: sets the new password, revokes every token, and deletes every reset token, including this
+    /// one. A mailed token proves that its user reads the mail of the address, so the address is confirmed, too. `None`
+    /// if the token is not valid.
     ///
     /// # Errors
     /// When the database fails.
@@ -105,8 +104,8 @@ impl Users {
         self.change_one(with_reset(token), update).await
     }
 
-    /// Keeps a reset token that is printed on the command line, and not mailed. The operator has a reason: where there
-    /// are enough good ones, the oldest makes room. False if there is no such account (any more).
+    /// Keeps a reset token that the command line prints, and that is not mailed. The operator has a reason to ask for
+    /// it, so if there are enough valid ones, the oldest makes room. False if there is no such account.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,7 +1,7 @@
-//! The collection `users`. What proves who somebody is has a file of its own: [`super::credentials`].
+//! The collection `users`. Credentials have a file of their own: [`super::credentials`].
 //!
-//! A deleted account leaves a *tombstone*: a document with its id and the time, and nothing personal. Every filter
-//! here looks past tombstones; only [`crate::accounts::deletion`] asks for them.
+//! A deleted account leaves a *tombstone*: a document with its id and the time, and nothing personal. Every filter here
+//! skips tombstones. Only [`crate::accounts::deletion`] asks for them.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -27,7 +27,7 @@ use crate::{
 /// How long a tombstone stays: longer than any insert can be in flight.
 const TOMBSTONE_LIFETIME: Duration = Duration::from_hours(24);
 
-/// The accounts. Clones share what they ask of the database.
+/// The accounts. Clones share their queries.
 #[derive(Clone)]
 pub struct Users {
     users: Collection<Document>,
@@ -57,12 +57,12 @@ struct Id {
     id: UserId,
 }
 
-/// Neither missing nor a tombstone.
+/// The account with this id, unless it is a tombstone.
 pub(super) fn alive(id: UserId) -> Document {
     doc! { "_id": id, "deleted_at": { "$exists": false } }
 }
 
-/// What is read of an account: nothing that proves who somebody is.
+/// The fields that are read of an account, without its credentials.
 pub(super) fn account_fields() -> Document {
     let has_password = doc! { "$gt": ["$password_hash", bson::Bson::Null] };
     doc! { "email": 1, "created_at": 1, "gen": 1, "email_verified": 1, "has_password": has_password }
@@ -85,7 +85,7 @@ impl Users {
         &self.users
     }
 
-    /// An account whose address is not confirmed; `verification` is the link that confirms it.
+    /// Stores an account whose address is not confirmed. `verification` is the link that confirms it.
     ///
     /// # Errors
     /// [`StoreError::Duplicate`] if the email is taken.
@@ -120,7 +120,7 @@ impl Users {
         Ok(account)
     }
 
-    /// An account with a confirmed address and without a password: whoever runs the server vouches for it.
+    /// Stores an account with a confirmed address and without a password. The operator vouches for the address.
     ///
     /// # Errors
     /// [`StoreError::Duplicate`] if the email is taken.
@@ -138,12 +138,12 @@ impl Users {
     }
 
     /// # Errors
-    /// Only when the database fails: not there is `None`.
+    /// Only when the database fails. A missing account is `None`.
     pub async fn find(&self, id: UserId) -> Result<Option<Arc<Account>>, StoreError> {
         self.by_id.find(id).await
     }
 
-    /// Those of these accounts that exist, asked of the primary.
+    /// The accounts with these ids that exist, read from the primary.
     ///
     /// # Errors
     /// When the database fails.
@@ -151,7 +151,7 @@ impl Users {
         within(COMMAND, self.several(ids)).await
     }
 
-    /// The same with the driver's own error, for a caller within a transaction.
+    /// Like [`Users::find_several`], but with the driver's own error, for a caller within a transaction.
     ///
     /// # Errors
     /// When the database fails.
@@ -166,14 +166,14 @@ impl Users {
     }
 
     /// # Errors
-    /// Only when the database fails: not there is `None`.
+    /// Only when the database fails. A missing account is `None`.
     pub async fn find_by_email(&self, email: &EmailAddress) -> Result<Option<Account>, StoreError> {
         let accounts = self.users.clone_with_type::<Account>();
         let filter = doc! { "email": email.as_str() };
         within(COMMAND, accounts.find_one(filter).projection(account_fields())).await
     }
 
-    /// One more than `limit`, newest first, if there are as many.
+    /// Accounts, newest first: one more than `limit`, if there are that many.
     ///
     /// # Errors
     /// When the database fails.
@@ -209,7 +209,7 @@ impl Users {
         within(COMMAND, self.users.count_documents(doc! { "email": { "$exists": true } })).await
     }
 
-    /// Whether the account is neither missing nor a tombstone, asked of the primary.
+    /// Whether the account exists and is not a tombstone, read from the primary.
     ///
     /// # Errors
     /// When the database fails.
@@ -217,13 +217,13 @@ impl Users {
         self.find(id).await.map(|found| found.is_some())
     }
 
-    /// Replaces the account by its tombstone: nothing personal stays, every token is refused from here on, and the
-    /// email is free. Safe to do again; tells whether it was this call that did it.
+    /// Replaces the account with its tombstone: nothing personal stays, every token is refused from here on, and the
+    /// email is free. Safe to repeat. Returns whether this call has done it.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn bury(&self, id: UserId) -> Result<bool, StoreError> {
-        // The whole document is replaced, so that a field added one day is deleted too.
+        // The whole document is replaced, so that fields of future releases are deleted too.
         let tombstone = vec![doc! { "$replaceWith": { "_id": "$_id", "deleted_at": "$$NOW" } }];
         Ok(within(COMMAND, self.users.update_one(alive(id), tombstone)).await?.modified_count == 1)
     }
@@ -238,7 +238,7 @@ impl Users {
         within(BATCH, async { find.await?.map_ok(|found| found.id).try_collect().await }).await
     }
 
-    /// Deletes those of the tombstones that are older than [`TOMBSTONE_LIFETIME`] by the database's clock.
+    /// Deletes the tombstones among these that are older than [`TOMBSTONE_LIFETIME`] by the database's clock.
     ///
     /// # Errors
     /// When the database fails.

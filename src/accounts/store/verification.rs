@@ -1,4 +1,4 @@
-//! Confirming an address: the link that was mailed last, in the user's own document.
+//! Confirms an address with the link that was mailed last. The link is in the user's own document.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use crate::{
     mongo::{COMMAND, StoreError, within},
 };
 
-/// How long a link is good.
+/// How long a link is valid.
 pub const VERIFICATION_LIFETIME: Duration = Duration::from_hours(72);
 
 impl Users {
-    /// Keeps a new link in place of the old one. False if there is nothing to confirm: the address is confirmed, or is
-    /// no longer the account's.
+    /// Keeps a new link in place of the old one. False if there is nothing to confirm: the address is already
+    /// confirmed, or is no longer the account's.
     ///
     /// # Errors
     /// When the database fails.
@@ -29,8 +29,8 @@ impl Users {
         Ok(within(COMMAND, self.collection().update_one(filter, update)).await?.matched_count == 1)
     }
 
-    /// Uses a link: the address that it was sent to is confirmed, if it is still the account's. `None` if the link is
-    /// not good (any more).
+    /// Uses a link: confirms the address that it was sent to, if that is still the account's. `None` if the link is not
+    /// valid.
     ///
     /// # Errors
     /// When the database fails.

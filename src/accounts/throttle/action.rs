@@ -1,4 +1,4 @@
-//! What is attempted, and how often it may be.
+//! What clients attempt, and how often they may.
 
 use std::time::Duration;
 
@@ -7,22 +7,22 @@ use super::counts::Pace;
 /// What is attempted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// A password is claimed at login.
+    /// A client tries a password at login.
     Login,
-    /// A password is claimed to change the account, with a token of it.
+    /// A client with a token of the account tries its password to change the account.
     Change,
     Signup,
     Forgot,
     Reset,
-    /// A link is asked for that confirms an address.
+    /// A client asks for a link that confirms an address.
     Verification,
-    /// The token of such a link is claimed.
+    /// A client tries the token of such a link.
     Verify,
-    /// A refresh token is claimed.
+    /// A client tries a refresh token.
     Refresh,
-    /// The token of an invitation is claimed.
+    /// A client tries the token of an invitation.
     Accept,
-    /// The code of a sign-in with a provider is claimed.
+    /// A client tries the code of a sign-in with a provider.
     Exchange,
 }
 
@@ -35,17 +35,17 @@ const fn pace(free: u32, forgotten_after: u64, longest_wait: u64) -> Pace {
     }
 }
 
-/// For one address, whatever the account: behind one there may be many people.
+/// For one address, whatever the account. Many people may share an address.
 pub(super) const BY_ADDRESS: Pace = pace(300, 12, 60);
-/// Emails that were taken, for one account that asks.
+/// For one account that asks for emails which are taken.
 pub(super) const TAKEN_BY_ACCOUNT: Pace = pace(6, 600, 900);
-/// The same for one address. Few people meet another's email, so these are far fewer than [`BY_ADDRESS`].
+/// The same for one address. People rarely ask for somebody else's email, so this allows far less than [`BY_ADDRESS`].
 pub(super) const TAKEN_BY_ADDRESS: Pace = pace(30, 120, 900);
 
 impl Action {
     pub(super) fn name(self) -> &'static str {
         match self {
-            // One and the same password.
+            // Both try the same password.
             Self::Login | Self::Change => "password",
             Self::Signup => "signup",
             Self::Forgot => "forgot",
@@ -63,17 +63,18 @@ impl Action {
         match self {
             // An app may well start with a few logins at once.
             Self::Login | Self::Change | Self::Signup => Pace { at_once: 32, ..pace(6, 600, 900) },
-            // Each of these is a mail to somebody.
+            // Each of these sends a mail to somebody.
             Self::Forgot | Self::Verification => pace(3, 600, 900),
-            // For all who share the address: a token names no account, and cannot be guessed anyway.
+            // This is for everyone who shares the address: a token names no account, and cannot be guessed anyway.
             Self::Reset | Self::Verify | Self::Accept => pace(30, 60, 60),
-            // Of one session from one address; what is none of ours is counted for all who share the address.
+            // For one session from one address. A token that we have not made counts for everyone who shares the
+            // address.
             Self::Refresh | Self::Exchange => Pace { at_once: 64, ..pace(30, 60, 60) },
         }
     }
 
-    /// For one account, whatever the address. A reset token names no account; and who has a token of the
-    /// account must be able to change the password while strangers guess at it.
+    /// For one account, whatever the address. A reset token names no account. And a user with a token of the account
+    /// must be able to change the password while strangers try to guess it.
     pub(super) fn by_account(self) -> Option<Pace> {
         match self {
             Self::Login | Self::Signup => Some(pace(100, 36, 60)),
@@ -82,7 +83,7 @@ impl Action {
         }
     }
 
-    /// Whether a success is forgotten by the address's count: many sign-ups from one are no successes.
+    /// Whether a success is taken off the address's count. Many sign-ups from one address are not a success.
     pub(super) fn success_frees_address(self) -> bool {
         !matches!(self, Self::Signup)
     }

@@ -1,4 +1,4 @@
-//! Whether an attempt may be made.
+//! Decides whether an attempt may be made.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -27,10 +27,10 @@ use crate::{
     telemetry::metrics,
 };
 
-/// How the attempts to have an email are called, where the others have the name of their action.
+/// The name of an attempt to get an email. The other attempts have the name of their action.
 const EMAIL: &str = "email";
 
-/// Counts and refuses.
+/// Counts attempts and refuses some of them.
 #[derive(Clone)]
 pub struct Throttle {
     enabled: bool,
@@ -45,12 +45,12 @@ pub struct Throttle {
 enum Refused {
     /// Account and address together have failed too often.
     Strictly(Duration),
-    /// The address alone has, or the account alone.
+    /// The address alone has failed too often, or the account alone has.
     Loosely(Duration),
 }
 
 impl Throttle {
-    /// What a client may be told before an attempt.
+    /// The problems that the throttle can answer with.
     pub const REFUSALS: &[Code] = &[Code::TooManyRequests];
 
     #[must_use]
@@ -64,7 +64,7 @@ impl Throttle {
             key: secret::derived(secret, "movie-bag throttle 2"),
             refused: metrics::counters(
                 "movie_bag_throttle_refusals_total",
-                "Attempts that were answered 429.",
+                "Attempts that were answered with 429.",
                 "attempted",
                 &[
                     "password",
@@ -96,7 +96,7 @@ impl Throttle {
         self.counts.quotas()
     }
 
-    /// What it counts by: for the tests, which do not wait.
+    /// The clock that it counts by, for tests, which do not wait.
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.clock
@@ -119,7 +119,7 @@ impl Throttle {
     /// Counts an attempt, and says whether it may be made. A login may be [`Attempt::too_early`].
     ///
     /// # Errors
-    /// 429 with the time to wait; 503 when the database is away.
+    /// 429 with the time to wait; 503 when the database is unavailable.
     pub async fn admit(
         &self,
         action: Action,
@@ -137,11 +137,11 @@ impl Throttle {
         }
     }
 
-    /// Counts that an email is asked for, by an account or by nobody yet: the answer may tell that somebody
-    /// has it. A success takes back its own count and no other.
+    /// Counts an attempt to get an email, by an account or by a client without one. The answer may reveal that the
+    /// email is taken. A success takes back only its own count.
     ///
     /// # Errors
-    /// 429 with the time to wait; 503 when the database is away.
+    /// 429 with the time to wait; 503 when the database is unavailable.
     pub async fn admit_email(
         &self,
         email: &EmailAddress,
@@ -166,7 +166,7 @@ impl Throttle {
         Ok(attempt)
     }
 
-    /// The refusal of an attempt, once it is counted and written down.
+    /// Refuses an attempt: counts the refusal, and writes it to the audit log.
     pub fn refuse(&self, action: Action, account: &EmailAddress, audit: &Audit, wait: Duration) -> Problem {
         self.refuse_as(action.name(), account, audit, wait)
     }
@@ -194,13 +194,13 @@ impl Throttle {
             return Ok(Ok(attempt));
         }
         let (name, network) = (action.name(), Network::of(address));
-        // The address first, so that one that has to wait leaves nothing behind; the account last, so that
-        // whoever has to wait is nobody's hindrance there.
+        // The address comes first, so that an address that has to wait leaves no other count behind. The account comes
+        // last, so that a caller who has to wait does not hinder others there.
         let by_address = self.digest(&[name, "address", network.as_str()]);
         match self.counts.reserve(&by_address, BY_ADDRESS).await? {
             Ok(()) if action.success_frees_address() => attempt.loose.push(by_address),
             Ok(()) => attempt.fixed.push(by_address),
-            // Who has a token of the account knows that there is one: a known address need not wait.
+            // A user with a token of the account knows that it exists, so a known address need not wait.
             Err(_) if action == Action::Change && self.knows(account, address).await? => {}
             Err(wait) => return Ok(Err(Refused::Loosely(wait))),
         }
@@ -219,8 +219,8 @@ impl Throttle {
         Ok(Ok(attempt))
     }
 
-    /// A login that has to wait because of the looser counts: see [`TooEarly`]. Where the address is known,
-    /// failures count under a key of their own, whose end is not shown either.
+    /// A login that has to wait because of the looser counts: see [`TooEarly`]. If the address is known, failures count
+    /// under a key of their own, and no answer shows when that key is used up either.
     async fn reserve_too_early(
         &self,
         account: &EmailAddress,
@@ -229,7 +229,7 @@ impl Throttle {
     ) -> Result<Attempt, StoreError> {
         let network = Network::of(address);
         let known = self.knows(account, address).await?;
-        // Where it is not known there is nothing to count: the same commands take the same time.
+        // If the address is not known, there is nothing to count. The same commands run anyway, to take the same time.
         let key = if known {
             self.digest(&["too early", "known", account.as_str(), network.as_str()])
         } else {

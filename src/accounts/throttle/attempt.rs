@@ -1,4 +1,4 @@
-//! An attempt that was counted before it is made, and what becomes of the count.
+//! An attempt, which is counted before it is made, and what happens to the count.
 
 use std::{mem::take, time::Duration};
 
@@ -7,26 +7,26 @@ use tokio::runtime::Handle;
 use super::counts::Counts;
 use crate::mongo::StoreError;
 
-/// An attempt that may be made, and has been counted. Unless it is settled by one of its methods, it is
-/// taken for one that was not made: the database was away, or the queue for hashing full.
+/// An attempt that may be made, and has been counted. If none of its methods settles it, it counts as one that was not
+/// made: for example, the database was unavailable or the hashing queue was full.
 #[must_use]
 pub struct Attempt {
     pub(super) counts: Counts,
-    /// Forgotten as a whole when the attempt succeeds.
+    /// These counts are forgotten as a whole when the attempt succeeds.
     pub(super) strict: Vec<String>,
-    /// Taken back by one when the attempt succeeds.
+    /// These counts are reduced by one when the attempt succeeds.
     pub(super) loose: Vec<String>,
-    /// Counts in any case.
+    /// These counts stay in any case.
     pub(super) fixed: Vec<String>,
     pub(super) too_early: Option<TooEarly>,
 }
 
-/// A login that should have waited. It is verified all the same, since a known address need not wait; and
-/// one from any other address is, so that a failure tells neither by its answer nor by its time whether the
-/// address is known, and so whether there is an account.
+/// A login that should have waited. It is verified all the same, since a known address need not wait. A login from
+/// any other address is verified too. Otherwise the answer or the time of a failure would tell whether the address is
+/// known, and so whether the account exists.
 #[derive(Debug, Clone, Copy)]
 pub struct TooEarly {
-    /// For a failure: as if nothing had been verified.
+    /// The wait for a failure, as if nothing had been verified.
     pub wait: Duration,
     /// Whether the right password makes a difference.
     pub may_succeed: bool,
@@ -43,7 +43,7 @@ impl Attempt {
         }
     }
 
-    /// Only of a login.
+    /// `Some` only for a login.
     #[must_use]
     pub fn too_early(&self) -> Option<TooEarly> {
         self.too_early
@@ -53,7 +53,7 @@ impl Attempt {
         [take(&mut self.strict), take(&mut self.loose), take(&mut self.fixed)].concat()
     }
 
-    /// The attempt has failed: it stays counted.
+    /// Settles an attempt that has failed. It stays counted.
     ///
     /// # Errors
     /// When the database fails.
@@ -62,8 +62,8 @@ impl Attempt {
         self.counts.settle(all).await
     }
 
-    /// The attempt has succeeded: what was counted against it and those before it is forgotten. If that
-    /// cannot be done, the success stands all the same.
+    /// Settles an attempt that has succeeded: forgets what was counted against it and earlier ones. If that fails, the
+    /// attempt is still a success.
     pub async fn forgive(mut self) {
         let (strict, loose, fixed) = (take(&mut self.strict), take(&mut self.loose), take(&mut self.fixed));
         let counts = &self.counts;

@@ -10,7 +10,7 @@ use std::{
 
 use bson::{Bson, DateTime};
 
-/// It runs.
+/// The clock runs.
 const RUNS: i64 = 0;
 
 /// The database's clock, which all servers share. Tests stop it, and then move it instead of waiting.
@@ -21,7 +21,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Now, in an expression of the database.
+    /// The present time, for an expression of the database.
     pub(super) fn now(&self) -> Bson {
         match self.stopped_at.load(Ordering::Relaxed) {
             RUNS => "$$NOW".into(),
@@ -29,12 +29,12 @@ impl Clock {
         }
     }
 
-    /// Stops it at this moment.
+    /// Stops the clock at this moment.
     pub fn stop(&self) {
         self.stopped_at.store(DateTime::now().timestamp_millis(), Ordering::Relaxed);
     }
 
-    /// Moves it, once it is stopped.
+    /// Moves the stopped clock.
     pub fn advance(&self, time: Duration) {
         let milliseconds = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
         self.stopped_at.fetch_add(milliseconds, Ordering::Relaxed);

@@ -1,5 +1,4 @@
-//! The counts of the throttle: one document for each key, changed in one atomic step each, by the
-//! database's [`Clock`].
+//! The counts of the throttle: one document for each key. Each change is one atomic step by the database's [`Clock`].
 
 use std::time::Duration;
 
@@ -15,19 +14,19 @@ use crate::mongo::{COMMAND, StoreError, indexes, within};
 
 /// The first wait.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-/// After this time an attempt is no longer under way, whatever has become of it.
+/// After this time an attempt is no longer in progress, whatever has happened to it.
 const UNDER_WAY: Duration = Duration::from_mins(1);
-/// Two upserts of a new key at once: the second fails, and is done again.
+/// How often an upsert is tried. If two upsert the same new key at once, the second fails and is done again.
 const TRIES: usize = 4;
 
 /// How a key is counted.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
-    /// Attempts after which none waits.
+    /// How many attempts need no wait.
     pub free: u32,
-    /// Attempts that may be under way at a time.
+    /// How many attempts may be in progress at a time.
     pub at_once: u32,
-    /// After this long one more is forgotten.
+    /// One attempt is forgotten each time this much time has passed.
     pub forgotten_after: Duration,
     pub longest_wait: Duration,
 }
@@ -48,18 +47,19 @@ struct Count {
 
 impl Counts {
     pub(super) fn new(database: &Database, clock: Clock) -> Self {
-        // A count that is lost with a server is no harm; waiting for a majority at each attempt is.
+        // Losing a count with a server does no harm, but waiting for a majority at each attempt would.
         let fast = WriteConcern::builder().w(Acknowledgment::Nodes(1)).journal(false).build();
         let options = CollectionOptions::builder().write_concern(fast).build();
         Self { documents: database.collection_with_options(indexes::THROTTLE, options), clock }
     }
 
-    /// The turns by day, in the same collection.
+    /// The daily turns, in the same collection.
     pub(super) fn quotas(&self) -> Quotas {
         Quotas::new(self.documents.clone(), self.clock.clone())
     }
 
-    /// One atomic step: what has run off, whether the attempt may be made, and its count.
+    /// Does three things in one atomic step: forgets what has run off, decides whether the attempt may be made, and
+    /// counts it.
     ///
     /// # Errors
     /// When the database fails; inside, the time to wait.
@@ -67,13 +67,13 @@ impl Counts {
         let (free, longest_wait) = (i64::from(pace.free), milliseconds(pace.longest_wait));
         let forgotten_after = milliseconds(pace.forgotten_after);
         let now = self.clock.now();
-        // A field that is not there yet is null here, which counts as nothing in `$max`; and a clock that
-        // was set back makes nothing longer.
+        // A field that does not exist yet is null here, which `$max` ignores. And a clock that was set back makes no
+        // wait longer.
         let elapsed = doc! { "$max": [0, { "$subtract": [now.clone(), "$counted_at"] }] };
         let run_off = doc! { "$subtract": ["$count", { "$divide": [elapsed.clone(), forgotten_after] }] };
         let is_old = doc! { "$gt": [elapsed, milliseconds(UNDER_WAY)] };
         let failed = doc! { "$ceil": { "$subtract": ["$left", "$under_way"] } };
-        // Where attempts wait there is one at a time: a wait that is over lets no crowd in.
+        // Once attempts have to wait, one is made at a time, so that the end of a wait does not let a crowd in.
         let room = doc! { "$subtract": [i64::from(pace.at_once), failed.clone()] };
         let at_once = doc! { "$cond": [{ "$lt": [failed, free] }, { "$max": [1, room] }, 1] };
         let waited = doc! { "$or": [
@@ -90,7 +90,7 @@ impl Counts {
                 "free": free,
                 "longest_wait": longest_wait,
             } },
-            // Before any time: what has no `until` need not wait.
+            // A missing `until` is before any time, so an attempt without one need not wait.
             doc! { "$set": { "open": { "$and": [waited, { "$lt": ["$under_way", at_once] }] } } },
             doc! { "$set": {
                 "count": if_open(bson!({ "$add": ["$left", 1] }), "count"),
@@ -121,7 +121,7 @@ impl Counts {
         })
     }
 
-    /// As if there had been none.
+    /// Forgets all attempts of these keys.
     ///
     /// # Errors
     /// When the database fails.
@@ -143,14 +143,14 @@ impl Counts {
         within(COMMAND, self.documents.update_many(doc! { "_id": { "$in": keys } }, update)).await.map(drop)
     }
 
-    /// It is no longer under way, and it stays counted: from now on the next one may have to wait.
+    /// Settles an attempt that stays counted. From now on the next one may have to wait.
     ///
     /// # Errors
     /// When the database fails.
     pub(super) async fn settle(&self, keys: Vec<String>) -> Result<(), StoreError> {
-        // A fraction that has run off since is no attempt less.
+        // An attempt that has run off only in part still counts.
         let settled = doc! { "$ceil": { "$subtract": ["$count", "$under_way"] } };
-        // The exponent has a limit of its own: the power of a large one is no number.
+        // The exponent has a limit of its own, because the power of a large one is not a number.
         let above = doc! { "$min": [20, { "$subtract": [settled.clone(), "$free"] }] };
         let doubled = doc! { "$multiply": [milliseconds(FIRST_WAIT), { "$pow": [2, above] }] };
         let limited = doc! { "$min": ["$longest_wait", doubled] };
@@ -162,7 +162,7 @@ impl Counts {
         self.update(keys, update).await
     }
 
-    /// It was not made, or it succeeded.
+    /// Takes back an attempt that was not made or that succeeded.
     ///
     /// # Errors
     /// When the database fails.

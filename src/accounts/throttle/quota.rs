@@ -1,7 +1,7 @@
-//! What may be done so often a day and no more: invitations, since each is a mail to somebody who has not asked for it.
+//! Limits what may be done only so often a day: invitations, since each is a mail to somebody who has not asked for it.
 //!
-//! The other counts make an attempt wait, and let the next one through. Here a day is any 24 hours: each turn is
-//! remembered with its time, in the document of its key.
+//! The other counts make an attempt wait, and let the next one through. Here a key has only so many turns in any 24
+//! hours. Its document remembers each turn with its time.
 
 use std::time::Duration;
 
@@ -17,23 +17,23 @@ use crate::{
 };
 
 const DAY: Duration = Duration::from_hours(24);
-/// Invitations that an account sends in a day.
+/// How many invitations an account may send in a day.
 const BY_ACCOUNT: i32 = 20;
-/// Invitations that an address gets in a day, from all senders together.
+/// How many invitations an address may get in a day, from all senders together.
 const BY_ADDRESS: i32 = 3;
-/// How the refusals are called in the metrics and in the audit log.
+/// The name of the refusals in the metrics and in the audit log.
 pub(super) const INVITATION: &str = "invitation";
-/// Two upserts of a new key at once: the second fails, and is done again.
+/// How often an upsert is tried. If two upsert the same new key at once, the second fails and is done again.
 const TRIES: usize = 4;
 
-/// Turns by day, in the collection `throttle`.
+/// Daily turns, in the collection `throttle`.
 #[derive(Clone)]
 pub(super) struct Quotas {
     documents: Collection<Document>,
     clock: Clock,
 }
 
-/// What was counted, in case it comes to nothing.
+/// A turn that was counted, to be taken back if nothing is sent.
 #[must_use]
 pub struct Counted {
     quotas: Quotas,
@@ -61,7 +61,7 @@ impl Quotas {
     /// Counts a turn.
     ///
     /// # Errors
-    /// When the database fails; inside, the time to wait, if there were enough in a day.
+    /// When the database fails; inside, the time to wait if there were enough turns in a day.
     async fn take(&self, key: &str, most: i32, turn: ObjectId) -> Result<Result<(), Duration>, StoreError> {
         let day = i64::try_from(DAY.as_millis()).unwrap_or(i64::MAX);
         let now = self.clock.now();
@@ -101,7 +101,7 @@ impl Quotas {
 }
 
 impl Counted {
-    /// Nothing was sent: it does not count. If that cannot be done, it counts.
+    /// Takes the turn back, because nothing was sent. If that fails, the turn stays counted.
     pub async fn take_back(self) {
         if self.keys.is_empty() {
             return;
@@ -119,7 +119,7 @@ impl Throttle {
     /// Counts an invitation of this account to this address.
     ///
     /// # Errors
-    /// 429 with the time to wait; 503 when the database is away.
+    /// 429 with the time to wait; 503 when the database is unavailable.
     pub async fn admit_invitation(
         &self,
         sender: UserId,

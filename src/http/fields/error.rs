@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-/// A broken field. `code` is for programs, `message` for people.
+/// An invalid field. `code` is for programs, `message` for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct FieldError {
-    /// `casts[2]`; empty where the whole body is meant.
+    /// The name, for example `casts[2]`. Empty if the error is about the whole body.
     #[schema(example = "casts[2]")]
     pub field: String,
     /// For programs.
@@ -16,7 +16,7 @@ pub struct FieldError {
     pub message: String,
 }
 
-/// What is wrong with a value, before it is said of which field.
+/// What is wrong with a value, before it is known whose value it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wrong {
     /// The index of the element, in a list.

@@ -1,14 +1,14 @@
-//! Reading the fields of a JSON object: every broken one is named, not only the first.
+//! Reads the fields of a JSON object. A refusal names every broken field, not only the first.
 //!
 //! A model lists its fields, each with its rule. A field that the model does not ask for is an error. Text is
-//! trimmed, brought to Unicode NFC, and holds no control character.
+//! trimmed, brought to Unicode NFC, and must not contain control characters.
 //!
 //! | question | file |
 //! | --- | --- |
 //! | how a model asks for its fields | [`reader`] |
 //! | which rules there are | [`rules`] |
 //! | what an error says | [`error`] |
-//! | what the OpenAPI document says of a body | [`schema`]: it comes from the same calls |
+//! | how the OpenAPI document describes a body | [`schema`], from the same calls |
 
 pub mod error;
 pub mod reader;

@@ -1,4 +1,4 @@
-//! Takes a JSON object apart, field by field, and collects what is wrong with it.
+//! Reads a JSON object field by field, and collects everything that is wrong with it.
 
 use serde_json::{Map, Value};
 use utoipa::openapi::Schema;
@@ -9,29 +9,29 @@ use super::{
     schema::{self, Need, Noted},
 };
 
-/// Unknown fields that are named: a body of nothing else must not make an answer that is larger still.
+/// How many unknown fields a refusal names. Otherwise the answer to a body full of them would be even larger.
 const MAX_UNKNOWN: usize = 100;
 
 /// A type that is read from a body.
 pub trait FromFields: Sized {
-    /// The largest body that it is read from, in KiB.
+    /// The size limit of its body, in KiB.
     const LIMIT_KIB: u64 = 256;
 
-    /// Takes its fields; `None` if one of them was broken, which `fields` then remembers.
+    /// Takes its fields. `None` if one of them was broken; `fields` then remembers the error.
     fn from_fields(fields: &mut Fields) -> Option<Self>;
 }
 
-/// A JSON object while it is read.
+/// A JSON object that is being read.
 pub struct Fields {
     pub(super) left: Map<String, Value>,
     pub(super) errors: Vec<FieldError>,
-    /// Fields that this request need not have: see [`Fields::required_unless_waived`].
+    /// Fields that this request may omit: see [`Fields::required_unless_waived`].
     waived: &'static [&'static str],
-    /// Who wants to know which fields are asked for: see [`schema`].
+    /// Records which fields are asked for, if [`schema`] wants to know.
     pub(super) notes: Option<Vec<Noted>>,
 }
 
-/// What a merge patch says of a field (RFC 7396).
+/// What a merge patch does with a field (RFC 7396).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FieldChange<T> {
     Keep,
@@ -59,7 +59,7 @@ impl Fields {
         Self::read_waiving(body, &[])
     }
 
-    /// The same, where these fields may be missing that are required otherwise.
+    /// Like [`Fields::read`], but these fields may be missing although they are required.
     ///
     /// # Errors
     /// Every field that is broken, missing or unknown.
@@ -83,12 +83,12 @@ impl Fields {
         }
     }
 
-    /// An empty body, and somebody who takes notes.
+    /// An empty body that records which fields are asked for.
     pub(super) fn noting() -> Self {
         Self { left: Map::new(), errors: Vec::new(), waived: &[], notes: Some(Vec::new()) }
     }
 
-    /// Passes over fields that only the server sets.
+    /// Ignores fields that only the server sets.
     pub fn ignore(&mut self, names: &[&str]) {
         for name in names {
             self.left.shift_remove(*name);
@@ -96,13 +96,13 @@ impl Fields {
         }
     }
 
-    /// A field that must be there.
+    /// A required field.
     pub fn required<R: Rule>(&mut self, name: &str, rule: &R) -> Option<R::Value> {
         self.note(name, Need::Required, || rule.schema());
         self.there(name, rule)
     }
 
-    /// A field that must be there unless a guard has waived it for this request ([`crate::http::body::waive`]).
+    /// A field that is required unless a guard has waived it for this request ([`crate::http::body::waive`]).
     pub fn required_unless_waived<R: Rule>(&mut self, name: &str, rule: &R) -> Option<Option<R::Value>> {
         self.note(name, Need::IfChanged, || rule.schema());
         if self.waived.contains(&name) && !self.left.contains_key(name) {
@@ -132,7 +132,7 @@ impl Fields {
         }
     }
 
-    /// A field of a merge patch. Where the field is required, `null` is refused.
+    /// A field of a merge patch. A required field cannot be `null`.
     pub fn change<R: Rule>(&mut self, name: &str, rule: &R, required: bool) -> Option<FieldChange<R::Value>> {
         if required {
             self.note(name, Need::IfChanged, || rule.schema());
@@ -154,7 +154,7 @@ impl Fields {
         }
     }
 
-    /// Refuses what the fields say together; the name is empty where the whole body is meant.
+    /// Adds an error about several fields together. The name is empty if the error is about the whole body.
     pub fn refuse(&mut self, name: &str, wrong: Wrong) {
         self.errors.push(FieldError::at(name, wrong));
     }

@@ -1,4 +1,4 @@
-//! The rules that fields keep: how each reads a value, and how it says so in the OpenAPI document.
+//! The rules for fields: how each rule reads a value, and how the OpenAPI document shows it.
 
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
@@ -6,12 +6,12 @@ use utoipa::openapi::{ArrayBuilder, Object, ObjectBuilder, RefOr, Schema, Type};
 
 use super::Wrong;
 
-/// A character of a text of one line, as a regular expression.
+/// One character of a single-line text, as a regular expression.
 pub const NO_CONTROL: &str = r"[^\x00-\x1f\x7f-\x9f]";
 /// The same where tab and newline are allowed.
 const NO_CONTROL_BUT_LINES: &str = r"[^\x00-\x08\x0b-\x1f\x7f-\x9f]";
 
-/// Unicode's `Default_Ignorable_Code_Point` and the blank Braille pattern: characters that nobody sees.
+/// Invisible characters: Unicode's `Default_Ignorable_Code_Point` and the blank Braille pattern.
 const INVISIBLE: [(char, char); 18] = [
     ('\u{ad}', '\u{ad}'),
     ('\u{34f}', '\u{34f}'),
@@ -41,7 +41,7 @@ pub trait Rule {
     /// Everything that is wrong with the value.
     fn parse(&self, value: Value) -> Result<Self::Value, Vec<Wrong>>;
 
-    /// The same rule, as the OpenAPI document says it, as far as a schema can.
+    /// The same rule for the OpenAPI document, as far as a schema can express it.
     fn schema(&self) -> Schema;
 
     /// Whether the value counts as missing.
@@ -50,7 +50,7 @@ pub trait Rule {
     }
 }
 
-/// Any string, as it is.
+/// Any string, unchanged.
 pub struct AnyString;
 
 impl Rule for AnyString {
@@ -90,27 +90,27 @@ pub struct Text {
     pub multiline: bool,
 }
 
-/// Trims and brings to NFC: two texts that look the same are the same.
+/// Trims a text and brings it to NFC, so that two texts that look the same are the same.
 #[must_use]
 pub fn normalized(text: &str) -> String {
     text.trim().nfc().collect()
 }
 
-/// Whether there is a control character that `multiline` does not excuse.
+/// Whether there is a control character that `multiline` does not allow.
 #[must_use]
 pub fn has_control(text: &str, multiline: bool) -> bool {
     text.chars().any(|c| c.is_control() && !(multiline && matches!(c, '\t' | '\n')))
 }
 
-/// Whether nobody can see anything of it: there is nothing but white space and invisible characters.
+/// Whether the text has only white space and invisible characters.
 #[must_use]
 pub fn is_blank(text: &str) -> bool {
     let is_invisible = |c| INVISIBLE.iter().any(|(first, last)| (*first..=*last).contains(&c));
     text.chars().all(|c: char| c.is_whitespace() || is_invisible(c))
 }
 
-/// White space and invisible characters, for a class of a regular expression. There is no way to escape a
-/// character beyond U+FFFF that every dialect reads: these stand there as they are.
+/// White space and invisible characters, for a class of a regular expression. Characters beyond U+FFFF are not
+/// escaped, because no escape for them works in every dialect.
 #[must_use]
 pub fn blank_class() -> String {
     let written = |c: char| if c > '\u{ffff}' { c.to_string() } else { format!(r"\u{:04x}", u32::from(c)) };
@@ -132,9 +132,9 @@ impl Text {
         if is_blank(&text) {
             Err(Wrong::new("blank", "must not be blank"))
         } else if has_control(&text, self.multiline) {
-            Err(Wrong::new("control-character", "must not hold a control character"))
+            Err(Wrong::new("control-character", "must not contain control characters"))
         } else if text.chars().count() > self.max {
-            Err(Wrong::new("too-long", format!("must have {} characters at most", self.max)))
+            Err(Wrong::new("too-long", format!("must have at most {} characters", self.max)))
         } else {
             Ok(text)
         }
@@ -150,7 +150,7 @@ impl Rule for Text {
 
     fn schema(&self) -> Schema {
         let allowed = if self.multiline { NO_CONTROL_BUT_LINES } else { NO_CONTROL };
-        // A character that is not blank, with whatever else around it: there is one for sure.
+        // At least one character that is not blank, with any others around it.
         let pattern = format!(r"^{allowed}*[^{}\x00-\x1f\x7f-\x9f]{allowed}*$", blank_class());
         ObjectBuilder::new()
             .schema_type(Type::String)
@@ -166,7 +166,7 @@ impl Rule for Text {
     }
 }
 
-/// A list of texts; repeats are dropped, the first stays.
+/// A list of texts. Repeats are dropped.
 pub struct List {
     pub may_be_empty: bool,
     pub max: usize,
@@ -181,7 +181,7 @@ impl Rule for List {
             return Err(vec![Wrong::new("wrong-type", "must be a list of strings")]);
         };
         if items.len() > self.max {
-            return Err(vec![Wrong::new("too-many", format!("must have {} entries at most", self.max))]);
+            return Err(vec![Wrong::new("too-many", format!("must have at most {} entries", self.max))]);
         }
         if items.is_empty() && !self.may_be_empty {
             return Err(vec![Wrong::new("too-few", "must not be empty")]);
@@ -216,7 +216,7 @@ impl Rule for Integer {
     type Value = i32;
 
     fn parse(&self, value: Value) -> Result<i32, Vec<Wrong>> {
-        // JSON knows one kind of number: 1995.0 is the whole number 1995.
+        // JSON has one kind of number: 1995.0 is the whole number 1995.
         let Some(whole) = value.as_f64().filter(|number| number.fract() == 0.0) else {
             return Err(vec![Wrong::new("wrong-type", "must be a whole number")]);
         };
@@ -224,7 +224,7 @@ impl Rule for Integer {
             #[expect(clippy::cast_possible_truncation, reason = "it is whole, and in the range of i32")]
             Ok(whole as i32)
         } else {
-            Err(vec![Wrong::new("out-of-range", format!("must be {} to {}", self.min, self.max))])
+            Err(vec![Wrong::new("out-of-range", format!("must be from {} to {}", self.min, self.max))])
         }
     }
     fn schema(&self) -> Schema {

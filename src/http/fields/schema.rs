@@ -1,7 +1,7 @@
-//! What the OpenAPI document says of a body.
+//! How the OpenAPI document describes a body.
 //!
-//! A model has one list of its fields: the calls by which it reads them. Here it reads an empty body
-//! while somebody takes notes, so the document cannot know of other fields or rules than the reader.
+//! A model has only one list of its fields: the calls that read them. Here it reads an empty body while its calls are
+//! recorded, so the document cannot have other fields or rules than the reader.
 
 use serde_json::Value;
 use utoipa::openapi::{
@@ -11,7 +11,7 @@ use utoipa::openapi::{
 
 use super::{Fields, FromFields, rules::blank_class};
 
-/// Whether a field must be there, and what may stand in its place.
+/// Whether a field is required, and what may take its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
     Required,
@@ -19,9 +19,9 @@ pub enum Need {
     Optional {
         blank_too: bool,
     },
-    /// May be missing, and keeps its rule where it is there.
+    /// May be missing, but must follow its rule if it is there.
     IfChanged,
-    /// Taken and not looked at.
+    /// Accepted and ignored.
     Ignored,
 }
 
@@ -29,17 +29,17 @@ pub enum Need {
 pub struct Noted {
     pub name: String,
     pub need: Need,
-    /// Of a value that is there.
+    /// The schema of a value that is there.
     pub schema: Schema,
 }
 
-/// The fields that `T` reads, in its order, but for the ignored ones.
+/// The fields that `T` reads, in order, without the ignored ones.
 #[must_use]
 pub fn fields_of<T: FromFields>() -> Vec<Noted> {
     noted::<T>().into_iter().filter(|field| field.need != Need::Ignored).collect()
 }
 
-/// The object that `T` is read from: whatever it does not list is refused.
+/// The object that `T` is read from. Fields that it does not list are refused.
 #[must_use]
 pub fn body_of<T: FromFields>() -> Object {
     let object = ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(false)));
@@ -53,7 +53,7 @@ pub fn body_of<T: FromFields>() -> Object {
 
 fn noted<T: FromFields>() -> Vec<Noted> {
     let mut fields = Fields::noting();
-    // Nothing is there, so nothing comes of it: what counts are the questions.
+    // The body is empty, so the result means nothing: only the recorded calls count.
     let _nothing = T::from_fields(&mut fields);
     fields.notes.unwrap_or_default()
 }
@@ -61,14 +61,13 @@ fn noted<T: FromFields>() -> Vec<Noted> {
 /// Any value.
 #[must_use]
 pub fn anything() -> Schema {
-    let description =
-        "Set by the server. It is taken, so that what was read can be sent back, and has no effect.";
+    let description = "Set by the server. You can send back the value that you read, but it has no effect.";
     let object = ObjectBuilder::new().schema_type(SchemaType::AnyValue).description(Some(description));
     object.build().into()
 }
 
 impl Noted {
-    /// Of what a client may send.
+    /// The schema of what a client may send.
     fn when_sent(self) -> Schema {
         let Need::Optional { blank_too } = self.need else { return self.schema };
         match self.schema {
@@ -94,7 +93,7 @@ fn or_nothing(mut object: Object, blank_too: bool) -> Object {
     object
 }
 
-/// With a description and an example, for one of its properties.
+/// Gives one of the object's properties a description and an example.
 #[must_use]
 pub fn describe(mut object: Object, name: &str, description: &str, example: Value) -> Object {
     if let Some(RefOr::T(property)) = object.properties.get_mut(name) {

@@ -1,6 +1,6 @@
-//! How a route says what it answers: a status and a body, headers, and the codes of its problems.
+//! How a route declares its answers: a status and a body, headers, and the codes of its problems.
 //!
-//! Each guard has a list of its refusals; a route names those of the guards in its signature.
+//! Each guard has a list of its refusals. A route names the lists of the guards in its signature.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::http::problem::{Code, ProblemBody};
 
 /// Headers, by the names of their components.
 pub const ETAG: &str = "ETag";
-/// Of an answer that is not one movie: a component of its own, since its form differs.
+/// The `ETag` of any answer but one movie. It is a component of its own because its format differs.
 pub const WEAK_ETAG: &str = "ETag.weak";
 pub const CACHE_CONTROL: &str = "Cache-Control";
 pub const LINK: &str = "Link";
@@ -30,8 +30,8 @@ pub const REQUEST_ID: &str = "X-Request-Id";
 pub const RETRY_AFTER: &str = "Retry-After";
 pub const WWW_AUTHENTICATE: &str = "WWW-Authenticate";
 
-/// What is said of a 304 to a weak tag.
-pub const UNCHANGED: &str = "The answer is the one that `If-None-Match` names.";
+/// The description of a 304 for a weak tag.
+pub const UNCHANGED: &str = "Nothing has changed: the ETag is still the one in `If-None-Match`.";
 
 /// What every route may answer.
 const ALWAYS: &[Code] = &[Code::InvalidQuery, Code::Internal, Code::TooManyRequests];
@@ -43,7 +43,7 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// For a route that asks the database.
+    /// For a route that uses the database.
     #[must_use]
     pub fn with_database() -> Self {
         Self::without_database().problems(&[Code::DatabaseUnavailable, Code::Overloaded])
@@ -55,7 +55,7 @@ impl Answers {
         Self::with_database().problems(&[Code::SearchBuilding])
     }
 
-    /// For a route that does not.
+    /// For a route that does not use the database.
     #[must_use]
     pub fn without_database() -> Self {
         Self::always().problems(&[Code::DeadlineExceeded])
@@ -102,14 +102,14 @@ impl Answers {
         self
     }
 
-    /// For a route that nobody can ask too often.
+    /// For a route without a rate limit.
     #[must_use]
     pub fn unlimited(mut self) -> Self {
         self.problems.remove(&429);
         self
     }
 
-    /// What may go wrong besides.
+    /// Adds problems that the route can answer with.
     #[must_use]
     pub fn problems(mut self, codes: &[Code]) -> Self {
         for code in codes {
@@ -136,7 +136,7 @@ impl From<Answers> for BTreeMap<String, RefOr<Response>> {
 fn with_headers(answer: ResponseBuilder, headers: &[&'static str]) -> ResponseBuilder {
     let component = |name: &str| Ref::new(format!("#/components/headers/{name}"));
     let all = headers.iter().chain(&[REQUEST_ID]);
-    // What follows a dot tells two components of one header apart.
+    // The part after a dot tells two components of one header apart.
     let header = |name: &'static str| name.split('.').next().unwrap_or(name);
     all.fold(answer, |answer, name| answer.header_ref(header(name), component(name)))
 }
@@ -174,7 +174,7 @@ fn one_of(codes: &[Code]) -> Schema {
         .into()
 }
 
-/// Names what the routes of a feature answer, for `#[utoipa::path(responses(…))]`.
+/// Declares the answers of a feature's routes, for `#[utoipa::path(responses(…))]`.
 macro_rules! answers {
     ($($(#[$doc:meta])* $name:ident => $answers:expr;)*) => {
         $(

@@ -1,4 +1,4 @@
-//! The words in which a route says what it answers ([`answers`]) and what it can be asked ([`parameters`]).
+//! How a route declares its answers ([`answers`]) and its parameters ([`parameters`]) in the OpenAPI document.
 
 pub mod answers;
 pub mod parameters;

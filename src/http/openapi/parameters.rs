@@ -1,4 +1,4 @@
-//! How a route says what it can be asked: the parameters of its query.
+//! How a route declares its parameters.
 
 use utoipa::{
     Number,
@@ -10,13 +10,13 @@ use utoipa::{
 
 use crate::http::fields::rules::NO_CONTROL;
 
-/// A parameter that may be left out.
+/// An optional parameter of the query.
 #[must_use]
 pub fn optional(name: &str, description: &str, schema: impl Into<RefOr<Schema>>) -> Parameter {
     parameter(ParameterIn::Query, name, description, schema).required(Required::False).build()
 }
 
-/// A parameter that must be there.
+/// A required parameter of the query.
 #[must_use]
 pub fn required(name: &str, description: &str, schema: impl Into<RefOr<Schema>>) -> Parameter {
     parameter(ParameterIn::Query, name, description, schema).required(Required::True).build()
@@ -45,8 +45,8 @@ pub fn integer(min: impl Into<Number>, max: impl Into<Number>) -> ObjectBuilder 
     ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(min)).maximum(Some(max))
 }
 
-/// A text that is not white space alone and holds no control character; of any length, if that is not said.
-/// Unlike a body's it may be invisible: Swagger UI reads the pattern of a parameter in a dialect that has no
+/// A text that is not only white space and has no control character. Without `max` it may have any length.
+/// Unlike a text in a body it may be invisible: Swagger UI reads the pattern of a parameter in a dialect that has no
 /// characters beyond U+FFFF.
 #[must_use]
 pub fn text(max: Option<usize>) -> Schema {

@@ -1,4 +1,4 @@
-//! How a problem is answered: the body of RFC 9457, and the headers that belong to it.
+//! How a problem is answered: a body as in RFC 9457, and its headers.
 
 use std::{borrow::Cow, io::Cursor, time::Duration};
 
@@ -13,11 +13,11 @@ use utoipa::ToSchema;
 use super::{codes::Kind, left, variants::Problem};
 use crate::http::{fields::FieldError, request_id::RequestId};
 
-/// How long a client should wait, in seconds, until a database is back or a queue is shorter.
+/// The seconds that a client should wait for a database to come back or a queue to get shorter.
 const RETRY_AFTER: u64 = 2;
 
 impl Problem {
-    /// What happened this time, if there is more to say than the code does.
+    /// What happened this time, or the code's own detail if there is nothing to add.
     fn detail(&self) -> Cow<'static, str> {
         match self {
             Self::InvalidJson(detail) | Self::InvalidQuery(detail) => Cow::Owned(detail.clone()),
@@ -26,17 +26,17 @@ impl Problem {
             }
             Self::BadHeader(detail) | Self::OwnerOnly(detail) => Cow::Borrowed(detail),
             Self::PayloadTooLarge(limit) if limit % 1024 == 0 => {
-                Cow::Owned(format!("The body is over {} MiB.", limit / 1024))
+                Cow::Owned(format!("The body is larger than {} MiB.", limit / 1024))
             }
-            Self::PayloadTooLarge(limit) => Cow::Owned(format!("The body is over {limit} KiB.")),
+            Self::PayloadTooLarge(limit) => Cow::Owned(format!("The body is larger than {limit} KiB.")),
             Self::SignInAgain => Cow::Borrowed(
-                "Your account has no password. Sign in again, then repeat this within 10 minutes, without current_password.",
+                "Your account has no password. Sign in again, then repeat this request within 10 minutes without current_password.",
             ),
             _ => Cow::Borrowed(self.kind().detail),
         }
     }
 
-    /// RFC 6750, section 3: what is wrong with a token that was sent; nothing of one that was not.
+    /// RFC 6750, section 3: says what is wrong with the token, but only if one was sent.
     fn challenge(&self) -> Option<String> {
         let realm = r#"Bearer realm="movie-bag""#;
         match self {
@@ -53,7 +53,7 @@ impl Problem {
         }
     }
 
-    /// What a client should wait, in seconds, before it tries again.
+    /// The seconds that a client should wait before it tries again.
     fn retry_after(&self) -> Option<u64> {
         match self {
             Self::TooManyRequests(wait) | Self::RequestInProgress(wait) => Some(whole_seconds(*wait)),
@@ -63,7 +63,7 @@ impl Problem {
     }
 }
 
-/// Rounded up: a client that comes back after this time is not too early.
+/// Rounded up, so that a client that waits this long does not come too early.
 fn whole_seconds(wait: Duration) -> u64 {
     wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1)
 }
@@ -72,7 +72,7 @@ fn whole_seconds(wait: Duration) -> u64 {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct ProblemBody<'a> {
-    /// A page that explains the code to a person; relative to this server.
+    /// The address of a page that explains the code to people, relative to this server.
     #[schema(format = "uri-reference")]
     r#type: String,
     #[schema(value_type = String)]
@@ -82,25 +82,25 @@ pub struct ProblemBody<'a> {
     status: u16,
     #[schema(value_type = String)]
     code: &'static str,
-    /// What happened, for a person.
+    /// What happened, for people.
     detail: &'a str,
     /// The path of the request.
     #[schema(value_type = String)]
     instance: &'a str,
     /// Under which the log has more.
     request_id: &'a str,
-    /// Every broken field; with `validation-failed` only.
+    /// Every invalid field. Only with `validation-failed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<FieldError>>, nullable = false)]
     errors: Option<&'a [FieldError]>,
-    /// The path of the movie that has the name; with `duplicate-movie` only.
+    /// The path of the movie that has the name. Only with `duplicate-movie`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false, format = "uri-reference")]
     existing: Option<&'a str>,
 }
 
 impl Problem {
-    /// As a client reads it. `instance`: the path of the request.
+    /// The problem as a client reads it. `instance` is the path of the request.
     pub fn view<'a>(&'a self, instance: &'a str, request_id: &'a str) -> ProblemView<'a> {
         ProblemView { problem: self, instance, request_id }
     }
@@ -146,7 +146,7 @@ impl<'r> Responder<'r, 'static> for Problem {
         let mut response = Response::build()
             .status(self.kind().status)
             .header(ContentType::new("application", "problem+json"))
-            // These also where no fairing runs: a request that is refused before it is routed.
+            // Fairings set these too, but they do not run for a request that is refused before it is routed.
             .header(Header::new("X-Content-Type-Options", "nosniff"))
             .header(Header::new("Cache-Control", "no-store"))
             .header(Header::new(RequestId::HEADER, request_id.as_str().to_owned()))

@@ -8,7 +8,7 @@ use crate::{http::fields::FieldError, mongo::StoreError};
 /// An error as the client reads it. Each variant's doc begins with its status.
 #[derive(Debug, Clone)]
 pub enum Problem {
-    /// 400: what Rocket itself refuses.
+    /// 400: Rocket itself refuses the request.
     BadRequest,
     /// 400: a header that cannot be used; what is wrong with it.
     BadHeader(&'static str),
@@ -18,11 +18,11 @@ pub enum Problem {
     InvalidQuery(String),
     /// 401: no `Authorization` header.
     MissingToken,
-    /// 401: not a bearer token of ours.
+    /// 401: not a bearer token that we have issued.
     InvalidToken,
     /// 401: past its `exp`.
     ExpiredToken,
-    /// 401: its cause is gone (logged out, a newer password, a deleted user).
+    /// 401: the token has ended before its `exp` (logged out, a newer password, a deleted user).
     RevokedToken,
     /// 401: refresh only; unknown, used before, too old, or of a session that has ended.
     InvalidRefreshToken,
@@ -30,7 +30,7 @@ pub enum Problem {
     BadCredentials,
     /// 403: the route needs the role `admin`.
     AdminsOnly,
-    /// 403: a personal access token without the scope of the route, which is named if it has one.
+    /// 403: a personal access token without the route's scope. The scope is named, if the route has one.
     InsufficientScope(Option<&'static str>),
     /// 403: the caller is neither the movie's owner nor an editor.
     NotOwner,
@@ -48,7 +48,7 @@ pub enum Problem {
     NotFound,
     /// 404: no such movie, or a malformed id.
     MovieNotFound,
-    /// 404: no such version of the movie, or not kept any more, or a malformed number.
+    /// 404: no such version of the movie, one that is no longer kept, or a malformed number.
     VersionNotFound,
     /// 404: no such user, or a malformed id.
     UserNotFound,
@@ -58,7 +58,7 @@ pub enum Problem {
     TokenNotFound,
     /// 404: no such provider is set up, or the caller's account is not linked to it.
     ProviderNotFound,
-    /// 405: the route exists, with the methods named here.
+    /// 405: the path exists, but only with the methods that are named here.
     MethodNotAllowed(String),
     /// 408: the body came too slowly.
     RequestTimeout,
@@ -66,31 +66,31 @@ pub enum Problem {
     EmailTaken,
     /// 409: a movie has this name in this year; its path.
     DuplicateMovie(String),
-    /// 409: nobody would be admin any more.
+    /// 409: the last admin cannot be removed.
     LastAdmin,
-    /// 409: the caller has as many personal access tokens as there may be.
+    /// 409: the caller has reached the limit of personal access tokens.
     TooManyTokens,
-    /// 409: the movie has as many editors as there may be.
+    /// 409: the movie has reached the limit of editors.
     TooManyEditors,
-    /// 409: another request with this `Idempotency-Key` is under way; it is over after this time.
+    /// 409: another request with this `Idempotency-Key` is in progress; it ends within this time.
     RequestInProgress(Duration),
-    /// 409: the caller could not sign in any more.
+    /// 409: without this provider, the caller could no longer sign in.
     NoOtherSignIn,
     /// 410: the log does not have every change after the cursor.
     ChangesGone,
     /// 412: `If-Match` does not match.
     PreconditionFailed,
-    /// 413: over the body limit of so many KiB.
+    /// 413: the body is over this limit, in KiB.
     PayloadTooLarge(u64),
-    /// 415: the body's content type.
+    /// 415: the route does not take the body's content type.
     UnsupportedMediaType,
-    /// 422: the body's fields, every broken one.
+    /// 422: every broken field of the body.
     ValidationFailed(Vec<FieldError>),
     /// 422: a reset token that is unknown, used or too old.
     InvalidResetToken,
     /// 422: the token of a link that confirms an address: unknown, used or too old.
     InvalidVerifyToken,
-    /// 422: the token of an invitation: unknown, used, too old, or of no use any more.
+    /// 422: the token of an invitation: unknown, used, too old, or no longer valid.
     InvalidInvitation,
     /// 422: the `Idempotency-Key` came with another path or body before.
     IdempotencyKeyReused,
@@ -98,17 +98,17 @@ pub enum Problem {
     InvalidExchangeCode,
     /// 429: too many attempts; the next one may be made after this time.
     TooManyRequests(Duration),
-    /// 500: a defect; the client learns nothing of it.
+    /// 500: a defect. The client gets no details.
     Internal(Arc<str>),
     /// 501: the database has no change streams.
     NoEvents,
-    /// 503: the search index is being made, and what was asked needs it.
+    /// 503: the request needs the search index, which is being built.
     SearchBuilding,
-    /// 503: the database is away; the reason is for the log.
+    /// 503: the database is unavailable; the reason is for the log.
     DatabaseUnavailable(Arc<str>),
     /// 503: the request took too long.
     DeadlineExceeded,
-    /// 503: too many wait already, to have a password hashed or for the database.
+    /// 503: too many requests already wait, for a password to be hashed or for the database.
     Overloaded,
 }
 
@@ -176,8 +176,8 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(reason) => Self::DatabaseUnavailable(reason.into()),
-            // Where a unique rule can refuse, the caller has taken this out before.
             StoreError::Overloaded => Self::Overloaded,
+            // A caller whose write can break a unique rule has handled `Duplicate` before.
             StoreError::Duplicate(_) | StoreError::Other(_) => Self::Internal(error.to_string().into()),
         }
     }

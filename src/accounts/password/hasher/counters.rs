@@ -1,4 +1,4 @@
-//! What the metrics say of the pool.
+//! The metrics of the pool.
 
 use prometheus::{IntCounterVec, IntGauge};
 
@@ -17,12 +17,12 @@ impl Counters {
         Self {
             waiting: metrics::gauge(
                 "movie_bag_password_jobs_waiting",
-                "Passwords in the queue to be hashed.",
+                "Passwords that wait in the queue to be hashed.",
             ),
             running: metrics::gauge("movie_bag_password_jobs_running", "Passwords that are being hashed."),
             ended: counters(
                 "movie_bag_password_jobs_total",
-                "Passwords to hash: done; refused, the queue or the caller's share of it being full; abandoned, the request's time being up.",
+                "Passwords to hash: done, refused because the queue or the caller's share of it was full, or abandoned because the request ran out of time.",
                 "result",
                 &["done", "refused", "abandoned"],
             ),
@@ -34,7 +34,7 @@ impl Counters {
     }
 }
 
-/// A job that runs: also one that panics comes to an end.
+/// A running job. It also ends if it panics.
 pub(super) struct Running(pub IntGauge);
 
 impl Drop for Running {

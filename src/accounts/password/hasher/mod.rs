@@ -1,8 +1,8 @@
 //! Hashing and verifying passwords.
 //!
-//! bcrypt is slow on purpose, so it runs on threads of its own behind a bounded queue ([`pool`]): a storm of logins
-//! fills the queue, and everything else continues. [`places`] says who may wait, [`meter`] how long the work takes,
-//! and [`evenly`] why the time of an answer tells nothing.
+//! bcrypt is slow on purpose, so it runs on its own threads behind a bounded queue ([`pool`]): a storm of logins fills
+//! the queue, and everything else continues. [`places`] decides who may wait, [`meter`] measures how long the work
+//! takes, and [`evenly`] makes sure that the time of an answer tells nothing.
 
 mod counters;
 mod evenly;

@@ -1,8 +1,8 @@
-//! Who may wait to have a password hashed: about five seconds of work in all, and of that a quarter from
-//! one network; of one account four at a time.
+//! Who may wait to have a password hashed. The queue takes about five seconds of work, at most a quarter of it from one
+//! network. One account may have four passwords at a time.
 //!
-//! Logins that succeed are not throttled, so without the two shares a few accounts of one's own would
-//! keep the queue full for everybody else.
+//! Logins that succeed are not throttled. So without these two shares, somebody with a few accounts could keep the
+//! queue full for everybody else.
 
 use std::{
     collections::HashMap,
@@ -21,14 +21,14 @@ use crate::{
 
 /// How long the last one in the queue should wait for its turn.
 pub(super) const LONGEST_QUEUE: Duration = Duration::from_secs(5);
-/// What has waited for so long is refused when its turn comes: the machine has become slower since, and
-/// the callers after it must not wait for what nobody waits for any more.
+/// A job that has waited this long is refused when its turn comes. The machine has become slower since, and the later
+/// callers must not wait for work that nobody waits for any more.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// The share of the queue that one network may take: one of so many.
+/// One network may take one of this many shares of the queue.
 const NETWORKS: u64 = 4;
-/// Passwords of one account that are hashed or wait for it.
+/// How many passwords of one account may be hashed or wait at a time.
 pub(super) const OF_ONE_ACCOUNT: usize = 4;
-/// How long a caller waits, outside the queue, until fewer of its account are in it.
+/// How long a caller waits outside the queue until there is a place for its account.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// For whom a password is hashed.
@@ -44,7 +44,7 @@ impl Requester {
         Self { network: Network::of(address), account: account.to_string() }
     }
 
-    /// The network alone: what it asks takes none of the places of the account that it names.
+    /// Only the network, so that the job takes none of the places of the account that the caller names.
     #[must_use]
     pub fn network_alone(self) -> Self {
         Self { account: self.network.as_str().to_owned(), ..self }
@@ -61,17 +61,17 @@ pub(super) struct Places {
 
 #[derive(Default)]
 struct Taken {
-    /// Work that waits, of each network that has some.
+    /// The waiting work of each network that has some.
     by_network: HashMap<Network, u64>,
-    /// Jobs that wait or run.
+    /// The jobs of each account that wait or run.
     by_account: HashMap<String, usize>,
 }
 
-/// A place: taken in the queue until [`Place::begin`], and for the account until it is dropped.
+/// A place. It counts in the queue until [`Place::begin`], and for the account until it is dropped.
 pub(super) struct Place {
     places: Arc<Places>,
     requester: Requester,
-    /// What waits in the queue.
+    /// The work that waits in the queue.
     work: u64,
 }
 
@@ -92,14 +92,14 @@ impl Places {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a place for some work. Whose account has enough of them waits outside for a while.
+    /// Takes a place for some work. If the account already has its share, the caller waits outside for a while.
     ///
     /// # Errors
     /// 503 if the queue is full, or the network's share of it.
     pub async fn take(self: &Arc<Self>, requester: &Requester, work: u64) -> Result<Place, Problem> {
         let limit = tokio::time::Instant::now() + PATIENCE;
         loop {
-            // Before the look: what is freed after it is not missed.
+            // Listens before it looks, so that it does not miss a place that is freed in between.
             let freed = self.freed.notified();
             match self.try_take(requester, work) {
                 Ok(place) => return Ok(place),
@@ -113,11 +113,11 @@ impl Places {
         let queue = self.meter.work_in(LONGEST_QUEUE).saturating_mul(self.threads);
         let share = (queue / NETWORKS).max(work);
         let mut taken = self.taken();
-        // A network that has more than its share, since hashes have become slower, takes no more from others.
+        // If hashes have become slower, a network can have more than its share. The excess takes nothing from others.
         let waiting: u64 = taken.by_network.values().map(|waiting| share.min(*waiting)).sum();
         let of_network = taken.by_network.get(&requester.network).copied().unwrap_or_default();
         let of_account = taken.by_account.get(&requester.account).copied().unwrap_or_default();
-        // One may always wait, however long a hash takes here.
+        // One job may always wait, however long a hash takes on this machine.
         let fits = |waiting: u64, bound: u64| waiting == 0 || waiting + work <= bound;
         if of_account >= OF_ONE_ACCOUNT {
             return Err(Full::Account);
@@ -132,7 +132,7 @@ impl Places {
 }
 
 impl Place {
-    /// The work no longer waits: it is done now.
+    /// The work no longer waits, because it begins now.
     pub fn begin(&mut self) {
         let work = std::mem::take(&mut self.work);
         let mut taken = self.places.taken();
@@ -147,7 +147,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // Also where the job was never begun.
+        // Also if the job has never begun.
         self.begin();
         let mut taken = self.places.taken();
         if let Some(of_account) = taken.by_account.get_mut(&self.requester.account) {
@@ -171,7 +171,7 @@ mod tests {
         Requester::new(Some(address), &EmailAddress::claimed(&format!("{account}@example.com")))
     }
 
-    /// How many of such hashes may wait, each of another network and account.
+    /// How many such hashes may wait, each from another network and account.
     fn room(cost: u32, seconds: f64, threads: usize) -> usize {
         let meter = Meter::fixed(cost, Duration::from_secs_f64(seconds));
         let places = Arc::new(Places::new(threads, meter));
@@ -185,12 +185,12 @@ mod tests {
         assert_eq!(room(12, 0.25, 8), 160);
         assert_eq!(room(14, 1.0, 2), 10);
         assert_eq!(room(16, 4.0, 2), 2);
-        // One may wait where a hash alone takes longer than that.
+        // One may wait even if a single hash takes longer than that.
         assert_eq!(room(16, 20.0, 2), 1);
     }
 
     #[test]
-    fn what_begins_leaves_its_place_in_the_queue() {
+    fn a_job_that_begins_frees_its_place_in_the_queue() {
         let places = Arc::new(Places::new(1, Meter::fixed(14, Duration::from_secs(1))));
         let take = |number: u8| places.try_take(&requester(number, number.into()), work(14));
         let mut waiting: Vec<Place> = (0..5).map(|number| take(number).unwrap()).collect();
@@ -210,7 +210,7 @@ mod tests {
         let own: Vec<Place> = (0..10).map(|account| take(1, account).unwrap()).collect();
         assert_eq!(take(1, 99).err(), Some(Full::Queue));
         assert!(take(2, 99).is_ok());
-        // When each hash takes four times as long, ten may wait, of which its own are a quarter.
+        // When each hash takes four times as long, ten may wait. The network's own jobs count as a quarter of them.
         places.meter.set(12, Duration::from_secs(1));
         let others: Vec<Place> =
             (2..9).map(|network| take(network, 99 + usize::from(network)).unwrap()).collect();
@@ -223,14 +223,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_fifth_of_one_account_waits_outside_the_queue() {
         let places = Arc::new(Places::new(2, Meter::fixed(4, Duration::from_millis(1))));
-        // From anywhere.
+        // Wherever they come from.
         let take = |network: u8| places.try_take(&requester(network, 1), work(4));
         let mut four: Vec<Place> = (0..4).map(|network| take(network).unwrap()).collect();
         assert_eq!(take(9).err(), Some(Full::Account));
         assert!(places.try_take(&requester(9, 2), work(4)).is_ok());
         // Not for ever.
         assert!(matches!(places.take(&requester(9, 1), work(4)).await, Err(Problem::Overloaded)));
-        // Nor when it has begun: only when it has ended.
+        // A job frees its account's place when it ends, not when it begins.
         four[0].begin();
         assert_eq!(take(9).err(), Some(Full::Account));
         let fifth = tokio::spawn({

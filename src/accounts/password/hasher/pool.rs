@@ -27,8 +27,8 @@ use crate::{
     telemetry::metrics,
 };
 
-/// The threads' nice value: they take what the requests and the database leave, which is everything
-/// while nobody else asks.
+/// The threads' nice value. They get the time that requests and the database leave, which is everything while there is
+/// nothing else to do.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
 
@@ -41,19 +41,19 @@ pub struct Hasher {
     places: Arc<Places>,
     longest_wait: Duration,
     cost: u32,
-    /// The highest cost of a hash that is stored, as far as is known, or today's.
+    /// The highest cost of a stored hash, as far as it is known, or the cost of new hashes if that is higher.
     pub(super) highest: Arc<AtomicU32>,
     pub(super) counters: Counters,
 }
 
 impl Hasher {
-    /// What a client may be told while a password is hashed.
+    /// The problems that hashing a password can cause.
     pub const REFUSALS: &[Code] = &[Code::Overloaded];
 
     /// Starts one thread per core.
     ///
     /// # Errors
-    /// The operating system's, if it refuses a thread.
+    /// If the operating system refuses a thread.
     pub fn start(cost: u32) -> std::io::Result<Self> {
         Self::bounded_by(Meter::start(cost), LONGEST_WAIT, cost)
     }
@@ -76,14 +76,14 @@ impl Hasher {
         })
     }
 
-    /// The cost of the hashes that are made today.
+    /// The cost of new hashes.
     #[must_use]
     pub fn cost(&self) -> u32 {
         self.cost
     }
 
-    /// There is a hash of this cost: from now on a wrong password takes the work of it, if it is the
-    /// highest. Returns the highest.
+    /// Notes that a hash of this cost is stored. If the cost is the highest one, a wrong password takes its work from
+    /// now on. Returns the highest cost.
     pub fn reckon_with(&self, hash: &PasswordHash) -> u32 {
         let cost = hash.cost().unwrap_or_default();
         self.highest.fetch_max(cost, Ordering::Relaxed).max(cost)
@@ -95,13 +95,13 @@ impl Hasher {
         let highest = Arc::clone(&self.highest);
         let highest = metrics::read_gauge(
             "movie_bag_password_highest_cost",
-            "The highest bcrypt cost in use, whose work a wrong password takes.",
+            "The highest bcrypt cost in use. A wrong password takes the work of this cost.",
             move || f64::from(highest.load(Ordering::Relaxed)),
         );
         vec![Box::new(waiting), Box::new(running), Box::new(ended), Box::new(highest)]
     }
 
-    /// Hashes at today's cost.
+    /// Hashes a password at the cost of new hashes.
     ///
     /// # Errors
     /// 503 if too many wait.
@@ -114,8 +114,8 @@ impl Hasher {
             .map_err(|error| Problem::Internal(format!("bcrypt: {error}").into()))
     }
 
-    /// Whether the password is that of `hash`. Without a hash (no such account) the answer is no,
-    /// after the same time; so it is for what cannot be a password.
+    /// Whether the password is that of `hash`. Without a hash, because there is no such account, the answer is no after
+    /// the same time. The same holds for a text that cannot be a password.
     ///
     /// # Errors
     /// 503 if too many wait.
@@ -139,7 +139,7 @@ impl Hasher {
         .map_err(|error| Problem::Internal(format!("bcrypt: {error}").into()))
     }
 
-    /// The same password hashed at today's cost, if `hash` was made at a lower one.
+    /// Hashes the same password at the cost of new hashes, if `hash` has a lower cost.
     ///
     /// # Errors
     /// 503 if too many wait.
@@ -183,7 +183,7 @@ impl Hasher {
                 let _ = answer.send(Ok(result));
             }
         });
-        // Before the job can begin, which takes it off again.
+        // Before the job can begin, because the job counts itself off again.
         self.counters.waiting.inc();
         self.jobs.send(job).map_err(|_| {
             self.counters.waiting.dec();
@@ -194,15 +194,15 @@ impl Hasher {
 }
 
 fn take_turns(queue: &Mutex<Receiver<Job>>) {
-    // Linux reads "the calling process" as the calling thread (setpriority(2), under "Notes"). Without
-    // it logins cost others more: no reason not to serve.
+    // Linux reads "the calling process" as the calling thread (setpriority(2), under "Notes"). If this fails, logins
+    // slow down other requests more, but the server can still serve.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::setpriority_process(None, NICE);
     loop {
-        // The guard is dropped at the end of this statement: others take jobs while this one works.
+        // The guard is dropped at the end of this statement, so other threads can take jobs while this one works.
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
-        // A panic must not cost a thread; the caller sees its channel closed.
+        // A panic must not end the thread. The caller sees that its channel is closed.
         let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     http::{fields::Rule, problem::Problem},
 };
 
-/// One of many, each in a network of their own.
+/// One of many callers, each in a network of its own.
 fn who(number: u8) -> Requester {
     let email = EmailAddress::claimed(&format!("{number}@example.com"));
     Requester::new(Some(IpAddr::from([192, 0, 2, number])), &email)
@@ -65,8 +65,8 @@ fn a_wrong_password_takes_the_work_of_the_highest_cost_whatever_the_hash_cost() 
 }
 
 #[tokio::test]
-async fn a_cost_that_was_lowered_does_not_tell_the_accounts_of_before() {
-    // As long as a hash of the old cost is known, nothing that fails takes less work than it.
+async fn after_the_cost_was_lowered_the_time_does_not_reveal_older_accounts() {
+    // As long as a hash of the old cost is known, no failure takes less work than it.
     let hasher = Hasher::start(4).unwrap();
     let old = PasswordHash(bcrypt::hash("yak-gnu-emu", 7).unwrap());
     let wrong = ClaimedPassword::new("wrong");
@@ -76,7 +76,7 @@ async fn a_cost_that_was_lowered_does_not_tell_the_accounts_of_before() {
     assert_eq!(highest(), 7);
     let today = PasswordHash(bcrypt::hash("yak-gnu-emu", 4).unwrap());
     assert_eq!(hasher.reckon_with(&today), 7);
-    // New hashes have today's cost all the same.
+    // New hashes still have the new cost.
     let new = NewPasswordRule.parse(Value::from("yak-gnu-emu")).unwrap();
     assert_eq!(hasher.hash(new, &who(1)).await.unwrap().cost(), Some(4));
 }
@@ -90,7 +90,7 @@ async fn what_has_waited_too_long_is_refused_when_its_turn_comes() {
 }
 
 #[tokio::test]
-async fn what_waits_runs_ends_and_is_refused_is_counted() {
+async fn waiting_running_ended_and_refused_jobs_are_counted() {
     let hasher = Hasher::bounded_by(Meter::fixed(12, Duration::from_millis(250)), Duration::MAX, 4).unwrap();
     let ended = |result: &str| hasher.counters.ended.with_label_values(&[result]).get();
     let (open, gate) = std::sync::mpsc::channel::<()>();
@@ -106,7 +106,7 @@ async fn what_waits_runs_ends_and_is_refused_is_counted() {
         numbers.map(held).collect::<Vec<_>>()
     };
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    // Five seconds.
+    // Five seconds of work.
     let queue = 20 * threads;
     let mut running = Vec::new();
     for number in 0..threads {
@@ -123,7 +123,7 @@ async fn what_waits_runs_ends_and_is_refused_is_counted() {
     assert!(matches!(refused, Err(Problem::Overloaded)));
     let counted = (hasher.counters.waiting.get(), ended("refused"), ended("done"));
     assert_eq!(counted, (i64::try_from(queue).unwrap(), 1, 0));
-    // A caller goes, before it is their turn.
+    // A caller leaves before its turn.
     waiting.last().unwrap().abort();
     while !waiting.last().unwrap().is_finished() {
         tokio::task::yield_now().await;
@@ -134,7 +134,7 @@ async fn what_waits_runs_ends_and_is_refused_is_counted() {
     }
     let panicked = hasher.run(&who(0), work(12), || panic!("on purpose")).await;
     assert!(matches!(panicked, Err(Problem::Internal(_))));
-    // The last one is counted off after it has answered.
+    // The last job is counted off only after it has answered.
     while hasher.counters.running.get() > 0 {
         tokio::task::yield_now().await;
     }
