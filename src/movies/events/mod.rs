@@ -1,9 +1,9 @@
 //! `GET /api/movies/events`: every change of the catalogue, as server-sent events
 //! (<https://html.spec.whatwg.org/multipage/server-sent-events.html>).
 //!
-//! The changes come from the log ([`super::changes`]), so those made through another server are among them, and an id is
-//! a place in the log: it is good on every server and after a restart. A client that comes back with `Last-Event-ID`
-//! reads what it has missed from the log, and then what is live.
+//! The changes come from the log ([`super::changes`]), so they include changes made through other servers. An id is a
+//! place in the log: it is valid on every server and after a restart. A client that reconnects with `Last-Event-ID`
+//! first gets what it has missed from the log, and then live changes.
 //!
 //! | question | file |
 //! | --- | --- |
