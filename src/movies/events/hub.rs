@@ -79,10 +79,7 @@ impl Events {
                 listeners,
                 gauge("movie_bag_events_listeners", "Clients that listen to the events."),
             ),
-            told: counter(
-                "movie_bag_events_changes_total",
-                "Changes that were rendered for listeners.",
-            ),
+            told: counter("movie_bag_events_changes_total", "Changes that were rendered for listeners."),
             cut_off: counter(
                 "movie_bag_events_listeners_cut_off_total",
                 "Listeners that were disconnected because they did not read, were too slow or missed a change.",
