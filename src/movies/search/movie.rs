@@ -1,4 +1,4 @@
-//! What the index knows of a movie.
+//! A movie as the index sees it.
 
 use bson::oid::ObjectId;
 
