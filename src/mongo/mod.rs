@@ -14,8 +14,8 @@
 //! | which versions of MongoDB the server warns about | [`versions`] |
 //! | where a page begins | [`keyset`] |
 //! | how callers share a command | [`batches`]; a read by id: [`by_id`] |
-//! | what is counted of the driver's connections | [`pool`] |
-//! | why no server can be used, at the start | [`sightings`] |
+//! | which metrics the driver's connections have | [`pool`] |
+//! | why no server is usable when the server starts | [`sightings`] |
 
 pub mod batches;
 pub mod by_id;
