@@ -70,7 +70,7 @@ fn a_mongod_that_is_killed_again_and_again_comes_back_and_loses_nothing() {
         }
     });
     eventually("the log says it", || {
-        server.log().contains("mongod ended (signal: 9 (SIGKILL)), and is started again")
+        server.log().contains("mongod ended (signal: 9 (SIGKILL)) and will be restarted")
     });
     server.stop();
     assert_eq!(processes_of(&folder), [""; 0]);
@@ -110,11 +110,11 @@ fn a_mongod_that_cannot_start_any_more_is_said_and_tried_again_until_it_can() {
     folder.write("broken", "");
     signal_all(&folder, MONGOD, Signal::KILL);
     eventually("the log says it", || server.log().contains("mongod ended (exit status: 14): "));
-    assert!(server.log().contains("the embedded mongod does not serve"), "{}", server.log());
+    assert!(server.log().contains("the embedded mongod is not serving"), "{}", server.log());
     assert_eq!(server.get("/health/ready", None).0, 503);
     std::fs::remove_file(broken).unwrap();
     eventually("the server has its database again", || ready(&server));
-    eventually("the log says it", || server.log().contains("the embedded mongod serves again"));
+    eventually("the log says it", || server.log().contains("the embedded mongod is serving again"));
     server.stop();
     assert_eq!(processes_of(&folder), [""; 0]);
 }
@@ -151,13 +151,13 @@ fn a_server_that_has_no_descriptors_left_leaves_its_mongod_alone() {
     // None that is lower is free: whatever it opens from here on is refused.
     prlimit(server_pid, Resource::Nofile, limit(Some(3))).unwrap();
     eventually("the log says it", || {
-        server.log().contains("the embedded mongod cannot be looked after for now")
+        server.log().contains("the embedded mongod cannot be monitored for now")
     });
     prlimit(server_pid, Resource::Nofile, limit(before.maximum)).unwrap();
-    eventually("the log says it", || server.log().contains("the embedded mongod is looked after again"));
+    eventually("the log says it", || server.log().contains("the embedded mongod is monitored again"));
     assert!(folder.path().join("data/mongod.serving").exists());
-    assert!(!server.log().contains("nobody keeps the embedded mongod"), "{}", server.log());
-    assert!(!server.log().contains("does not serve"), "{}", server.log());
+    assert!(!server.log().contains("the embedded mongod has no supervisor"), "{}", server.log());
+    assert!(!server.log().contains("is not serving"), "{}", server.log());
     eventually("the server has its database", || ready(&server));
     server.stop();
     assert_eq!(processes_of(&folder), [""; 0]);
@@ -172,7 +172,7 @@ fn what_one_supervisor_has_said_is_there_after_the_next_has_started() {
     eventually("it is said", said);
     eventually("the server has its database again", || ready(&server));
     signal_all(&folder, "supervise-mongod", Signal::KILL);
-    eventually("the log says it", || server.log().contains("nobody keeps the embedded mongod"));
+    eventually("the log says it", || server.log().contains("the embedded mongod has no supervisor"));
     eventually("the next one says something", || {
         folder.read("data/supervisor.log").contains("ending the mongod ")
     });
