@@ -1,4 +1,4 @@
-//! The schema version: which databases a binary takes.
+//! The schema version: which databases a binary accepts.
 
 use bson::{Bson, Document, doc};
 
@@ -21,9 +21,9 @@ fn indexes(uri: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_database_that_is_newer_is_refused_by_every_command_and_left_as_it_is() {
+fn every_command_refuses_a_newer_database_and_leaves_it_unchanged() {
     let folder = Folder::new();
-    // It keeps mongod, whatever stands in the database by now.
+    // The running server keeps mongod up, whatever the database contains now.
     let server = folder.serve();
     server.sign_up("ann");
     let uri = folder.mongod_uri();

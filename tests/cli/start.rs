@@ -1,4 +1,4 @@
-//! A start without its database: what is said, and how it ends.
+//! Starting without a database: what the server prints, and how it ends.
 
 use std::{
     io::{BufRead, BufReader},
@@ -12,7 +12,7 @@ use crate::support::{Folder, end, eventually, in_database};
 
 const SECRET: &str = "12345678901234567890123456789012";
 
-/// A mongod that nobody keeps; it is killed with the test.
+/// A mongod without a supervisor. It is killed when the test ends.
 struct Mongod {
     child: Child,
     port: u16,
@@ -53,7 +53,7 @@ fn serve(folder: &Folder, uri: &str) -> Command {
 }
 
 #[test]
-fn a_wrong_password_is_said_at_once_and_not_repeated() {
+fn a_wrong_password_is_reported_at_once_and_never_printed() {
     let mongod = Mongod::start(free_port(), &[]);
     let folder = Folder::new();
     let begun = Instant::now();
@@ -67,7 +67,7 @@ fn a_wrong_password_is_said_at_once_and_not_repeated() {
 
 #[test]
 #[ignore = "each waits for half a minute; run by .ci/run"]
-fn a_database_that_cannot_be_used_is_waited_for_and_the_reason_said() {
+fn the_server_waits_for_an_unusable_database_and_reports_the_reason() {
     let mongod = Mongod::start(free_port(), &["--replSet", "rs0"]);
     let nobody = free_port();
     let set = mongod.port;
@@ -101,7 +101,7 @@ fn a_database_that_cannot_be_used_is_waited_for_and_the_reason_said() {
 }
 
 #[test]
-fn a_database_that_comes_up_later_is_waited_for() {
+fn the_server_waits_for_a_database_that_comes_up_later() {
     let (folder, port) = (Folder::new(), free_port());
     let mut command = serve(&folder, &format!("mongodb://127.0.0.1:{port}/?replicaSet=rs0"));
     let mut server = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
