@@ -92,8 +92,7 @@ impl MovieFilter {
             (query.parsed("year_min", YEAR_RULE, whole)?, query.parsed("year_max", YEAR_RULE, whole)?);
         let (year_min, year_max) = bounds(min, max);
         let name = query.one("name")?.map(|name| text("name", name, NAME.max)).transpose()?;
-        let ids =
-            query.parsed("ids", &format!("must be 1 to {MAX_IDS} ids with commas between them"), ids)?;
+        let ids = query.parsed("ids", &format!("must be 1 to {MAX_IDS} ids separated by commas"), ids)?;
         Ok(Self {
             search,
             exact,
@@ -263,9 +262,9 @@ fn text(parameter: &str, value: &str, length: usize) -> Result<String, Problem> 
     if value.is_empty() {
         Err(invalid(parameter, "must not be blank"))
     } else if has_control(&value, false) {
-        Err(invalid(parameter, "must not hold a control character"))
+        Err(invalid(parameter, "must not contain control characters"))
     } else if value.chars().count() > length {
-        Err(invalid(parameter, &format!("must have {length} characters at most")))
+        Err(invalid(parameter, &format!("must have at most {length} characters")))
     } else {
         Ok(value)
     }

@@ -21,21 +21,21 @@ pub fn invitation(to: &EmailAddress, link_base: &str, token: &MailToken, offer: 
         Offer::Editor => (
             "An invitation to edit a movie",
             format!(
-                "The owner of the movie {name} on Movie Bag invites you to edit it. With this link you accept:"
+                "The owner of the movie {name} on Movie Bag invites you to edit it. To accept, open this link:"
             ),
         ),
         Offer::Owner => (
-            "A movie is offered to you",
+            "An invitation to own a movie",
             format!(
-                "The owner of the movie {name} on Movie Bag offers it to you. With this link you accept, and the \
-                 movie is yours:"
+                "The owner of the movie {name} on Movie Bag wants to transfer it to you. To accept and \
+                 become its owner, open this link:"
             ),
         ),
     };
     let paragraphs = [
         invites.as_str(),
-        "It works once, and for seven days, for the account that you are logged in with.",
-        "If you do not expect an invitation, ignore this letter: without this link nothing happens.",
+        "The link works once, within seven days, for the account that you are logged in to.",
+        "If you did not expect this invitation, ignore this letter. Nothing changes unless you accept.",
     ];
     Letter::new(to.as_str().to_owned(), subject, &paragraphs, Some(&link))
 }

@@ -33,7 +33,7 @@ impl Selection {
                 invalid("fields", &format!("must be a comma-separated list of {}", FIELDS.join(", ")))
             })?;
             if fields.contains(&known) {
-                return Err(invalid("fields", &format!("names '{known}' twice")));
+                return Err(invalid("fields", &format!("contains '{known}' twice")));
             }
             fields.push(known);
         }

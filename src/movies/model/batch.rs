@@ -30,7 +30,7 @@ impl Rule for Items {
             return Err(vec![Wrong::new("too-few", "must not be empty")]);
         }
         if items.len() > MOST {
-            return Err(vec![Wrong::new("too-many", format!("must have {MOST} entries at most"))]);
+            return Err(vec![Wrong::new("too-many", format!("must have at most {MOST} entries"))]);
         }
         Ok(items.into_iter().map(Fields::read).collect())
     }

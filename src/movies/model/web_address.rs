@@ -29,7 +29,7 @@ impl Rule for WebAddress {
         if !is_web_address(&text) {
             Err(vec![Wrong::new("invalid-url", "must be an http or https URL")])
         } else if names_a_user(&text) {
-            Err(vec![Wrong::new("invalid-url", "must not hold a user name or a password")])
+            Err(vec![Wrong::new("invalid-url", "must not contain a user name or a password")])
         } else {
             Ok(text)
         }
