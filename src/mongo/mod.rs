@@ -1,8 +1,8 @@
 //! Connects to the database, creates the indexes, sorts errors by what the caller can do about them, and lets
 //! callers share commands.
 //!
-//! May import `config`, `mongod` and `telemetry`. The stores of `accounts` and `movies` build on this folder; nothing
-//! here knows a feature, besides the names of the collections and their indexes.
+//! May import `config`, `mongod` and `telemetry`. The stores of `accounts` and `movies` build on this folder. Nothing
+//! here depends on a feature, except for the names of the collections and their indexes.
 //!
 //! | question | file |
 //! | --- | --- |

@@ -8,13 +8,13 @@
 //! | who may change it | [`ownership`] |
 //! | what a client can read of a movie | [`view`] |
 //! | how a client can filter a list | [`filter`]; how it chooses fields: [`selection`] |
-//! | in which orders a list comes, and where a page begins | [`sort`] |
+//! | which orders a list has, and where a page begins | [`sort`] |
 //! | how movies are stored, read and counted | [`store`] |
 //! | how an index finds movies by words, filters them and counts them | [`search`] |
 //! | how names are folded for typeahead | [`folding`] |
 //! | what has changed: the log | [`changes`] |
 //! | how clients follow changes | [`events`] |
-//! | what is mailed about a movie | `letters.rs` |
+//! | which mails there are about a movie | `letters.rs` |
 //! | `/api/movies` | [`routes`] |
 //! | which routes and state Rocket gets | [`mod@stage`] |
 

@@ -158,7 +158,7 @@ async fn if_the_database_rejects_one_movie_of_a_group_only_that_one_fails() {
     let metrics = app.anyone().get("/metrics").await.text();
     let name = "movie_bag_batch_keys_count{command=\"insert_movies\"} ";
     let commands = metrics.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-    assert!(commands.parse::<u32>().unwrap() < 8, "they were to share: {commands} commands");
+    assert!(commands.parse::<u32>().unwrap() < 8, "expected shared commands, got {commands}");
 }
 
 #[tokio::test]

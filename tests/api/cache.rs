@@ -98,7 +98,7 @@ async fn a_stream_that_is_cut_off_or_silent_closes_the_cache() {
             proxy.freeze();
         }
         ann.patch(&path, &json!({ "plot": format!("{version}") })).await.assert_status(200);
-        eventually("what cannot be known is not answered", async || {
+        eventually("the cache no longer answers", async || {
             let reply = behind.anyone().get(&path).await;
             if reply.status == 503 { Ok(()) } else { Err(reply.status) }
         })
@@ -133,5 +133,5 @@ async fn the_cache_keeps_no_more_movies_than_the_setting_allows() {
             app.anyone().get(path).await.assert_status(200);
         }
     });
-    assert_eq!(reads.await, 3, "of five reads two were kept: the first, and the second's second");
+    assert_eq!(reads.await, 3, "only the first read and the second read of the second movie come from memory");
 }

@@ -68,7 +68,7 @@ async fn an_insert_that_is_delayed_past_the_deletion_is_taken_back() {
     };
     hold.reached().await;
     ann.delete("/api/users/me").await.assert_status(204);
-    assert!(!adding.is_finished(), "the insert was to be held");
+    assert!(!adding.is_finished(), "expected the insert to be held");
     adding.await.unwrap().assert_problem(401, "revoked-token");
     assert_eq!(app.count("movies", doc! {}).await, 0);
 }
@@ -147,7 +147,7 @@ async fn a_grant_that_read_the_user_before_the_deletion_has_no_effect() {
     let granting = tokio::spawn(async move { admin.patch(&path, &json!({ "role": "admin" })).await });
     hold.reached().await;
     ann.delete("/api/users/me").await.assert_status(204);
-    assert!(!granting.is_finished(), "the grant was to be held");
+    assert!(!granting.is_finished(), "expected the grant to be held");
     granting.await.unwrap().assert_problem(404, "user-not-found");
     assert_eq!(Admins::new(&app.database).members().await.unwrap().len(), 1);
 }
@@ -281,7 +281,7 @@ async fn a_session_of_a_login_that_raced_the_deletion_is_invalid_and_swept_away(
     };
     hold.reached().await;
     ann.delete("/api/users/me").await.assert_status(204);
-    assert!(!slow.is_finished(), "it was to be held");
+    assert!(!slow.is_finished(), "expected the command to be held");
     let late = slow.await.unwrap().assert_status(200).json();
     let late = app.bearer(late["token"].as_str().unwrap());
     late.get("/api/users/me").await.assert_problem(401, "revoked-token");

@@ -211,7 +211,7 @@ async fn a_gap_in_the_log_disconnects_listeners_and_then_resets_them() {
     listener.kinds(1).await;
     // No change stream reports what happens to a dropped collection.
     app.database.collection::<bson::Document>("movies").drop().await.unwrap();
-    assert!(listener.next().await.is_none(), "the listener was to be cut off");
+    assert!(listener.next().await.is_none(), "expected the listener to be disconnected");
     eventually("the gap is in the log", async || {
         match app.anyone().get(&format!("/api/movies/changes?since={old}")).await.status {
             410 => Ok(()),
@@ -275,7 +275,8 @@ async fn a_listener_over_the_limit_is_refused_until_another_one_leaves() {
     let ann = app.user("ann").await;
     let first = Listener::start(&app.anyone()).await;
     let mut second = Listener::start(&app.anyone()).await;
-    let refused = timeout(LONG, app.anyone().get(EVENTS)).await.expect("no stream without an end");
+    let refused =
+        timeout(LONG, app.anyone().get(EVENTS)).await.expect("an answer, and not an endless stream");
     assert!(refused.header("Retry-After").is_some());
     refused.assert_problem(503, "overloaded");
     // This affects neither the other listeners nor anybody else.
@@ -283,7 +284,7 @@ async fn a_listener_over_the_limit_is_refused_until_another_one_leaves() {
     assert_eq!(second.kinds(1).await, [("created".to_owned(), id(&movie))]);
     drop(first);
     // The server notices a disconnect when it sends the next line.
-    eventually("a place is free", async || {
+    eventually("a slot is free", async || {
         ann.patch(&movie, &json!({ "year": 1995 })).await.assert_status(200);
         match app.anyone().request("GET", EVENTS).send().await.unwrap().status().as_u16() {
             200 => Ok(()),

@@ -302,7 +302,7 @@ async fn the_keys_are_deleted_with_the_account() {
     ann.delete("/api/users/me").await.assert_status(204);
     adding.await.unwrap().assert_problem(401, "revoked-token");
     assert_eq!(app.count("idempotency_keys", doc! {}).await, 1);
-    eventually("only the other's movie is left", async || match app.count("movies", doc! {}).await {
+    eventually("only the other user's movie is left", async || match app.count("movies", doc! {}).await {
         1 => Ok(()),
         other => Err(other),
     })

@@ -58,7 +58,7 @@ async fn an_invitation_is_mailed_and_makes_an_editor_once() {
         "{html}"
     );
     assert!(!text.contains("evil.example") && !text.contains(&"x".repeat(80)), "{text}");
-    assert!(!text.contains("ann@example.com"), "who invites is not said: {text}");
+    assert!(!text.contains("ann@example.com"), "the letter names the inviter: {text}");
     assert!(!format!("{:?}", app.snapshot().await).contains(&token));
 
     let before = app.anyone().get(&path).await.json();

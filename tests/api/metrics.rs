@@ -138,7 +138,7 @@ async fn a_stream_of_events_counts_as_a_listener_and_not_as_a_request_in_progres
 
 /// Waits until only the change stream uses a connection, which it does nearly always.
 async fn only_the_stream_is_in_use(app: &TestApp) {
-    eventually("nobody else uses a connection", async || {
+    eventually("only the change stream uses a connection", async || {
         let in_use = Scrape::of(app).await.get("movie_bag_mongodb_connections_in_use");
         if in_use <= 1.0 { Ok(()) } else { Err(in_use) }
     })
@@ -158,7 +158,7 @@ async fn a_request_whose_client_disconnects_runs_to_its_end_and_then_stops_count
     hold.reached().await;
     becomes(&app, "http_server_active_requests", 2.0).await;
     asked.abort();
-    assert!(asked.await.unwrap_err().is_cancelled(), "it was answered before its client could vanish");
+    assert!(asked.await.unwrap_err().is_cancelled(), "it was answered before its client could disconnect");
     assert_eq!(app.count("movies", doc! {}).await, 0);
     eventually("the movie", async || {
         if app.count("movies", doc! {}).await == 1 { Ok(()) } else { Err("it is not there") }

@@ -213,7 +213,7 @@ async fn a_token_created_while_the_password_changed_is_invalid() {
     hold.reached().await;
     let change = json!({ "current_password": PASSWORD, "password": "emu yak gnu" });
     ann.patch("/api/users/me", &change).await.assert_status(200);
-    assert!(!slow.is_finished(), "it was to be held");
+    assert!(!slow.is_finished(), "expected the command to be held");
     let made = slow.await.unwrap().assert_status(201).json();
     let script = app.bearer(made["token"].as_str().unwrap());
     script.get("/api/users/me").await.assert_problem(401, "invalid-token");

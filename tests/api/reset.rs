@@ -158,7 +158,7 @@ async fn a_new_password_a_new_email_or_an_hour_invalidates_a_link() {
     for _ in 0..5 {
         forget(&app, "ann@example.com").await;
     }
-    eventually("each was looked at", async || {
+    eventually("each request was handled", async || {
         match app.count("users", doc! { "resets": { "$size": 5 } }).await {
             1 => Ok(()),
             other => Err(other),

@@ -64,7 +64,7 @@ async fn a_second_logout_everywhere_in_progress_spares_a_token_issued_since() {
     hold.reached().await;
     ann.post("/api/auth/logout-all", &json!({})).await.assert_status(204);
     let again = log_in(&app, PASSWORD).await.assert_status(200).json();
-    assert!(!slow.is_finished(), "it was to be held");
+    assert!(!slow.is_finished(), "expected the command to be held");
     slow.await.unwrap().assert_status(204);
     app.bearer(again["token"].as_str().unwrap()).get("/api/users/me").await.assert_status(200);
 }
@@ -83,7 +83,7 @@ async fn a_login_that_read_the_old_password_returns_a_revoked_token() {
     };
     hold.reached().await;
     change_password(&ann, NEW_PASSWORD).await.assert_status(200);
-    assert!(!slow.is_finished(), "it was to be held");
+    assert!(!slow.is_finished(), "expected the command to be held");
     let late = slow.await.unwrap().assert_status(200).json();
     assert_revoked(&app.bearer(late["token"].as_str().unwrap())).await;
     log_in(&app, NEW_PASSWORD).await.assert_status(200);
@@ -105,7 +105,7 @@ async fn a_renewed_hash_does_not_overwrite_a_newer_password() {
     };
     hold.reached().await;
     change_password(&ann, NEW_PASSWORD).await.assert_status(200);
-    assert!(!renewing.is_finished(), "it was to be held");
+    assert!(!renewing.is_finished(), "expected the command to be held");
     // The token was issued for the old password.
     let late = renewing.await.unwrap().assert_status(200).json();
     assert_revoked(&app.bearer(late["token"].as_str().unwrap())).await;
@@ -133,7 +133,7 @@ async fn a_change_in_progress_does_not_overwrite_a_newer_password() {
         };
         hold.reached().await;
         change_password(&ann, NEW_PASSWORD).await.assert_status(200);
-        assert!(!slow.is_finished(), "it was to be held");
+        assert!(!slow.is_finished(), "expected the command to be held");
         slow.await.unwrap().assert_problem(401, "revoked-token");
         let newest = log_in(&app, NEW_PASSWORD).await.assert_status(200).json();
         // Restore the password for the next round.
@@ -157,7 +157,7 @@ async fn a_change_in_progress_does_not_revive_a_deleted_account() {
     };
     hold.reached().await;
     ann.delete("/api/users/me").await.assert_status(204);
-    assert!(!slow.is_finished(), "it was to be held");
+    assert!(!slow.is_finished(), "expected the command to be held");
     slow.await.unwrap().assert_problem(401, "revoked-token");
     assert_eq!(app.count("users", doc! { "email": { "$exists": true } }).await, 0);
     let tombstone =

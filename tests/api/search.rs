@@ -196,7 +196,7 @@ async fn changes_made_while_a_server_was_down_are_found_after_its_start() {
     let twin = app.twin_in(data.path()).await;
     answers(&twin).await;
     assert_eq!(names(&twin, "q=heat").await, ["Thief of heat", "Ronin"]);
-    assert_eq!(index_folders(data.path()), before, "it goes on with its index");
+    assert_eq!(index_folders(data.path()), before, "expected the server to resume with its index");
 }
 
 /// The folders of the indexes in a data folder.

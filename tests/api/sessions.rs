@@ -201,13 +201,17 @@ async fn a_session_of_a_login_that_raced_a_new_password_is_not_listed() {
     hold.reached().await;
     let change = json!({ "current_password": PASSWORD, "password": "emu yak gnu" });
     ann.patch("/api/users/me", &change).await.assert_status(200);
-    assert!(!slow.is_finished(), "it was to be held");
+    assert!(!slow.is_finished(), "expected the command to be held");
     let late = slow.await.unwrap().assert_status(200);
     bearer(&app, &late).get(SESSIONS).await.assert_problem(401, "revoked-token");
     let login = json!({ "email": "ann@example.com", "password": "emu yak gnu" });
     let ann = bearer(&app, &app.anyone().post("/api/auth/login", &login).await.assert_status(200));
     assert_eq!(ids(&list(&ann).await), [own(&ann)].into());
-    assert_eq!(app.count("sessions", doc! {}).await, 2, "the late one came after the tidying");
+    assert_eq!(
+        app.count("sessions", doc! {}).await,
+        2,
+        "expected the late session to be stored after the deletion"
+    );
 }
 
 #[tokio::test]
@@ -291,7 +295,7 @@ async fn session_and_user_are_read_at_the_same_time() {
         });
         hold.reached().await;
         assert_eq!(callers(&app, other).await, before + 1, "{other}");
-        assert!(!asking.is_finished(), "it was to be held");
+        assert!(!asking.is_finished(), "expected the command to be held");
         asking.await.unwrap().assert_status(200);
     }
 }

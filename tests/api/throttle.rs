@@ -451,7 +451,7 @@ async fn an_attempt_that_could_not_be_made_does_not_count() {
         let sum = |name: &str| counts.iter().map(|count| number(count, name)).sum::<f64>();
         (sum("count"), sum("under_way"))
     };
-    eventually("nothing is under way", async || match counted().await {
+    eventually("no request is in progress", async || match counted().await {
         (_, 0.0) => Ok(()),
         state => Err(state),
     })

@@ -164,7 +164,7 @@ async fn a_transfer_delayed_past_the_deletion_of_the_new_owner_leaves_no_orphan(
     };
     hold.reached().await;
     bob.delete("/api/users/me").await.assert_status(204);
-    assert!(!accepting.is_finished(), "the transfer was to be held");
+    assert!(!accepting.is_finished(), "expected the transfer to be held");
     accepting.await.unwrap().assert_problem(401, "revoked-token");
     // It was transferred, and is deleted with its new owner.
     assert!(stored(&app, &path).await.is_none());
@@ -219,7 +219,7 @@ async fn a_transfer_between_the_read_and_the_delete_of_a_cascade_keeps_the_movie
     };
     hold.reached().await;
     accept(&bob, &token).await.assert_status(200);
-    assert!(!deleting.is_finished(), "the deletion was to be held");
+    assert!(!deleting.is_finished(), "expected the deletion to be held");
     deleting.await.unwrap().assert_status(204);
     let movie = stored(&app, &path).await.expect("the movie is bob's by now");
     assert_eq!(movie.get_object_id("added_by").unwrap(), id_of(&bob).await);

@@ -173,7 +173,7 @@ async fn editors_whose_accounts_are_deleted_are_not_restored() {
     };
     hold.reached().await;
     cid.delete("/api/users/me").await.assert_status(204);
-    assert!(!restoring.is_finished(), "the restore was to be held");
+    assert!(!restoring.is_finished(), "expected the restore to be held");
     restoring.await.unwrap().assert_status(200);
     assert_eq!(editors(&app, &path).await, [all[2].into()]);
 }

@@ -58,7 +58,9 @@ fn the_audit_log_names_the_user_and_the_request_and_contains_no_secrets() {
     let dan = server.sign_up("dan");
     call("DELETE", "/api/users/me", Some(&dan), json!({}), 204);
 
-    eventually("all is written", || events(&server).iter().any(|line| line["event"] == "account-deleted"));
+    eventually("everything is logged", || {
+        events(&server).iter().any(|line| line["event"] == "account-deleted")
+    });
     let found: Vec<(String, String)> = events(&server)
         .iter()
         .map(|line| {
@@ -138,7 +140,7 @@ fn reusing_a_refresh_token_is_logged_with_the_user_whose_session_ended() {
     };
     assert_eq!(reused(), [Value::Null; 0]);
     assert_eq!(refresh(&first).0, 401);
-    eventually("it is written", || !reused().is_empty());
+    eventually("it is logged", || !reused().is_empty());
     let [line] = reused().try_into().unwrap();
     assert_eq!((&line["user"], &line["address"]), (&ann_id, &json!("127.0.0.1")));
     assert!(line["request_id"].as_str().is_some_and(|id| !id.is_empty()), "{line}");
@@ -189,7 +191,7 @@ fn a_client_cannot_inject_a_line() {
     }
     let login = json!({ "email": "a\nINJECTED@example.com", "password": "x\nINJECTED" });
     assert_eq!(server.call("POST", "/api/auth/login", None, Some(login)).0, 401);
-    eventually("all is written", || server.log().contains("login-failed"));
+    eventually("everything is logged", || server.log().contains("login-failed"));
     let log = server.log();
     for line in log.lines() {
         // Each line begins with its time, and contains no control character for a terminal.

@@ -141,7 +141,7 @@ fn while_others_write<T>(server: &Server, copy: impl FnOnce() -> T) -> T {
                 written.store(number > 2, Ordering::Relaxed);
             }
         });
-        eventually("they write", || written.load(Ordering::Relaxed));
+        eventually("the writers write", || written.load(Ordering::Relaxed));
         let copied = copy();
         done.store(true, Ordering::Relaxed);
         copied

@@ -72,7 +72,7 @@ fn after_a_server_is_killed_under_load_every_change_is_in_the_log_once() {
         std::thread::scope(|scope| {
             let writers: Vec<_> =
                 (0..4).map(|_| scope.spawn(|| write(&server, &token, &number, &is_over))).collect();
-            eventually("some is written", || number.load(Ordering::Relaxed) % 100 > 50);
+            eventually("something is written", || number.load(Ordering::Relaxed) % 100 > 50);
             server.signal(Signal::KILL);
             is_over.store(true, Ordering::Relaxed);
             for writer in writers {
@@ -228,7 +228,7 @@ fn replacing_or_dropping_the_log_while_it_is_written_makes_a_gap() {
         eventually("there is a cursor", || server.get(CHANGES, None).0 == 200);
         let since = now(&server);
         add(&format!("after {change}"));
-        eventually("the log goes on", || kinds_after(&server, &since) == (200, vec!["created".to_owned()]));
+        eventually("the log continues", || kinds_after(&server, &since) == (200, vec!["created".to_owned()]));
     }
     server.stop();
 }
@@ -258,7 +258,7 @@ fn changes_missing_from_the_oplog_are_a_gap_and_the_server_logs_it() {
         roll_the_oplog(database.client(), &since).await;
     });
     let server = serve();
-    eventually("the gap is said", || kinds_after(&server, &since).0 == 410);
+    eventually("the gap is reported", || kinds_after(&server, &since).0 == 410);
     let since = now(&server);
     assert_eq!(server.call("POST", "/api/movies", Some(&token), Some(movie("Ronin"))).0, 201);
     assert_eq!(kinds_after(&server, &since), (200, vec!["created".to_owned()]));

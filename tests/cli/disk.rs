@@ -12,7 +12,7 @@ fn mounted(folder: &Folder, mount: &str, arguments: &str) -> Command {
     let allowed = Command::new("unshare").args(["-rm", "true"]).status();
     assert!(
         allowed.is_ok_and(|status| status.success()),
-        "this system does not allow file systems of one's own: unshare -rm"
+        "this system does not allow separate file systems: unshare -rm"
     );
     fs::create_dir_all(folder.path().join("data")).unwrap();
     let ours = folder.command(&[]);
@@ -64,7 +64,7 @@ impl Drop for Filled {
 }
 
 #[test]
-#[ignore = "fills a disk of its own; run by .ci/run"]
+#[ignore = "fills a separate disk; run by .ci/run"]
 fn a_full_disk_is_reported_and_nothing_is_missing_once_there_is_space_again() {
     let folder = Folder::new();
     // With this option, its files grow every two seconds instead of every minute.
@@ -96,7 +96,7 @@ fn a_full_disk_is_reported_and_nothing_is_missing_once_there_is_space_again() {
             }
         }
         assert_eq!(server.get("/health/ready", None).0, 503);
-        eventually("the log says it", || server.log().contains("is full ("));
+        eventually("the log reports it", || server.log().contains("is full ("));
         let removed = std::time::Instant::now();
         drop(full);
         eventually("the server has its database again", || server.get("/health/ready", None).0 == 200);
@@ -111,7 +111,7 @@ fn a_full_disk_is_reported_and_nothing_is_missing_once_there_is_space_again() {
 }
 
 #[test]
-#[ignore = "makes a disk of its own; run by .ci/run"]
+#[ignore = "makes a separate disk; run by .ci/run"]
 fn a_disk_that_is_full_from_the_start_is_reported() {
     let folder = Folder::new();
     // With 8 MiB it would start and live for a while.
@@ -122,7 +122,7 @@ fn a_disk_that_is_full_from_the_start_is_reported() {
 }
 
 #[test]
-#[ignore = "makes a file system of its own; run by .ci/run"]
+#[ignore = "makes a separate file system; run by .ci/run"]
 fn a_read_only_folder_is_reported() {
     let folder = Folder::new();
     let read_only = "mount --bind data data && mount -o remount,ro,bind data";

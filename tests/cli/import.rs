@@ -169,7 +169,7 @@ fn an_import_whose_account_is_deleted_is_taken_back() {
     let line =
         |number: usize| format!("{{\"name\":\"Movie {number}\",\"casts\":[],\"genres\":[\"Drama\"]}}\n");
     pipe.write_all((0..1_200).map(line).collect::<String>().as_bytes()).unwrap();
-    eventually("some are in", || {
+    eventually("some movies are imported", || {
         server.get("/api/users/me", Some(&token)).1["movie_count"].as_u64() >= Some(1_000)
     });
     assert_eq!(server.call("DELETE", "/api/users/me", Some(&token), None).0, 204);

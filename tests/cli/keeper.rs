@@ -44,7 +44,7 @@ fn nothing_is_lost_while(folder: &Folder, server: &Server, token: &str, happens:
     });
     let there = names_in(folder);
     let (added, unknown) = (added.into_inner().unwrap(), unknown.into_inner().unwrap());
-    assert_eq!(added.difference(&there).collect::<Vec<_>>(), [""; 0], "acknowledged, and lost");
+    assert_eq!(added.difference(&there).collect::<Vec<_>>(), [""; 0], "acknowledged but lost");
     let known: BTreeSet<_> = added.union(&unknown).cloned().collect();
     assert!(there.is_subset(&known));
     println!("{} acknowledged, {} answered with 503", added.len(), unknown.len());
@@ -55,7 +55,7 @@ fn ready(server: &Server) -> bool {
 }
 
 #[test]
-#[ignore = "kills mongod time and again; run by .ci/run"]
+#[ignore = "kills mongod repeatedly; run by .ci/run"]
 fn a_mongod_that_is_killed_repeatedly_comes_back_and_loses_nothing() {
     let folder = Folder::new();
     let server = folder.serve();
@@ -69,7 +69,7 @@ fn a_mongod_that_is_killed_repeatedly_comes_back_and_loses_nothing() {
             println!("ready {:?} after the kill", killed.elapsed());
         }
     });
-    eventually("the log says it", || {
+    eventually("the log reports it", || {
         server.log().contains("mongod ended (signal: 9 (SIGKILL)) and will be restarted")
     });
     server.stop();
@@ -77,7 +77,7 @@ fn a_mongod_that_is_killed_repeatedly_comes_back_and_loses_nothing() {
 }
 
 #[test]
-#[ignore = "holds mongod for some seconds; run by .ci/run"]
+#[ignore = "pauses mongod for some seconds; run by .ci/run"]
 fn a_mongod_that_hangs_is_503_and_then_continues() {
     let folder = Folder::new();
     let server = folder.serve();
@@ -109,12 +109,12 @@ fn a_mongod_that_cannot_start_any_more_is_reported_and_retried_until_it_can() {
     let server = Server::start(command);
     folder.write("broken", "");
     signal_all(&folder, MONGOD, Signal::KILL);
-    eventually("the log says it", || server.log().contains("mongod ended (exit status: 14): "));
+    eventually("the log reports it", || server.log().contains("mongod ended (exit status: 14): "));
     assert!(server.log().contains("the embedded mongod is not serving"), "{}", server.log());
     assert_eq!(server.get("/health/ready", None).0, 503);
     std::fs::remove_file(broken).unwrap();
     eventually("the server has its database again", || ready(&server));
-    eventually("the log says it", || server.log().contains("the embedded mongod is serving again"));
+    eventually("the log reports it", || server.log().contains("the embedded mongod is serving again"));
     server.stop();
     assert_eq!(processes_of(&folder), [""; 0]);
 }
@@ -150,11 +150,11 @@ fn a_server_without_free_descriptors_leaves_its_mongod_alone() {
     let limit = |current| Rlimit { current, maximum: before.maximum };
     // No lower descriptor is free, so from now on every open fails.
     prlimit(server_pid, Resource::Nofile, limit(Some(3))).unwrap();
-    eventually("the log says it", || {
+    eventually("the log reports it", || {
         server.log().contains("the embedded mongod cannot be monitored for now")
     });
     prlimit(server_pid, Resource::Nofile, limit(before.maximum)).unwrap();
-    eventually("the log says it", || server.log().contains("the embedded mongod is monitored again"));
+    eventually("the log reports it", || server.log().contains("the embedded mongod is monitored again"));
     assert!(folder.path().join("data/mongod.serving").exists());
     assert!(!server.log().contains("the embedded mongod has no supervisor"), "{}", server.log());
     assert!(!server.log().contains("is not serving"), "{}", server.log());
@@ -169,10 +169,10 @@ fn the_log_of_a_supervisor_survives_the_start_of_the_next_one() {
     let server = folder.serve();
     signal_all(&folder, MONGOD, Signal::KILL);
     let said = || folder.read("data/supervisor.log").contains("mongod ended (signal: 9 (SIGKILL))");
-    eventually("it is said", said);
+    eventually("the log reports it", said);
     eventually("the server has its database again", || ready(&server));
     signal_all(&folder, "supervise-mongod", Signal::KILL);
-    eventually("the log says it", || server.log().contains("the embedded mongod has no supervisor"));
+    eventually("the log reports it", || server.log().contains("the embedded mongod has no supervisor"));
     eventually("the next one says something", || {
         folder.read("data/supervisor.log").contains("ending the mongod ")
     });

@@ -7,7 +7,9 @@ use crate::support::{Folder, Server, end, eventually, signal_all};
 
 /// Parses every line of a log as JSON.
 fn parsed(log: &str) -> Vec<Value> {
-    log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"))).collect()
+    log.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}")))
+        .collect()
 }
 
 #[test]
@@ -28,9 +30,9 @@ fn with_the_json_format_every_line_is_json() {
     assert_eq!(server.call("PROPFIND", "/api/movies", None, None).0, 400);
     // Freeze the database.
     signal_all(&folder, "--dbpath", Signal::STOP);
-    eventually("the database is away", || server.get("/health/ready", None).0 == 503);
+    eventually("the database is unavailable", || server.get("/health/ready", None).0 == 503);
     signal_all(&folder, "--dbpath", Signal::CONT);
-    eventually("all is written", || server.log().contains("\"status\":503"));
+    eventually("everything is logged", || server.log().contains("\"status\":503"));
     let lines = parsed(&server.log());
     let requests: Vec<&Value> = lines.iter().filter(|line| line["message"] == "request").collect();
     let of = |route: &str, status: u16| {

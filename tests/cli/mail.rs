@@ -73,7 +73,7 @@ fn a_mail_server_with_an_untrusted_certificate_gets_no_letter() {
     let server = serve(&folder, &url, Some(&other));
     server.sign_up("ann");
     forget(&server);
-    eventually("the log says so", || server.log().contains("a letter did not go out"));
+    eventually("the log reports it", || server.log().contains("a letter did not go out"));
     assert!(smtp.is_empty());
 }
 
@@ -84,7 +84,7 @@ fn a_mail_server_that_refuses_is_given_up_and_its_text_is_not_logged() {
     let server = serve(&folder, &format!("smtp://127.0.0.1:{}", smtp.port), None);
     server.sign_up("ann");
     forget(&server);
-    eventually("the log says so", || server.log().contains("a letter is given up"));
+    eventually("the log reports it", || server.log().contains("a letter is given up"));
     let log = server.log();
     assert!(log.contains("550") && !log.contains("ann@example.com"), "{log}");
 }
@@ -97,7 +97,7 @@ fn a_stop_logs_the_letters_that_it_gives_up() {
     let server = serve(&folder, &format!("smtp://{away}"), None);
     server.sign_up("ann");
     forget(&server);
-    eventually("it is to be tried again", || server.log().contains("a letter did not go out"));
+    eventually("a retry is scheduled", || server.log().contains("a letter did not go out"));
     let log = server.log_to_the_end();
     let line = log.lines().find(|line| line.contains("a letter is given up"));
     assert!(line.is_some_and(|line| line.contains("the server stops")), "{log}");
@@ -136,7 +136,7 @@ fn with_a_configured_database_and_no_mail_server_no_letter_is_logged() {
     let server = Server::start(command);
     assert!(server.said.contains("Mail: not sent (mail.smtp_url is unset)"), "{}", server.said);
     forget(&server);
-    eventually("the log says so", || server.log().contains("no mail was sent"));
+    eventually("the log reports it", || server.log().contains("no mail was sent"));
     assert!(
         !server.log().contains("token=") && !server.log().contains("ann@example.com"),
         "{}",

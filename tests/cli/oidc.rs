@@ -99,7 +99,9 @@ fn the_audit_log_has_every_sign_in_and_none_of_its_secrets() {
     let ticket = ticket.1["link_ticket"].as_str().unwrap().to_owned();
     assert_eq!(go(&format!("&link_ticket={ticket}")).0, 200);
     assert_eq!(server.call("DELETE", "/api/users/me/identities/fake", Some(&bob), None).0, 204);
-    eventually("all is written", || events(&server).iter().any(|line| line["event"] == "identity-unlinked"));
+    eventually("everything is logged", || {
+        events(&server).iter().any(|line| line["event"] == "identity-unlinked")
+    });
     let events = events(&server);
     let found: Vec<String> = events
         .iter()

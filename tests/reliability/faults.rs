@@ -43,7 +43,7 @@ fn a_paused_primary_that_comes_back_loses_nothing() {
         },
         meanwhile: Meanwhile::Service,
         mend: &|cluster, primary| {
-            assert_ne!(cluster.set.primary(), primary, "another one was to be elected");
+            assert_ne!(cluster.set.primary(), primary, "expected another primary to be elected");
             cluster.set.signal(primary, Signal::CONT);
         },
     });
@@ -76,7 +76,7 @@ fn a_primary_that_is_cut_off_loses_nothing() {
         },
         meanwhile: Meanwhile::Service,
         mend: &|cluster, primary| {
-            assert_ne!(cluster.set.primary(), primary, "another one was to be elected");
+            assert_ne!(cluster.set.primary(), primary, "expected another primary to be elected");
             cluster.set.heal(primary);
         },
     });
@@ -187,11 +187,13 @@ fn a_deletion_whose_server_is_killed_is_finished_by_the_other() {
         let leaving = leaver.leave(&cluster, &load.client, 0);
         cluster.kill_server(0);
         let (killed, left) = (Instant::now(), leaver.left(&cluster));
-        assert!(left > 0, "it was to be killed before it was done");
+        assert!(left > 0, "expected the kill to interrupt the deletion");
         // Nobody restarts the first server. The other one looks for unfinished deletions every minute.
-        crate::process::eventually_within(Duration::from_mins(3), "the other has finished it", || {
-            leaver.left(&cluster) == 0
-        });
+        crate::process::eventually_within(
+            Duration::from_mins(3),
+            "the other server has finished the deletion",
+            || leaver.left(&cluster) == 0,
+        );
         times.push((left, killed.elapsed()));
         cluster.start_server(0);
         leaver.assert_gone(&cluster, &name);

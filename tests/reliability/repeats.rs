@@ -70,7 +70,7 @@ fn a_key_adds_once_while_the_primary_is_killed() {
         sleep(Duration::from_secs(4));
         cluster.set.start_member(primary);
     });
-    assert!(*repeated.lock().unwrap() > 0, "the fault was to be felt");
+    assert!(*repeated.lock().unwrap() > 0, "expected the fault to cause retries");
     let answers = answers.into_inner().unwrap();
     assert_eq!(answers.len(), WRITERS * MOVIES);
     assert_eq!(cluster.count("movies", doc! {}), answers.len() as u64);

@@ -107,7 +107,7 @@ impl ReplicaSet {
 
     /// Waits until every member is up, and one of them is primary.
     pub fn wait_until_whole(&self) {
-        self.eventually("the replica set is whole", |set| {
+        self.eventually("every member of the replica set is up", |set| {
             let hellos = (0..set.members.len()).map(|member| set.hello(member));
             let states: Vec<(bool, bool)> = hellos
                 .map(|hello| {

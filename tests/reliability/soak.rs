@@ -94,7 +94,7 @@ fn many_minutes_of_traffic_and_faults_leak_nothing_and_lose_nothing() {
         cluster.set.wait_until_whole();
         // Check after each fault, before the next one.
         let struck = Instant::now();
-        crate::process::eventually_within(Duration::from_mins(2), "all is well", || {
+        crate::process::eventually_within(Duration::from_mins(2), "everything has recovered", || {
             load.probes.is_quiet(struck)
         });
         leavers.push((leaver, name, leaving));

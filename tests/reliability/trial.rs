@@ -107,7 +107,7 @@ pub fn make<T>(fault: &Fault<'_, T>) {
 }
 
 fn wait_for_quiet(probes: &Probes, since: Instant) {
-    eventually_within(RECOVERY, "all is well", || probes.is_quiet(since));
+    eventually_within(RECOVERY, "everything has recovered", || probes.is_quiet(since));
 }
 
 fn recovery(probes: &Probes, since: Instant) -> Recovery {

@@ -131,11 +131,11 @@ fn a_deletion_that_one_left_is_finished(cluster: &mut Cluster) {
     let leaver = Leaver::arrive(cluster, "eve", 4_000);
     let leaving = leaver.leave(cluster, &client, 0);
     cluster.kill_server(0);
-    assert!(leaver.left(cluster) > 0, "it was to be killed before it was done");
+    assert!(leaver.left(cluster) > 0, "expected the kill to interrupt the deletion");
     // The other server would do it within a minute. A server that starts does it at once.
     cluster.start_server(0);
     eventually("no movie is left", || leaver.left(cluster) == 0);
     leaver.assert_gone(cluster, "eve");
-    assert_eq!(cluster.runtime.block_on(leaving).unwrap(), 401, "the repetition finds it gone");
+    assert_eq!(cluster.runtime.block_on(leaving).unwrap(), 401, "the retry finds the account deleted");
     assert!(client.tally().violations.is_empty(), "{:?}", client.tally());
 }

@@ -9,12 +9,12 @@
 //! | what an entry holds, and how it is made from an event of the database | [`entry`] |
 //! | a place in the order | [`token`] |
 //! | how the log begins | [`beginning`] |
-//! | how entries are stored | [`store`]; up to where the log is complete, and who writes it: [`state`] |
+//! | how entries are stored | [`store`]; how far the log is complete, and who writes it: [`state`] |
 //! | how the change stream is read | [`feed`] |
 //! | who writes, and who learns of a change | [`follower`]; how far a process has come: [`progress`]; whether it asks the right member: [`primary`] |
 //! | what this server has acknowledged | [`acknowledged`] |
-//! | reading a page | [`reader`] |
-//! | what a movie was, and what was deleted | [`versions`], [`trash`] |
+//! | how a page is read | [`reader`] |
+//! | how former versions and deleted movies are found | [`versions`], [`trash`] |
 //!
 //! A change stream feeds the log, not the writes themselves. So the log contains the changes of every server and
 //! every person, and a crash between a write and its entry loses neither. The server that holds a lease writes the

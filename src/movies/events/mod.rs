@@ -8,9 +8,9 @@
 //! | question | file |
 //! | --- | --- |
 //! | what an event says | [`change`] |
-//! | what is done once for all who listen | [`renderer`] |
-//! | how somebody begins to listen | [`hub`] |
-//! | what is sent to each, and who is cut off | [`listener`] |
+//! | what is done once for all listeners | [`renderer`] |
+//! | how a client begins to listen | [`hub`] |
+//! | what a listener is sent, and when it is disconnected | [`listener`] |
 //! | the route | [`route`] |
 
 mod change;

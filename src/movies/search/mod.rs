@@ -9,11 +9,11 @@
 //! | how is it opened, updated, waited for and searched? | `index.rs` |
 //! | what can be asked, and what comes back? | `question.rs` |
 //! | what is in it? | `schema.rs`, from `movie.rs` |
-//! | how are texts cut into words, and words to stems? | `tokens.rs`, `languages.rs`, `tokenizers.rs` |
-//! | how are the words of a search read? | `words.rs` |
+//! | how are texts split into words, and words reduced to stems? | `tokens.rs`, `languages.rs`, `tokenizers.rs` |
+//! | how is a search parsed? | `words.rs` |
 //! | which movies match, and how do they score? | `matching.rs`, `misspelt.rs`, `filters.rs`, `points.rs` |
 //! | what stays the same for all pages of a search, and where does a page end? | `plan.rs`, `cursor.rs` |
-//! | in which order do movies come? | `top.rs`, `names.rs` |
+//! | how are movies ordered? | `top.rs`, `names.rs` |
 //! | facets and suggestions | `counting.rs`, `suggestions.rs` |
 //! | when does a change become visible? | `writer.rs` |
 //! | where are its files, and when is it rebuilt? | `folder.rs`, `files.rs` |

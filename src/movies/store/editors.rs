@@ -70,7 +70,7 @@ impl Movies {
                     return Ok(Ok(()));
                 }
             }
-            // The second look.
+            // The second read.
             let Some(rights) = self.rights(id).await? else { return Ok(Err(NotRemoved::NotThere)) };
             let is_editor = editor.is_some_and(|editor| rights.editors().contains(&editor));
             let may_remove = rights.allow(caller, Role::Owner) || is_editor && editor == Some(caller);

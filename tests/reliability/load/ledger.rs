@@ -52,7 +52,7 @@ impl Ledger {
         standing.retain(|_, promise| !promise.is_deleted);
         for movie in found {
             let id = movie.get_object_id("_id").unwrap().to_hex();
-            let promise = standing.remove(&id).unwrap_or_else(|| panic!("nobody was promised {movie}"));
+            let promise = standing.remove(&id).unwrap_or_else(|| panic!("{movie} was never acknowledged"));
             let is = (movie.get_str("name").ok(), movie.get_i64("version").ok(), movie.get_str("plot").ok());
             assert_eq!(is, (Some(&*promise.name), Some(promise.version), Some(&*promise.plot)), "{id}");
         }

@@ -192,7 +192,7 @@ impl Load {
 /// Asserts that every change is in the log once, whatever has failed.
 fn assert_log_is_whole(cluster: &Cluster) {
     let flaw = std::cell::RefCell::new(None);
-    crate::process::eventually_within(Duration::from_mins(1), "the change log is whole", || {
+    crate::process::eventually_within(Duration::from_mins(1), "the change log is complete", || {
         let found = cluster.runtime.block_on(crate::change_log::flaw(&cluster.database));
         let is_whole = found.is_none();
         if flaw.replace(found.clone()) != found {
@@ -225,7 +225,9 @@ impl Leaver {
         let client = load.clone();
         let token = self.token.clone();
         let asked = cluster.runtime.spawn(async move { client.leave(server, &token).await });
-        crate::process::eventually("the movies are going", || self.left(cluster) < self.movies as u64);
+        crate::process::eventually("the movies are being deleted", || {
+            self.left(cluster) < self.movies as u64
+        });
         asked
     }
 
