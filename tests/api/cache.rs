@@ -133,5 +133,9 @@ async fn the_cache_keeps_no_more_movies_than_the_setting_allows() {
             app.anyone().get(path).await.assert_status(200);
         }
     });
-    assert_eq!(reads.await, 3, "only the first read and the second read of the second movie come from memory");
+    assert_eq!(
+        reads.await,
+        3,
+        "only the first read and the second read of the second movie come from memory"
+    );
 }

@@ -87,7 +87,7 @@ pub enum Beginning {
     Waits,
 }
 
-/// This process has become the writer, or has stopped being it.
+/// This process has become the writer, or has stopped being the writer.
 struct RoleChanged;
 
 impl Changes {

@@ -16,10 +16,10 @@
 //! | how a page is read | [`reader`] |
 //! | how former versions and deleted movies are found | [`versions`], [`trash`] |
 //!
-//! A change stream feeds the log, not the writes themselves. So the log contains the changes of every server and
-//! every person, and a crash between a write and its entry loses neither. The server that holds a lease writes the
-//! log; the others follow the same stream for their own listeners. The lease only saves work: an entry's id is its
-//! place in the stream, so two writers write the same entries.
+//! The log is fed by a change stream, and not by the code that writes movies. So it contains the changes of every
+//! server and every person, and a crash between a write and its entry loses nothing. The server that holds a lease
+//! writes the log; the others follow the same stream for their own listeners. The lease only saves work: an entry's
+//! id is its place in the stream, so two writers write the same entries.
 
 mod acknowledged;
 mod beginning;

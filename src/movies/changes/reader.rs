@@ -121,7 +121,7 @@ impl Changes {
     /// The entries after a place, oldest first.
     ///
     /// # Errors
-    /// When the log cannot be read. The inner error: the log no longer has all of them.
+    /// When the log cannot be read. The inner error means that the log no longer has all of them.
     pub async fn after(&self, since: &Token, limit: usize) -> Result<Result<Vec<Entry>, Gone>, ReadError> {
         self.catch_up().await?;
         Ok(self.0.store.after(since, limit).await?)

@@ -133,7 +133,7 @@ impl ChangeStore {
     /// The entries after a place, oldest first.
     ///
     /// # Errors
-    /// When the database fails. The inner error: the log no longer has all of them.
+    /// When the database fails. The inner error means that the log no longer has all of them.
     pub(in crate::movies) async fn after(
         &self,
         since: &Token,

@@ -56,7 +56,7 @@ impl Engine {
     }
 }
 
-/// Replica sets and sharded clusters have them.
+/// Whether the database has change streams. Replica sets and sharded clusters do.
 async fn has_change_streams(database: &Database) -> Result<bool, StoreError> {
     let hello = within(COMMAND, database.run_command(doc! { "hello": 1 })).await?;
     Ok(hello.contains_key("setName") || hello.get_str("msg").is_ok_and(|kind| kind == "isdbgrid"))

@@ -267,8 +267,8 @@ impl Movies {
     /// insert. `docs/develop/architecture.md` says why that suffices.
     ///
     /// # Errors
-    /// When the database fails: then the sweep removes what is left of a deleted account. The inner error: the caller
-    /// is deleted. Then the caller's movie is deleted too, or the caller no longer edits it.
+    /// When the database fails: then the sweep removes what is left of a deleted account. The inner error means that
+    /// the caller is deleted. Then the caller's movie is deleted too, or the caller no longer edits it.
     pub async fn confirm_accepted(
         &self,
         users: &Users,

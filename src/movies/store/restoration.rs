@@ -29,8 +29,8 @@ impl Movies {
     /// Restores a movie that was deleted after `oldest` and that this user owned then.
     ///
     /// # Errors
-    /// When the database fails. The inner error: there is no such movie in the trash, or another movie has the name
-    /// in that year. Then the movie stays in the trash.
+    /// When the database fails. The inner error means that there is no such movie in the trash, or another movie has
+    /// the name in that year. Then the movie stays in the trash.
     pub async fn restore(
         &self,
         users: &Users,
@@ -81,7 +81,7 @@ impl Movies {
     /// Checks, as after an insert, whether the owner still exists, and which of the editors do.
     ///
     /// # Errors
-    /// When the database fails. The inner error: the owner is deleted, and so is the movie.
+    /// When the database fails. The inner error means that the owner is deleted, and so is the movie.
     pub async fn confirm_restored(
         &self,
         users: &Users,
