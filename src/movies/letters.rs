@@ -1,6 +1,6 @@
 //! The mails about a movie: invitations. The recipient may not know this service, and the sender chooses both the
-//! address and the name of the movie. So a letter quotes only a part of the name, and nothing in the quote looks like
-//! a link to a mail program.
+//! address and the name of the movie. So a letter quotes only a part of the name, and removes everything that a mail
+//! program would turn into a link.
 
 use crate::{
     accounts::{EmailAddress, mail_token::MailToken},

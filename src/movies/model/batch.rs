@@ -12,7 +12,7 @@ use crate::http::fields::{FieldError, Fields, FromFields, Rule, Wrong};
 /// How many movies a batch may have.
 const MOST: usize = 100;
 
-/// The movies of a batch. An invalid movie lists every field that breaks a rule.
+/// The movies of a batch. For an invalid movie, this has every field that breaks a rule.
 #[derive(Debug)]
 pub struct MovieBatch(pub Vec<Result<MovieInput, Vec<FieldError>>>);
 

@@ -50,7 +50,7 @@ pub struct MovieDocument {
     /// The users whom the owner lets change the movie. Never in an answer: the editors are not public.
     #[serde(default)]
     pub editors: Vec<bson::oid::ObjectId>,
-    /// Who made this version; unset if a release made it that did not record this. Never in an answer.
+    /// Who made this version; unset if the release that made it did not record this. Never in an answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updated_by: Option<bson::oid::ObjectId>,
 }

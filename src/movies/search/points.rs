@@ -16,15 +16,15 @@ pub const DIRECTORS: Points = Points { exact: 70, stem: 0, beginning: Some(40), 
 pub const CASTS: Points = Points { exact: 66, stem: 0, beginning: Some(38), typo: [32, 18] };
 pub const PLOT: Points = Points { exact: 40, stem: 20, beginning: None, typo: [12, 8] };
 
-/// How many standings are worth one point. A movie's standing is below 64, so it never makes up for a worse field, or
-/// for a worse form of a word in the same field.
+/// How many units of standing equal one point. A movie's standing is below 64, so it never makes up for a worse
+/// field, or for a worse form of a word in the same field.
 pub const STANDINGS_PER_POINT: u64 = 4;
 
 /// The search is the whole name.
 pub const WHOLE_NAME: u32 = 1_000;
 /// The search is the name, except for an article at the beginning of either.
 pub const WITHOUT_ARTICLE: u32 = 700;
-/// The search is nearly that, by one edit or two.
+/// The search is nearly that name, with one edit or two.
 pub const MISSPELT_NAME: [u32; 2] = [400, 200];
 /// The search is the part of the name before its subtitle.
 pub const MAIN_TITLE: u32 = 1;

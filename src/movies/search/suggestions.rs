@@ -30,9 +30,9 @@ pub struct Suggester<'a> {
 }
 
 impl Suggester<'_> {
-    /// Names that begin with the text come first, in alphabetical order, then names with a word that does. Only if
-    /// there are none, names with a word that nearly does, most popular first. The index knows long names only in
-    /// part: see [`folding::PHRASE`].
+    /// Names that begin with the text come first, in alphabetical order. Names with a word that begins with it
+    /// follow. Only if there are none, this finds names with a word that nearly does, most popular first. The index
+    /// knows long names only in part: see [`folding::PHRASE`].
     pub fn suggest(&self, prefix: &str, limit: usize) -> tantivy::Result<Vec<ObjectId>> {
         let (plain, words) = (folding::plain(prefix), folding::words(prefix));
         let mut found = self.beginning(self.fields.name_start, &plain, limit, &[])?;

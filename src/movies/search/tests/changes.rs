@@ -34,7 +34,7 @@ async fn a_caller_that_waits_for_a_change_sees_it_when_it_comes() {
     index.apply(Batch { upserts: vec![movie(2, "Two")], number: 5, ..Batch::default() }).await.unwrap();
     waiting.await.unwrap().unwrap();
     assert_eq!(index.movies(), 2);
-    // A wait for a change that never comes ends.
+    // Waiting for a change that never comes ends with an error.
     assert!(matches!(index.visible(6).await, Err(SearchError::Behind)));
 }
 
