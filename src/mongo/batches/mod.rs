@@ -50,7 +50,7 @@ pub trait Command: Send + Sync + 'static {
     const NAME: &'static str;
     /// How many keys one command carries.
     const KEYS: usize;
-    /// How many bytes the keys of one command have together. A single key may have more.
+    /// How many bytes the keys of one command have together at most. A single key may have more.
     const BYTES: usize = usize::MAX;
     /// How many commands are in flight at once, not counting slow ones.
     const RUNS: usize;

@@ -10,7 +10,7 @@ use tokio::{
 
 use super::*;
 
-/// Answers each even key with its double, and no odd key. Fails if a key is 13.
+/// Answers each even key with its double, and does not answer odd keys. Fails if a key is 13.
 struct Double {
     sent: mpsc::UnboundedSender<Vec<u32>>,
     go: Arc<Semaphore>,

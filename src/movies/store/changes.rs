@@ -135,8 +135,8 @@ impl Movies {
     }
 }
 
-/// Whether the movie was restored, or the caller gained the right, between the write and the second read. It must be
-/// so if the caller would accept any version.
+/// Whether the movie was restored, or the caller gained the right, between the write and the second read. There is no
+/// other explanation if the write accepts any version.
 fn is_outdated(refusal: Refusal, precondition: &Precondition) -> bool {
     refusal == Refusal::VersionDiffers && *precondition == Precondition::AnyVersion
 }

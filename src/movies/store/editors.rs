@@ -1,4 +1,4 @@
-//! How an editor leaves a movie: by leaving, by being removed by the owner, or by deleting the account.
+//! How an editor stops editing a movie: the editor leaves, the owner removes the editor, or the account is deleted.
 //! [`super::invitations`] says how a user becomes an editor.
 //!
 //! A change of the editors makes no version of the movie: none of these writes raises the version, and the change log

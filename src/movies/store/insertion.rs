@@ -148,7 +148,7 @@ impl Command for Insert {
     }
 }
 
-/// An inserted value. The server may not answer with it before it knows that the owner exists ([`Movies::confirm`]).
+/// Inserted movies. The server may not answer before it knows that the owner exists ([`Movies::confirm`]).
 #[derive(Debug)]
 #[must_use = "an insert counts only once its owner is confirmed"]
 pub struct Unconfirmed<T> {
@@ -288,7 +288,7 @@ impl Movies {
     ///
     /// # Errors
     /// When the database fails: then the movies stay, and if the owner is deleted, the sweep deletes them too. The
-    /// inner error: the owner is deleted, and so are the movies.
+    /// inner error means that the owner is deleted, and so are the movies.
     pub async fn confirm<T>(
         &self,
         users: &Users,

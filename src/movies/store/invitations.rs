@@ -56,7 +56,7 @@ impl Offer {
 pub enum NotInvited {
     NotThere,
     NotOwner,
-    /// The movie has the maximum of open invitations. The oldest one expires after this time.
+    /// The movie has the maximum number of open invitations. The oldest one expires after this time.
     Enough(Duration),
 }
 
@@ -65,7 +65,7 @@ pub enum NotInvited {
 pub enum NotAccepted {
     /// The invitation is unknown, used, expired or void, or it is for the caller's own movie.
     Invalid,
-    /// The movie has the maximum of editors. The invitation stays valid.
+    /// The movie has the maximum number of editors. The invitation stays valid.
     TooManyEditors,
 }
 

@@ -120,7 +120,7 @@ pub enum Claim {
     OtherRequest,
     /// The request is in progress, for at most this time.
     UnderWay(Duration),
-    /// The account has the maximum of keys. The oldest one expires after this time.
+    /// The account has the maximum number of keys. The oldest one expires after this time.
     TooMany(Duration),
 }
 

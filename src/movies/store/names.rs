@@ -28,7 +28,7 @@ struct Named {
     year: Option<i32>,
 }
 
-/// The name is taken and free in turn.
+/// The error if other movies keep taking the name and giving it up.
 pub(super) fn taken_by_turns() -> StoreError {
     StoreError::Unavailable("other movies took the name and gave it up again".to_owned())
 }
