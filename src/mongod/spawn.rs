@@ -17,8 +17,8 @@ use super::{
 /// A supervisor's log longer than this is emptied.
 const LONG_LOG: u64 = 1 << 20;
 
-/// Starts a supervisor for a process that waits for mongod. It first removes the files of a killed supervisor, which
-/// would mislead that process.
+/// Starts a supervisor for a process that waits for mongod. It first removes the announcement of a killed supervisor,
+/// which would mislead that process.
 pub(super) async fn start_supervisor(options: &Options) -> Result<Child, EmbeddedError> {
     let _ = fs::remove_file(options.data_dir.join(data_folder::SERVING));
     let options = options.clone();
