@@ -1,4 +1,4 @@
-"""The loads: what wrk is told to send, and what it says of the answers."""
+"""The loads: the requests that wrk sends, and how its results are read."""
 
 import json
 import pathlib
@@ -10,7 +10,7 @@ import tempfile
 from servers import PASSWORD, call, cpu_seconds, resident_mb
 
 SCRIPTS = pathlib.Path(__file__).resolve().parent / "wrk"
-# What each is, and the goal as a ratio to plain axum, where there is one.
+# For each load, a description, and the goal as a ratio to plain axum, if there is one.
 LOADS = {
     "read": ("GET by id", 3.5),
     "page": ("page of 20", 2.0),
@@ -25,7 +25,7 @@ SET_BY_THE_SERVER = ("id", "added_by", "created_at", "updated_at", "version")
 
 
 class Loads:
-    """What the scripts need to know: some movies, and the tokens of two accounts."""
+    """The data that the scripts need: some movies, and the tokens of two accounts."""
 
     def __init__(self, base, folder, owner, owner_token, writer_token):
         self.movies = folder / "movies.tsv"
@@ -56,8 +56,8 @@ class Loads:
         return script, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def run(self, server, mongod, load, connections, seconds):
-        """One run, with the CPU seconds a second of server and database, and the server's memory after it."""
-        # What the load before has left behind, commands that were given up for one, is not this one's.
+        """One run, with the CPU seconds per second of the server and the database, and the server's memory after it."""
+        # Wait here, so that this run does not count leftovers of the previous load, for example cancelled commands.
         call(server.base, "GET", "/api/movies?limit=1")
         pids = server.pids()
         before = cpu_seconds(pids), cpu_seconds([mongod])

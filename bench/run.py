@@ -23,14 +23,14 @@ OURS, PEER = "movie-bag", "axum"
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default=",".join(LOADS), help="loads, by comma")
-    parser.add_argument("--peers", default="axum,express", help="of axum, express")
+    parser.add_argument("--only", default=",".join(LOADS), help="loads, separated by commas")
+    parser.add_argument("--peers", default="axum,express", help="any of axum, express")
     parser.add_argument("--connections", default="1,8,64,256")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=4, help="of each run")
-    parser.add_argument("--data", type=pathlib.Path, help="a data folder to keep and to use again")
+    parser.add_argument("--seconds", type=int, default=4, help="length of each run")
+    parser.add_argument("--data", type=pathlib.Path, help="a data folder to keep and reuse")
     parser.add_argument("--port", type=int, default=18_000)
-    parser.add_argument("--cache", type=int, default=0, help="also Movie Bag with cache.movies of so many")
+    parser.add_argument("--cache", type=int, default=0, help="also measure Movie Bag with this value of cache.movies")
     parser.add_argument("--output", type=pathlib.Path, help="where to write every run, as JSON")
     return parser.parse_args()
 
@@ -58,7 +58,7 @@ def environment(data, port, more=None):
 
 
 def fill(ours, data, base):
-    """The films of the demo, unless there are movies."""
+    """Imports the demo films, unless there are movies already."""
     token_of(base, OWNER)
     if json.loads(call(base, "GET", "/api/movies?limit=1"))["items"]:
         return
@@ -67,7 +67,7 @@ def fill(ours, data, base):
 
 
 def start(options, folder, log):
-    """All servers, on the mongod of the first."""
+    """Starts all servers, on the mongod of the first one."""
     ours = target(ROOT / "Cargo.toml") / "movie-bag"
     data = (options.data or folder / "data").absolute()
     servers = [Server(OURS, [ours], options.port, log, environment(data, options.port))]
@@ -90,16 +90,16 @@ def start(options, folder, log):
 
 
 def same_bytes(servers, loads):
-    """Peers that answer something else do something else."""
+    """Stops if the peers' answers differ, because then they do different work."""
     first = loads.movies.read_text().split("\t", 1)[0]
     for path in (f"/api/movies/{first}", "/api/movies?limit=20", "/api/movies?limit=20&genre=Drama",
                  "/api/movies?limit=20&year=1999"):
         answers = [json.loads(call(server.base, "GET", path)) for server in servers]
         for server, answer in zip(servers, answers):
-            # A cursor is sealed, or is none.
+            # Ignore cursors: each server has its own format.
             answer.pop("next", None)
             if answer != answers[0]:
-                sys.exit(f"{server.name} answers something else to {path}")
+                sys.exit(f"{server.name} gives a different answer to {path}")
 
 
 def total(base):
@@ -111,10 +111,12 @@ def measure(options, servers, mongod, loads):
     for load in options.only.split(","):
         for connections in map(int, options.connections.split(",")):
             if load == "login" and connections > 8:
-                # Each hash takes a core some tenths of a second: a short run of so many would tell nothing.
+                # Each hash takes a core some tenths of a second, so a short run of more connections would say
+                # nothing.
                 continue
             for turn in range(options.rounds):
-                # Each goes first in its turn, and there and back: nobody always follows the same one.
+                # Rotate the order, and reverse it in every other round, so that no server always follows the same
+                # one.
                 order = servers[turn % len(servers):] + servers[:turn % len(servers)]
                 for server in order if turn % 2 == 0 else reversed(order):
                     if load == "login" and server.name == "express":
@@ -124,7 +126,7 @@ def measure(options, servers, mongod, loads):
                     print(f"{load} {connections} {server.name}: {run['rate']:.0f}/s p50 {run['p50']:.2f} "
                           f"p99 {run['p99']:.2f} ms, failed {run['failed']}", file=sys.stderr)
             if load in ("create", "mixed"):
-                # What was added goes with its account.
+                # Deleting the account deletes the movies that it added.
                 call(servers[0].base, "DELETE", "/api/users/me", token=loads.writer_token)
                 while total(servers[0].base) > before:
                     time.sleep(1)
@@ -133,7 +135,7 @@ def measure(options, servers, mongod, loads):
 
 
 def storm(options, servers, loads):
-    """Readers alone, then beside clients who log in without a pause."""
+    """Measures readers alone, and then beside clients that log in without a pause."""
     runs = []
     for turn in range(options.rounds):
         for server in servers if turn % 2 == 0 else reversed(servers):
@@ -143,7 +145,7 @@ def storm(options, servers, loads):
             logins = loads.start(server, "login", 16, options.seconds)
             readers = loads.start(server, "read", 64, options.seconds)
             readers, logins = finish(*readers), finish(*logins)
-            # Its turn comes when what the storm has left behind is hashed.
+            # This login is answered only after the rest of the storm is hashed.
             call(server.base, "POST", "/api/auth/login", {"email": OWNER, "password": PASSWORD})
             runs.append({"server": server.name, "calm": calm, "readers": readers, "logins": logins})
     return runs
@@ -170,7 +172,7 @@ def table(runs, servers):
 
 
 def ratios(runs, load, connections, name):
-    """The median of the rounds' ratios to the peer, and the least and the greatest."""
+    """The median, the lowest and the highest of the rounds' ratios to the peer."""
     rates = {
         server: [run["rate"] for run in runs if (run["load"], run["connections"], run["server"]) == (load, connections, server)]
         for server in (name, PEER)

@@ -1,4 +1,4 @@
-"""The servers under test, and what the system says of their processes."""
+"""The servers under test, and what the system reports about their processes."""
 
 import json
 import os
@@ -35,7 +35,7 @@ class Server:
         self.seconds_to_ready = time.monotonic() - began
 
     def pids(self):
-        """The process and those that it has started; the database's are not its own."""
+        """The process and its children, without those of the database."""
         parents = {pid: int(stat(pid)[1]) for pid in processes() if stat(pid)}
         found = [self.process.pid]
         for pid in found:
@@ -53,7 +53,7 @@ def processes():
 
 
 def stat(pid):
-    """The fields of /proc/PID/stat from the state on; nothing of a process that has ended."""
+    """The fields of /proc/PID/stat from the state on; empty if the process has ended."""
     try:
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
     except OSError:
@@ -95,7 +95,7 @@ def call(base, method, path, body=None, token=None):
 
 
 def token_of(base, email):
-    """The token of this account, which is made if it is not there."""
+    """The token of this account, which is signed up first if it does not exist."""
     credentials = {"email": email, "password": PASSWORD}
     try:
         call(base, "POST", "/api/auth/signup", credentials)

@@ -11,10 +11,10 @@
 //! | [`telemetry`] | writes log lines, and keeps the registry of metrics |
 //! | [`mongo`] | connects to the database, creates the indexes, sorts errors, and lets callers share commands |
 //! | [`http`] | what every route uses: problems, body fields, queries, pages, conditional requests |
-//! | [`mail`] | delivers letters in the background; knows no account |
+//! | [`mail`] | delivers letters in the background; does not know accounts |
 //! | [`accounts`] | decides who the caller is: passwords, tokens, roles, throttling, and deleting an account |
 //! | [`movies`] | the catalogue: who may change a movie, how movies are stored, searched, listed and followed |
-//! | [`server`] | puts the service together, and does what holds for every answer |
+//! | [`server`] | assembles the service, and does what all answers have in common |
 //! | [`commands`] | `serve`, `import`, `export` and `admin`, one file each |
 //!
 //! `main.rs` is the command line. It parses the arguments, starts the log and calls a command.
@@ -32,7 +32,7 @@
 //! | Where does mongod come from? | [`mod@mongod`] |
 //! | Which indexes are there, and which rules are unique? | [`mongo::indexes`] |
 //! | Which settings are there? | [`config::Settings`] |
-//! | In which order does the server start? | [`commands::serve`], then [`server::rocket()`] |
+//! | In what order does the server start? | [`commands::serve`], then [`server::rocket()`] |
 
 #![warn(clippy::unwrap_used, clippy::dbg_macro, clippy::todo)]
 

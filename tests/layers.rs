@@ -1,5 +1,5 @@
-//! Imports run one way: a folder of `src` uses only those that stand before it in [`LAYERS`], and folders
-//! that stand beside each other do not use each other in a circle.
+//! Imports run one way: a folder of `src` imports only folders before it in [`LAYERS`], and no folders within it
+//! import each other in a circle.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -37,7 +37,7 @@ fn files(folder: &Path, module: &[String]) -> Vec<(Module, String)> {
     found
 }
 
-/// Takes one path off the beginning of a text; `a::{b, c::d}` is two: `a::b` and `a::c::d`.
+/// Takes one import off the beginning of a text. `a::{b, c::d}` gives two paths: `a::b` and `a::c::d`.
 fn take_paths(text: &mut &str, prefix: &[String], found: &mut Vec<Module>) {
     let mut path = prefix.to_vec();
     loop {
@@ -50,7 +50,7 @@ fn take_paths(text: &mut &str, prefix: &[String], found: &mut Vec<Module>) {
             group = group.trim_start();
             while !group.starts_with('}') {
                 take_paths(&mut group, &path, found);
-                // Past a new name (`as _`) and the comma.
+                // Skip a new name (`as _`) and the comma.
                 group = group[group.find([',', '}']).unwrap()..].trim_start_matches(',').trim_start();
             }
             *text = group[1..].trim_start();
@@ -59,7 +59,7 @@ fn take_paths(text: &mut &str, prefix: &[String], found: &mut Vec<Module>) {
     }
 }
 
-/// What a file names of this crate, each from the root.
+/// The paths of this crate that a file imports, from the root.
 fn imports(module: &[String], code: &str) -> Vec<Module> {
     let mut found = Vec::new();
     for root in ["crate::", "super::", "movie_bag::"] {
@@ -78,14 +78,14 @@ fn imports(module: &[String], code: &str) -> Vec<Module> {
     found.into_iter().map(from_root).collect()
 }
 
-/// The folders in which a module lies, from the root.
+/// The folders that contain a module, from the root.
 fn folders(module: &[String]) -> &[String] {
     let depth = (0..=module.len()).rev().find(|end| Path::new("src").join(module[..*end].join("/")).is_dir());
     &module[..depth.unwrap_or(0)]
 }
 
 #[test]
-fn no_import_runs_uphill_and_no_folders_use_each_other_in_a_circle() {
+fn no_import_runs_uphill_and_no_folders_import_each_other_in_a_circle() {
     let layer =
         |module: &[String]| LAYERS.iter().position(|layer| module.first().is_some_and(|name| name == layer));
     let (mut uphill, mut arrows) = (Vec::new(), BTreeSet::new());
@@ -96,13 +96,13 @@ fn no_import_runs_uphill_and_no_folders_use_each_other_in_a_circle() {
             }
             let (from, to) = (folders(&module), folders(&import));
             let common = from.iter().zip(to).take_while(|(one, other)| one == other).count();
-            // Of the folders at the root the order is the rule.
+            // For the folders at the root, the order is the rule.
             if common > 0 && common < from.len().min(to.len()) {
                 arrows.insert((from[..=common].join("/"), to[..=common].join("/")));
             }
         }
     }
-    // Only what is in a circle, or between two, is both used and a user.
+    // Only folders in a circle, or between two circles, both import and are imported.
     loop {
         let all = arrows.clone();
         arrows.retain(|(from, to)| {

@@ -1,4 +1,4 @@
--- POST of a new movie, with the body of a real one: wrk … -s create.lua -- MOVIES.tsv TOKEN RUN
+-- POSTs a new movie, with the body of a real one: wrk … -s create.lua -- MOVIES.tsv TOKEN RUN
 local bodies, headers, prefix, number = {}, {}, "", 0
 
 function init(arguments)

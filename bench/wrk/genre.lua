@@ -1,4 +1,4 @@
--- The first page of one of the more frequent genres.
+-- GETs the first page of one of the more frequent genres.
 local genres = {
   "Drama", "Comedy", "Romance", "Action", "Crime", "Thriller", "Horror", "Documentary", "Sci-Fi", "Fantasy",
 }

@@ -1,4 +1,5 @@
--- Of a hundred requests 80 read a movie, 15 a page, 3 change and 2 add one: wrk … -s mixed.lua -- MOVIES.tsv OWNER WRITER RUN
+-- Of a hundred requests, 80 read a movie, 15 read a page, 3 change a movie and 2 add one:
+-- wrk … -s mixed.lua -- MOVIES.tsv OWNER WRITER RUN
 local movies, owner, writer, prefix, number = {}, {}, {}, "", 0
 
 function init(arguments)

@@ -1,4 +1,4 @@
--- The first page of the catalogue.
+-- GETs the first page of the catalogue.
 local page
 
 function init()

@@ -1,9 +1,9 @@
--- GET of a random movie: wrk … -s read.lua -- MOVIES.tsv
+-- GETs a random movie: wrk … -s read.lua -- MOVIES.tsv
 local requests = {}
 
 function init(arguments)
   math.randomseed(os.time())
-  -- Made once: what the load generator spends is missing to the server.
+  -- Make the requests once, because the load generator takes CPU time from the server.
   for line in io.lines(arguments[1]) do
     requests[#requests + 1] = wrk.format("GET", "/api/movies/" .. line:match("^(%x+)"))
   end

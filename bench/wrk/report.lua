@@ -1,4 +1,4 @@
--- What run.py reads: appended to each of the others.
+-- Prints the result that run.py reads. It is appended to each of the other scripts.
 function done(summary, latency)
   local failed = summary.errors.status + summary.errors.connect + summary.errors.read
     + summary.errors.write + summary.errors.timeout

@@ -1,4 +1,4 @@
--- PUT of a random movie, as it is: wrk … -s update.lua -- MOVIES.tsv TOKEN
+-- PUTs a random movie, unchanged: wrk … -s update.lua -- MOVIES.tsv TOKEN
 local requests = {}
 
 function init(arguments)

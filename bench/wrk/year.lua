@@ -1,4 +1,4 @@
--- The first page of one of a hundred years: callers have less in common.
+-- GETs the first page of one of a hundred years, so that callers have less in common.
 local requests = {}
 
 function init()

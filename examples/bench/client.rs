@@ -1,4 +1,4 @@
-//! One client of the server.
+//! A client of the server.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ impl Ask {
     }
 }
 
-/// What came back, and after how long: with all of its body.
+/// An answer, and the time until its whole body had arrived.
 pub struct Answer {
     pub status: StatusCode,
     pub took: Duration,
@@ -32,7 +32,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The body, of an answer that is no error.
+    /// The body, if the answer is not an error.
     pub fn json(&self) -> Outcome<Value> {
         if self.status.is_success() {
             Ok(serde_json::from_slice(&self.body)?)
@@ -54,7 +54,7 @@ impl Client {
         Ok(Self { http, address: address.trim_end_matches('/').to_owned(), token: None })
     }
 
-    /// Signs up a new user, and is that user from then on; the answer is the id.
+    /// Signs up a new user, and acts as that user from then on. Returns the user's id.
     pub async fn sign_up(&mut self) -> Outcome<String> {
         let email = format!("bench-{}@example.com", bson::oid::ObjectId::new().to_hex());
         let credentials = json!({ "email": email, "password": "plum-cake-at-noon" });
@@ -85,7 +85,7 @@ impl Client {
         self.ask(&Ask::get(path)).await?.json()
     }
 
-    /// The cursors that lead to the pages after the first: so many, or fewer if the list ends.
+    /// The cursors of the pages after the first: as many as `pages`, or fewer if the list ends.
     pub async fn cursors(&self, query: &str, pages: usize) -> Outcome<Vec<String>> {
         let mut cursors: Vec<String> = Vec::new();
         while cursors.len() < pages {

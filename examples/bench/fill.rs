@@ -1,4 +1,4 @@
-//! Fills an empty catalogue with movies made of the films, in the shape that the server stores.
+//! Fills an empty catalogue with movies derived from the demo films, in the form that the server stores.
 
 use std::time::Instant;
 
@@ -16,9 +16,9 @@ use movie_bag::{
 use crate::{Outcome, films::Films};
 
 const BATCH: usize = 2_000;
-/// Batches on their way: one is made while another is stored.
+/// Batches in flight: one is prepared while another is stored.
 const AT_ONCE: usize = 2;
-/// Between one movie and the next: as if they had come in over years, so that few share a time.
+/// The time between two movies, as if people had added them over years, so that few share a time.
 const APART_MILLISECONDS: i64 = 60_000;
 
 pub async fn run(database: &Database, films: &Films, movies: usize, email: &str) -> Outcome<()> {
@@ -48,12 +48,12 @@ pub async fn run(database: &Database, films: &Films, movies: usize, email: &str)
     println!("{movies} movies inserted in {:.0} s", begun.elapsed().as_secs_f64());
     let begun = Instant::now();
     index_builds::ensure(database).await?;
-    println!("the indexes made in {:.0} s", begun.elapsed().as_secs_f64());
+    println!("indexes built in {:.0} s", begun.elapsed().as_secs_f64());
     Ok(())
 }
 
-/// All but the unique ones: to make an index of what is there is much faster than to keep it while
-/// that comes in. If this ends early, the server makes them at its next start.
+/// Drops all indexes except the unique ones: building an index over existing movies is much faster than updating it
+/// with every insert. If this program ends early, the server builds the indexes when it starts.
 async fn drop_indexes(collection: &Collection<MovieDocument>) -> Outcome<()> {
     let indexes: Vec<_> = collection.list_indexes().await?.try_collect().await?;
     for index in indexes {
@@ -70,14 +70,14 @@ fn id_alone() -> Document {
     bson::doc! { "_id": 1 }
 }
 
-/// The movie at this place, of so many.
+/// The movie at this place, of `movies` in all.
 fn movie(films: &Films, place: usize, movies: usize, owner: UserId) -> Outcome<MovieDocument> {
     let mut film = films.0[place % films.0.len()].clone();
     let round = place / films.0.len() + 1;
     if round > 1 {
         film["name"] = format!("{} ({round})", film["name"].as_str().unwrap_or_default()).into();
     }
-    let input: MovieInput = Fields::read(film).map_err(|errors| format!("a film is refused: {errors:?}"))?;
+    let input: MovieInput = Fields::read(film).map_err(|errors| format!("a film is invalid: {errors:?}"))?;
     let mut movie = input.into_document(owner);
     let ago = i64::try_from(movies - place)? * APART_MILLISECONDS;
     movie.created_at = DateTime::from_millis(movie.created_at.timestamp_millis() - ago);

@@ -16,10 +16,10 @@ use serde_json::Value;
 
 use crate::Outcome;
 
-/// The films that the rules accept, each once.
+/// The films that the server's rules accept, without duplicates.
 pub struct Films(pub Vec<Value>);
 
-/// Reads them from a gzipped file.
+/// Reads the films from a gzipped file.
 pub fn read(path: &Path) -> Outcome<Films> {
     let mut films = Vec::new();
     let mut taken = HashSet::new();
@@ -34,18 +34,18 @@ pub fn read(path: &Path) -> Outcome<Films> {
     Ok(Films(films))
 }
 
-/// The texts of a list.
+/// The texts in a list field.
 pub fn texts<'a>(film: &'a Value, field: &str) -> impl Iterator<Item = &'a str> {
     film[field].as_array().into_iter().flatten().filter_map(Value::as_str)
 }
 
 impl Films {
-    /// The values of a list, the most frequent first.
+    /// The values of a list field, most frequent first.
     pub fn values(&self, field: &str) -> Vec<String> {
         ranked(self.0.iter().flat_map(|film| texts(film, field)).map(str::to_owned))
     }
 
-    /// The words of a search, the most frequent first.
+    /// The words that a search can find, most frequent first.
     pub fn words(&self) -> Vec<String> {
         let texts = self.0.iter().flat_map(|film| {
             let people = ["casts", "directors"].into_iter().flat_map(|field| texts(film, field));
@@ -55,7 +55,7 @@ impl Films {
         ranked(words.filter(|word| word.chars().count() > 1).map(str::to_lowercase))
     }
 
-    /// The beginnings of the names' words, with so many letters.
+    /// The first `letters` letters of the words in names.
     pub fn beginnings(&self, letters: usize) -> Vec<String> {
         let phrases = self.0.iter().filter_map(|film| film["name"].as_str()).flat_map(folding::phrases);
         ranked(phrases.filter_map(|phrase| {
@@ -64,12 +64,12 @@ impl Films {
         }))
     }
 
-    /// Pairs of genres that no film has, beginning with those of which each by itself is frequent.
+    /// Pairs of genres that no film has together, beginning with pairs of which each genre is frequent.
     pub fn empty_pairs(&self) -> Vec<(String, String)> {
         let genres = self.values("genres");
         let has = |film: &Value, genre: &str| texts(film, "genres").any(|found| found == genre);
         let mut pairs = Vec::new();
-        // By rank: the rarer of a pair decides, and it is the later one.
+        // Sorted by rank: the rarer genre of a pair decides, which is the later one.
         for (place, rarer) in genres.iter().enumerate() {
             let films: Vec<&Value> = self.0.iter().filter(|film| has(film, rarer)).collect();
             for other in &genres[..place] {

@@ -1,5 +1,5 @@
-//! Asks for a first page and for one far on, in each order and with some filters, and prints what the
-//! database's profiler has seen: keys and documents examined, and by which plan.
+//! Asks for a first page and for a far page, in each order and with some filters, and prints what the database's
+//! profiler recorded: the keys and documents examined, and the plan.
 
 use bson::{Document, doc};
 use futures::TryStreamExt;
@@ -18,7 +18,7 @@ const FILTERS: [&str; 8] = [
     "year=1999",
     "year_min=1990&year_max=1999",
 ];
-/// What is read to give a page of 20: one more, so that it is known whether there is a next one.
+/// What the server reads for a page of 20: one more movie, to know whether there is a next page.
 const LIMIT: usize = 20;
 
 pub async fn run(address: &str, database: &Database, page: usize) -> Outcome<()> {
@@ -50,8 +50,8 @@ pub async fn run(address: &str, database: &Database, page: usize) -> Outcome<()>
     Ok(())
 }
 
-/// Asks once, and says what that cost. The profiler sees every command of the database meanwhile, so
-/// the server must have nothing else to do.
+/// Asks once, and returns the cost. The profiler records every command of the database, so the server must be
+/// otherwise idle.
 async fn profiled(client: &Client, database: &Database, query: &str) -> Outcome<String> {
     let profile = database.collection::<Document>("system.profile");
     database.run_command(doc! { "profile": 0 }).await?;

@@ -1,4 +1,4 @@
-//! The kinds of requests that are measured, each with values that vary.
+//! The kinds of requests to measure, each with varying values.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,10 +9,10 @@ use crate::{
     films::Films,
 };
 
-/// Different values of one kind: enough that no answer is measured from one value.
+/// The number of different values of one kind, so that no result depends on a single value.
 const VALUES: usize = 40;
 const SORTS: [&str; 6] = ["-created_at", "created_at", "name", "-name", "year", "-year"];
-/// The page far on, and how many around it are asked for.
+/// The far page, and how many pages around it are asked for.
 const FAR: usize = 150;
 const AROUND: usize = 10;
 
@@ -33,7 +33,7 @@ fn list(parameters: &[(&str, &str)]) -> String {
     format!("/api/movies?{}", query(parameters))
 }
 
-/// Lists with one parameter that varies, and others that do not.
+/// Lists with one varying parameter, and others that are fixed.
 fn lists(name: &str, parameter: &str, values: &[String], others: &[(&str, &str)]) -> Kind {
     let path = |value: &String| list(&[&[(parameter, value.as_str())], others].concat());
     reading(name, values.iter().map(path))
@@ -47,12 +47,12 @@ fn last(values: &[String], count: usize) -> Vec<String> {
     values[values.len() - count.min(values.len())..].to_vec()
 }
 
-/// Values from all over the list.
+/// Values spread over the whole list.
 fn spread(values: &[String], count: usize) -> Vec<String> {
     values.iter().step_by((values.len() / count).max(1)).take(count).cloned().collect()
 }
 
-/// Adds movies that nobody has yet.
+/// Adds movies with new names.
 pub fn creation(films: &Films, count: usize) -> Kind {
     let stamp = bson::oid::ObjectId::new().to_hex();
     let request = |(place, film): (usize, &Value)| {
@@ -83,7 +83,7 @@ pub fn changes(added: &[String]) -> Vec<Kind> {
     ]
 }
 
-/// Everything that reads. `user` has added few movies; whoever has added the oldest ones, many.
+/// All kinds that read. `user` has added few movies; the account that added the oldest ones has added many.
 pub async fn reads(
     client: &Client,
     films: &Films,
@@ -117,17 +117,12 @@ pub async fn reads(
         }
     }
     kinds.push(lists(
-        "`added_by`, of whom nearly all are",
+        "`added_by`, who added nearly all",
         "added_by",
         &[many.as_str().unwrap_or_default().to_owned()],
         &[],
     ));
-    kinds.push(lists(
-        &format!("`added_by`, of whom {} are", added.len()),
-        "added_by",
-        &[user.to_owned()],
-        &[],
-    ));
+    kinds.push(lists(&format!("`added_by`, who added {}", added.len()), "added_by", &[user.to_owned()], &[]));
     for (parameter, values) in [
         ("genre", &genres),
         ("cast", &casts),
@@ -135,7 +130,7 @@ pub async fn reads(
         ("country", &countries),
         ("language", &languages),
     ] {
-        // Of genres there are few: the frequent ones are not the rare ones.
+        // There are few genres, so choose the frequent and the rare ones without an overlap.
         let (frequent, rare) = (first(values, 8), last(values, 8.max(VALUES.min(values.len() / 3))));
         kinds.push(lists(&format!("`{parameter}`, frequent"), parameter, &frequent, &[]));
         kinds.push(lists(&format!("`{parameter}`, rare"), parameter, &rare, &[]));
@@ -150,7 +145,7 @@ pub async fn reads(
         let any = spread(values, VALUES);
         kinds.push(lists(&format!("`{parameter}`, any, `sort=name`"), parameter, &any, &[("sort", "name")]));
     }
-    kinds.push(lists("`genre` that nobody has", "genre", &["none".to_owned()], &[]));
+    kinds.push(lists("`genre` that no movie has", "genre", &["none".to_owned()], &[]));
     kinds.push(lists("`year`", "year", &years, &[]));
     for sort in ["-created_at", "name", "year"] {
         kinds.extend(year_ranges(&years, sort));
@@ -162,7 +157,7 @@ pub async fn reads(
         let path = |prefix: &String| format!("/api/movies/suggest?{}", query(&[("prefix", prefix)]));
         kinds.push(reading(&format!("suggest, {letters} letters"), prefixes.iter().map(path)));
     }
-    kinds.push(reading("suggest, nothing begins so", ["/api/movies/suggest?prefix=zzzzq".to_owned()]));
+    kinds.push(reading("suggest, no match", ["/api/movies/suggest?prefix=zzzzq".to_owned()]));
     kinds.extend(counts(&genres, &casts, &countries));
     Ok(kinds)
 }

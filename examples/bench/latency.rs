@@ -18,7 +18,7 @@ use crate::{
     kinds,
 };
 
-/// No kind is asked for longer than this, but for [`AT_LEAST`].
+/// No kind is measured for longer than this, apart from [`AT_LEAST`].
 const ENOUGH: Duration = Duration::from_secs(15);
 const AT_LEAST: usize = 20;
 
@@ -40,14 +40,14 @@ pub async fn run(address: &str, films: &Films, plan: &Plan<'_>) -> Outcome<()> {
         "| request | asked | p50 ms | p99 ms | worst ms | not answered |\n| --- | ---: | ---: | ---: | ---: | --- |"
     );
     let result = measure(&client, films, &user, plan).await;
-    // That deletes the movies that it has added, too.
+    // This also deletes the movies that the account has added.
     client.ask(&Ask { method: Method::DELETE, path: "/api/users/me".to_owned(), body: None }).await?;
     result
 }
 
 async fn measure(client: &Arc<Client>, films: &Films, user: &str, plan: &Plan<'_>) -> Outcome<()> {
     let Plan { requests, only, .. } = *plan;
-    // Whatever is chosen: these are the movies that the others change and look for.
+    // Always add these, whatever `only` selects: the other kinds change them and search for them.
     let mut added = Vec::new();
     let creation = kinds::creation(films, requests);
     let begun = Instant::now();
@@ -103,10 +103,10 @@ async fn ask_often(client: &Arc<Client>, requests: Vec<Ask>, plan: &Plan<'_>) ->
     Ok(taken)
 }
 
-/// A row of the table: how many were asked, and how long they took.
+/// A row of the table: the number of requests, and how long they took.
 pub fn row(name: &str, mut taken: Vec<Taken>) -> String {
     taken.sort_unstable();
-    // The smallest value that so many percent do not exceed.
+    // The smallest value that this percentage of the requests does not exceed.
     let percentile = |percent: usize| {
         let place = (taken.len() * percent).div_ceil(100).max(1) - 1;
         taken.get(place).map_or(0.0, |(took, _)| took.as_secs_f64() * 1_000.0)

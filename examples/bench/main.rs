@@ -1,7 +1,7 @@
-//! The catalogue at a size of your choice: fills it, and measures what it costs to ask.
+//! Fills a catalogue of any size, and measures what requests to it cost.
 //!
-//! `docs/evidence/performance.md` holds what it has found, and how to repeat it. It uses the settings of the
-//! server, and so its database.
+//! `docs/evidence/performance.md` has the results, and says how to repeat them. This uses the server's settings, and
+//! therefore its database.
 
 use std::{error::Error, path::PathBuf, process::ExitCode};
 
@@ -25,7 +25,7 @@ mod storm;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// Fill a catalogue, and measure what it costs to ask it.
+/// Fill a catalogue, and measure what requests to it cost.
 #[derive(Parser)]
 struct CommandLine {
     #[command(subcommand)]
@@ -34,15 +34,15 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make movies of the demo films: the films themselves, then "Heat (2)", "Heat (3)" and so on.
+    /// Make movies from the demo films: the films themselves, then "Heat (2)", "Heat (3)" and so on.
     Fill {
-        /// How many.
+        /// How many movies.
         movies: usize,
         /// The account that adds them.
         #[arg(long = "as", value_name = "EMAIL")]
         email: String,
     },
-    /// Ask a server each kind of request many times, and print how long the answers took.
+    /// Send each kind of request many times, and print how long the answers took.
     Latency {
         #[command(flatten)]
         server: Server,
@@ -52,15 +52,15 @@ enum Command {
         /// How many requests are in flight at the same time.
         #[arg(long, default_value_t = 1)]
         callers: usize,
-        /// Only the kinds whose name holds this text.
+        /// Measure only the kinds whose name contains this text.
         #[arg(long, default_value = "")]
         only: String,
     },
-    /// Print how many keys and documents the database looks at, for a first page and for one far on.
+    /// Print how many keys and documents the database examines for a first page and for a far page.
     Keys {
         #[command(flatten)]
         server: Server,
-        /// The page far on.
+        /// The number of the far page.
         #[arg(long, default_value_t = 150)]
         page: usize,
     },
@@ -88,7 +88,7 @@ enum Command {
         #[arg(long, default_value_t = 30)]
         seconds: u64,
     },
-    /// Read from a server, without and with 200 logins a second; its throttle must be off.
+    /// Read from a server, without and with 200 logins a second. The server's throttle must be off.
     Storm {
         #[command(flatten)]
         server: Server,
@@ -96,14 +96,14 @@ enum Command {
         #[arg(long, default_value_t = 20)]
         seconds: u64,
     },
-    /// Keep the embedded mongod: whoever attaches to it first runs this of its own program.
+    /// Supervise the embedded mongod: the first process that attaches to it runs this command of its own program.
     #[command(hide = true)]
     SuperviseMongod(supervisor::Arguments),
 }
 
 #[derive(Args)]
 struct Server {
-    /// Its address.
+    /// The address of the server.
     #[arg(default_value = "http://127.0.0.1:8000")]
     address: String,
 }

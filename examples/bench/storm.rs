@@ -1,4 +1,4 @@
-//! What a storm of logins does to those who only read: the same reads without it and with it, in one run.
+//! What a storm of logins does to clients that only read: the same reads without and with the storm, in one run.
 
 use std::{
     collections::BTreeMap,
@@ -27,7 +27,7 @@ pub async fn run(address: &str, seconds: u64) -> Outcome<()> {
     println!(
         "| reads | asked | p50 ms | p99 ms | worst ms | not answered |\n| --- | ---: | ---: | ---: | ---: | --- |"
     );
-    // Connections are made, and the machine has settled.
+    // Warm up: open the connections, and let the machine settle.
     at_a_pace(&client, window / 4, READS, |_| read.clone()).await?;
     println!("{}", row("alone", at_a_pace(&client, window, READS, |_| read.clone()).await?));
     let storm = tokio::spawn({
@@ -44,13 +44,13 @@ pub async fn run(address: &str, seconds: u64) -> Outcome<()> {
     Ok(())
 }
 
-/// A login of somebody who is not there takes the work of one that is.
+/// A login with an unknown email takes as much work as one with a known email.
 fn login(number: u32) -> Ask {
     let body = json!({ "email": format!("storm-{number}@example.com"), "password": "plum-cake-at-noon" });
     Ask { method: Method::POST, path: "/api/auth/login".to_owned(), body: Some(body) }
 }
 
-/// Asks so often in each second, whether the answers come or not.
+/// Sends this many requests a second, whether answers arrive or not.
 async fn at_a_pace(
     client: &Arc<Client>,
     window: Duration,

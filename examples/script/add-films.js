@@ -1,7 +1,7 @@
-// Adds the movies of a file, one JSON object a line: node add-films.js FILE
+// Adds the movies of a file that has one JSON object per line: node add-films.js FILE
 //
-// MOVIE_BAG_URL and MOVIE_BAG_TOKEN (a personal access token with the scope movies:write) say where and as whom.
-// It can be run again on the same file: what is there already is left alone.
+// MOVIE_BAG_URL is the server, and MOVIE_BAG_TOKEN is a personal access token with the scope movies:write. You can
+// run it again on the same file: it skips movies that exist already.
 
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
@@ -17,7 +17,7 @@ if (!file || !token) {
 const stop = new AbortController();
 process.once("SIGINT", () => stop.abort(new Error("interrupted")));
 
-// A script has time: it waits a minute where the server asks it to.
+// A script has time, so it waits up to a minute if the server asks it to.
 const client = createClient({ baseUrl, token, retries: 5, maxWait: 60_000 });
 const count = { added: 0, "there already": 0, refused: 0 };
 let number = 0;
@@ -25,8 +25,8 @@ for await (const line of createInterface({ input: createReadStream(file) })) {
   number += 1;
   if (!line.trim()) continue;
   try {
-    // `movies.add` would send a key, and an account has 10,000 of them a day. Here a repetition that was not needed meets
-    // its own name, which does no harm.
+    // Not `movies.add`: it sends an idempotency key, and an account may use only 10,000 of them a day. Without a key,
+    // an unnecessary retry fails as a duplicate, which does no harm.
     const body = JSON.parse(line);
     await client.request("POST", "/api/movies", { body, repeat: true, signal: stop.signal });
     count.added += 1;

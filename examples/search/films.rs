@@ -1,4 +1,4 @@
-//! Films from a file, in an index.
+//! Puts films from a file into an index.
 
 use std::{error::Error, fs::File, io::Read, path::Path, time::Instant};
 
@@ -7,7 +7,7 @@ use flate2::read::GzDecoder;
 use movie_bag::movies::search::{Batch, IndexedMovie, MovieIndex};
 use serde::Deserialize;
 
-/// Films that go into the index together.
+/// How many films go into the index together.
 const BATCH: usize = 1_000;
 
 #[derive(Deserialize)]
@@ -27,20 +27,20 @@ struct Film {
     plot: Option<String>,
 }
 
-/// An id that tells the number of the film.
+/// An id that contains the number of the film.
 fn id(number: u64) -> ObjectId {
     let mut bytes = [0; 12];
     bytes[4..].copy_from_slice(&number.to_be_bytes());
     ObjectId::from_bytes(bytes)
 }
 
-/// The number in an id.
+/// The number that an id contains.
 pub fn number(id: ObjectId) -> usize {
     let [_, _, _, _, number @ ..] = id.bytes();
     usize::try_from(u64::from_be_bytes(number)).expect("a number that was given here")
 }
 
-/// The films of a file.
+/// Reads the films of a file.
 pub fn read(path: &Path) -> Result<Vec<IndexedMovie>, Box<dyn Error>> {
     let mut text = String::new();
     let opened = File::open(path)?;
@@ -70,7 +70,7 @@ pub fn read(path: &Path) -> Result<Vec<IndexedMovie>, Box<dyn Error>> {
     (0..).zip(text.lines().filter(|line| !line.is_empty())).map(film).collect()
 }
 
-/// An index of the films, each as often as `copies` says.
+/// Makes an index that contains each film `copies` times.
 pub async fn index(
     folder: &Path,
     films: &[IndexedMovie],

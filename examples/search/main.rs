@@ -1,4 +1,4 @@
-//! What the search index finds, and how fast, on films of your own.
+//! Shows what the search index finds in your own films, and how fast.
 //!
 //! ```sh
 //! cargo run --example search -- relevance films.ndjson.gz relevance.json
@@ -6,9 +6,10 @@
 //! cargo run --release --example search -- speed films.ndjson.gz
 //! ```
 //!
-//! `films.ndjson.gz` has a film a line, as `movie-bag import` takes them. `relevance.json` is a list of expectations:
-//! `{"query", "k", "must_have": [{"name", "year"}], "any"?, "every_name_has"?}`. Every film in `must_have` (or `any` of
-//! them) is among the first `k`, and every name among these holds a word.
+//! `films.ndjson.gz` has one film per line, in the format of `movie-bag import`. `relevance.json` is a list of
+//! expectations: `{"query", "k", "must_have": [{"name", "year"}], "any"?, "every_name_has"?}`. The first `k` results
+//! must contain every film in `must_have` (or `any` of them), and every name in them must contain the word
+//! `every_name_has`.
 
 mod films;
 mod relevance;
@@ -16,7 +17,7 @@ mod speed;
 
 use std::{env, error::Error, path::Path, process::ExitCode};
 
-/// The expectations of which so many hold are enough.
+/// The share of expectations that must hold.
 const ENOUGH: f64 = 0.95;
 
 #[tokio::main]

@@ -1,4 +1,4 @@
-//! How many of a person's expectations the search meets.
+//! Checks how many of a person's expectations the search meets.
 
 use std::{collections::BTreeSet, error::Error, fs, path::Path};
 
@@ -15,7 +15,7 @@ struct Expectation {
     query: String,
     k: usize,
     must_have: Vec<Wanted>,
-    /// So many of them are enough.
+    /// How many of them are enough.
     any: Option<usize>,
     every_name_has: Option<String>,
     #[serde(default)]
@@ -50,7 +50,7 @@ pub async fn find(path: &Path, searches: &[&str]) -> Result<(), Box<dyn Error>> 
     Ok(())
 }
 
-/// Prints what is missed, and gives the share of expectations that hold.
+/// Prints the expectations that fail, and returns the share that holds.
 pub async fn run(path: &Path, expectations: &Path) -> Result<f64, Box<dyn Error>> {
     let expectations: Vec<Expectation> = serde_json::from_str(&fs::read_to_string(expectations)?)?;
     let films = films::read(path)?;

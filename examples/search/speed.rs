@@ -1,4 +1,4 @@
-//! How long the index takes to answer.
+//! Measures how long the index takes to answer.
 
 use std::{
     error::Error,
@@ -104,7 +104,7 @@ async fn counts(index: &MovieIndex) {
     }
 }
 
-/// From the call until the change is visible.
+/// Measures the time from the call until the change is visible.
 async fn writes(index: &MovieIndex, film: &IndexedMovie) {
     let mut times = Vec::new();
     for number in 2..102 {

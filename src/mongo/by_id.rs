@@ -13,9 +13,9 @@ use super::{
     within,
 };
 
-/// A document, as it is read, that knows its id.
+/// A document that knows its id.
 pub trait HasId: DeserializeOwned + Send + Sync + 'static {
-    /// What the metrics call the command.
+    /// The name of the command in the metrics.
     const PLURAL: &'static str;
 
     type Id: Clone + Eq + Hash + Into<Bson> + Send + Sync + 'static;
@@ -23,10 +23,10 @@ pub trait HasId: DeserializeOwned + Send + Sync + 'static {
     fn id(&self) -> Self::Id;
 }
 
-/// `find` by id. Its answers are read from the primary, as all of ours.
+/// Finds documents by id. Like all our reads, this reads from the primary.
 pub struct ById<T: HasId> {
     documents: Collection<T>,
-    /// What else must hold of a document.
+    /// A further condition that a document must meet.
     condition: Document,
     projection: Document,
     id: PhantomData<fn() -> T::Id>,
@@ -60,11 +60,11 @@ impl<T: HasId> ById<T> {
 
 impl<T: HasId> Command for ById<T> {
     type Key = T::Id;
-    /// A document that cannot be read fails only those who asked for it.
+    /// A document that cannot be parsed fails only the callers that asked for it.
     type Value = Result<Arc<T>, StoreError>;
 
     const NAME: &'static str = T::PLURAL;
-    /// So many documents come in one batch of the database's.
+    /// The database sends up to this many documents in its first batch.
     const KEYS: usize = 100;
     const RUNS: usize = 1;
     const MOST_RUNS: usize = 4;
@@ -72,7 +72,7 @@ impl<T: HasId> Command for ById<T> {
     const LIMIT: Duration = COMMAND;
 
     async fn run(&self, ids: Vec<T::Id>) -> Result<HashMap<T::Id, Self::Value>, StoreError> {
-        // An equality is what the database answers fastest.
+        // The database answers an equality fastest.
         if let [id] = ids.as_slice() {
             let found = self.one(id.clone()).await?;
             return Ok(found.into_iter().map(|document| (id.clone(), Ok(document))).collect());
@@ -95,7 +95,7 @@ impl<T: HasId> Command for ById<T> {
 
 impl<T: HasId> Batches<ById<T>> {
     /// # Errors
-    /// Only when the database fails: not there is `None`.
+    /// Only when the database fails. A missing document is `None`.
     pub async fn find(&self, id: T::Id) -> Result<Option<Arc<T>>, StoreError> {
         self.ask(id).await?.transpose()
     }

@@ -20,16 +20,16 @@ use crate::{
 /// How long the driver may take to close its connections.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// An hour: a log that was behind for longer lacks what was there before, and says so.
+/// One hour. A change log that lags behind for longer lacks the former states, and reports that.
 const IMAGES_KEPT_SECONDS: i64 = 3_600;
 
-/// A database that answers and has its indexes.
+/// A database that is reachable and has its indexes.
 pub struct Connection {
     pub client: Client,
     pub database: mongodb::Database,
     pub pool: pool::PoolMetrics,
     embedded: Option<Embedded>,
-    /// Where it is: said to the operator at the start.
+    /// The name of the database for the operator, printed when the server starts.
     name: String,
 }
 
@@ -41,19 +41,18 @@ pub enum ConnectError {
     /// A wrong setting.
     #[error("mongodb.uri: {}", error::reason(.0))]
     Uri(mongodb::error::Error),
-    #[error("MongoDB at {hosts} does not let us in: {source}")]
+    #[error("MongoDB at {hosts} denied access: {source}")]
     Refused { hosts: String, source: StoreError },
-    #[error("MongoDB at {hosts} cannot be used, tried for {} s: {reason}", STARTUP.as_secs())]
+    #[error("MongoDB at {hosts} was not usable within {} s: {reason}", STARTUP.as_secs())]
     Away { hosts: String, reason: String },
     #[error(transparent)]
     Schema(#[from] schema::SchemaError),
-    #[error("the indexes cannot be made: {0}")]
+    #[error("the indexes cannot be built: {0}")]
     Indexes(StoreError),
 }
 
 impl Connection {
-    /// Connects to the configured MongoDB or to the embedded one, and makes sure of its schema and of the
-    /// indexes.
+    /// Connects to the configured MongoDB or to the embedded one, and ensures its schema version and its indexes.
     ///
     /// # Errors
     /// See [`ConnectError`].
@@ -89,7 +88,7 @@ impl Connection {
         match connection.prepare(&hosts, &sightings).await {
             Ok(()) => Ok(connection),
             Err(error) => {
-                // A driver that is dropped with work left may panic.
+                // A driver that is dropped with unfinished work may panic.
                 connection.close().await;
                 Err(error)
             }
@@ -98,7 +97,7 @@ impl Connection {
 
     async fn prepare(&self, hosts: &str, sightings: &Sightings) -> Result<(), ConnectError> {
         wait(&self.database, hosts, sightings).await?;
-        // Before anything is changed.
+        // Check this before changing anything.
         schema::ensure(&self.database).await?;
         if self.embedded.is_some() {
             limit_images(&self.client).await;
@@ -106,21 +105,21 @@ impl Connection {
         index_builds::ensure(&self.database).await.map_err(ConnectError::Indexes)
     }
 
-    /// Which database this is, for a person; without credentials.
+    /// The name of the database for a person, without credentials.
     #[must_use]
     pub fn name(&self) -> Cow<'_, str> {
         format!("{}, database {}", self.name, self.database.name()).into()
     }
 
-    /// The folder of the embedded database, if it is that.
+    /// The data folder, if the database is the embedded one.
     #[must_use]
     pub fn data_dir(&self) -> Option<&Path> {
         self.embedded.as_ref().map(Embedded::data_dir)
     }
 
-    /// Closes the connections; the embedded mongod ends with its last user.
+    /// Closes the connections. The embedded mongod ends with its last user.
     pub async fn close(self) {
-        // It waits for what is still open, a cursor of something that was given up for one.
+        // This waits for everything that is still open, for example the cursor of a cancelled request.
         let _ = tokio::time::timeout(FAREWELL, self.client.shutdown()).await;
         if let Some(embedded) = self.embedded {
             embedded.release().await;
@@ -128,13 +127,13 @@ impl Connection {
     }
 }
 
-/// The embedded mongod need not keep what a changed movie was for longer than the change log may take to read it. On
-/// another MongoDB that is for its operator to say.
+/// Limits how long the embedded mongod keeps the former states of movies: as long as the change log may take to read
+/// them. On any other MongoDB, that is for its operator to decide.
 async fn limit_images(client: &Client) {
     let images = doc! { "preAndPostImages": { "expireAfterSeconds": IMAGES_KEPT_SECONDS } };
     let command = doc! { "setClusterParameter": { "changeStreamOptions": images } };
     if let Err(error) = within(COMMAND, client.database("admin").run_command(command)).await {
-        tracing::warn!(%error, "the embedded mongod keeps deleted movies until its oplog rolls");
+        tracing::warn!(%error, "the embedded mongod keeps former states of movies until its oplog rolls over");
     }
 }
 
@@ -143,7 +142,7 @@ async fn wait(database: &mongodb::Database, hosts: &str, sightings: &Sightings) 
     loop {
         let reason = match ping(database, COMMAND).await {
             Ok(()) => return Ok(()),
-            // A wrong password stays wrong.
+            // Retrying does not help, for example with a wrong password.
             Err(source @ StoreError::Other(_)) => {
                 return Err(ConnectError::Refused { hosts: hosts.to_owned(), source });
             }
@@ -157,7 +156,7 @@ async fn wait(database: &mongodb::Database, hosts: &str, sightings: &Sightings) 
     }
 }
 
-/// Asks the database whether it answers.
+/// Checks that the database answers.
 ///
 /// # Errors
 /// Any failure to answer within `limit`.

@@ -1,6 +1,6 @@
-//! What can go wrong when the database is asked, sorted by what the caller can do about it.
+//! Errors of the database, sorted by what the caller can do about them.
 //!
-//! No HTTP here: `http/problem` says what a client reads.
+//! This file does not know HTTP: `http/problem` says what a client reads.
 
 use std::{future::IntoFuture, time::Duration};
 
@@ -9,31 +9,32 @@ use mongodb::error::{CommandError, Error, ErrorKind, IndexedWriteError, WriteFai
 
 use super::indexes;
 
-/// A failed command. Several callers may have shared it: each gets a clone.
+/// A failed command. If several callers shared it, each gets a clone.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// The unique index of this name refused the document.
-    #[error("the unique index {0} refused the document")]
+    /// The unique index with this name rejected the document.
+    #[error("the unique index {0} rejected the document")]
     Duplicate(&'static str),
-    /// The database is away, or changing its primary: later it will work. A write may have been done.
-    #[error("the database is away: {0}")]
+    /// The database is unavailable, or is changing its primary. Retrying later will work. A write may have been
+    /// applied.
+    #[error("the database is unavailable: {0}")]
     Unavailable(String),
-    /// Too many others wait for the database; it was not asked.
-    #[error("too many wait for the database")]
+    /// Too many callers wait for the database, so it was not asked.
+    #[error("too many requests are waiting for the database")]
     Overloaded,
-    /// Anything else is a defect, of ours or of the deployment.
-    #[error("the database refused: {}", reason(.0))]
+    /// Anything else is a bug, in our code or in the deployment.
+    #[error("the database rejected the command: {}", reason(.0))]
     Other(#[source] Box<Error>),
 }
 
 const DUPLICATE_KEY: i32 = 11000;
 /// "The $changeStream stage is only supported on replica sets".
 pub const NOT_A_REPLICA_SET: i32 = 40573;
-/// How often, and at what distance, [`patiently`] asks again.
+/// How many times, and how far apart, [`patiently`] retries.
 const RETRIES: u32 = 15;
 const RETRY_DELAY: Duration = Duration::from_secs(2);
-/// Server errors that pass by themselves: those of the driver specification ("retryable reads" and
-/// "retryable writes") and those of an operation that ran out of time.
+/// Server errors that pass by themselves: the "retryable reads" and "retryable writes" of the driver specification,
+/// and operations that ran out of time.
 const PASSING: &[i32] =
     &[6, 7, 50, 64, 89, 91, 133, 134, 189, 202, 262, 290, 9001, 10107, 11600, 11601, 11602, 13435, 13436];
 
@@ -49,7 +50,7 @@ impl From<Error> for StoreError {
     }
 }
 
-/// One document of several was refused.
+/// One document of several was rejected.
 impl From<&IndexedWriteError> for StoreError {
     fn from(refused: &IndexedWriteError) -> Self {
         match refused.code {
@@ -60,15 +61,15 @@ impl From<&IndexedWriteError> for StoreError {
     }
 }
 
-/// What went wrong, in one line: the driver's own text goes on with labels, sources and topologies.
+/// The reason in one line: the driver's own text also contains labels, sources and topologies.
 pub(super) fn reason(error: &Error) -> String {
     match &*error.kind {
-        ErrorKind::ServerSelection { .. } => "no server can be reached that takes the command".to_owned(),
+        ErrorKind::ServerSelection { .. } => "no reachable server can take the command".to_owned(),
         kind => kind.to_string(),
     }
 }
 
-/// The code of a command that the server has refused.
+/// The code of a command that the server rejected.
 pub(crate) fn code(error: &Error) -> Option<i32> {
     match &*error.kind {
         ErrorKind::Command(error) => Some(error.code),
@@ -76,8 +77,8 @@ pub(crate) fn code(error: &Error) -> Option<i32> {
     }
 }
 
-/// Which index it was. `findAndModify` has the keys of the index in its answer; of an insert, the driver keeps
-/// a code and a text alone, so there the caller names the index ([`inserting`]).
+/// Which index rejected the document. The answer to `findAndModify` contains the keys of the index. For an insert,
+/// the driver keeps only a code and a text, so there the caller names the index ([`inserting`]).
 fn refusing_index(error: &Error) -> &'static str {
     let keys = error.server_response().and_then(|answer| answer.get_document("keyPattern").ok());
     keys.and_then(|keys| Document::try_from(keys).ok())
@@ -88,7 +89,7 @@ fn refusing_index(error: &Error) -> &'static str {
 fn is_duplicate(error: &Error) -> bool {
     match &*error.kind {
         ErrorKind::Write(WriteFailure::WriteError(error)) => error.code == DUPLICATE_KEY,
-        // findAndModify answers with a command error where update answers with a write error.
+        // findAndModify returns a command error where update returns a write error.
         ErrorKind::Command(CommandError { code, .. }) => *code == DUPLICATE_KEY,
         _ => false,
     }
@@ -101,7 +102,7 @@ fn is_passing(error: &Error) -> bool {
         | ErrorKind::ConnectionPoolCleared { .. }
         | ErrorKind::DnsResolve { .. }
         | ErrorKind::Shutdown
-        // Not acknowledged by a majority (yet).
+        // A majority has not acknowledged it (yet).
         | ErrorKind::Write(WriteFailure::WriteConcernError(_)) => true,
         ErrorKind::Command(CommandError { code, .. }) => PASSING.contains(code),
         ErrorKind::Write(WriteFailure::WriteError(error)) => PASSING.contains(&error.code),
@@ -110,11 +111,11 @@ fn is_passing(error: &Error) -> bool {
     }
 }
 
-/// Runs one command; all repositories ask through this.
+/// Runs one command. All repositories use this.
 ///
 /// # Errors
-/// [`StoreError::Unavailable`] also when the answer takes longer than `limit`: the driver has no
-/// time limit of its own on a connection that is open but silent.
+/// Also [`StoreError::Unavailable`] when the answer takes longer than `limit`: the driver has no time limit of its
+/// own for a connection that is open but silent.
 pub async fn within<T>(
     limit: Duration,
     command: impl IntoFuture<Output = mongodb::error::Result<T>>,
@@ -125,7 +126,7 @@ pub async fn within<T>(
     }
 }
 
-/// Runs an insert that this unique index alone can refuse: whatever else must be unique is new.
+/// Runs an insert that only this unique index can reject, because every other unique value is new.
 ///
 /// # Errors
 /// [`StoreError::Duplicate`] with that index, and those of [`within`].
@@ -140,11 +141,11 @@ pub async fn inserting<T>(
     })
 }
 
-/// Asks again while the database is away, with half a minute of pauses in all: for a command line,
+/// Retries while the database is unavailable, with pauses of half a minute in total. It is for the command line,
 /// which keeps nobody waiting. `ask` must be safe to repeat.
 ///
 /// # Errors
-/// The last one, or the first that does not pass by itself.
+/// The last error, or the first one that does not pass by itself.
 pub async fn patiently<T, F>(ask: impl Fn() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
@@ -154,7 +155,7 @@ where
         match ask().await {
             Err(StoreError::Unavailable(reason)) if tries < RETRIES => {
                 tries += 1;
-                tracing::warn!(%reason, "the database is away; trying again");
+                tracing::warn!(%reason, "the database is unavailable; trying again");
                 tokio::time::sleep(RETRY_DELAY).await;
             }
             result => return result,

@@ -1,4 +1,4 @@
-//! Makes sure at the start that every index is there.
+//! Ensures that every index exists when the server starts.
 
 use std::time::{Duration, Instant};
 
@@ -14,18 +14,18 @@ use super::{
     within,
 };
 
-/// How long the making of a collection's indexes may take: some minutes for each million movies.
+/// How long building the indexes of a collection may take: some minutes for each million movies.
 const BUILD: Duration = Duration::from_hours(4);
-/// The server's reply when a collection is not there.
+/// The server's error code for a missing collection.
 const NO_SUCH_COLLECTION: i32 = 26;
-/// Its replies when an index, or its collection, is not there.
+/// Its error codes for a missing index or collection.
 const ABSENT: [i32; 2] = [27, NO_SUCH_COLLECTION];
 
-/// Makes the indexes that are missing, but for the one that only a text search needs. Of a large collection this takes a
-/// while, and says so in the log.
+/// Builds the missing indexes, except for the one that only a text search needs. For a large collection this takes a
+/// while, and the log says so.
 ///
 /// # Errors
-/// The database's, also for data that breaks a unique rule.
+/// The database's error, also for data that breaks a unique rule.
 pub async fn ensure(database: &Database) -> Result<(), StoreError> {
     for name in [
         USERS,
@@ -47,27 +47,27 @@ pub async fn ensure(database: &Database) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Makes the index of MongoDB's own text search, if it is missing.
+/// Builds the index of MongoDB's own text search, if it is missing.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn ensure_text(database: &Database) -> Result<(), StoreError> {
     make(&database.collection(MOVIES), vec![text()]).await
 }
 
-/// Whether MongoDB's own text search can be used.
+/// Whether MongoDB's own text search is usable.
 ///
 /// # Errors
-/// The database's.
+/// The database's error.
 pub async fn has_text<T: Send + Sync>(movies: &Collection<T>) -> Result<bool, StoreError> {
     let there = within(COMMAND, present(&movies.clone_with_type())).await?;
     Ok(there.iter().any(|name| name == TEXT))
 }
 
-/// Drops the index of MongoDB's own text search, which costs every write.
+/// Drops the index of MongoDB's own text search, which slows down every write.
 ///
 /// # Errors
-/// The database's. An index that is not there is no error.
+/// The database's error. A missing index is not an error.
 pub async fn drop_text<T: Send + Sync>(movies: &Collection<T>) -> Result<(), StoreError> {
     drop_one(&movies.clone_with_type(), TEXT).await
 }
@@ -93,27 +93,27 @@ async fn make(collection: &Collection<Document>, indexes: Vec<Index>) -> Result<
     let begun = Instant::now();
     let says_so = !names.is_empty() && documents > 0;
     if says_so {
-        // A warning, so that every command shows it: somebody waits, and wonders why.
+        // Log a warning, so that every command shows it: somebody is waiting, and wonders why.
         tracing::warn!(
             collection = collection.name(),
             documents,
             ?names,
-            "making the missing indexes; this may take minutes"
+            "building the missing indexes; this may take minutes"
         );
     }
-    // The others too: an index that is there in another shape must be an error.
+    // Create the others too: an index that exists in another form must be an error.
     within(BUILD, collection.create_indexes(indexes.into_iter().map(Index::into_model))).await?;
     if says_so {
         tracing::warn!(
             collection = collection.name(),
             seconds = begun.elapsed().as_secs(),
-            "the indexes are made"
+            "the indexes are built"
         );
     }
     Ok(())
 }
 
-/// The names of a collection's indexes; of one that is not there yet, none.
+/// The names of a collection's indexes. A missing collection has none.
 async fn present(collection: &Collection<Document>) -> mongodb::error::Result<Vec<String>> {
     match collection.list_index_names().await {
         Err(error) if error::code(&error) == Some(NO_SUCH_COLLECTION) => Ok(Vec::new()),

@@ -1,6 +1,6 @@
-//! Every index, and with them every unique rule.
+//! Every index, including those that enforce a unique rule.
 //!
-//! Each costs every insert, so there are few; a test holds this table against the database.
+//! Each index slows down every insert, so there are few. A test compares this table with the database.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub const ID: &str = "_id_";
 pub const EMAIL_UNIQUE: &str = "email_unique";
 pub const IDENTITY_UNIQUE: &str = "identity_unique";
 pub const NAME_YEAR_UNIQUE: &str = "name_year_unique";
-/// For an answer that does not say which.
+/// For an answer that does not name the index.
 pub const UNNAMED: &str = "without a name";
 
 pub(super) struct Index {
@@ -37,12 +37,12 @@ pub(super) struct Index {
     pub(super) name: &'static str,
     keys: Document,
     unique: bool,
-    /// A document is forgotten when the time in the index's field has come.
+    /// Whether the database deletes a document at the time in the index's field.
     forgets: bool,
-    /// Only documents that match are in the index.
+    /// The condition of a partial index.
     only: Option<Document>,
     collation: Option<Collation>,
-    /// Of a text index: what a word counts for in each field.
+    /// For a text index, the weight of each field.
     weights: Option<Document>,
 }
 
@@ -77,7 +77,7 @@ impl Index {
             .partial_filter_expression(self.only)
             .collation(self.collation)
             .weights(self.weights)
-            // Films are in many languages: every word counts, none is cut to its stem.
+            // Films are in many languages, so every word counts, and none is reduced to its stem.
             .default_language(is_text.then(|| "none".to_owned()))
             .language_override(is_text.then(|| "no_such_field".to_owned()))
             .build();
@@ -92,14 +92,14 @@ fn newest_by(field: &'static str) -> Index {
     Index { name: field, keys, ..Index::of_movies() }
 }
 
-/// The order of names, as a person's alphabet has it: case and accents only break ties. A query must
-/// name the same collation. Strength 3 tells `drama` from `Drama` in its filters; 1 or 2 would not.
+/// The alphabetical order of names, as a person expects it: case and accents only break ties. A query must name the
+/// same collation. With strength 3, its filters tell `drama` from `Drama`; with 1 or 2 they would not.
 #[must_use]
 pub fn name_collation() -> Collation {
     Collation::builder().locale("en").strength(CollationStrength::Tertiary).build()
 }
 
-/// The unique index over these keys.
+/// The name of the unique index on these keys.
 pub(super) fn unique_by(keys: &Document) -> Option<&'static str> {
     if keys.keys().eq(["_id"]) {
         return Some(ID);
@@ -107,9 +107,9 @@ pub(super) fn unique_by(keys: &Document) -> Option<&'static str> {
     all().into_iter().find(|index| index.unique && index.keys.keys().eq(keys.keys())).map(|index| index.name)
 }
 
-/// MongoDB's text index, for those who search without the search index.
+/// MongoDB's text index, for a server without the search index.
 pub const TEXT: &str = "search";
-/// Earlier releases found suggestions by these.
+/// Earlier releases used these for suggestions.
 pub(super) const FORMER: [&str; 2] = ["typeahead_whole", "typeahead_phrases"];
 
 pub(super) fn text() -> Index {
@@ -129,21 +129,21 @@ pub(super) fn all() -> Vec<Index> {
 
 fn of_sharing_and_repeats() -> Vec<Index> {
     vec![
-        // The movies that a user edits, newest first; also what the cascade takes the user out of. Only of movies that
-        // have an editor: a query for one editor or several implies the condition.
+        // The movies that a user edits, newest first. The account's deletion uses it too. It contains only movies
+        // that have an editor: a query for one or several editors implies that condition.
         Index {
             name: "editor_newest_first",
             only: Some(doc! { "editors": { "$gte": ObjectId::from_bytes([0; 12]) } }),
             ..newest_by("editors")
         },
-        // The link of an invitation. Only of movies that have one.
+        // The links of invitations, for movies that have any.
         Index {
             name: "invitation_digest",
             keys: doc! { "invitations.digest": 1 },
             only: Some(doc! { "invitations.digest": { "$exists": true } }),
             ..Index::of_movies()
         },
-        // An account's idempotency keys: how many there are, and what is deleted with it.
+        // The idempotency keys of an account, for counting them and for deleting them with the account.
         Index { name: "user", keys: doc! { "user": 1, "expires_at": 1 }, ..Index::of(IDEMPOTENCY_KEYS) },
         Index {
             name: "expires_at",
@@ -157,7 +157,8 @@ fn of_sharing_and_repeats() -> Vec<Index> {
 fn basic() -> Vec<Index> {
     let alive = || Some(doc! { "email": { "$exists": true } });
     vec![
-        // An email belongs to one account. A tombstone has none: its email is free again.
+        // An email belongs to one account. The tombstone of a deleted account has no email, so the email is free
+        // again.
         Index {
             name: EMAIL_UNIQUE,
             keys: doc! { "email": 1 },
@@ -174,14 +175,14 @@ fn basic() -> Vec<Index> {
             ..Index::of_users()
         },
         Index { name: "newest_first", keys: newest_first(), only: alive(), ..Index::of_users() },
-        // The tombstones, for the sweep. A database has the index under this name.
+        // The tombstones, for the sweep. Databases have the index under this name.
         Index {
             name: "marked",
             keys: doc! { "deleted_at": 1 },
             only: Some(doc! { "deleted_at": { "$exists": true } }),
             ..Index::of_users()
         },
-        // The token of a reset link. Only of those who have one.
+        // The token of a reset link, for accounts that have one.
         Index {
             name: "reset_digest",
             keys: doc! { "resets.digest": 1 },
@@ -194,14 +195,14 @@ fn basic() -> Vec<Index> {
             forgets: true,
             ..Index::of(REVOKED_TOKENS)
         },
-        // The link that confirms an address. Only of those who have one.
+        // The link that confirms an address, for accounts that have one.
         Index {
             name: "verification_digest",
             keys: doc! { "verification.digest": 1 },
             only: Some(doc! { "verification.digest": { "$exists": true } }),
             ..Index::of_users()
         },
-        // A user's sessions: the list, and what ends them all.
+        // A user's sessions, for listing them and for ending them all.
         Index { name: "user", keys: doc! { "user": 1 }, ..Index::of(SESSIONS) },
         Index {
             name: "forgotten_at",
@@ -224,16 +225,16 @@ fn basic() -> Vec<Index> {
             forgets: true,
             ..Index::of(EXCHANGE_CODES)
         },
-        // The versions of a movie; also what is erased with a movie's owner.
+        // The versions of a movie. Erasing the history of a deleted account uses it too.
         Index { name: "versions", keys: doc! { "movie": 1, "version": -1 }, ..Index::of(CHANGES) },
-        // What an account has deleted and can restore. Of most entries there is nothing to restore.
+        // The movies that an account has deleted and can restore. Most entries have nothing to restore.
         Index {
             name: "trash",
             keys: doc! { "owner": 1, "_id": -1 },
             only: Some(doc! { "document": { "$exists": true } }),
             ..Index::of(CHANGES)
         },
-        // A name is taken once per year; no year counts as a year of its own.
+        // A name can be taken once per year. No year counts as a year of its own.
         Index {
             name: NAME_YEAR_UNIQUE,
             keys: doc! { "name": 1, "year": 1 },
@@ -241,16 +242,16 @@ fn basic() -> Vec<Index> {
             ..Index::of_movies()
         },
         Index { name: "newest_first", keys: newest_first(), ..Index::of_movies() },
-        // A user's movies, newest first; also their number, and the cascade.
+        // A user's movies, newest first. Counting them and deleting the account use it too.
         Index { name: "owner_newest_first", ..newest_by("added_by") },
-        // Each filter with the default order. The lists have a key for each entry.
+        // Each filter with the default order. The fields that are lists have one key for each entry.
         newest_by("casts"),
         newest_by("countries"),
         newest_by("directors"),
         newest_by("genres"),
         newest_by("languages"),
         newest_by("year"),
-        // The other orders, each both ways.
+        // The other orders. Each works in both directions.
         Index { name: "by_year", keys: doc! { "year": 1, "_id": 1 }, ..Index::of_movies() },
         Index {
             name: "by_name",

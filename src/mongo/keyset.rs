@@ -1,11 +1,11 @@
-//! Keyset paging: a page begins behind the last item of the page before, in the list's own order.
+//! Keyset paging: a page begins after the last item of the previous page, in the list's own order.
 //!
-//! So a page costs the same however deep it is. `page.rs` makes a cursor of a [`Position`].
+//! So every page costs the same, however deep it is. `page.rs` turns a [`Position`] into a cursor.
 
 use bson::{DateTime, Document, doc, oid::ObjectId};
 use serde_json::Value;
 
-/// Where an item stands in its order: the sort key, and the id to break ties.
+/// The place of an item in its order: the sort key, and the id to break ties.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Position {
     pub key: Value,
@@ -26,12 +26,12 @@ pub fn newest_first() -> Document {
     doc! { "created_at": -1, "_id": -1 }
 }
 
-/// What comes after a position in that order.
+/// The condition for items after a position in that order.
 #[must_use]
 pub fn older_than(position: &Position) -> Document {
     let time = DateTime::from_millis(position.key.as_i64().unwrap_or_default());
     doc! {
-        // Alone, the `$or` below would be planned as two scans; this bound makes it one.
+        // MongoDB would plan the `$or` below alone as two scans. This bound makes it one.
         "created_at": { "$lte": time },
         "$or": [{ "created_at": { "$lt": time } }, { "_id": { "$lt": position.id } }],
     }

@@ -1,8 +1,8 @@
 //! Connects to the database, creates the indexes, sorts errors by what the caller can do about them, and lets
 //! callers share commands.
 //!
-//! May import `config`, `mongod` and `telemetry`. The stores of `accounts` and `movies` build on this folder; nothing
-//! here knows a feature, besides the names of the collections and their indexes.
+//! May import `config`, `mongod` and `telemetry`. The stores of `accounts` and `movies` build on this folder. Nothing
+//! here depends on a feature, except for the names of the collections and their indexes.
 //!
 //! | question | file |
 //! | --- | --- |
@@ -14,8 +14,8 @@
 //! | which versions of MongoDB the server warns about | [`versions`] |
 //! | where a page begins | [`keyset`] |
 //! | how callers share a command | [`batches`]; a read by id: [`by_id`] |
-//! | what is counted of the driver's connections | [`pool`] |
-//! | why no server can be used, at the start | [`sightings`] |
+//! | which metrics the driver's connections have | [`pool`] |
+//! | why no server is usable when the server starts | [`sightings`] |
 
 pub mod batches;
 pub mod by_id;

@@ -1,8 +1,8 @@
-//! The driver's connections, counted by its own events (CMAP).
+//! Metrics of the driver's connections, from its own events (CMAP).
 //!
-//! A request that waits too long drops its future, and with it the driver's: then a checkout that has
-//! begun neither succeeds nor fails, and a connection may come back that was never said to be taken. So
-//! what is in use is a set, not a sum; and how many wait is not told, only how long it took.
+//! A request that waits too long drops its future, and the driver's future with it. Then a checkout that has begun
+//! neither succeeds nor fails, and a connection may be returned that was never reported as taken. So the connections
+//! in use are a set, not a sum. The driver does not report how many commands wait, only how long each waited.
 
 use std::{
     collections::HashSet,
@@ -17,7 +17,7 @@ use prometheus::{Histogram, IntCounter, IntGauge, core::Collector};
 
 use crate::telemetry::metrics::{counter, gauge, latency};
 
-/// What the pools of a client do: one for each server of the replica set, taken together.
+/// Metrics of a client's pools. The client has one pool for each server of the replica set; the metrics add them up.
 #[derive(Clone)]
 pub struct PoolMetrics {
     open: IntGauge,
@@ -30,7 +30,7 @@ pub struct PoolMetrics {
 }
 
 impl PoolMetrics {
-    /// Counts for the client that is made of these options.
+    /// Makes metrics for the client that will use these options.
     #[must_use]
     pub fn watching(options: &mut ClientOptions) -> Self {
         let own = Self::new();
@@ -50,12 +50,12 @@ impl PoolMetrics {
             ),
             checkouts: latency(
                 "movie_bag_mongodb_checkout_duration_seconds",
-                "How long a command waited until it had a connection.",
+                "How long a command waited for a connection.",
             ),
             failed: counter("movie_bag_mongodb_checkouts_failed_total", "Commands that got no connection."),
             cleared: counter(
                 "movie_bag_mongodb_pool_clears_total",
-                "How often all connections to a server were given up after an error.",
+                "How often the driver closed all connections to a server after an error.",
             ),
         }
     }

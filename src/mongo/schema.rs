@@ -1,8 +1,8 @@
-//! Which shape the data has: a number in the database, which a binary compares with its own.
+//! The schema version: a number in the database that a binary compares with its own.
 //!
-//! It is raised when an older binary could no longer work with what a newer one has written, and only then:
-//! a new index or a new optional field does not raise it. So far that has not happened, and there is no
-//! step from one version to the next: decision 62 says how the first one is to be made.
+//! Raise it only when an older binary could no longer work with data that a newer one has written. A new index or a
+//! new optional field does not raise it. So far that has not happened, and no migration exists yet: decision 62 says
+//! how to write the first one.
 
 use bson::{Document, doc};
 use mongodb::Database;
@@ -12,25 +12,25 @@ use super::{BATCH, StoreError, indexes, inserting, within};
 pub const SCHEMA: &str = "schema";
 /// The one document of the collection.
 const ID: &str = "schema";
-/// What this binary reads and writes.
+/// The version that this binary reads and writes.
 pub const VERSION: i64 = 1;
 
-/// Why a database is not taken.
+/// Why this binary does not accept a database.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
     #[error(
-        "the database {database} has schema version {found}, and this movie-bag ({binary}) knows {VERSION} at most: \
-         run the newer movie-bag that has written it; nothing was changed",
+        "the database {database} has schema version {found}, but this movie-bag ({binary}) supports at most {VERSION}: \
+         run the newer movie-bag that wrote it; nothing was changed",
         binary = env!("CARGO_PKG_VERSION")
     )]
     Newer { database: String, found: i64 },
-    #[error("the database {database} has a schema version that is none ({found}); nothing was changed")]
+    #[error("the database {database} has an invalid schema version ({found}); nothing was changed")]
     Unknown { database: String, found: String },
     #[error("the schema version cannot be read: {0}")]
     Store(#[from] StoreError),
 }
 
-/// Reads the version; writes it where there is none. Databases from before there was one have version 1.
+/// Reads the version, and writes it if there is none. A database from before the version existed counts as version 1.
 ///
 /// # Errors
 /// See [`SchemaError`].
@@ -43,7 +43,7 @@ pub async fn ensure(database: &Database) -> Result<(), SchemaError> {
                 .await
             {
                 Ok(_) => return Ok(()),
-                // Another one who starts now was faster; it may be a newer one.
+                // Another process that is starting now was faster. It may be a newer release.
                 Err(StoreError::Duplicate(indexes::ID)) => {
                     within(BATCH, schema.find_one(doc! { "_id": ID })).await?.unwrap_or_default()
                 }

@@ -1,5 +1,5 @@
-//! What the driver's monitors have last seen of each server: why none can be used, for an operator. The
-//! driver's own error is a dump of everything it knows.
+//! The last state of each server that the driver's monitors have seen. It tells an operator why no server is usable;
+//! the driver's own error is a dump of everything it knows.
 
 use std::{
     collections::BTreeMap,
@@ -24,10 +24,10 @@ impl Sightings {
             SdamEvent::ServerHeartbeatFailed(event) => (event.server_address, reason(&event.failure)),
             SdamEvent::ServerHeartbeatSucceeded(event) => {
                 let is_primary = event.reply.get_bool("isWritablePrimary").unwrap_or(false);
-                let role = if is_primary { "is a primary" } else { "is no primary" };
+                let role = if is_primary { "is a primary" } else { "is not a primary" };
                 let set = match event.reply.get_str("setName") {
                     Ok(name) => format!("of the replica set {name}"),
-                    Err(_) => "and of no replica set".to_owned(),
+                    Err(_) => "and not in a replica set".to_owned(),
                 };
                 (event.server_address, format!("{role} {set}"))
             }
@@ -37,7 +37,7 @@ impl Sightings {
         seen_by_server.insert(server.to_string(), seen.split_whitespace().collect::<Vec<_>>().join(" "));
     }
 
-    /// `None` before anything was seen.
+    /// `None` until a monitor has seen a server.
     pub fn describe(&self) -> Option<String> {
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let each: Vec<String> = seen.iter().map(|(server, seen)| format!("{server}: {seen}")).collect();

@@ -1,18 +1,19 @@
-//! Versions of MongoDB with a known hole that needs no login: the operator is warned of one at the start.
+//! Versions of MongoDB with a known vulnerability that needs no login. The server warns the operator of one when it
+//! starts.
 
 use bson::{Bson, doc};
 use mongodb::Database;
 
 use super::{COMMAND, StoreError, within};
 
-/// For each series the first version without CVE-2025-14847, which shows memory of the server to everybody who
-/// reaches its port.
+/// For each series, the first version without CVE-2025-14847, which discloses memory of the server to everybody who
+/// can reach its port.
 const FIXED: [[i32; 3]; 4] = [[6, 0, 27], [7, 0, 28], [8, 0, 17], [8, 2, 3]];
 
-/// The version of this MongoDB, if it is one of those.
+/// The version of this MongoDB, if it is vulnerable.
 ///
 /// # Errors
-/// Any failure to answer.
+/// When the database does not answer.
 pub async fn vulnerable(database: &Database) -> Result<Option<String>, StoreError> {
     let info = within(COMMAND, database.run_command(doc! { "buildInfo": 1 })).await?;
     let part = |part: &Bson| part.as_i32().unwrap_or_default();
@@ -22,7 +23,7 @@ pub async fn vulnerable(database: &Database) -> Result<Option<String>, StoreErro
     Ok(is_vulnerable(&parts).then(|| version.to_owned()))
 }
 
-/// A series that is not in the table is older than its newest, and ended without the mending, or came after it.
+/// A series that is not in the table either ended before the fix, or came after it.
 fn is_vulnerable(version: &[i32]) -> bool {
     let &[major, minor, patch, ..] = version else { return false };
     match FIXED.iter().find(|fixed| fixed[..2] == [major, minor]) {
@@ -36,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_is_vulnerable_until_its_series_was_mended() {
+    fn a_version_is_vulnerable_until_its_series_was_fixed() {
         for vulnerable in
             [[4, 4, 30], [6, 0, 5], [6, 0, 26], [7, 0, 27], [7, 3, 4], [8, 0, 16], [8, 1, 9], [8, 2, 2]]
         {

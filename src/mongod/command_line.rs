@@ -1,4 +1,4 @@
-//! How the embedded mongod is set up: all of it is on its command line.
+//! The configuration of the embedded mongod, all of which is on its command line.
 
 use std::{
     env, fs,
@@ -8,15 +8,15 @@ use std::{
 
 use super::{packages::LIBRARIES, replica_set, socket};
 
-/// mongod accepts no less.
+/// The smallest value that mongod accepts.
 const LEAST_CACHE_GB: f64 = 0.25;
-/// A new movie has keys in fifteen indexes, those of the search among them, on pages all over. mongod
-/// begins to write pages back once 5 % of its cache have changed, or changes fill 2.5 % of it: the same
-/// page again for every few movies. Four times as late, inserting costs it less than half.
+/// A new movie has keys in fifteen indexes, including those for search, spread over many pages. By default, mongod
+/// begins to write pages back when 5 % of its cache have changed, or when changes fill 2.5 % of it, so it writes the
+/// same page again every few movies. With four times these limits, inserting costs less than half.
 const WRITE_BACK_LATER: &str = "eviction_dirty_target=20,eviction_dirty_trigger=40,\
                                 eviction_updates_target=10,eviction_updates_trigger=20";
 
-/// Runs the program with the libraries beside it, if it was fetched with some.
+/// Runs the program, with the libraries beside it if some were downloaded.
 pub fn program(mongod: &Path) -> Command {
     let mut command = Command::new(mongod);
     let libraries = mongod.parent().map(|folder| folder.join(LIBRARIES)).filter(|folder| folder.is_dir());
@@ -30,7 +30,7 @@ pub fn program(mongod: &Path) -> Command {
     command
 }
 
-/// The program on these files, on a socket in its working directory, as a replica set of one.
+/// Runs the program on these files as a replica set of one, with a socket in its working directory.
 pub(super) fn of(mongod: &Path, files: &Path, log: &Path) -> Command {
     let mut command = program(mongod);
     command
@@ -38,11 +38,11 @@ pub(super) fn of(mongod: &Path, files: &Path, log: &Path) -> Command {
         .arg(files)
         .arg("--logpath")
         .arg(log)
-        // This socket alone: no TCP port, and no second socket in /tmp.
+        // Only this socket: no TCP port, and no second socket in /tmp.
         .args(["--bind_ip", socket::ADDRESS, "--nounixsocket", "--replSet", replica_set::NAME])
-        // What is compressed is unpacked before anybody has logged in: CVE-2025-14847 came that way.
+        // mongod decompresses messages before a client has logged in; CVE-2025-14847 exploited that.
         .args(["--networkMessageCompressors", "disabled"])
-        // Lean for one application: no scripts, no diagnostics of hundreds of MB.
+        // Settings for one application: no scripts, no diagnostics of hundreds of MB.
         .args(["--logappend", "--noscripting", "--quiet", "--oplogSize", "512"])
         .args(["--setParameter", "diagnosticDataCollectionEnabled=false"])
         .args(["--wiredTigerCacheSizeGB", &format!("{:.2}", cache_gb())])
@@ -50,18 +50,18 @@ pub(super) fn of(mongod: &Path, files: &Path, log: &Path) -> Command {
     command
 }
 
-/// How much mongod may keep in memory, in GB (2^30 bytes): a quarter of the machine's. Its own choice
-/// would be half of it, but here it is a guest. A control group may have less.
+/// The size of mongod's cache in GB (2^30 bytes): a quarter of the machine's memory. By default mongod would take
+/// half, but here it is a guest. A control group may have less memory.
 #[cfg(target_os = "linux")]
 fn cache_gb() -> f64 {
     let system = rustix::system::sysinfo();
     let machine = u64::from(system.mem_unit) * system.totalram;
     let megabytes = group_limits().fold(machine, u64::min) >> 20;
-    // Exact in a float, up to some petabytes.
+    // A float holds this exactly, up to some petabytes.
     (f64::from(u32::try_from(megabytes / 4).unwrap_or(u32::MAX)) / 1024.0).max(LEAST_CACHE_GB)
 }
 
-/// What systemd or a container allows: the limits of the control group and of those above it, in bytes
+/// The memory that systemd or a container allows: the limits of the control group and of its parents, in bytes
 /// (cgroup v2).
 #[cfg(target_os = "linux")]
 fn group_limits() -> impl Iterator<Item = u64> {

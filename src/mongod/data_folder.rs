@@ -1,28 +1,28 @@
-//! What is in the data folder of an embedded database, and the file that says whether mongod serves.
+//! The files in the data folder of an embedded database, among them the one that says whether mongod serves.
 
 use std::{fs, io, path::Path};
 
 use super::socket;
 
-/// Held, shared, by each user of the database; by the supervisor, exclusive, while mongod ends.
+/// Each user of the database holds it as a shared lock. While mongod ends, the supervisor holds it exclusively.
 pub(super) const LEASE: &str = "users.lock";
-/// Held by the supervisor as long as it lives.
+/// The supervisor holds it as long as it lives.
 pub(super) const SUPERVISOR: &str = "supervisor.lock";
-/// There while mongod serves. Its text is a URI, for `mongosh` and the like.
+/// Exists while mongod serves. It contains a URI for `mongosh` and similar programs.
 pub(super) const SERVING: &str = "mongod.serving";
-/// Releases that listened on a TCP port kept it here.
+/// Releases that listened on a TCP port stored its number here.
 pub(super) const PORT: &str = "mongod.port";
-/// What the supervisor has to say.
+/// The supervisor's log.
 pub(super) const SUPERVISOR_LOG: &str = "supervisor.log";
-/// What mongod has to say.
+/// mongod's log.
 pub(super) const MONGOD_LOG: &str = "mongod.log";
 /// mongod's own files.
 pub(super) const FILES: &str = "mongodb";
 
-/// The folder holds passwords' hashes and the secret: it is for its owner only.
+/// Creates a folder that only its owner can read: it holds password hashes and the secret.
 ///
 /// # Errors
-/// The file system's.
+/// The file system's error.
 pub fn create_private(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -31,17 +31,17 @@ pub fn create_private(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Whether mongod serves. This opens no file: it holds for a process that has no descriptors left.
+/// Whether mongod serves. This opens no file, so it works in a process that has no descriptors left.
 pub(super) fn serves(data_dir: &Path) -> bool {
     data_dir.join(SERVING).exists()
 }
 
-/// Releases that listened on a TCP port wrote its number there.
+/// Whether mongod listens on a socket. Releases that listened on a TCP port wrote its number into the file.
 pub(super) fn serves_on_a_socket(data_dir: &Path) -> bool {
     fs::read_to_string(data_dir.join(SERVING)).map_or(true, |text| text.parse::<u16>().is_err())
 }
 
-/// Whole or not at all: another process may read at any moment.
+/// Announces that mongod serves. The file appears in one step, because another process may read it at any moment.
 pub(super) fn announce(data_dir: &Path) -> io::Result<()> {
     let new = data_dir.join(SERVING).with_extension("new");
     fs::write(&new, socket::uri_for_others(data_dir))?;

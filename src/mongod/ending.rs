@@ -1,4 +1,4 @@
-//! Why mongod ended or cannot begin, in words of an operator.
+//! Why mongod ended or cannot start, in words for an operator.
 
 use std::{
     fs::{self, File},
@@ -8,17 +8,17 @@ use std::{
 
 use super::data_folder::MONGOD_LOG;
 
-/// With less than this mongod does not live long.
+/// With less free space than this, mongod soon ends.
 const SCARCE: u64 = 16 << 20;
-/// As much as is read of the log's end.
+/// How much of the end of the log is read.
 const LOG_END: u64 = 256 << 10;
 
-/// How long mongod's log is now: what comes after it is of the next run.
+/// The current length of mongod's log. Everything after it belongs to the next run.
 pub(super) fn log_length(data_dir: &Path) -> u64 {
     fs::metadata(data_dir.join(MONGOD_LOG)).map_or(0, |log| log.len())
 }
 
-/// From the state of the disk, and what mongod has logged from `since` on.
+/// The reason, from the state of the disk and from what mongod has logged after `since`.
 pub(super) fn reason(data_dir: &Path, since: u64) -> String {
     let said = read_from(data_dir, since).unwrap_or_default();
     if let Some(reason) = disk_is_full(data_dir) {
@@ -38,7 +38,7 @@ pub(super) fn reason(data_dir: &Path, since: u64) -> String {
     severe.unwrap_or_else(|| format!("see {}", data_dir.join(MONGOD_LOG).display()))
 }
 
-/// Said with what is left; `None` while there is room.
+/// Reports a full disk and its free space; `None` while there is enough space.
 pub(super) fn disk_is_full(data_dir: &Path) -> Option<String> {
     let disk = rustix::fs::statvfs(data_dir).ok()?;
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);

@@ -1,9 +1,8 @@
-//! The embedded database: the real mongod, run beside us as a replica set of one.
+//! The embedded database: the real mongod, which runs beside the server as a replica set of one.
 //!
-//! Every process that needs it attaches: `serve`, and every command of the command line. The first one
-//! starts a [`supervisor`], which starts mongod; the others find it; the last to
-//! leave, however it leaves, takes mongod along. [`super::download`] says where the program comes from,
-//! [`super::socket`] where it listens.
+//! Every process that needs it attaches: `serve`, and every command of the command line. The first one starts a
+//! [`supervisor`], which starts mongod; the others find it. When the last one leaves, in whatever way, mongod ends
+//! too. [`super::download`] says where the program comes from, and [`super::socket`] where it listens.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -27,7 +26,7 @@ use super::{
     supervisor, watch,
 };
 
-/// How long an attach waits: for a mongod that is ending, then for one that is starting.
+/// How long attaching waits for a mongod that is ending, and then for one that is starting.
 const PATIENCE: Duration = Duration::from_mins(1);
 const TICK: Duration = Duration::from_millis(20);
 /// A use of the embedded mongod. It ends with [`Embedded::release`], or with the process.
@@ -37,21 +36,21 @@ pub struct Embedded {
     socket: Socket,
     lease: File,
     watch: JoinHandle<()>,
-    /// The watch ends when this is dropped.
+    /// Dropping this ends the watch.
     watching: mpsc::Sender<()>,
 }
 
 /// What to run and where.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Our own binary: it has the supervisor in it.
+    /// Our own binary, which contains the supervisor.
     pub supervisor: PathBuf,
     pub data_dir: PathBuf,
-    /// The mongod to run; unset: see [`download::find`].
+    /// The mongod to run; if unset, see [`download::find`].
     pub mongod: Option<PathBuf>,
     /// More arguments for mongod.
     pub arguments: Vec<String>,
-    /// Remove the folder with the last user.
+    /// Whether to remove the folder when the last user leaves.
     pub ephemeral: bool,
 }
 
@@ -69,14 +68,14 @@ pub enum EmbeddedError {
 }
 
 impl Embedded {
-    /// Finds or starts the mongod of `data_dir` and waits until it takes writes.
+    /// Finds or starts the mongod of `data_dir`, and waits until it accepts writes.
     ///
     /// # Errors
     /// See [`EmbeddedError`].
     pub async fn attach(mut options: Options) -> Result<Self, EmbeddedError> {
         data_folder::create_private(&options.data_dir)
             .map_err(|source| unusable(&options.data_dir, source))?;
-        // Absolute: the supervisor works elsewhere.
+        // Make the path absolute, because the supervisor has another working directory.
         let data_dir = options.data_dir.canonicalize();
         options.data_dir = data_dir.map_err(|source| unusable(&options.data_dir, source))?;
         let at = |source| unusable(&options.data_dir, source);
@@ -87,7 +86,7 @@ impl Embedded {
                 Ok(()) => break,
                 Err(TryLockError::WouldBlock) if Instant::now() < deadline => sleep(TICK).await,
                 Err(TryLockError::WouldBlock) => {
-                    return Err(EmbeddedError::Start("the one before it does not end".to_owned()));
+                    return Err(EmbeddedError::Start("the previous mongod does not end".to_owned()));
                 }
                 Err(TryLockError::Error(error)) => return Err(at(error)),
             }
@@ -107,7 +106,7 @@ impl Embedded {
         Ok(Self { options, socket, lease, watch, watching })
     }
 
-    /// For the driver of this process: another one may need another path to the socket.
+    /// The URI for the driver of this process. Another process may need another path to the socket.
     #[must_use]
     pub fn uri(&self) -> String {
         self.socket.uri()
@@ -118,20 +117,20 @@ impl Embedded {
         &self.options.data_dir
     }
 
-    /// Gives up this use, and waits for the end of mongod if it was the last.
+    /// Ends this use, and waits for mongod to end if it was the last one.
     pub async fn release(self) {
         let Self { options, lease, watch, watching, .. } = self;
         drop(watching);
         let _ = spawn_blocking(move || watch.join()).await;
         let data_dir = &options.data_dir;
-        // Somebody has to end mongod.
+        // Some supervisor has to end mongod.
         let started = match has_supervisor(data_dir) {
             Ok(false) => start_supervisor(&options).await.ok(),
             Ok(true) | Err(_) => None,
         };
         drop(lease);
         if let Some(mut supervisor) = started {
-            // It holds no lock yet, and has announced no mongod: only its end says that it has done its work.
+            // The supervisor holds no lock yet, and has announced no mongod. Only its end tells that it has finished.
             let deadline = Instant::now() + PATIENCE;
             while matches!(supervisor.try_wait(), Ok(None))
                 && !is_in_use(data_dir).await
@@ -151,8 +150,8 @@ impl Embedded {
     }
 }
 
-/// Whether others use a mongod of which this process has just let go: its supervisor would have begun to
-/// end it within some ticks.
+/// Whether others use the mongod that this process has just released. If not, its supervisor begins to end it within
+/// a few ticks.
 async fn is_in_use(data_dir: &Path) -> bool {
     let deadline = Instant::now() + Duration::from_millis(500);
     while data_folder::serves(data_dir) {
@@ -164,7 +163,7 @@ async fn is_in_use(data_dir: &Path) -> bool {
     false
 }
 
-/// Waits until a supervisor says that mongod serves; starts one where there is none.
+/// Waits until a supervisor announces that mongod serves. Starts a supervisor if there is none.
 async fn wait_until_it_serves(options: &Options, said: u64, deadline: Instant) -> Result<(), EmbeddedError> {
     let data_dir = &options.data_dir;
     let mut started: Option<Child> = None;
@@ -182,9 +181,9 @@ async fn wait_until_it_serves(options: &Options, said: u64, deadline: Instant) -
                 };
             }
         } else if let Some(supervisor) = &mut started {
-            // Ours ended, and nobody else's lives: it failed.
+            // Our supervisor ended, and there is no other: it failed.
             if supervisor.try_wait().map_err(EmbeddedError::Supervisor)?.is_some() {
-                return Err(options.not_started(said, "its supervisor said nothing"));
+                return Err(options.not_started(said, "its supervisor gave no reason"));
             }
         } else {
             started = Some(start_supervisor(options).await?);
@@ -197,13 +196,14 @@ async fn wait_until_it_serves(options: &Options, said: u64, deadline: Instant) -
 }
 
 impl Options {
-    /// The reason is what the supervisor said last, since its log had `said` bytes, or what is plain to see, or
-    /// else `otherwise`.
+    /// The error, with a reason: the last line that the supervisor logged after the first `said` bytes, or an obvious
+    /// cause, or else `otherwise`.
     fn not_started(&self, said: u64, otherwise: &str) -> EmbeddedError {
         let log = fs::read(self.data_dir.join(data_folder::SUPERVISOR_LOG)).unwrap_or_default();
         let new = usize::try_from(said).ok().and_then(|said| log.get(said..)).unwrap_or(&log);
         let said = String::from_utf8_lossy(new);
-        // Its own last word; or that of the system, of a program that cannot be run for example.
+        // The supervisor's own last line, or else the last line of all, which may come from the system, for example
+        // if the program cannot be run.
         let last = said.lines().rev().find_map(supervisor::own_line).or_else(|| said.lines().last());
         let reason = ending::disk_is_full(&self.data_dir)
             .or_else(|| last.map(str::to_owned))

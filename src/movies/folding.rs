@@ -1,13 +1,12 @@
-//! Names folded for typeahead: no case, no accents, one space between words.
+//! Names folded for typeahead: without case and accents, and with one space between words.
 //!
-//! A movie stores what [`phrases`] makes of its name, so that "the beginning of any word" is a range
-//! of an index.
+//! [`phrases`] makes the phrases of a name, so that "the beginning of any word" is a range of an index.
 
-/// Characters of a phrase in the index: hardly anybody types more before they choose.
+/// How many characters of a phrase are in the index. Hardly anybody types more before choosing.
 pub const PHRASE: usize = 48;
 
-/// Characters of a text that are folded: as many as the longest name has. One letter may become twenty
-/// (U+FDFA is a sentence), and a name of such letters hundreds of phrases.
+/// How many characters of a text are folded: the length of the longest name. Folding may turn one letter into twenty
+/// (U+FDFA is a sentence), so a name of such letters could become hundreds of phrases.
 const FOLDED: usize = 300;
 
 /// A text without case and accents, but with its punctuation: `$9.99`, `...and justice for all`.
@@ -17,7 +16,7 @@ pub fn plain(text: &str) -> String {
     first(&latin, FOLDED).to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A plain text's words alone: what is no letter or digit separates them.
+/// Only the words of a plain text. Any character that is not a letter or a digit separates words.
 #[must_use]
 pub fn words(text: &str) -> String {
     let plain = plain(text);
@@ -25,7 +24,7 @@ pub fn words(text: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// The words of a name from each word on.
+/// The rest of a name, from each of its words on.
 pub fn phrases(name: &str) -> Vec<String> {
     let words = words(name);
     let starts = words.match_indices(' ').map(|(at, _)| at + 1);
@@ -33,7 +32,7 @@ pub fn phrases(name: &str) -> Vec<String> {
     starts.map(|at| words[at..].to_owned()).collect()
 }
 
-/// A text as long as it is in the index at most.
+/// A text, cut to the length that the index keeps.
 #[must_use]
 pub fn cut(text: &str) -> &str {
     first(text, PHRASE)
@@ -48,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_folded_with_its_punctuation_and_to_words() {
+    fn a_name_is_folded_with_and_without_its_punctuation() {
         for (name, expected_plain, expected_words) in [
             ("Amélie", "amelie", "amelie"),
             ("The  Godfather: Part II", "the godfather: part ii", "the godfather part ii"),
@@ -71,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_that_become_many_have_no_more_keys_than_others() {
+    fn letters_that_fold_to_many_make_no_more_keys_than_others() {
         let size = |name: &str| phrases(name).iter().map(|phrase| cut(phrase).len()).sum::<usize>();
         let (usual, long) = ("w ".repeat(150), "\u{fdfa}".repeat(300));
         assert!(size(&long) <= size(&usual), "{} bytes", size(&long));

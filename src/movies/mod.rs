@@ -1,4 +1,4 @@
-//! The catalogue: who may change a movie, how movies are stored, searched, listed and followed.
+//! The catalogue: who may change a movie, and how movies are stored, searched, listed and followed.
 //!
 //! May import every folder but `server` and `commands`.
 //!
@@ -6,15 +6,15 @@
 //! | --- | --- |
 //! | what a movie is: its fields and their rules | [`model`] |
 //! | who may change it | [`ownership`] |
-//! | what a client reads of it | [`view`] |
+//! | what a client can read of a movie | [`view`] |
 //! | how a client can filter a list | [`filter`]; how it chooses fields: [`selection`] |
-//! | in which orders a list comes, and where a page begins | [`sort`] |
+//! | which orders a list has, and where a page begins | [`sort`] |
 //! | how movies are stored, read and counted | [`store`] |
-//! | how movies are found by words, filtered and counted in an index | [`search`] |
-//! | how a name is folded for typeahead | [`folding`] |
+//! | how an index finds movies by words, filters them and counts them | [`search`] |
+//! | how names are folded for typeahead | [`folding`] |
 //! | what has changed: the log | [`changes`] |
 //! | how clients follow changes | [`events`] |
-//! | what is mailed about a movie | `letters.rs` |
+//! | which mails there are about a movie | `letters.rs` |
 //! | `/api/movies` | [`routes`] |
 //! | which routes and state Rocket gets | [`mod@stage`] |
 

@@ -1,8 +1,8 @@
-//! A movie belongs to one user: the one who added it, or the one to whom it was handed over. Only that user and the
-//! editors whom the owner has invited may change it; only its owner may delete it, invite and hand it over.
+//! A movie belongs to one user: the one who added it, or the one to whom it was transferred. Only the owner and the
+//! editors whom the owner has invited may change it. Only the owner may delete it, invite editors and transfer it.
 //!
-//! The rule is the filter of the write itself, one atomic step: nothing can come between a check and
-//! the write. When the write matched nothing, a second look says why.
+//! The rule is part of the filter of the write itself, which is one atomic step, so nothing can happen between a
+//! check and the write. If the write matched nothing, a second read finds out why.
 
 use bson::{Document, doc};
 use serde::Deserialize;
@@ -10,15 +10,15 @@ use serde::Deserialize;
 use super::model::MovieDocument;
 use crate::http::ids::{MovieId, UserId};
 
-/// Which versions of a movie a write is meant for.
+/// Which versions of a movie a write applies to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Precondition {
     AnyVersion,
-    /// One of these; an empty list is met by none.
+    /// One of these versions. No version meets an empty list.
     OneOf(Vec<i64>),
 }
 
-/// What a caller must be to a movie.
+/// The role that a caller needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     Owner,
@@ -38,7 +38,7 @@ pub fn writable(id: MovieId, caller: UserId, needed: Role, precondition: &Precon
     filter
 }
 
-/// What the second look reads.
+/// The fields that the second read needs.
 #[derive(Debug, Deserialize)]
 pub struct Rights {
     added_by: UserId,
@@ -61,28 +61,28 @@ impl Rights {
         self.added_by
     }
 
-    /// In the order in which they have accepted.
+    /// In the order in which they accepted.
     #[must_use]
     pub fn editors(&self) -> &[UserId] {
         &self.editors
     }
 
-    /// Whether the caller is that to the movie.
+    /// Whether the caller has the needed role.
     #[must_use]
     pub fn allow(&self, caller: UserId, needed: Role) -> bool {
         self.added_by == caller || needed == Role::OwnerOrEditor && self.editors.contains(&caller)
     }
 }
 
-/// Why a write did not happen. In this order: what is not there has no owner, and a stranger does
-/// not learn the version.
+/// Why a write did not happen. The order matters: a missing movie has no owner, and a stranger must not learn the
+/// version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     NotThere,
-    /// The caller is not what is needed.
+    /// The caller does not have the needed role.
     Not(Role),
     VersionDiffers,
-    /// This movie has the name in that year.
+    /// This movie already has that name and year.
     NameTaken(MovieId),
 }
 
@@ -92,7 +92,8 @@ pub fn refusal(found: Option<&Rights>, caller: UserId, needed: Role) -> Refusal 
     match found {
         None => Refusal::NotThere,
         Some(movie) if !movie.allow(caller, needed) => Refusal::Not(needed),
-        // The version is left. Or the movie has come back since, or the rights have changed.
+        // Only the version remains as the reason. Or, between the two steps, the movie was restored or the rights
+        // changed.
         Some(_) => Refusal::VersionDiffers,
     }
 }

@@ -15,16 +15,16 @@ use crate::http::{
     reply::Json,
 };
 
-/// The chosen fields; all, if nothing was said. `id` is always there.
+/// The chosen fields; all fields if the parameter is absent. `id` is always included.
 #[derive(Debug)]
 pub struct Selection(Option<Vec<&'static str>>);
 
-/// The query of one movie.
+/// The query of a request for one movie.
 pub struct SelectionQuery(pub Selection);
 
 impl Selection {
     /// # Errors
-    /// 400 for a name that is not a field, or is there twice.
+    /// 400 for a name that is not a field, or occurs twice.
     pub fn read(query: &mut Query<'_>) -> Result<Self, Problem> {
         let Some(text) = query.one("fields")? else { return Ok(Self(None)) };
         let mut fields = Vec::new();
@@ -33,23 +33,23 @@ impl Selection {
                 invalid("fields", &format!("must be a comma-separated list of {}", FIELDS.join(", ")))
             })?;
             if fields.contains(&known) {
-                return Err(invalid("fields", &format!("names '{known}' twice")));
+                return Err(invalid("fields", &format!("contains '{known}' twice")));
             }
             fields.push(known);
         }
         Ok(Self(Some(fields)))
     }
 
-    /// The parameter that reads as this; `None` where everything is chosen.
+    /// The parameter that parses to this; `None` if all fields are chosen.
     #[must_use]
     pub fn parameter(&self) -> Option<String> {
         self.0.as_ref().map(|fields| fields.join(","))
     }
 
-    /// Writes what a client reads of a movie.
+    /// Writes the chosen fields of a movie.
     ///
     /// # Errors
-    /// 500 if the movie has no JSON form.
+    /// 500 if the movie cannot be written as JSON.
     pub fn write(&self, movie: &ReadMovie, json: &mut Json) -> Result<(), Problem> {
         if let Some(fields) = &self.0 {
             return json.view(&MovieView::only(movie, fields));

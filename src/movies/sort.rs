@@ -1,8 +1,8 @@
-//! The orders in which movies are listed, and where a page of each goes on.
+//! The orders in which movies are listed, and how a page continues the previous one.
 //!
-//! Each order is an index read in one direction (`mongo/indexes.rs`), and each ends with the id, so
-//! that every movie has one place. A page is asked for in one or two *rangees*: movies without a
-//! year come last either way, which no single direction of an index gives.
+//! Each order is an index read in one direction (`mongo/indexes.rs`), and each ends with the id, so that every movie
+//! has exactly one place. Reading a page takes one or two *ranges*: movies without a year come last in both
+//! directions, and no index gives that in a single pass.
 
 use bson::{Bson, DateTime, Document, doc};
 use mongodb::options::Collation;
@@ -21,7 +21,7 @@ pub const SORTS: [&str; 7] = ["created_at", "-created_at", "name", "-name", "yea
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Sort {
     CreatedAt(Direction),
-    /// As a person's alphabet has it: case and accents only break ties.
+    /// Alphabetical, as a person expects it: case and accents only break ties.
     Name(Direction),
     Year(Direction),
     /// The best match of the search first.
@@ -39,7 +39,7 @@ use Direction::{Ascending, Descending};
 /// A part of an order that one `find` can read.
 #[derive(Clone)]
 pub struct Range {
-    /// Added to the filter.
+    /// A condition to add to the filter.
     pub condition: Document,
     pub sort: Document,
 }
@@ -58,7 +58,7 @@ impl Sort {
         }
     }
 
-    /// The parameter that reads as this.
+    /// The parameter that parses to this.
     #[must_use]
     pub fn parameter(self) -> String {
         let (name, direction) = match self {
@@ -70,7 +70,7 @@ impl Sort {
         format!("{}{name}", if direction == Descending { "-" } else { "" })
     }
 
-    /// The collation of the query: without it, the index on names would not be used.
+    /// The collation of the query. Without it, the database would not use the index on names.
     #[must_use]
     pub fn collation(self) -> Option<Collation> {
         matches!(self, Self::Name(_)).then(name_collation)
@@ -87,7 +87,7 @@ impl Sort {
         }
     }
 
-    /// Where a movie stands in this order.
+    /// The position of a movie in this order.
     #[must_use]
     pub fn position(self, movie: &MovieDocument) -> Position {
         let key = match self {
@@ -98,7 +98,7 @@ impl Sort {
         Position { key, id: movie.id }
     }
 
-    /// What is to be read after a position, range by range.
+    /// The ranges to read after a position, in order.
     #[must_use]
     pub fn rangees(self, after: Option<&Position>) -> Vec<Range> {
         match self {
@@ -116,13 +116,13 @@ impl Sort {
                 }
                 [with_year, vec![range("year", direction, without_year)]].concat()
             }
-            // Read by the search itself, which alone knows the scores.
+            // The search itself reads these: only it knows the scores.
             Self::Relevance => Vec::new(),
         }
     }
 }
 
-/// The order of one field and the id, from a position on.
+/// The order by one field and the id, after a position.
 fn order(field: &'static str, direction: Direction, after: Option<&Position>) -> Vec<Range> {
     let Some(position) = after else { return vec![range(field, direction, Document::new())] };
     let key = bson_key(field, &position.key);

@@ -1,4 +1,4 @@
-//! How the service takes in the catalogue: its routes, its state, and what runs beside the requests.
+//! Attaches the catalogue to the service: its routes, its state, and its background tasks.
 
 use rocket::{fairing::AdHoc, routes};
 use utoipa::OpenApi;
@@ -25,7 +25,8 @@ use super::{
 };
 use crate::{http::deadline::limited, telemetry::metrics};
 
-/// The routes of this feature; a new one is added here and to the list in [`stage`], and says beside itself what it answers.
+/// The documented routes of this feature. Add a new route here and to the list in [`stage`]; the route itself
+/// documents its answers.
 #[derive(OpenApi)]
 #[openapi(
     paths(
@@ -76,12 +77,12 @@ use crate::{http::deadline::limited, telemetry::metrics};
 )]
 pub struct Documented;
 
-/// What clients may use of this feature.
+/// Limits on what clients may use.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// How many may listen to the events at once.
+    /// How many clients may listen to the events at the same time.
     pub listeners: u32,
-    /// How many movies an account may add and change in a minute; 0: as many as it likes.
+    /// How many movies an account may add and change in a minute; 0 means no limit.
     pub writes_per_minute: u32,
 }
 
@@ -110,7 +111,7 @@ pub fn stage(movies: Movies, log: Changes, finder: Finder, limits: Limits) -> Ad
         let own = routes![lists::my_movies, trash::list, trash::restore];
         let accepting = routes![invitations::accept];
         let events = events::Events::new(movies.clone(), log.clone(), limits.listeners);
-        // Before the log is followed: nothing is missed.
+        // Listen before the log is followed, so that nothing is missed.
         let incoming = log.listen();
         let (cached, followed, log_of_cache) = (movies.clone(), log.clone(), log.clone());
         let indexed = finder.clone();
@@ -125,7 +126,7 @@ pub fn stage(movies: Movies, log: Changes, finder: Finder, limits: Limits) -> Ad
             .manage(movies)
             .manage(rate::WriteRate::new(limits.writes_per_minute))
             .mount("/api/movies", limited(catalogue))
-            // Without the limit of time: a stream of events has no end.
+            // Mounted without the time limit, because a stream of events has no end.
             .mount("/api/movies", crate::http::refusal::guarded(routes![events::route::follow]))
             .mount("/api/users", limited(own))
             .mount("/api/invitations", limited(accepting))

@@ -1,4 +1,4 @@
-//! A movie as others read it: [`MovieView`] as a client, [`MovieLine`] as a line of an export.
+//! A movie as others read it: [`MovieView`] is what a client gets, [`MovieLine`] is a line of an export.
 
 use std::{ops::Deref, sync::OnceLock};
 
@@ -12,18 +12,18 @@ use crate::http::{
     timestamp::Timestamp,
 };
 
-/// A movie that was read, for all who have asked for it. What they are answered is written once.
+/// A movie that was read once for all requests that asked for it. Its JSON is written once.
 #[derive(Debug, Deserialize)]
 #[serde(from = "MovieDocument")]
 pub struct ReadMovie {
     movie: MovieDocument,
-    /// As the first of them wrote it.
+    /// The JSON, written by the first of these requests.
     json: OnceLock<String>,
 }
 
 impl ReadMovie {
     /// # Errors
-    /// 500 if it has no JSON form.
+    /// 500 if the movie cannot be written as JSON.
     pub fn json(&self) -> Result<&str, Problem> {
         if let Some(json) = self.json.get() {
             return Ok(json);
@@ -47,15 +47,15 @@ impl Deref for ReadMovie {
     }
 }
 
-/// The fields that a client sends, as `export` writes them and `import` reads them.
+/// The fields that a client can send. `export` writes them and `import` reads them.
 #[derive(Debug)]
 pub struct MovieLine<'a>(pub &'a MovieDocument);
 
-/// A movie as a client reads it. Lists are always there; what is optional and unset is left out.
+/// A movie as a client reads it. Lists are always present; optional fields that are not set are left out.
 #[derive(Debug)]
 pub struct MovieView<'a> {
     movie: &'a MovieDocument,
-    /// The chosen fields, beside the id; `None`: all.
+    /// The chosen fields besides the id; `None` for all.
     only: Option<&'a [&'static str]>,
 }
 
@@ -72,7 +72,7 @@ impl<'a> From<&'a MovieDocument> for MovieView<'a> {
     }
 }
 
-/// Written field by field, with nothing made of them in between: this is what most requests are for.
+/// Writes a movie field by field, without intermediate values: most requests end here.
 struct Fields<'a, M> {
     map: M,
     only: Option<&'a [&'static str]>,

@@ -6,10 +6,10 @@
 //! | --- | --- |
 //! | how a line is written, and what is never written | [`log`] |
 //! | how something is counted, and who may read the numbers | [`metrics`] |
-//! | what the line of a request says | `server/envelope.rs` |
-//! | what the audit log says | `accounts/audit.rs` |
+//! | what the log line of a request contains | `server/envelope.rs` |
+//! | what the audit log contains | `accounts/audit.rs` |
 //!
-//! Each feature makes its own metrics and hands them to the registry.
+//! Each feature makes its own metrics and passes them to the registry.
 
 pub mod log;
 pub mod metrics;

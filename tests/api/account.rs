@@ -1,4 +1,4 @@
-//! `PATCH /api/users/me`: a new email, a new password, for whoever knows the password.
+//! `PATCH /api/users/me`: a new email or a new password, for a caller that knows the password.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::support::{PASSWORD, TestApp};
 const NEW_PASSWORD: &str = "emu yak gnu";
 
 #[tokio::test]
-async fn a_new_email_counts_at_once_and_frees_the_old_one() {
+async fn a_new_email_takes_effect_at_once_and_frees_the_old_one() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     ann.add("Heat").await;
@@ -16,7 +16,7 @@ async fn a_new_email_counts_at_once_and_frees_the_old_one() {
     assert_eq!(user.header("Cache-Control").as_deref(), Some("no-store"));
     let user = user.json();
     assert_eq!((&user["email"], &user["movie_count"]), (&json!("new@example.com"), &json!(1)));
-    // A token does not hold the email.
+    // A token does not contain the email.
     assert_eq!(ann.get("/api/users/me").await.assert_status(200).json(), user);
     app.log_in("new").await;
     let old = json!({ "email": "ann@example.com", "password": PASSWORD });
@@ -39,7 +39,7 @@ async fn a_new_password_ends_every_token() {
 }
 
 #[tokio::test]
-async fn what_is_not_right_changes_nothing() {
+async fn an_invalid_change_changes_nothing() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     app.user("bob").await;
@@ -82,7 +82,7 @@ async fn what_is_not_right_changes_nothing() {
 }
 
 #[tokio::test]
-async fn ones_own_email_and_a_merge_patch_are_fine() {
+async fn the_current_email_and_a_merge_patch_are_accepted() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let body = json!({ "current_password": PASSWORD, "email": "ann@example.com" }).to_string();

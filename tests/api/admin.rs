@@ -9,7 +9,7 @@ fn emails(page: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_admin_sees_how_many_there_are() {
+async fn an_admin_sees_how_many_users_and_movies_there_are() {
     let app = TestApp::start().await;
     let (admin, ann) = (app.admin("admin").await, app.user("ann").await);
     ann.add("Heat").await;
@@ -65,7 +65,7 @@ async fn an_admin_reads_a_user() {
 }
 
 #[tokio::test]
-async fn a_role_counts_at_once() {
+async fn a_role_takes_effect_at_once() {
     let app = TestApp::start().await;
     let (admin, ann) = (app.admin("admin").await, app.user("ann").await);
     let path = format!("/api/admin/users/{}", ann.id().await);
@@ -74,7 +74,7 @@ async fn a_role_counts_at_once() {
     assert_eq!(user["role"], "admin");
     ann.get("/api/admin").await.assert_status(200);
     assert_eq!(ann.get("/api/users/me").await.json()["role"], "admin");
-    // Twice is once.
+    // Doing it twice has the same effect.
     admin.patch(&path, &json!({ "role": "admin" })).await.assert_status(200);
     let user = admin.patch(&path, &json!({ "role": "user" })).await.assert_status(200).json();
     assert_eq!(user["role"], "user");
@@ -91,7 +91,7 @@ async fn a_role_counts_at_once() {
 }
 
 #[tokio::test]
-async fn the_last_admin_stays_one() {
+async fn the_last_admin_stays_an_admin() {
     let app = TestApp::start().await;
     let admin = app.admin("admin").await;
     let path = format!("/api/admin/users/{}", admin.id().await);
@@ -119,7 +119,7 @@ async fn an_admin_deletes_a_user_with_all_their_movies() {
 }
 
 #[tokio::test]
-async fn a_list_of_users_shows_what_a_user_is_and_nothing_else() {
+async fn a_list_of_users_shows_only_the_public_fields_of_a_user() {
     let app = TestApp::start().await;
     let admin = app.admin("admin").await;
     let list = admin.get("/api/admin/users").await.assert_status(200).json();

@@ -1,4 +1,4 @@
-//! What an attacker would try: nonsense at every door, and the ways to more rights than one has.
+//! What an attacker would try: nonsense on every route, and ways to gain rights.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::{
     support::{Caller, PASSWORD, Reply, TestApp, eventually},
 };
 
-/// Pieces of nonsense for each route.
+/// How many nonsense requests each route gets.
 const ROUNDS: usize = 30;
 const NAMES: &[&str] = &[
     "q",
@@ -116,17 +116,17 @@ fn content_type() -> impl Strategy<Value = Option<&'static str>> {
     ])
 }
 
-/// Every problem is one of ours, whatever was sent.
+/// Whatever was sent, every error is one of our problems.
 fn assert_answered(what: &str, reply: &Reply) {
     assert!(reply.status < 500, "{what}: {} {}", reply.status, reply.text());
     let is_problem = reply.header("Content-Type").as_deref() == Some("application/problem+json");
-    // What hyper refuses before Rocket sees it has no body: an address that is too long.
+    // hyper itself refuses an address that is too long, before Rocket sees it, with an empty body.
     let is_hyper = reply.status == 414 && reply.body.is_empty();
     assert!(reply.status < 400 || is_problem || is_hyper, "{what}: {} {}", reply.status, reply.text());
 }
 
 #[tokio::test]
-async fn no_nonsense_is_a_500_at_any_route() {
+async fn nonsense_is_never_a_500_on_any_route() {
     let app = TestApp::set(|settings| settings.throttle.enabled = false).await;
     let config = Config { rng_seed: RngSeed::Fixed(4), ..Config::default() };
     let mut runner = TestRunner::new(config);
@@ -134,7 +134,7 @@ async fn no_nonsense_is_a_500_at_any_route() {
         let tree = (text(), query(), body(), content_type(), text()).new_tree(&mut runner).unwrap();
         tree.current()
     };
-    // A stream of events has no end: its parameters are tested with it.
+    // A stream of events has no end; its own tests cover its parameters.
     let routes = ROUTES.iter().filter(|(_, path, ..)| *path != "/api/movies/events");
     for (number, (method, path, ..)) in routes.enumerate() {
         let user = app.admin(&format!("user-{number}")).await;
@@ -161,16 +161,16 @@ async fn no_nonsense_is_a_500_at_any_route() {
     app.anyone().get("/health/ready").await.assert_status(200);
 }
 
-/// Rocket takes no longer address than this, in bytes.
+/// The longest address that Rocket accepts, in bytes.
 const LONGEST_ADDRESS: usize = 65_534;
 
-/// Whatever is in a parameter, and however much of it: it is read, or refused by a problem of ours.
+/// A parameter with any content of any length is either accepted, or refused with one of our problems.
 #[tokio::test]
 async fn no_parameter_is_a_500_up_to_the_longest_address() {
     let app = TestApp::start().await;
     let admin = app.admin("ann").await;
     admin.add("Heat").await;
-    // The client of these tests counts the server's name too.
+    // The test client counts the server's name too.
     let longest = LONGEST_ADDRESS - app.base.len();
     let document = serde_json::to_value(movie_bag::server::openapi::document()).unwrap();
     let mut count = 0;
@@ -179,7 +179,8 @@ async fn no_parameter_is_a_500_up_to_the_longest_address() {
         for parameter in parameters.filter(|parameter| parameter["in"] == "query") {
             let name = parameter["name"].as_str().unwrap();
             let path = path.replace("{id}", "6561f0c2a3b4d5e6f7081920");
-            // Names are compared by a regular expression in this order; and each of these grows in one.
+            // In this order, a regular expression compares names, and each of these characters takes more space in
+            // it.
             let sort = if path.ends_with("/movies") && name != "sort" { "sort=name&" } else { "" };
             for piece in ["x", "%5CE", "%EF%B7%BA", "%CC%81", "7", "-"] {
                 let start = format!("{path}?{sort}{name}=");
@@ -187,7 +188,7 @@ async fn no_parameter_is_a_500_up_to_the_longest_address() {
                 let address = format!("{start}{}", piece.repeat(room / piece.len()));
                 assert!(longest - address.len() < piece.len());
                 let reply = admin.get(&address).await;
-                // A beginning of a name or an email may have any length.
+                // The beginning of a name or an email may have any length.
                 if reply.status != 200 {
                     reply.assert_problem(400, "invalid-query");
                 }
@@ -204,7 +205,7 @@ async fn no_parameter_is_a_500_up_to_the_longest_address() {
     }
 }
 
-/// The first line of the answer to a GET that no client of ours would send.
+/// The first line of the answer to a GET that our client would not send.
 async fn raw_status(app: &TestApp, address: &str) -> String {
     let host = app.base.strip_prefix("http://").unwrap();
     let mut connection = TcpStream::connect(host).await.unwrap();
@@ -215,7 +216,7 @@ async fn raw_status(app: &TestApp, address: &str) -> String {
     line.trim_end().to_owned()
 }
 
-/// As many values of the longest length as an address holds.
+/// As many values of the maximum length as fit in an address.
 #[tokio::test]
 async fn an_address_full_of_the_longest_filters_is_answered() {
     let app = TestApp::start().await;
@@ -225,7 +226,7 @@ async fn an_address_full_of_the_longest_filters_is_answered() {
         for (parameter, length) in
             [("genre", 100), ("cast", 200), ("director", 200), ("country", 200), ("language", 200)]
         {
-            // Each `\E` ends a quotation in a regular expression, unless it is written in another way.
+            // Each `\E` would end a quotation in a regular expression, so it must be escaped differently.
             let value = format!("{number:03}{}", "%5CE".repeat((length - 3) / 2));
             let pair = format!("&{parameter}={value}");
             if app.base.len() + address.len() + pair.len() <= LONGEST_ADDRESS {
@@ -240,7 +241,7 @@ async fn an_address_full_of_the_longest_filters_is_answered() {
 }
 
 #[tokio::test]
-async fn a_token_or_cursor_with_one_character_changed_is_none() {
+async fn a_token_or_cursor_with_one_changed_character_is_refused() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     for number in 0..3 {
@@ -251,7 +252,8 @@ async fn a_token_or_cursor_with_one_character_changed_is_none() {
     let token = ann.token.clone().unwrap();
     let changed = |text: &str, at: usize| {
         let mut bytes = text.as_bytes().to_vec();
-        // A neighbour in the alphabet differs in the last bit, which the last character may not count.
+        // Do not use a neighbour in the alphabet: it differs only in the last bit, which the last character may not
+        // use.
         bytes[at] = if bytes[at] == b'Q' { b'q' } else { b'Q' };
         String::from_utf8(bytes).unwrap()
     };
@@ -270,7 +272,7 @@ async fn nobody_becomes_admin_or_owner_by_what_they_send() {
     let (ann, bob) = (app.user("ann").await, app.user("bob").await);
     let movie = ann.add("Heat").await;
     let (ann_id, bob_id) = (ann.id().await, bob.id().await);
-    // What the server sets is ignored in a movie, and unknown in an account.
+    // Fields that the server sets are ignored in a movie, and unknown in an account.
     let taken =
         json!({ "name": "Theft", "casts": [], "genres": ["Crime"], "added_by": ann_id, "version": 99 });
     let theft = bob.post("/api/movies", &taken).await.assert_status(201).json();
@@ -286,7 +288,7 @@ async fn nobody_becomes_admin_or_owner_by_what_they_send() {
     }
     let own = format!("/api/admin/users/{bob_id}");
     bob.patch(&own, &json!({ "role": "admin" })).await.assert_problem(403, "admins-only");
-    // Nor by what stands in other places: the method is what it is, and only the header is a token.
+    // Other places do not help either: only the real method counts, and only the header carries a token.
     for (name, value) in [
         ("X-HTTP-Method-Override", "DELETE"),
         ("X-Original-URL", movie.as_str()),
@@ -319,9 +321,9 @@ async fn every_answer_has_the_security_headers_and_names_no_server() {
     }
 }
 
-/// With some of its features `serde_json` reads a text in a value of these as if it stood there itself.
+/// With some of its features, `serde_json` interprets a text under one of these keys as raw content.
 #[tokio::test]
-async fn no_key_of_a_body_means_something_to_the_parser() {
+async fn no_key_of_a_body_has_a_special_meaning_to_the_parser() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     for key in ["$serde_json::private::RawValue", "$serde_json::private::Number"] {
@@ -338,7 +340,7 @@ async fn no_key_of_a_body_means_something_to_the_parser() {
 }
 
 #[tokio::test]
-async fn what_is_personal_is_not_stored_however_the_path_is_spelt() {
+async fn personal_answers_are_not_stored_however_the_path_is_written() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     for (caller, path, status) in [
@@ -352,13 +354,13 @@ async fn what_is_personal_is_not_stored_however_the_path_is_spelt() {
         let reply = Caller::get(caller, path).await.assert_status(status);
         assert_eq!(reply.header("Cache-Control").as_deref(), Some("no-store"), "{path}");
     }
-    // What is public is not spoilt by a path that only looks like it.
+    // A path that only looks personal does not change the caching of public answers.
     let public = app.anyone().get("//api/movies/").await.assert_status(200).header("Cache-Control");
     assert_eq!(public.as_deref(), Some("public, max-age=0, must-revalidate"));
 }
 
 #[tokio::test]
-async fn one_kind_of_token_is_not_another() {
+async fn a_token_of_one_kind_is_not_accepted_as_another() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     ann.add("Heat").await;

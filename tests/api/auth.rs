@@ -22,7 +22,7 @@ async fn a_new_user_reads_themselves() {
     assert_eq!((&user["email_verified"], &user["has_password"]), (&json!(false), &json!(true)));
     assert_eq!(user.as_object().unwrap().len(), 7, "{user}");
 
-    // The same account, whatever the case.
+    // It is the same account in any case.
     let body = json!({ "email": "ANN.LEE@example.com", "password": PASSWORD });
     let login = app.anyone().post("/api/auth/login", &body).await.assert_status(200).json();
     let me = app.bearer(login["token"].as_str().unwrap()).get("/api/users/me").await.assert_status(200);
@@ -41,7 +41,7 @@ async fn an_email_is_taken_once_whatever_its_case() {
 }
 
 #[tokio::test]
-async fn nobody_signs_up_where_that_is_closed() {
+async fn nobody_signs_up_if_sign_up_is_closed() {
     let app = TestApp::set(|settings| settings.accounts.signup = config::Signup::Closed).await;
     for body in [json!({ "email": "ann@example.com", "password": PASSWORD }), json!({}), json!(1)] {
         app.anyone().post("/api/auth/signup", &body).await.assert_problem(403, "signup-closed");
@@ -112,7 +112,7 @@ async fn a_password_may_have_72_bytes_and_every_one_counts() {
 }
 
 #[tokio::test]
-async fn whatever_is_wrong_with_a_login_the_answer_is_the_same() {
+async fn every_wrong_login_gets_the_same_answer() {
     let app = TestApp::start().await;
     app.user("ann").await;
     let long = "x".repeat(100);
@@ -167,7 +167,7 @@ async fn a_hash_of_a_lower_cost_is_renewed_at_the_next_login() {
     dearer.log_in("ann").await.get("/api/users/me").await.assert_status(200);
     let renewed = hash().await;
     assert!(renewed.starts_with("$2b$05$"));
-    // Not again, and not back.
+    // Neither server hashes it again.
     dearer.log_in("ann").await;
     app.log_in("ann").await;
     assert_eq!(hash().await, renewed);
@@ -185,12 +185,12 @@ async fn the_real_default_cost_is_12() {
     assert!(ann.get_str("password_hash").unwrap().starts_with("$2b$12$"));
 }
 
-/// Threads that hash.
+/// The number of threads that hash.
 fn threads() -> usize {
     std::thread::available_parallelism().unwrap().get()
 }
 
-/// Logins at once, each to another account, from addresses that `address` makes.
+/// Logs in to many accounts at once, from the addresses that `address` makes.
 fn storm(app: &TestApp, logins: usize, address: impl Fn(usize) -> String) -> Vec<JoinHandle<Reply>> {
     let log_in = |number: usize| {
         let body = json!({ "email": format!("{number}@example.com"), "password": PASSWORD });
@@ -200,7 +200,7 @@ fn storm(app: &TestApp, logins: usize, address: impl Fn(usize) -> String) -> Vec
     (0..logins).map(log_in).collect()
 }
 
-/// A server at the usual cost, where nothing keeps a storm from the queue.
+/// A server with the usual cost, where nothing protects the queue from a storm.
 async fn open_to_storms() -> TestApp {
     TestApp::behind_a_proxy_with(|settings| {
         settings.password.bcrypt_cost = 12;
@@ -212,8 +212,8 @@ async fn open_to_storms() -> TestApp {
 #[tokio::test]
 async fn one_network_does_not_fill_the_hashing_queue_for_others() {
     let app = open_to_storms().await;
-    // A quarter of the queue is five for each thread, where a hash takes a quarter of a second. Hosts of
-    // one network are one.
+    // A quarter of the queue is five for each thread, if a hash takes a quarter of a second. All hosts of a network
+    // count as one.
     let mut own = storm(&app, 16 * threads(), |number| format!("2001:db8::{number:x}"));
     let mut refused = 0;
     while refused == 0 {
@@ -229,9 +229,9 @@ async fn one_network_does_not_fill_the_hashing_queue_for_others() {
 }
 
 #[tokio::test]
-async fn when_the_hashing_queue_is_full_logins_are_refused_and_reads_go_on() {
+async fn when_the_hashing_queue_is_full_logins_are_refused_and_reads_continue() {
     let app = open_to_storms().await;
-    // Twice the five seconds of work that may wait, each from a network of its own.
+    // Twice the five seconds of work that may wait. Each login comes from its own network.
     let all = 40 * threads();
     let logins = storm(&app, all, |number| format!("198.51.{}.{}", number / 200, number % 200));
     app.anyone().get("/api/movies").await.assert_status(200);

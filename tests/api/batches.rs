@@ -1,4 +1,4 @@
-//! Callers who share a command: each gets what a command of its own would have told it.
+//! Callers that share a command: each gets the answer that its own command would have given.
 
 use bson::doc;
 use serde_json::json;
@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use crate::support::{Caller, Reply, TestApp, mongod::OwnMongod, movie};
 
-/// Runs all at once; their answers, in the order of the tasks.
+/// Runs all tasks at once. Returns their answers in the order of the tasks.
 async fn all<F: Future<Output = Reply> + Send + 'static>(tasks: impl IntoIterator<Item = F>) -> Vec<Reply> {
     let mut running = JoinSet::new();
     for (place, task) in tasks.into_iter().enumerate() {
@@ -21,7 +21,7 @@ async fn add(caller: Caller, name: String) -> Reply {
     caller.post("/api/movies", &movie(&name)).await
 }
 
-/// Makes the next inserts of movies fail as when the network does, so many times.
+/// Makes the next `times` inserts of movies fail as if the network failed.
 async fn break_inserts(mongod: &OwnMongod, app: &TestApp, times: i32) {
     let namespace = format!("{}.movies", app.database.name());
     let data = doc! { "failCommands": ["insert"], "namespace": namespace, "closeConnection": true };
@@ -31,7 +31,7 @@ async fn break_inserts(mongod: &OwnMongod, app: &TestApp, times: i32) {
 }
 
 #[tokio::test]
-async fn readers_who_wait_share_a_command_and_each_gets_its_own_movie() {
+async fn readers_that_wait_share_a_command_and_each_gets_its_own_movie() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let ann = app.user("ann").await;
@@ -69,7 +69,7 @@ async fn readers_who_wait_share_a_command_and_each_gets_its_own_movie() {
         })
         .await
         .len();
-    // 81 readers. How many commands they need is a matter of when they come; one each it is not.
+    // There are 81 readers. The number of commands depends on when they arrive, but is not one each.
     assert!(finds < 40, "{finds} commands");
 }
 
@@ -81,7 +81,7 @@ async fn a_read_sees_every_write_that_was_answered_before_it_was_sent() {
     for number in 0..8 {
         let (ann, anyone) = (ann.clone(), app.anyone());
         let path = ann.add(&format!("Film {number}")).await;
-        // Others keep reading the same, so that there is always a command to join.
+        // Others keep reading the same movie, so that there is always a command to join.
         let (other, read) = (app.anyone(), path.clone());
         let noise = tokio::spawn(async move {
             loop {
@@ -115,7 +115,7 @@ async fn each_insert_of_a_group_has_its_own_outcome() {
     let hold = mongod.hold("insert", &format!("{}.movies", app.database.name()), 1, 600).await;
     let first = tokio::spawn(add(ann.clone(), "Thief".to_owned()));
     hold.reached().await;
-    // Each name twice, once by each; and one that is taken.
+    // Each name twice, once from each user, and one name that is taken.
     let names: Vec<String> = (0..12).map(|number| format!("Film {}", number / 2)).collect();
     let group = names.iter().cloned().chain(["Heat".to_owned()]).enumerate();
     let (mine, theirs) = (ann.clone(), bob.clone());
@@ -138,13 +138,13 @@ async fn each_insert_of_a_group_has_its_own_outcome() {
 }
 
 #[tokio::test]
-async fn what_the_database_refuses_of_a_group_is_refused_alone() {
+async fn if_the_database_rejects_one_movie_of_a_group_only_that_one_fails() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let ann = app.user("ann").await;
     let rule = doc! { "collMod": "movies", "validator": { "name": { "$ne": "Refused" } } };
     app.database.run_command(rule).await.unwrap();
-    // The first, and the two that go alone beside it, so that all the others wait together.
+    // Hold the first insert and the two that run alone beside it, so that all the others wait together.
     let hold = mongod.hold("insert", &format!("{}.movies", app.database.name()), 3, 300).await;
     let first = tokio::spawn(add(ann.clone(), "Thief".to_owned()));
     hold.reached().await;
@@ -158,15 +158,15 @@ async fn what_the_database_refuses_of_a_group_is_refused_alone() {
     let metrics = app.anyone().get("/metrics").await.text();
     let name = "movie_bag_batch_keys_count{command=\"insert_movies\"} ";
     let commands = metrics.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-    assert!(commands.parse::<u32>().unwrap() < 8, "they were to share: {commands} commands");
+    assert!(commands.parse::<u32>().unwrap() < 8, "expected shared commands, got {commands}");
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_under_a_group_of_inserts_doubles_none() {
+async fn a_connection_that_breaks_during_a_group_of_inserts_adds_nothing_twice() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let ann = app.user("ann").await;
-    // Once: the driver repeats the command. Twice: it gives up.
+    // If it breaks once, the driver retries the command. If it breaks twice, the driver gives up.
     for times in [1, 2] {
         break_inserts(&mongod, &app, times).await;
         let names: Vec<String> = (0..20).map(|number| format!("Film {times} {number}")).collect();
@@ -174,7 +174,7 @@ async fn a_connection_that_breaks_under_a_group_of_inserts_doubles_none() {
         for (reply, name) in replies.into_iter().zip(&names) {
             if reply.status == 503 && times == 2 {
                 reply.assert_problem(503, "database-unavailable");
-                // As the contract has it: a repeated create meets its own name, or goes in.
+                // By the contract, a repeated create either finds its own name, or succeeds.
                 let again = add(ann.clone(), name.clone()).await;
                 assert!([201, 409].contains(&again.status), "{}", again.text());
             } else {
@@ -187,7 +187,7 @@ async fn a_connection_that_breaks_under_a_group_of_inserts_doubles_none() {
 }
 
 #[tokio::test]
-async fn the_account_of_a_deleted_user_is_refused_also_beside_others() {
+async fn a_deleted_user_is_refused_even_in_a_command_shared_with_others() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.user("ann").await, app.user("bob").await);
     bob.delete("/api/users/me").await.assert_status(204);

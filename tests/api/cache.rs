@@ -1,4 +1,4 @@
-//! `cache.movies`: what is kept in memory is never older than what was answered before.
+//! `cache.movies`: a movie from memory is never older than an earlier answer.
 
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -9,13 +9,13 @@ async fn cached(uri: &str, database: &str) -> TestApp {
     TestApp::with(uri, database, |settings| settings.cache.movies = 100).await
 }
 
-/// How many movies are read from the database for some requests; the change stream's own reads apart.
+/// How many movies the database reads for some requests, without the reads of the change stream.
 async fn reads(app: &TestApp, requests: impl Future<Output = ()>) -> usize {
     let entries = app.profiled("movies", requests).await;
     entries.iter().filter(|entry| entry.get_str("op").is_ok_and(|op| op == "query")).count()
 }
 
-/// Waits until a movie is answered without the database.
+/// Waits until the server answers a movie without the database.
 async fn in_use(app: &TestApp, path: &str) {
     eventually("the cache is in use", async || {
         match reads(app, async { drop(app.anyone().get(path).await.assert_status(200)) }).await {
@@ -27,7 +27,7 @@ async fn in_use(app: &TestApp, path: &str) {
 }
 
 #[tokio::test]
-async fn a_write_through_the_same_server_is_seen_at_once() {
+async fn a_write_through_the_same_server_is_visible_at_once() {
     let mongod = OwnMongod::start().await;
     let app = cached(&mongod.uri(), "movies").await;
     let ann = app.user("ann").await;
@@ -36,7 +36,7 @@ async fn a_write_through_the_same_server_is_seen_at_once() {
         let (ann, anyone) = (ann.clone(), app.anyone());
         let path = ann.add(&format!("Film {number}")).await;
         in_use(&app, &path).await;
-        // Others keep reading it, so that somebody is always about to keep what was read before.
+        // Others keep reading it, so that somebody is always about to keep an old state.
         let (other, read) = (app.anyone(), path.clone());
         let noise = tokio::spawn(async move {
             loop {
@@ -57,7 +57,7 @@ async fn a_write_through_the_same_server_is_seen_at_once() {
 }
 
 #[tokio::test]
-async fn a_write_through_another_server_is_seen_soon() {
+async fn a_write_through_another_server_is_visible_soon() {
     let mongod = OwnMongod::start().await;
     let here = cached(&mongod.uri(), "movies").await;
     let there = cached(&mongod.uri(), "movies").await;
@@ -98,12 +98,12 @@ async fn a_stream_that_is_cut_off_or_silent_closes_the_cache() {
             proxy.freeze();
         }
         ann.patch(&path, &json!({ "plot": format!("{version}") })).await.assert_status(200);
-        eventually("what cannot be known is not answered", async || {
+        eventually("the cache no longer answers", async || {
             let reply = behind.anyone().get(&path).await;
             if reply.status == 503 { Ok(()) } else { Err(reply.status) }
         })
         .await;
-        // It stays so, until the database is back: and then the new version is there from the first answer on.
+        // The cache stays closed until the database is back. From then on, every answer has the new version.
         proxy.heal();
         eventually("the database is back", async || {
             let reply = behind.anyone().get(&path).await;
@@ -118,7 +118,7 @@ async fn a_stream_that_is_cut_off_or_silent_closes_the_cache() {
 }
 
 #[tokio::test]
-async fn no_more_movies_are_kept_than_the_setting_says() {
+async fn the_cache_keeps_no_more_movies_than_the_setting_allows() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::with(&mongod.uri(), "movies", |settings| settings.cache.movies = 2).await;
     let ann = app.user("ann").await;
@@ -128,10 +128,14 @@ async fn no_more_movies_are_kept_than_the_setting_says() {
     }
     in_use(&app, &paths[0]).await;
     let reads = reads(&app, async {
-        // The third takes the place of the one that was asked for longest ago.
+        // The third movie replaces the one that was read longest ago.
         for path in [&paths[0], &paths[1], &paths[2], &paths[1], &paths[0]] {
             app.anyone().get(path).await.assert_status(200);
         }
     });
-    assert_eq!(reads.await, 3, "of five reads two were kept: the first, and the second's second");
+    assert_eq!(
+        reads.await,
+        3,
+        "only the first read and the second read of the second movie come from memory"
+    );
 }

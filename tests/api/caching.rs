@@ -1,4 +1,4 @@
-//! What caches, and clients with an answer of before, are told.
+//! What the server tells caches, and clients that have an earlier answer.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ async fn app() -> TestApp {
 }
 
 #[tokio::test]
-async fn a_list_that_has_not_changed_is_304_and_one_that_has_is_sent() {
+async fn an_unchanged_list_is_304_and_a_changed_one_is_sent() {
     let app = app().await;
     let ann = app.user("ann").await;
     ann.add("Heat").await;
@@ -71,19 +71,19 @@ async fn tags(app: &TestApp) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn two_servers_give_an_answer_the_same_tag() {
+async fn two_servers_give_the_same_answer_the_same_tag() {
     let app = app().await;
     app.user("ann").await.add("Heat").await;
     let twin = app.twin().await;
     assert_eq!(tags(&app).await, tags(&twin).await);
-    // The cursor of a next page is in the answer too.
+    // The answer includes the cursor of a next page.
     app.log_in("ann").await.add("Ronin").await;
     let page = async |app: &TestApp| app.anyone().get("/api/movies?limit=1").await.header("ETag");
     assert_eq!(page(&app).await, page(&twin).await);
 }
 
 #[tokio::test]
-async fn public_answers_may_be_kept_and_no_others() {
+async fn only_public_answers_may_be_cached() {
     let app = app().await;
     let ann = app.user("ann").await;
     let heat = ann.add("Heat").await;
@@ -116,7 +116,7 @@ async fn public_answers_may_be_kept_and_no_others() {
 }
 
 #[tokio::test]
-async fn shared_caches_may_keep_public_answers_as_long_as_the_operator_says() {
+async fn shared_caches_may_keep_public_answers_as_long_as_the_operator_allows() {
     let app = TestApp::set(|settings| settings.http.public_max_age = Duration::from_secs(90)).await;
     let heat = app.user("ann").await.add("Heat").await;
     let expected = format!("{CACHING}, s-maxage=90");

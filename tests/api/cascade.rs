@@ -1,4 +1,4 @@
-//! What is left of an account that goes, when something comes between: held by fail points.
+//! What is left of a deleted account when something interrupts the deletion. Fail points hold the commands.
 
 use std::{
     sync::{
@@ -24,7 +24,7 @@ fn cascade(app: &TestApp) -> Cascade {
     Cascade::new(users, admins, Grants::new(database), Arc::new(Movies::new(database)))
 }
 
-/// Movies put there directly, many at a time.
+/// Inserts movies directly into the database, many at a time.
 async fn give_movies(app: &TestApp, owner: &str, count: usize) {
     let owner = bson::oid::ObjectId::parse_str(owner).unwrap();
     let now = bson::DateTime::now();
@@ -38,7 +38,7 @@ async fn give_movies(app: &TestApp, owner: &str, count: usize) {
 }
 
 #[tokio::test]
-async fn of_several_deletions_of_one_account_one_is_recorded() {
+async fn several_deletions_of_one_account_are_recorded_once() {
     let app = TestApp::start().await;
     let id = UserId::parse(&app.user("ann").await.id().await).unwrap();
     let recorded = Arc::new(AtomicU32::new(0));
@@ -56,7 +56,7 @@ async fn of_several_deletions_of_one_account_one_is_recorded() {
 }
 
 #[tokio::test]
-async fn an_insert_that_is_stalled_over_the_deletion_is_taken_back() {
+async fn an_insert_that_is_delayed_past_the_deletion_is_taken_back() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let ann = app.user("ann").await;
@@ -68,19 +68,19 @@ async fn an_insert_that_is_stalled_over_the_deletion_is_taken_back() {
     };
     hold.reached().await;
     ann.delete("/api/users/me").await.assert_status(204);
-    assert!(!adding.is_finished(), "the insert was to be held");
+    assert!(!adding.is_finished(), "expected the insert to be held");
     adding.await.unwrap().assert_problem(401, "revoked-token");
     assert_eq!(app.count("movies", doc! {}).await, 0);
 }
 
 #[tokio::test]
-async fn an_insert_whose_look_fails_is_swept_up() {
+async fn an_insert_whose_owner_check_fails_is_swept_up() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let ann = app.user("ann").await;
     let id = ann.id().await;
     ann.delete("/api/users/me").await.assert_status(204);
-    // As an insert leaves it whose server died before the look.
+    // The state that an insert leaves if its server dies before the check of the owner.
     give_movies(&app, &id, 3).await;
     cascade(&app).sweep().await.unwrap();
     assert_eq!(app.count("movies", doc! {}).await, 0);
@@ -109,7 +109,7 @@ async fn a_tombstone_is_deleted_after_a_day_and_what_it_left_with_it() {
 }
 
 #[tokio::test]
-async fn a_deletion_that_was_begun_is_finished_by_another() {
+async fn a_deletion_that_has_begun_is_finished_by_another_server() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let movie = ann.add("Heat").await;
@@ -136,25 +136,25 @@ async fn a_user_who_is_leaving_is_not_made_admin() {
 }
 
 #[tokio::test]
-async fn a_grant_that_looked_before_the_deletion_does_not_count() {
+async fn a_grant_that_read_the_user_before_the_deletion_has_no_effect() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let admin = app.admin("admin").await;
     let ann = app.user("ann").await;
     let path = format!("/api/admin/users/{}", ann.id().await);
-    // The grant's write is held: it has read the list and seen the user.
+    // Hold the write of the grant, which has read the list and seen the user.
     let hold = mongod.hold("update", &format!("{}.roles", app.database.name()), 1, 1_500).await;
     let granting = tokio::spawn(async move { admin.patch(&path, &json!({ "role": "admin" })).await });
     hold.reached().await;
     ann.delete("/api/users/me").await.assert_status(204);
-    assert!(!granting.is_finished(), "the grant was to be held");
+    assert!(!granting.is_finished(), "expected the grant to be held");
     granting.await.unwrap().assert_problem(404, "user-not-found");
     assert_eq!(Admins::new(&app.database).members().await.unwrap().len(), 1);
 }
 
-/// What fails from now on; `"off"` ends it.
+/// Makes a command fail from now on; `"off"` ends it.
 async fn fail(mongod: &OwnMongod, command: &str, namespace: String, mode: impl Into<bson::Bson>) {
-    // BadValue: nothing that passes by itself, so the driver does not try again.
+    // BadValue does not pass by itself, so the driver does not retry.
     let data = doc! { "failCommands": [command], "namespace": namespace, "errorCode": 2 };
     let set = doc! { "configureFailPoint": "failCommand", "mode": mode.into(), "data": data };
     mongod.admin.run_command(set).await.unwrap();
@@ -168,7 +168,7 @@ async fn after_the_tombstone_nothing_is_an_error_and_the_deletion_is_recorded() 
     let movie = ann.add("Heat").await;
     let bob_id = UserId::parse(&bob.id().await).unwrap();
     let roles = format!("{}.roles", app.database.name());
-    // The first step is done, the one after the tombstone fails.
+    // The first step succeeds, and the one after the tombstone fails.
     fail(&mongod, "update", roles.clone(), doc! { "skip": 1 }).await;
     ann.delete("/api/users/me").await.assert_status(202);
     fail(&mongod, "update", roles.clone(), doc! { "skip": 1 }).await;
@@ -198,13 +198,13 @@ async fn one_account_that_fails_does_not_hold_up_the_sweep() {
         give_movies(&app, &id, 1).await;
         ids.push(id);
     }
-    // The three together, then the first of them alone.
+    // First the three together fail, then the first of them alone.
     let movies = format!("{}.movies", app.database.name());
     fail(&mongod, "delete", movies.clone(), doc! { "times": 2 }).await;
     cascade(&app).sweep().await.unwrap_err();
     assert_eq!(app.count("movies", doc! {}).await, 1);
     fail(&mongod, "delete", movies, "off").await;
-    // Nor does one whose deletion was begun, and cannot become a tombstone.
+    // An account whose deletion has begun, and that cannot become a tombstone, does not hold up the sweep either.
     for name in ["dan", "eve"] {
         let id = UserId::parse(&app.user(name).await.id().await).unwrap();
         Admins::new(&app.database).begin_leaving(id).await.unwrap().unwrap();
@@ -231,13 +231,13 @@ async fn a_sweep_of_many_accounts_asks_for_many_at_a_time() {
     let before = asked().await;
     cascade(&app).sweep().await.unwrap();
     let asked = asked().await - before;
-    // Three chunks, each looked for and forgotten, and the two lists. mongod asks itself a little, too.
+    // Three chunks, each read and then deleted, and the two lists. mongod itself also runs a few commands.
     assert!((6..100).contains(&asked), "{asked}");
     assert_eq!(app.count("users", doc! {}).await, 1_200);
 }
 
 #[tokio::test]
-async fn movies_go_in_batches() {
+async fn movies_are_deleted_in_batches() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.user("ann").await, app.user("bob").await);
     let his = bob.add("Ronin").await;
@@ -248,7 +248,7 @@ async fn movies_go_in_batches() {
 }
 
 #[tokio::test]
-async fn a_deletion_that_takes_long_is_202_and_goes_on() {
+async fn a_long_deletion_is_202_and_continues() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let ann = app.user("ann").await;
@@ -257,7 +257,7 @@ async fn a_deletion_that_takes_long_is_202_and_goes_on() {
     let started = Instant::now();
     ann.delete("/api/users/me").await.assert_status(202);
     assert!(started.elapsed() >= Duration::from_secs(20));
-    // The account is gone all the same.
+    // The account is deleted nevertheless.
     ann.get("/api/users/me").await.assert_problem(401, "revoked-token");
     app.user("ann").await;
     hold.lift().await;
@@ -269,7 +269,7 @@ async fn a_deletion_that_takes_long_is_202_and_goes_on() {
 }
 
 #[tokio::test]
-async fn a_session_of_a_login_that_raced_the_deletion_is_dead_and_swept_away() {
+async fn a_session_of_a_login_that_raced_the_deletion_is_invalid_and_swept_away() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let ann = app.user("ann").await;
@@ -281,7 +281,7 @@ async fn a_session_of_a_login_that_raced_the_deletion_is_dead_and_swept_away() {
     };
     hold.reached().await;
     ann.delete("/api/users/me").await.assert_status(204);
-    assert!(!slow.is_finished(), "it was to be held");
+    assert!(!slow.is_finished(), "expected the command to be held");
     let late = slow.await.unwrap().assert_status(200).json();
     let late = app.bearer(late["token"].as_str().unwrap());
     late.get("/api/users/me").await.assert_problem(401, "revoked-token");

@@ -1,4 +1,4 @@
-//! Finding movies: filters, orders, cursors, search, facets, held against the same films in memory.
+//! Finding movies: filters, orders, cursors, search and facets, compared with the same films in memory.
 
 use std::collections::BTreeMap;
 
@@ -57,13 +57,12 @@ fn films() -> Vec<Value> {
     films
 }
 
-/// The database's ICU and the one here are of different years, and do not agree on which of ' and ’
-/// comes first.
+/// The database's ICU and ours have different versions, and disagree on the order of ' and ’.
 fn is_disputed(film: &Value) -> bool {
     film["name"].as_str().unwrap().contains('’')
 }
 
-/// A server with those films; and they as it answers them.
+/// A server with those films, and the films as the server answers them.
 async fn stocked() -> (TestApp, Vec<Value>) {
     stocked_with(SearchEngine::Index).await
 }
@@ -102,7 +101,7 @@ fn texts<'a>(film: &'a Value, field: &str) -> Vec<&'a str> {
     film[field].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect()
 }
 
-/// A query, as a client thinks of it.
+/// A query, as a client means it.
 #[derive(Debug, Clone)]
 struct Question {
     exact: Vec<(&'static str, &'static str, String)>,
@@ -172,7 +171,7 @@ fn questions(films: &[Value]) -> impl Strategy<Value = Question> + use<> {
     let sort = prop::sample::select(vec!["created_at", "-created_at", "name", "-name", "year", "-year"]);
     (exact, year(), year(), year(), sort, 1..=100_usize).prop_map(
         |(exact, year_min, year_max, year, sort, limit)| {
-            // A page of one item takes many calls to walk; where much is found, pages are larger.
+            // With pages of one item, a walk takes many calls, so pages are larger if much is found.
             let limit = if exact.is_empty() { limit.max(60) } else { limit };
             Question { exact, year_min, year_max, year, sort, limit }
         },
@@ -180,12 +179,12 @@ fn questions(films: &[Value]) -> impl Strategy<Value = Question> + use<> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_index_answers_every_question_as_looking_at_all_films_does() {
+async fn the_index_answers_every_question_like_a_scan_of_all_films() {
     every_question_is_answered_as_by_looking_at_all_films(SearchEngine::Index).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_database_alone_answers_every_question_as_looking_at_all_films_does() {
+async fn the_database_alone_answers_every_question_like_a_scan_of_all_films() {
     every_question_is_answered_as_by_looking_at_all_films(SearchEngine::Text).await;
 }
 
@@ -210,7 +209,7 @@ async fn every_question_is_answered_as_by_looking_at_all_films(engine: SearchEng
 }
 
 #[tokio::test]
-async fn names_come_in_a_persons_order_and_filters_stay_exact() {
+async fn names_are_sorted_as_a_person_expects_and_filters_stay_exact() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     for name in ["EB", "Éa", "ea", "Ea", "éa"] {
@@ -223,7 +222,7 @@ async fn names_come_in_a_persons_order_and_filters_stay_exact() {
     assert_eq!(names(&walk(&app, "sort=name&limit=2").await), ["ea", "Ea", "éa", "Éa", "EB"]);
     assert_eq!(names(&walk(&app, "sort=-name&limit=2").await), ["EB", "Éa", "éa", "Ea", "ea"]);
     for sort in ["name", "-name", "year", "created_at"] {
-        // Characters that have no place in the order count in a filter.
+        // Characters that the order ignores still count in a filter.
         for other in ["West%C2%ADern", "Western%E2%80%8D", "W%E2%80%8Bestern", "Western%5CE"] {
             assert!(walk(&app, &format!("genre={other}&sort={sort}")).await.is_empty(), "{other} {sort}");
         }
@@ -260,7 +259,7 @@ async fn a_cursor_belongs_to_its_filters_and_its_sort() {
             .await
             .assert_problem(400, "invalid-query");
     }
-    // The order in which filters are written is no difference.
+    // The order of the filters in the query makes no difference.
     let cursor = next("genre=Crime&genre=Drama&limit=1").await;
     app.anyone().get(&format!("/api/movies?genre=Drama&genre=Crime&after={cursor}")).await.assert_status(200);
 }
@@ -350,7 +349,7 @@ async fn every_malformed_parameter_is_400_and_named() {
 }
 
 #[tokio::test]
-async fn fields_choose_what_is_answered_and_count_counts() {
+async fn fields_selects_fields_and_count_counts() {
     let (app, all) = stocked().await;
     let page = app.anyone().get("/api/movies?fields=year,name&count=true&limit=1&genre=drama").await.json();
     assert_eq!(page["total"], 13);
@@ -535,7 +534,7 @@ async fn assert_facets(app: &TestApp, all: &[Value]) {
             }
         }
     }
-    // What is added is counted at once.
+    // A new movie is counted at once.
     let before = app.anyone().get("/api/movies/facets").await.json();
     app.log_in("owner").await.add("One more").await;
     assert_ne!(app.anyone().get("/api/movies/facets").await.json(), before);
@@ -568,7 +567,8 @@ async fn a_page_costs_the_same_however_deep_it_is() {
             );
             keys.push(entry.get_i32("keysExamined").unwrap_or_default());
         }
-        // 6 are wanted, in up to two stretches, and some bounds are tried: the last page like the first.
+        // The server reads 6 movies, in up to two ranges, and probes some bounds. The last page costs the same as the
+        // first.
         assert!(keys.iter().all(|keys| *keys <= 20), "{query}: {keys:?}");
     }
 }

@@ -20,7 +20,7 @@ async fn read(caller: &Caller, since: &str, limit: usize) -> Value {
     caller.get(&format!("{CHANGES}?since={since}&limit={limit}")).await.assert_status(200).json()
 }
 
-/// The cursor of now.
+/// The current cursor.
 async fn now(caller: &Caller) -> String {
     let page = caller.get(CHANGES).await.assert_status(200).json();
     assert_eq!((&page["items"], &page["more"]), (&json!([]), &json!(false)));
@@ -57,7 +57,7 @@ async fn each_change_comes_once_in_order_with_the_movie_as_it_is_now() {
     ]);
     assert_eq!((&page["items"], &page["more"]), (&expected, &json!(false)));
 
-    // The same in small pages.
+    // The same changes in small pages.
     let (mut since, mut all) = (since, Vec::new());
     for more in [true, true, true, false] {
         let page = read(&anyone, &since, 1).await;
@@ -72,7 +72,7 @@ async fn each_change_comes_once_in_order_with_the_movie_as_it_is_now() {
 }
 
 #[tokio::test]
-async fn what_is_no_cursor_or_no_limit_is_400() {
+async fn an_invalid_cursor_or_limit_is_400() {
     let app = TestApp::start().await;
     let anyone = app.anyone();
     let since = now(&anyone).await;
@@ -89,7 +89,7 @@ async fn what_is_no_cursor_or_no_limit_is_400() {
 }
 
 #[tokio::test]
-async fn what_a_server_has_acknowledged_is_there_at_once_whichever_server_writes_the_log() {
+async fn an_acknowledged_write_is_in_the_changes_at_once_whichever_server_writes_the_log() {
     let app = TestApp::start().await;
     let twin = app.twin().await;
     let token = app.user("ann").await.token.unwrap();
@@ -118,13 +118,13 @@ async fn what_a_server_has_acknowledged_is_there_at_once_whichever_server_writes
 }
 
 #[tokio::test]
-async fn a_cursor_from_before_what_is_kept_is_410_and_a_newer_one_is_good() {
+async fn a_cursor_older_than_the_log_is_410_and_a_newer_one_is_valid() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let old = now(&ann).await;
     let heat = ann.add("Heat").await;
     let second = |cursor: &str| u64::from_str_radix(&cursor[2..10], 16).unwrap();
-    // The database's clock moves on with what is written.
+    // The database's clock advances with writes.
     eventually("three seconds have passed", async || {
         ann.patch(&heat, &json!({ "year": 1995 })).await.assert_status(200);
         let passed = second(&now(&ann).await) - second(&old);
@@ -133,7 +133,7 @@ async fn a_cursor_from_before_what_is_kept_is_410_and_a_newer_one_is_good() {
     .await;
     let new = now(&ann).await;
     app.stop().await;
-    // Its successor keeps less.
+    // The next server keeps less.
     let keep_less =
         |settings: &mut movie_bag::config::Settings| settings.history.keep = Duration::from_secs(1);
     let next = TestApp::with(app.uri(), app.database.name(), keep_less).await;
@@ -176,7 +176,7 @@ async fn a_page_ends_at_a_mebibyte_and_more_says_so() {
 }
 
 #[tokio::test]
-async fn a_page_reads_as_many_entries_as_it_has_however_many_there_are() {
+async fn a_page_reads_only_its_own_entries_however_many_there_are() {
     let app = TestApp::start().await;
     let (ann, anyone) = (app.user("ann").await, app.anyone());
     let since = now(&anyone).await;
@@ -192,7 +192,7 @@ async fn a_page_reads_as_many_entries_as_it_has_however_many_there_are() {
     assert!(!examined.is_empty() && examined.iter().all(|examined| *examined <= 11), "{examined:?}");
 }
 
-/// One who keeps a copy of the catalogue by syncing alone.
+/// A client that keeps a copy of the catalogue only by syncing.
 #[derive(Clone)]
 struct Copy {
     movies: BTreeMap<String, Value>,
@@ -200,7 +200,7 @@ struct Copy {
 }
 
 impl Copy {
-    /// A cursor, then the list: what changes meanwhile comes with the changes.
+    /// Reads a cursor, and then the list: changes in the meantime come with the next sync.
     async fn of(caller: &Caller) -> Self {
         let mut copy = Self { movies: BTreeMap::new(), since: now(caller).await };
         let mut after = String::new();
@@ -216,8 +216,8 @@ impl Copy {
         }
     }
 
-    /// Applies one page; says whether there are more. A client that is cut off has not noted the cursor, and reads the
-    /// page again.
+    /// Applies one page. Returns whether there are more. A client that is cut off has not stored the cursor, and
+    /// reads the page again.
     async fn sync(&mut self, caller: &Caller, limit: usize, is_cut_off: bool) -> bool {
         let page = read(caller, &self.since, limit).await;
         for item in page["items"].as_array().unwrap() {
@@ -234,14 +234,14 @@ impl Copy {
     }
 }
 
-/// What one step of a run does: everything is drawn beforehand, so that a failure shows it.
+/// One step of a run. Everything is chosen beforehand, so that a failure shows it.
 #[derive(Debug, Clone)]
 struct Step {
     user: usize,
-    /// Through which of the two servers.
+    /// Which of the two servers it uses.
     server: usize,
     write: Write,
-    /// How many changes the client reads then, and whether it is cut off.
+    /// How many changes the client then reads, and whether it is cut off.
     sync: Option<(usize, bool)>,
     /// The client loses its copy.
     restart: bool,
@@ -324,7 +324,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 #[tokio::test]
-async fn whatever_happens_a_client_that_syncs_has_the_catalogue_in_the_end() {
+async fn whatever_happens_a_syncing_client_ends_with_the_whole_catalogue() {
     let steps = steps().new_tree(&mut TestRunner::new(Config::default())).unwrap().current();
     let app = TestApp::start().await;
     let twin = app.twin().await;
@@ -349,7 +349,7 @@ async fn whatever_happens_a_client_that_syncs_has_the_catalogue_in_the_end() {
             copy.sync(reader, limit, is_cut_off).await;
         }
     }
-    // What the other server has acknowledged is there within a second.
+    // Writes that the other server has acknowledged arrive within a second.
     eventually("the copy is the catalogue", async || {
         let mut last = copy.clone();
         while last.sync(&readers[0], 50, false).await {}

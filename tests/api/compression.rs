@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Caller, TestApp};
 
-/// Sent as it is: the replies of the other tests are held against the document, and these are not JSON.
+/// Sends the request directly: the other tests compare their replies with the OpenAPI document, but these replies are
+/// not JSON.
 async fn get(caller: &Caller, method: &str, path: &str, accept: Option<&str>) -> Response {
     let request = caller.request(method, path);
     let request = match accept {
@@ -31,7 +32,7 @@ fn decoded(encoding: &str, bytes: &[u8]) -> Vec<u8> {
     decoded
 }
 
-/// With lists of more than a KiB.
+/// A server with lists of more than a KiB.
 async fn full() -> (TestApp, Caller) {
     let app = TestApp::set(|settings| settings.cors.origins = vec!["https://app.example".to_owned()]).await;
     let ann = app.user("ann").await;
@@ -45,7 +46,7 @@ async fn full() -> (TestApp, Caller) {
 }
 
 #[tokio::test]
-async fn public_answers_are_compressed_as_the_client_asks() {
+async fn public_answers_are_compressed_in_the_encoding_that_the_client_accepts() {
     let (app, _) = full().await;
     let anyone = app.anyone();
     let since: Value = anyone.get("/api/movies/changes").await.json();
@@ -108,7 +109,7 @@ async fn public_answers_are_compressed_as_the_client_asks() {
 }
 
 #[tokio::test]
-async fn changes_are_compressed_from_a_kibibyte_on() {
+async fn changes_of_at_least_a_kibibyte_are_compressed() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let since = app.anyone().get("/api/movies/changes").await.json()["next"].as_str().unwrap().to_owned();
@@ -128,7 +129,7 @@ async fn changes_are_compressed_from_a_kibibyte_on() {
 }
 
 #[tokio::test]
-async fn what_is_personal_or_strongly_tagged_or_a_stream_is_not_compressed() {
+async fn personal_and_strongly_tagged_answers_and_streams_are_not_compressed() {
     let (app, ann) = full().await;
     let long = json!({ "name": "Long", "casts": [], "genres": ["Drama"], "plot": "word ".repeat(1_000) });
     let movie = ann.post("/api/movies", &long).await.assert_status(201).header("Location").unwrap();

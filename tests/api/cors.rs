@@ -3,7 +3,7 @@
 use crate::support::{Reply, TestApp};
 
 const PAGE: &str = "https://app.example";
-/// What a list, which may be compressed, depends on.
+/// The `Vary` of a list, which may be compressed.
 const LIST: &str = "Origin, Accept-Encoding";
 
 async fn app(origins: &[&str]) -> TestApp {
@@ -25,7 +25,7 @@ async fn preflight(app: &TestApp, origin: &str, path: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn a_page_of_a_named_origin_may_call_and_read_errors_too() {
+async fn a_page_of_an_allowed_origin_may_call_and_read_errors_too() {
     let app = app(&[PAGE]).await;
     for (method, path, status) in [
         ("GET", "/api/movies", 200),
@@ -70,7 +70,7 @@ async fn a_preflight_is_answered_without_a_token() {
         assert_eq!((reply.text().as_str(), reply.header("Allow")), ("", None));
         assert_eq!(reply.header("Vary").as_deref(), Some("Origin"));
     }
-    // Without the question it is a method like any other.
+    // Without the headers of a preflight, OPTIONS is a method like any other.
     from(&app, PAGE, "OPTIONS", "/api/movies").await.assert_problem(405, "method-not-allowed");
 }
 
@@ -97,7 +97,7 @@ async fn another_origin_gets_no_headers() {
 }
 
 #[tokio::test]
-async fn any_origin_and_none() {
+async fn any_origin_or_no_origin_can_be_allowed() {
     let any = app(&["*"]).await;
     let reply = from(&any, "https://anything.example", "GET", "/api/movies").await;
     assert_eq!(reply.header("Access-Control-Allow-Origin").as_deref(), Some("*"));

@@ -1,4 +1,4 @@
-//! Who edits a movie: the list, leaving, the caller's own list, and that nobody else learns of it.
+//! The editors of a movie: listing them, leaving, the caller's own list, and that nobody else learns of them.
 
 use bson::{Document, doc};
 use serde_json::{Value, json};
@@ -84,7 +84,7 @@ async fn nothing_in_a_body_makes_an_editor() {
 }
 
 #[tokio::test]
-async fn who_edits_is_in_no_movie_no_event_and_no_change() {
+async fn editors_appear_in_no_movie_no_event_and_no_change() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.user("ann").await, app.user("bob").await);
     let path = ann.add("Heat").await;
@@ -94,7 +94,7 @@ async fn who_edits_is_in_no_movie_no_event_and_no_change() {
     let before = app.anyone().get(&path).await.assert_status(200);
     assert_eq!(accepted.assert_status(200).json(), before.json());
     bob.delete(&format!("{path}/editors/{}", bob.id().await)).await.assert_status(204);
-    // Nothing has happened, as far as the log knows.
+    // As far as the log knows, nothing has happened.
     let changes = app.anyone().get(&format!("/api/movies/changes?since={since}")).await.json();
     assert_eq!(changes["items"], json!([]), "{changes}");
     assert_eq!(before.json()["version"], 1);
@@ -104,7 +104,7 @@ async fn who_edits_is_in_no_movie_no_event_and_no_change() {
     }
     app.anyone().get("/api/movies?fields=editors").await.assert_problem(400, "invalid-query");
     app.anyone().get("/api/movies?role=editor").await.assert_problem(400, "invalid-query");
-    // Nor does a deletion keep the invitations.
+    // A deletion does not keep the invitations either.
     app.invitation(&path, &ann, movie_bag::movies::store::invitations::Offer::Editor).await;
     ann.delete(&path).await.assert_status(204);
     ann.get("/api/users/me/trash").await.assert_status(200);
@@ -148,7 +148,7 @@ async fn an_editor_is_removed_by_the_owner_or_leaves() {
 }
 
 #[tokio::test]
-async fn the_movies_that_a_user_edits_are_a_list_of_their_own() {
+async fn the_movies_that_a_user_edits_have_their_own_list() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.user("ann").await, app.user("bob").await);
     let mut shared = Vec::new();
@@ -172,7 +172,7 @@ async fn the_movies_that_a_user_edits_are_a_list_of_their_own() {
     let link = format!("<{list}&limit=2&after={next}>; rel=\"next\"");
     assert_eq!(first.header("Link").unwrap(), link);
     assert_eq!(ids(&bob.get(&format!("{list}&limit=2&after={next}")).await), shared[2..]);
-    // A cursor of one list is none of the other.
+    // A cursor of one list is not valid for the other.
     bob.get(&format!("/api/users/me/movies?limit=2&after={next}")).await.assert_problem(400, "invalid-query");
     let page: Value = bob.get(&format!("{list}&sort=name&genre=Drama&count=true")).await.json();
     let names: Vec<_> = page["items"].as_array().unwrap().iter().map(|item| item["name"].clone()).collect();
@@ -183,13 +183,13 @@ async fn the_movies_that_a_user_edits_are_a_list_of_their_own() {
 }
 
 #[tokio::test]
-async fn with_an_account_it_leaves_every_movie_that_it_edited() {
+async fn a_deleted_account_leaves_every_movie_that_it_edited() {
     let app = TestApp::start().await;
     let (ann, bob, cid) = (app.user("ann").await, app.user("bob").await, app.user("cid").await);
     let (ann_id, bob_id, cid_id) =
         (object_id(&ann.id().await), object_id(&bob.id().await), object_id(&cid.id().await));
     let now = bson::DateTime::now();
-    // More than one batch.
+    // More than one batch of movies.
     let movies = (0..2_500).map(|number| {
         doc! {
             "name": format!("Movie {number}"), "casts": [], "genres": ["Drama"], "directors": [], "countries": [],

@@ -1,4 +1,4 @@
-//! What the change log still says of an account's movies when the account is gone: that they changed, not what they were.
+//! What the change log still contains after an account is deleted: that its movies changed, but not their content.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
     versions::token,
 };
 
-/// The log knows that these movies were deleted, each so often, and nothing of what they were.
+/// Asserts that the log knows that each of these movies was deleted `deletions` times, and nothing of their content.
 pub async fn assert_erased(app: &TestApp, paths: &[&str], deletions: u64) {
     let movies: Vec<_> = paths.iter().map(|path| object_id(path)).collect();
     let of_them = |condition: Document| {
@@ -36,7 +36,7 @@ pub async fn assert_erased(app: &TestApp, paths: &[&str], deletions: u64) {
     }
 }
 
-/// One movie that is there and one that was deleted, both changed before.
+/// One existing movie and one deleted movie, both changed before.
 async fn with_history(caller: &Caller, name: &str) -> [String; 2] {
     let mut paths = Vec::new();
     for number in 0..2 {
@@ -51,7 +51,7 @@ async fn with_history(caller: &Caller, name: &str) -> [String; 2] {
 }
 
 #[tokio::test]
-async fn with_an_account_goes_what_its_movies_were() {
+async fn deleting_an_account_erases_the_history_of_its_movies() {
     let app = TestApp::start().await;
     let (ann, bob, cid, admin) =
         (app.user("ann").await, app.user("bob").await, app.user("cid").await, app.admin("admin").await);
@@ -72,12 +72,12 @@ async fn with_an_account_goes_what_its_movies_were() {
 }
 
 #[tokio::test]
-async fn what_a_movie_was_goes_with_its_owner_at_that_time() {
+async fn the_history_of_a_movie_is_erased_with_its_owner_at_that_time() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.user("ann").await, app.user("bob").await);
     let path = ann.add("Heat").await;
     ann.patch(&path, &json!({ "plot": "a secret" })).await.assert_status(200);
-    // Handed over.
+    // Transfer a movie.
     let bob_id = object_id(&bob.id().await);
     let hand_over =
         doc! { "$set": { "added_by": bob_id, "updated_by": bob_id }, "$inc": { "version": 1_i64 } };
@@ -98,12 +98,12 @@ fn cascade(app: &TestApp) -> Cascade {
 }
 
 #[tokio::test]
-async fn the_sweep_erases_what_was_written_after_the_erasure() {
+async fn the_sweep_erases_entries_written_after_the_erasure() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let owner = object_id(&ann.id().await);
     ann.delete("/api/users/me").await.assert_status(204);
-    // As a writer leaves it that had seen the account alive.
+    // The state that a writer leaves that saw the account alive.
     let (id, now) = (bson::oid::ObjectId::new(), bson::DateTime::now());
     let changes = app.database.collection::<Document>("changes");
     changes
@@ -121,13 +121,13 @@ async fn the_sweep_erases_what_was_written_after_the_erasure() {
 }
 
 #[tokio::test]
-async fn a_log_that_is_behind_writes_nothing_that_was_erased() {
+async fn a_late_log_writes_nothing_that_was_erased() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let ann = app.user("ann").await;
     let paths = [ann.add("Heat").await, ann.add("Ronin").await];
     ann.get("/api/movies/changes").await.assert_status(200);
-    // The log stands still, while its entries are made and the account is deleted.
+    // Hold the log while its entries are prepared and the account is deleted.
     let hold = mongod.hold("insert", &format!("{}.changes", app.database.name()), 1, 1_500).await;
     for path in &paths {
         ann.patch(path, &json!({ "plot": "a secret" })).await.assert_status(200);

@@ -1,4 +1,4 @@
-//! Every error that is not of one route alone: its form, its code, its headers, and their order.
+//! Every error that several routes share: its form, its code, its headers, and the order of the checks.
 
 use serde_json::json;
 use tokio::{
@@ -11,7 +11,7 @@ use crate::{
     support::{Reply, TestApp},
 };
 
-/// Sends bytes as they are; the whole answer.
+/// Sends raw bytes. Returns the whole answer.
 async fn raw(app: &TestApp, request: &str) -> String {
     let mut stream = TcpStream::connect(app.base.trim_start_matches("http://")).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -29,7 +29,7 @@ async fn an_unknown_address_is_404() {
 }
 
 #[tokio::test]
-async fn a_wrong_method_is_405_and_names_the_right_ones() {
+async fn a_wrong_method_is_405_and_names_the_allowed_ones() {
     let app = TestApp::start().await;
     for (method, path, allow) in [
         ("GET", "/api/auth/login", "POST"),
@@ -55,7 +55,7 @@ async fn a_wrong_method_is_405_and_names_the_right_ones() {
             );
         }
     }
-    // The method comes before the token and before everything else.
+    // The method is checked before the token and everything else.
     let bytes = app.anyone().with_bytes("PUT", "/api/movies", Some("text/plain"), vec![b'x'; 300_000]).await;
     bytes.assert_problem(405, "method-not-allowed");
 }
@@ -72,14 +72,14 @@ async fn a_form_does_not_choose_the_method() {
     for body in ["_method=DELETE", "&_method=PUT", "_method=PATCH&x=1", "_method=get&xxxxxxx"] {
         form(&movie, body).await.assert_problem(405, "method-not-allowed");
         form("/api/users/me", body).await.assert_problem(405, "method-not-allowed");
-        // And where a POST is welcome, a form is not.
+        // A route that accepts POST does not accept a form.
         form("/api/movies", body).await.assert_problem(415, "unsupported-media-type");
     }
     ann.get(&movie).await.assert_status(200);
 }
 
 #[tokio::test]
-async fn what_rocket_refuses_before_routing_has_the_same_form() {
+async fn requests_that_rocket_refuses_before_routing_get_the_same_form() {
     let app = TestApp::start().await;
     let answer = raw(&app, "PROPFIND /api/movies HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
@@ -89,13 +89,13 @@ async fn what_rocket_refuses_before_routing_has_the_same_form() {
 }
 
 #[tokio::test]
-async fn http_2_is_not_spoken() {
+async fn http_2_is_not_supported() {
     let app = TestApp::start().await;
-    // The preface of a client that knows, and its empty settings (RFC 9113, section 3.4).
+    // The preface of a client with prior knowledge, and its empty settings (RFC 9113, section 3.4).
     let mut stream = TcpStream::connect(app.base.trim_start_matches("http://")).await.unwrap();
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
     let mut settings = [0; 9];
-    // It is not understood: the connection is closed, where a server of HTTP/2 would send its settings.
+    // The server does not understand it, and closes the connection; an HTTP/2 server would send its settings.
     let read = stream.read(&mut settings).await;
     assert!(matches!(read, Ok(0) | Err(_)), "{read:?}: {settings:?}");
 }
@@ -126,7 +126,7 @@ async fn a_body_is_checked_in_order() {
 }
 
 #[tokio::test]
-async fn a_body_of_exactly_the_limit_is_read() {
+async fn a_body_of_exactly_the_limit_is_accepted() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let body = |bytes: usize| {
@@ -138,7 +138,7 @@ async fn a_body_of_exactly_the_limit_is_read() {
         async |bytes| ann.with_bytes("POST", "/api/movies", Some("application/json"), body(bytes)).await;
     send(256 * 1024 + 1).await.assert_problem(413, "payload-too-large");
     send(256 * 1024).await.assert_status(201);
-    // In chunks, without a Content-Length, the limit is the same.
+    // For a chunked body without Content-Length, the limit is the same.
     let token = ann.token.clone().unwrap();
     let chunk = format!("{:x}\r\n{}\r\n", 64 * 1024, "x".repeat(64 * 1024));
     let head = format!(
@@ -183,11 +183,11 @@ async fn a_refused_body_is_read_to_its_end_and_the_connection_stays() {
     assert_eq!(app.count("movies", bson::doc! {}).await, 0);
 }
 
-/// A second request on the same connection, which says that this one is still there.
+/// A second request on the same connection, which shows that the connection is still open.
 const NEXT: &str = "GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 
 #[tokio::test]
-async fn the_body_of_a_write_too_many_is_read_to_its_end_too() {
+async fn the_body_of_a_throttled_write_is_read_to_its_end_too() {
     let app = TestApp::set(|settings| settings.throttle.writes_per_minute = 1).await;
     let ann = app.user("ann").await;
     ann.add("Heat").await;
@@ -199,7 +199,7 @@ async fn the_body_of_a_write_too_many_is_read_to_its_end_too() {
 }
 
 #[tokio::test]
-async fn two_host_lines_are_400_on_every_route_and_beside_them() {
+async fn two_host_lines_are_400_on_every_route_and_on_unknown_paths() {
     let app = TestApp::start().await;
     let filled =
         |segment: &'static str| if segment.starts_with('<') { "65a000000000000000000000" } else { segment };
@@ -228,7 +228,7 @@ async fn two_host_lines_are_400_on_every_route_and_beside_them() {
 #[tokio::test]
 async fn a_body_that_comes_too_slowly_is_408() {
     let app = TestApp::start().await;
-    // Rocket itself waits, without a limit, for the first 14 bytes: the rest is ours.
+    // Rocket itself waits without a limit for the first 14 bytes. The limit for the rest is ours.
     let head = "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
                 Content-Type: application/json\r\nContent-Length: 50\r\n\r\n{\"email\":\"ann@example";
     let answer = raw(&app, head).await;
@@ -236,7 +236,7 @@ async fn a_body_that_comes_too_slowly_is_408() {
 }
 
 #[tokio::test]
-async fn the_request_id_is_taken_or_made() {
+async fn the_request_id_is_accepted_or_generated() {
     let app = TestApp::start().await;
     let send = async |id: &str| {
         Reply::of(app.anyone().request("GET", "/api/movies").header("X-Request-Id", id))

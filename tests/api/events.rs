@@ -1,4 +1,4 @@
-//! The stream of events: every change, on every instance, without a gap.
+//! The stream of events: every change on every server, without a gap.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -17,11 +17,11 @@ use crate::support::{Caller, Reply, TestApp, eventually, mongod};
 const EVENTS: &str = "/api/movies/events";
 const LONG: Duration = Duration::from_mins(1);
 
-/// Somebody who listens.
+/// A client that listens.
 struct Listener {
     response: reqwest::Response,
     buffer: String,
-    /// The last id that was read.
+    /// The last id that it has read.
     id: String,
 }
 
@@ -36,7 +36,7 @@ impl Listener {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
         let mut listener = Self { response, buffer: String::new(), id: String::new() };
-        // The first thing said is where it begins.
+        // The first block says where the stream begins.
         assert_eq!(listener.block().await.unwrap(), None);
         listener
     }
@@ -49,7 +49,7 @@ impl Listener {
         Self::of(caller.request("GET", EVENTS).header("Last-Event-ID", id)).await
     }
 
-    /// What stands up to the next blank line; `None` if that is no event.
+    /// The block up to the next blank line; the inner `None` if that is not an event.
     async fn block(&mut self) -> Option<Option<Event>> {
         let block = loop {
             if let Some((block, rest)) = self.buffer.split_once("\n\n") {
@@ -95,7 +95,7 @@ fn id(path: &str) -> String {
 }
 
 #[tokio::test]
-async fn every_change_reaches_a_listener_of_another_instance() {
+async fn every_change_reaches_a_listener_of_another_server() {
     let app = TestApp::start().await;
     let twin = app.twin().await;
     let ann = app.user("ann").await;
@@ -105,7 +105,7 @@ async fn every_change_reaches_a_listener_of_another_instance() {
     assert_eq!((header("Cache-Control"), header("X-Accel-Buffering")), ("no-cache", "no"));
     assert_eq!(header("X-Request-Id").len(), 26);
 
-    // What ends a line for some is within the text.
+    // The text contains characters that some programs treat as the end of a line.
     let movie = ann.add("Heat \u{2028} and Dust").await;
     let created = ann.get(&movie).await.json();
     let event = listener.next().await.unwrap();
@@ -121,11 +121,11 @@ async fn every_change_reaches_a_listener_of_another_instance() {
 }
 
 #[tokio::test]
-async fn whoever_comes_back_with_the_last_id_misses_nothing() {
+async fn a_client_that_reconnects_with_the_last_id_misses_nothing() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let mut listener = Listener::start(&ann).await;
-    // Before any event there is an id already.
+    // There is an id even before the first event.
     let beginning = listener.id.clone();
     let first = ann.add("First").await;
     listener.next().await.unwrap();
@@ -134,9 +134,9 @@ async fn whoever_comes_back_with_the_last_id_misses_nothing() {
     let second = ann.add("Second").await;
     ann.delete(&first).await.assert_status(204);
     let mut missed = vec![("created".to_owned(), id(&second)), ("deleted".to_owned(), id(&first))];
-    // From this instance's memory, and from the database on one that has just begun.
+    // Resume on this server, from memory, and on a new one, from the database.
     let twin = app.twin().await;
-    // It begins to follow now: what was missed lies before.
+    // It begins to follow now, so the missed changes are older.
     let _other = Listener::start(&twin.anyone()).await;
     for server in [&app, &twin] {
         let mut back = Listener::resume(&server.anyone(), &seen).await;
@@ -151,7 +151,7 @@ async fn whoever_comes_back_with_the_last_id_misses_nothing() {
 }
 
 #[tokio::test]
-async fn an_id_that_is_none_is_400_and_one_that_is_too_old_begins_anew() {
+async fn an_invalid_id_is_400_and_one_that_is_too_old_is_a_reset() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let listener = Listener::start(&ann).await;
@@ -168,7 +168,7 @@ async fn an_id_that_is_none_is_400_and_one_that_is_too_old_begins_anew() {
     app.anyone().post(EVENTS, &json!({})).await.assert_problem(405, "method-not-allowed");
 }
 
-/// The first event of a listener who has missed too much is `reset`; then come those that are new.
+/// Asserts that a listener that has missed too much first gets `reset`, and then new events.
 async fn assert_reset(app: &TestApp, id_of_old: &str, ann: &Caller) {
     let request = app.anyone().request("GET", EVENTS).header("Last-Event-ID", id_of_old);
     let mut back =
@@ -190,7 +190,7 @@ fn stored(name: &str, plot: &str) -> bson::Document {
 }
 
 #[tokio::test]
-async fn a_document_that_is_no_movie_does_not_end_the_stream() {
+async fn a_document_that_is_not_a_movie_does_not_end_the_stream() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let mut listener = Listener::start(&ann).await;
@@ -202,16 +202,16 @@ async fn a_document_that_is_no_movie_does_not_end_the_stream() {
 }
 
 #[tokio::test]
-async fn a_gap_in_the_log_cuts_off_and_begins_anew() {
+async fn a_gap_in_the_log_disconnects_listeners_and_then_resets_them() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let mut listener = Listener::start(&ann).await;
     let old = listener.id.clone();
     ann.add("Forgotten").await;
     listener.kinds(1).await;
-    // What happens to a dropped collection is in no change stream of it.
+    // No change stream reports what happens to a dropped collection.
     app.database.collection::<bson::Document>("movies").drop().await.unwrap();
-    assert!(listener.next().await.is_none(), "the listener was to be cut off");
+    assert!(listener.next().await.is_none(), "expected the listener to be disconnected");
     eventually("the gap is in the log", async || {
         match app.anyone().get(&format!("/api/movies/changes?since={old}")).await.status {
             410 => Ok(()),
@@ -223,7 +223,7 @@ async fn a_gap_in_the_log_cuts_off_and_begins_anew() {
 }
 
 #[tokio::test]
-async fn whoever_has_missed_very_much_gets_all_of_it_from_a_server_that_has_just_begun() {
+async fn a_client_that_missed_very_much_gets_all_of_it_from_a_new_server() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let old = Listener::start(&ann).await.id;
@@ -242,8 +242,8 @@ async fn whoever_has_missed_very_much_gets_all_of_it_from_a_server_that_has_just
 }
 
 #[tokio::test]
-async fn a_thousand_may_listen_at_once_by_one_change_stream() {
-    // Each is two open files here: the listener's and the server's.
+async fn a_thousand_listeners_share_one_change_stream() {
+    // Each uses two open files here: the listener's and the server's.
     let files = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, rustix::process::Rlimit { current: files.maximum, maximum: files.maximum })
         .unwrap();
@@ -265,25 +265,26 @@ async fn a_thousand_may_listen_at_once_by_one_change_stream() {
     ] };
     let found = own.admin.run_command(operations).await.unwrap();
     assert_eq!(found.get_document("cursor").unwrap().get_array("firstBatch").unwrap().len(), 1);
-    // The others are served as ever.
+    // Other requests are answered as before.
     app.anyone().get("/api/movies").await.assert_status(200);
 }
 
 #[tokio::test]
-async fn a_listener_too_many_is_refused_until_another_one_leaves() {
+async fn a_listener_over_the_limit_is_refused_until_another_one_leaves() {
     let app = TestApp::set(|settings| settings.events.listeners = 2).await;
     let ann = app.user("ann").await;
     let first = Listener::start(&app.anyone()).await;
     let mut second = Listener::start(&app.anyone()).await;
-    let refused = timeout(LONG, app.anyone().get(EVENTS)).await.expect("no stream without an end");
+    let refused =
+        timeout(LONG, app.anyone().get(EVENTS)).await.expect("an answer, and not an endless stream");
     assert!(refused.header("Retry-After").is_some());
     refused.assert_problem(503, "overloaded");
-    // Those who listen are not touched, and neither is anybody else.
+    // This affects neither the other listeners nor anybody else.
     let movie = ann.add("Heat").await;
     assert_eq!(second.kinds(1).await, [("created".to_owned(), id(&movie))]);
     drop(first);
-    // The server notices when it has something to say.
-    eventually("a place is free", async || {
+    // The server notices a disconnect when it sends the next line.
+    eventually("a slot is free", async || {
         ann.patch(&movie, &json!({ "year": 1995 })).await.assert_status(200);
         match app.anyone().request("GET", EVENTS).send().await.unwrap().status().as_u16() {
             200 => Ok(()),
@@ -301,7 +302,7 @@ async fn a_movie_over_16_kib_is_left_out_of_its_events() {
     let casts: Vec<String> = (0..100).map(|number| format!("{number:0100}")).collect();
     let movie = ann.add("Heat").await;
     let whole = ann.patch(&movie, &json!({ "casts": casts, "plot": "x" })).await.assert_status(200).json();
-    // As much as fits: the plot has one letter already.
+    // Fill it exactly: the plot already has one letter.
     let plot = "x".repeat((16 << 10) - whole.to_string().len() + 1);
     let whole = ann.patch(&movie, &json!({ "plot": plot })).await.assert_status(200).json();
     assert_eq!(whole.to_string().len(), 16 << 10);
@@ -314,8 +315,8 @@ async fn a_movie_over_16_kib_is_left_out_of_its_events() {
     assert_eq!(event, Event { kind: "updated".into(), data });
 }
 
-/// Reads up to the creation of a movie, and comes back whenever it is cut off. Returns what was created, and the
-/// number of visits.
+/// Reads until a movie is created, and reconnects whenever the server disconnects it. Returns the created movies, and
+/// the number of connections.
 async fn read_to(app: &TestApp, listener: &mut Listener, last: &str) -> (HashSet<String>, usize) {
     let (mut seen, mut visits) = (HashSet::new(), 1);
     loop {
@@ -334,13 +335,13 @@ async fn read_to(app: &TestApp, listener: &mut Listener, last: &str) -> (HashSet
 }
 
 #[tokio::test]
-async fn a_slow_listener_reads_from_the_log_what_it_was_too_slow_for() {
+async fn a_slow_listener_reads_the_missed_changes_from_the_log() {
     let app = TestApp::start().await;
     let mut slow = Listener::start(&app.anyone()).await;
     let movies = (0..4_000).map(|number| stored(&number.to_string(), &"x".repeat(4_000)));
     app.database.collection("movies").insert_many(movies).await.unwrap();
     let last = id(&app.user("ann").await.add("Last").await);
-    // The stream moves on, whoever reads or not.
+    // The stream advances, whether anybody reads or not.
     let mut quick = Listener::start(&app.anyone()).await;
     read_to(&app, &mut quick, &last).await;
     let (seen, visits) = read_to(&app, &mut slow, &last).await;
@@ -348,7 +349,7 @@ async fn a_slow_listener_reads_from_the_log_what_it_was_too_slow_for() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_no_replica_set_has_no_events() {
+async fn a_database_that_is_not_a_replica_set_has_no_events() {
     let folder = tempfile::tempdir().unwrap();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut standalone = movie_bag::mongod::program(&movie_bag::mongod::find().unwrap())
@@ -378,7 +379,7 @@ async fn a_database_that_is_no_replica_set_has_no_events() {
     }
     assert_eq!(ann.get(&movie).await.assert_status(200).json()["version"], 1);
     app.anyone().get("/api/movies").await.assert_status(200);
-    // The database's own text index answers, and the search index cannot be asked for.
+    // The database's own text index answers, and the search index cannot be selected.
     let found = app.anyone().get("/api/movies?q=heat").await.assert_status(200).json();
     assert_eq!(found["items"][0]["name"], "Heat");
     let chosen = Engine::choose(&app.database, SearchEngine::Index).await;

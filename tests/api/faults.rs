@@ -1,4 +1,5 @@
-//! The database goes away, in several ways, and comes back: 503 and nothing else, and soon.
+//! The database becomes unavailable in several ways, and comes back. Clients get 503 and no other error, and get it
+//! quickly.
 
 use std::time::{Duration, Instant};
 
@@ -10,8 +11,8 @@ use crate::support::{Caller, PASSWORD, Proxy, TestApp, eventually, mongod::OwnMo
 /// The contract's limit.
 const SOON: Duration = Duration::from_secs(3);
 
-/// Every kind of request, those whose guard needs the database included, is 503; and soon, in one of
-/// three tries at least: other tests share the machine.
+/// Asserts that every kind of request, including those whose guard needs the database, is refused with 503. It must
+/// be quick in at least one of three attempts, because other tests share the machine.
 async fn assert_away(app: &TestApp, ann: &Caller, movie: &str) {
     let mut slowest = Vec::new();
     while slowest.last().is_none_or(|slowest| *slowest >= SOON) {
@@ -20,7 +21,7 @@ async fn assert_away(app: &TestApp, ann: &Caller, movie: &str) {
     }
     let anyone = app.anyone();
     anyone.get("/health/live").await.assert_status(200);
-    // What needs no database is answered as ever.
+    // Requests that need no database are answered as before.
     anyone.post("/api/auth/login", &json!({})).await.assert_problem(422, "validation-failed");
     app.bearer("nonsense").get("/api/users/me").await.assert_problem(401, "invalid-token");
 }
@@ -55,7 +56,7 @@ async fn time_of_refusals(app: &TestApp, ann: &Caller, movie: &str) -> Duration 
 
 async fn assert_back(app: &TestApp, ann: &Caller, movie: &str) {
     let begun = Instant::now();
-    // One answer may still meet a connection that is dead.
+    // One request may still use a dead connection.
     for path in ["/health/ready", movie] {
         eventually("the server is back", async || match app.anyone().get(path).await.status {
             200 => Ok(()),
@@ -86,7 +87,7 @@ async fn a_database_that_is_cut_off_is_503_until_it_is_back() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_silent_is_503_until_it_speaks() {
+async fn a_database_that_is_silent_is_503_until_it_answers() {
     let mongod = OwnMongod::start().await;
     let proxy = Proxy::before(&mongod.uri()).await;
     let app = TestApp::on(&proxy.uri()).await;
@@ -99,7 +100,7 @@ async fn a_database_that_is_silent_is_503_until_it_speaks() {
 }
 
 #[tokio::test]
-async fn a_mongod_that_is_killed_is_started_again_and_has_lost_nothing() {
+async fn a_killed_mongod_is_restarted_and_has_lost_nothing() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let ann = app.user("ann").await;

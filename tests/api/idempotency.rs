@@ -24,7 +24,7 @@ fn assert_replayed(reply: &Reply, first: &Reply) {
     assert_eq!(first.header("Idempotency-Replayed"), None);
 }
 
-/// Ends the leases of requests whose server is gone.
+/// Ends the leases of requests whose server is dead.
 async fn end_leases(app: &TestApp) {
     let keys = app.database.collection::<Document>("idempotency_keys");
     let past = DateTime::from_millis(DateTime::now().timestamp_millis() - 1);
@@ -46,11 +46,11 @@ async fn a_repeated_request_gets_the_answer_of_the_first() {
     assert_replayed(&post(&ann, MOVIES, "key", &body).await, &first);
     assert_replayed(&post(&app.log_in("ann").await, MOVIES, "key", &body).await, &first);
     assert_eq!(app.count("movies", doc! {}).await, 0);
-    // Another's key is another one; and so is another key.
+    // Another user's key is a different key, and so is another text.
     let his = post(&bob, MOVIES, "key", &body).await.assert_status(201);
     assert_eq!(his.header("Idempotency-Replayed"), None);
     post(&ann, MOVIES, "Key", &body).await.assert_problem(409, "duplicate-movie");
-    // Without one it is as ever.
+    // Without a key, nothing changes.
     ann.post(MOVIES, &body).await.assert_problem(409, "duplicate-movie");
 }
 
@@ -60,14 +60,14 @@ async fn a_key_stands_for_one_path_and_one_body() {
     let ann = app.user("ann").await;
     let first = post(&ann, MOVIES, "key", &movie("Heat")).await.assert_status(201);
     post(&ann, MOVIES, "key", &movie("Ronin")).await.assert_problem(422, "idempotency-key-reused");
-    // Byte for byte.
+    // The body must be the same byte for byte.
     let spaced = serde_json::to_string_pretty(&movie("Heat")).unwrap();
     let request = ann.request("POST", MOVIES).header("Idempotency-Key", "key").body(spaced);
     let request = request.header("Content-Type", "application/json");
     Reply::of(request).await.assert_problem(422, "idempotency-key-reused");
     let batch = json!({ "items": [movie("Heat")] });
     post(&ann, "/api/movies/batch", "key", &batch).await.assert_problem(422, "idempotency-key-reused");
-    // The fields come first.
+    // The fields are checked first.
     post(&ann, MOVIES, "key", &json!({})).await.assert_problem(422, "validation-failed");
     assert_replayed(&post(&ann, MOVIES, "key", &movie("Heat")).await, &first);
     assert_eq!(app.count("movies", doc! {}).await, 1);
@@ -92,14 +92,14 @@ async fn a_key_is_1_to_255_visible_characters_and_given_once() {
     for wrong in ["", "a b", "é", &"x".repeat(256)] {
         for path in [MOVIES, "/api/movies/batch"] {
             let request = ann.request("POST", path).header("Idempotency-Key", wrong.as_bytes());
-            // Before the body.
+            // This is checked before the body.
             let refused = Reply::of(request.body("{")).await.assert_problem(400, "bad-request");
             assert!(refused.json()["detail"].as_str().unwrap().contains("Idempotency-Key"));
         }
     }
     let twice = ann.request("POST", MOVIES).header("Idempotency-Key", "a").header("Idempotency-Key", "a");
     Reply::of(twice.json(&movie("Heat"))).await.assert_problem(400, "bad-request");
-    // After the token and the query.
+    // This is checked after the token and the query.
     let nobody = app.anyone().request("POST", MOVIES).header("Idempotency-Key", "");
     Reply::of(nobody).await.assert_problem(401, "missing-token");
     let query = ann.request("POST", "/api/movies?x=1").header("Idempotency-Key", "");
@@ -134,7 +134,7 @@ async fn of_16_at_once_one_adds() {
 }
 
 #[tokio::test]
-async fn a_request_under_way_is_409_and_then_its_answer() {
+async fn a_repeat_is_409_while_the_request_runs_and_then_its_answer() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let ann = app.user("ann").await;
@@ -151,9 +151,9 @@ async fn a_request_under_way_is_409_and_then_its_answer() {
     assert_replayed(&post(&ann, MOVIES, "key", &movie("Heat")).await, &first);
 }
 
-/// As a server leaves it that died between the insert and the answer.
+/// The state that a server leaves if it dies between the insert and the answer.
 #[tokio::test]
-async fn what_a_dead_server_has_added_is_found() {
+async fn movies_that_a_dead_server_has_added_are_found() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let keys = app.database.collection::<Document>("idempotency_keys");
@@ -162,13 +162,13 @@ async fn what_a_dead_server_has_added_is_found() {
     let first = post(&ann, MOVIES, "key", &body).await.assert_status(201);
     let path = first.header("Location").unwrap();
     keys.update_one(doc! {}, unanswered.clone()).await.unwrap();
-    // Its lease goes on.
+    // Its lease has not ended yet.
     post(&ann, MOVIES, "key", &body).await.assert_problem(409, "request-in-progress");
     end_leases(&app).await;
     ann.patch(&path, &json!({ "name": "Heat 2" })).await.assert_status(200);
     assert_replayed(&post(&ann, MOVIES, "key", &body).await, &first);
     assert_replayed(&post(&ann, MOVIES, "key", &body).await, &first);
-    // Also one that was deleted since: to add it again would be twice.
+    // This includes a movie that was deleted since: adding it again would be adding it twice.
     keys.update_one(doc! {}, unanswered).await.unwrap();
     end_leases(&app).await;
     ann.delete(&path).await.assert_status(204);
@@ -176,9 +176,9 @@ async fn what_a_dead_server_has_added_is_found() {
     assert_eq!(app.count("movies", doc! {}).await, 0);
 }
 
-/// As a server leaves it that died before the insert.
+/// The state that a server leaves if it dies before the insert.
 #[tokio::test]
-async fn what_a_dead_server_has_not_added_is_added_once() {
+async fn movies_that_a_dead_server_has_not_added_are_added_once() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let keys = app.database.collection::<Document>("idempotency_keys");
@@ -210,13 +210,13 @@ async fn what_a_dead_server_has_not_added_is_added_once() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_under_the_insert_adds_nothing_twice() {
+async fn a_connection_that_breaks_during_the_insert_adds_nothing_twice() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let ann = app.user("ann").await;
     let failures = [
         doc! { "closeConnection": true },
-        // Done, and not known to be.
+        // The insert succeeds, but reports an error.
         doc! { "writeConcernError": { "code": 64, "errmsg": "waiting for replication timed out" } },
     ];
     for (number, failure) in failures.into_iter().enumerate() {
@@ -231,7 +231,7 @@ async fn a_connection_that_breaks_under_the_insert_adds_nothing_twice() {
         assert!(first.header("Retry-After").is_some());
         let off = doc! { "configureFailPoint": "failCommand", "mode": "off" };
         mongod.admin.run_command(off).await.unwrap();
-        // At once: nobody has to wait for the lease of a request that has failed.
+        // This works at once: nobody has to wait for the lease of a failed request.
         let again = post(&ann, MOVIES, &key, &body).await.assert_status(201);
         let path = again.header("Location").unwrap();
         let third = post(&ann, MOVIES, &key, &body).await.assert_status(201);
@@ -242,7 +242,7 @@ async fn a_connection_that_breaks_under_the_insert_adds_nothing_twice() {
 }
 
 #[tokio::test]
-async fn a_key_is_good_for_24_hours() {
+async fn a_key_is_valid_for_24_hours() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     post(&ann, MOVIES, "key", &movie("Heat")).await.assert_status(201);
@@ -252,7 +252,7 @@ async fn a_key_is_good_for_24_hours() {
         key.get_datetime("expires_at").unwrap().timestamp_millis() - DateTime::now().timestamp_millis();
     let day = 24 * 3_600_000;
     assert!((day - 60_000..=day).contains(&left), "{left}");
-    // The database forgets it; if it has not yet, it counts no more.
+    // The database deletes the key. Until it does, an expired key no longer counts.
     let past = DateTime::from_millis(DateTime::now().timestamp_millis() - 1);
     keys.update_one(doc! {}, doc! { "$set": { "expires_at": past } }).await.unwrap();
     post(&ann, MOVIES, "key", &movie("Ronin")).await.assert_status(201);
@@ -277,10 +277,10 @@ async fn an_account_has_10_000_keys_at_a_time() {
     let wait: u32 = refused.header("Retry-After").unwrap().parse().unwrap();
     assert!((3_500..=3_600).contains(&wait), "{wait}");
     assert_eq!(app.count("idempotency_keys", doc! {}).await, 10_000);
-    // What is known is answered; and others have their own.
+    // Known keys are still answered, and other accounts have their own limit.
     assert_eq!(post(&ann, MOVIES, "last", &movie("Heat")).await.status, 201);
     post(&bob, MOVIES, "beyond", &movie("Ronin")).await.assert_status(201);
-    // The key of an answer that wrote nothing counts no more.
+    // The key of a request that wrote nothing no longer counts.
     post(&bob, MOVIES, "other", &movie("Ronin")).await.assert_problem(409, "duplicate-movie");
     assert_eq!(app.count("idempotency_keys", doc! {}).await, 10_001);
 }
@@ -292,7 +292,7 @@ async fn the_keys_are_deleted_with_the_account() {
     let (ann, bob) = (app.user("ann").await, app.user("bob").await);
     post(&ann, MOVIES, "key", &movie("Heat")).await.assert_status(201);
     post(&bob, MOVIES, "key", &movie("Ronin")).await.assert_status(201);
-    // One is under way meanwhile.
+    // One request is in progress at the same time.
     let hold = mongod.hold("insert", &format!("{}.movies", app.database.name()), 1, 1_500).await;
     let adding = {
         let ann = ann.clone();
@@ -302,7 +302,7 @@ async fn the_keys_are_deleted_with_the_account() {
     ann.delete("/api/users/me").await.assert_status(204);
     adding.await.unwrap().assert_problem(401, "revoked-token");
     assert_eq!(app.count("idempotency_keys", doc! {}).await, 1);
-    eventually("only the other's movie is left", async || match app.count("movies", doc! {}).await {
+    eventually("only the other user's movie is left", async || match app.count("movies", doc! {}).await {
         1 => Ok(()),
         other => Err(other),
     })
@@ -310,7 +310,7 @@ async fn the_keys_are_deleted_with_the_account() {
 }
 
 #[tokio::test]
-async fn a_request_without_a_key_asks_nothing_of_the_keys() {
+async fn a_request_without_a_key_does_not_query_the_keys() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let commands = app.profiled("idempotency_keys", async {
@@ -320,7 +320,7 @@ async fn a_request_without_a_key_asks_nothing_of_the_keys() {
     assert_eq!(commands.await.len(), 0);
     let path = ann.get("/api/users/me/movies").await.json()["items"][0]["id"].as_str().unwrap().to_owned();
     let path = format!("/api/movies/{path}");
-    // A change is one command, by the id.
+    // A change is a single command by the id.
     let commands = app.profiled("movies", async {
         ann.put(&path, &movie("Heat 2")).await.assert_status(200);
     });

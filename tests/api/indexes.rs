@@ -1,4 +1,4 @@
-//! The indexes: those of the table, and that the plain lists use them.
+//! The indexes: they match the table, and the plain lists use them.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::{Caller, TestApp};
 
 #[tokio::test]
-async fn the_indexes_are_those_of_the_table() {
+async fn the_database_has_exactly_the_indexes_of_the_table() {
     let app = TestApp::start().await;
     let mut found = BTreeMap::new();
     for collection in [
@@ -85,7 +85,7 @@ async fn the_indexes_are_those_of_the_table() {
     "#);
 }
 
-/// Asks for a list page by page, so that what comes after a cursor is asked for too.
+/// Reads a list page by page, so that the queries after a cursor are included.
 async fn walk(caller: &Caller, path: &str) {
     let mut after = String::new();
     loop {
@@ -123,7 +123,7 @@ async fn the_plain_lists_neither_scan_nor_sort() {
         &format!("added_by={id}"),
     ]
     .map(str::to_owned);
-    // Nobody has these: no page is full early.
+    // No movie has these values, so no page fills early.
     let empty = ["cast=y", "year=1", "added_by=000000000000000000000000"].map(str::to_owned);
     let ranges = ["year_min=1990", "year_max=1990", "year_min=1979&year_max=1995"]
         .map(|range| format!("sort=year&{range}"));
@@ -155,7 +155,7 @@ async fn the_plain_lists_neither_scan_nor_sort() {
 }
 
 #[tokio::test]
-async fn an_index_that_is_missing_is_made_at_the_next_start() {
+async fn a_missing_index_is_built_at_the_next_start() {
     let app = TestApp::start().await;
     app.user("ann").await.add("Heat").await;
     let movies = app.database.collection::<Document>("movies");

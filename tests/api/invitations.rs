@@ -1,4 +1,5 @@
-//! Inviting by mail, and accepting. Those with a mail server are on several threads: waiting for a letter blocks one.
+//! Inviting by mail, and accepting. The tests with a mail server use several threads, because waiting for a letter
+//! blocks one.
 
 use std::time::{Duration, Instant};
 
@@ -40,7 +41,7 @@ async fn an_invitation_is_mailed_and_makes_an_editor_once() {
     let (ann, bob, cid) = (app.user("ann").await, app.user("bob").await, app.user("cid").await);
     let name = format!("https://evil.example/{} <b>", "x".repeat(200));
     let path = ann.add(&name).await;
-    // Nobody has this address.
+    // No account has this address.
     let reply = invite(&ann, &path, " Someone@Example.com ", "editor").await.assert_status(202);
     assert_eq!(reply.text(), "");
     assert_eq!(reply.header("Cache-Control").as_deref(), Some("no-store"));
@@ -57,7 +58,7 @@ async fn an_invitation_is_mailed_and_makes_an_editor_once() {
         "{html}"
     );
     assert!(!text.contains("evil.example") && !text.contains(&"x".repeat(80)), "{text}");
-    assert!(!text.contains("ann@example.com"), "who invites is not said: {text}");
+    assert!(!text.contains("ann@example.com"), "the letter names the inviter: {text}");
     assert!(!format!("{:?}", app.snapshot().await).contains(&token));
 
     let before = app.anyone().get(&path).await.json();
@@ -72,7 +73,7 @@ async fn an_invitation_is_mailed_and_makes_an_editor_once() {
         accept(late, &token).await.assert_problem(422, "invalid-invitation");
     }
     bob.patch(&path, &json!({ "year": 1995 })).await.assert_status(200);
-    // Who is an editor already stays one, and the invitation is used.
+    // A user who is already an editor stays one, and the invitation is used up.
     let again = app.invitation(&path, &ann, Offer::Editor).await;
     accept(&bob, &again).await.assert_status(200);
     accept(&cid, &again).await.assert_problem(422, "invalid-invitation");
@@ -95,7 +96,7 @@ async fn the_body_of_an_invitation_is_checked() {
         (json!({ "email": "a@b.example", "role": "editor", "x": 1 }), vec![("x", "unknown")]),
     ] {
         ann.post(&path, &body).await.assert_fields(&errors);
-        // The fields come before the document.
+        // The fields are checked before the movie.
         ann.post(unknown, &body).await.assert_fields(&errors);
     }
     let body = json!({ "email": "a@b.example", "role": "owner" });
@@ -110,7 +111,7 @@ async fn the_body_of_an_invitation_is_checked() {
 }
 
 #[tokio::test]
-async fn an_invitation_is_good_for_seven_days() {
+async fn an_invitation_is_valid_for_seven_days() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.user("ann").await, app.user("bob").await);
     let path = ann.add("Heat").await;
@@ -123,7 +124,7 @@ async fn an_invitation_is_good_for_seven_days() {
 }
 
 #[tokio::test]
-async fn a_movie_has_twenty_open_invitations_at_most() {
+async fn a_movie_has_at_most_twenty_open_invitations() {
     let app = TestApp::set(|settings| settings.throttle.enabled = false).await;
     let (ann, bob) = (app.user("ann").await, app.user("bob").await);
     let path = ann.add("Heat").await;
@@ -141,7 +142,7 @@ async fn a_movie_has_twenty_open_invitations_at_most() {
     bob.post(&format!("{path}/invitations"), &json!({ "email": "a@b.example", "role": "editor" }))
         .await
         .assert_problem(403, "not-owner");
-    // One that is too old is open no more.
+    // An expired invitation no longer counts as open.
     age(&app, &path, Duration::from_hours(7 * 24)).await;
     invite(&ann, &path, "bob@example.com", "editor").await.assert_status(202);
     assert_eq!(stored(&app, &path).await.get_array("invitations").unwrap().len(), 1);
@@ -154,7 +155,7 @@ async fn an_account_sends_twenty_a_day_and_an_address_gets_three() {
     let (ann, bob) = (app.user("ann").await, app.user("bob").await);
     let path = ann.add("Heat").await;
     let his = bob.add("Ronin").await;
-    // What is refused for another reason does not count.
+    // Requests that are refused for another reason do not count.
     for _ in 0..30 {
         invite(&bob, &path, "one@example.com", "editor").await.assert_problem(403, "not-owner");
     }
@@ -178,7 +179,7 @@ async fn an_account_sends_twenty_a_day_and_an_address_gets_three() {
     invite(&ann, &spare, "one@example.com", "editor").await.assert_status(202);
 }
 
-/// Neither the answer nor its time tells a known address from an unknown one: the server does not look.
+/// Neither the answer nor its time tells a known address from an unknown one, because the server does not look it up.
 #[tokio::test]
 async fn an_invitation_asks_the_database_the_same_for_every_address() {
     let app = TestApp::start().await;
@@ -202,7 +203,7 @@ async fn an_invitation_asks_the_database_the_same_for_every_address() {
 }
 
 #[tokio::test]
-async fn the_twenty_first_editor_is_409_and_the_invitation_stays_good() {
+async fn the_twenty_first_editor_is_409_and_the_invitation_stays_valid() {
     let app = TestApp::start().await;
     let (ann, bob, cid) = (app.user("ann").await, app.user("bob").await, app.user("cid").await);
     let path = ann.add("Heat").await;
@@ -216,12 +217,12 @@ async fn the_twenty_first_editor_is_409_and_the_invitation_stays_good() {
         accept(&bob, token).await.assert_problem(409, "too-many-editors");
     }
     assert_eq!(stored(&app, &path).await.get_array("editors").unwrap().len(), 20);
-    // An editor stays one among twenty.
+    // A user who is already one of the twenty editors stays one.
     accept(&cid, &app.invitation(&path, &ann, Offer::Editor).await).await.assert_status(200);
     ann.delete(&format!("{path}/editors/{}", cid.id().await)).await.assert_status(204);
     accept(&bob, &editor).await.assert_status(200);
     accept(&cid, &owner).await.assert_problem(409, "too-many-editors");
-    // An editor who becomes the owner makes room for the former one.
+    // An editor who becomes the owner makes room for the former owner.
     accept(&bob, &owner).await.assert_status(200);
     let movie = stored(&app, &path).await;
     assert_eq!(movie.get_object_id("added_by").unwrap(), object_id(&bob.id().await));
@@ -230,7 +231,7 @@ async fn the_twenty_first_editor_is_409_and_the_invitation_stays_good() {
 }
 
 #[tokio::test]
-async fn of_many_who_accept_one_invitation_one_does() {
+async fn of_many_users_who_accept_one_invitation_one_succeeds() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let mut others = Vec::new();
@@ -251,7 +252,7 @@ async fn of_many_who_accept_one_invitation_one_does() {
 }
 
 #[tokio::test]
-async fn twenty_editors_are_the_most_also_at_once() {
+async fn a_movie_never_gets_more_than_twenty_editors_even_at_once() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let path = ann.add("Heat").await;
@@ -269,7 +270,7 @@ async fn twenty_editors_are_the_most_also_at_once() {
 }
 
 #[tokio::test]
-async fn an_invitation_is_void_once_its_movie_is_gone() {
+async fn an_invitation_is_void_once_its_movie_is_deleted() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.user("ann").await, app.user("bob").await);
     let path = ann.add("Heat").await;
@@ -278,7 +279,7 @@ async fn an_invitation_is_void_once_its_movie_is_gone() {
     accept(&bob, &token).await.assert_problem(422, "invalid-invitation");
     let restore = format!("/api/users/me/trash/{}/restore", path.rsplit('/').next().unwrap());
     ann.send("POST", &restore).await.assert_status(200);
-    // Also when the movie is back.
+    // It stays void when the movie is restored.
     accept(&bob, &token).await.assert_problem(422, "invalid-invitation");
     let token = app.invitation(&path, &ann, Offer::Owner).await;
     ann.delete("/api/users/me").await.assert_status(204);
@@ -287,7 +288,7 @@ async fn an_invitation_is_void_once_its_movie_is_gone() {
 }
 
 #[tokio::test]
-async fn inviting_and_accepting_need_a_confirmed_address_where_the_operator_asks_for_that() {
+async fn inviting_and_accepting_need_a_confirmed_address_if_the_operator_requires_it() {
     let app = TestApp::set(|settings| settings.accounts.require_verified_email = true).await;
     let (ann, bob) = (app.user("ann").await, app.user("bob").await);
     let users = app.database.collection::<Document>("users");
@@ -298,7 +299,7 @@ async fn inviting_and_accepting_need_a_confirmed_address_where_the_operator_asks
     let path = ann.add("Heat").await;
     let token = app.invitation(&path, &ann, Offer::Editor).await;
     confirm("ann@example.com", false).await;
-    // Before the query and the body.
+    // This is checked before the query and the body.
     invite(&ann, &path, "x", "x").await.assert_problem(403, "email-not-verified");
     accept(&bob, "none").await.assert_problem(403, "email-not-verified");
     bob.post("/api/movies/batch", &json!({ "items": [movie("Ronin")] }))
@@ -323,10 +324,10 @@ async fn guesses_at_invitations_are_throttled() {
     accept(&bob, &token).await.assert_status(200);
 }
 
-/// Wide limits: a difference of a whole command or of a mail server's answer would show.
+/// The limits are wide, but the time of a whole command or of a mail server's answer would show.
 #[tokio::test]
 async fn an_invitation_is_answered_before_its_mail_is_sent() {
-    // It takes connections and never says a word.
+    // It accepts connections and never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("smtp://{}", silent.local_addr().unwrap());
     let app = TestApp::set(|settings| {

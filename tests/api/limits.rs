@@ -1,5 +1,5 @@
-//! What an expensive request may take from everybody else: counts at once, bytes of a shared insert, writes
-//! of an account.
+//! Limits that protect everybody else from an expensive request: concurrent counts, the bytes of a shared insert, the
+//! writes of an account.
 
 use bson::{Bson, Document, doc};
 use movie_bag::config::SearchEngine;
@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::support::{TestApp, mongod::OwnMongod};
 
 #[tokio::test]
-async fn facets_and_counts_of_the_database_beyond_eight_are_refused_and_pages_are_not() {
+async fn more_than_eight_facets_and_counts_at_once_are_refused_and_pages_are_not() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::with(&mongod.uri(), "movies_by_the_database", |settings| {
         settings.search.engine = SearchEngine::Text;
@@ -39,7 +39,7 @@ async fn facets_and_counts_of_the_database_beyond_eight_are_refused_and_pages_ar
 }
 
 #[tokio::test]
-async fn bounds_that_hold_every_year_are_one_filter() {
+async fn bounds_that_include_every_year_are_one_filter() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     for (name, year) in [("Heat", json!(1995)), ("Ronin", json!(2100)), ("Undated", Value::Null)] {
@@ -50,7 +50,7 @@ async fn bounds_that_hold_every_year_are_one_filter() {
         ["year_min=-99999", "year_max=99999", "year_min=1870", "year_max=2100", "year_min=0&year_max=2101"]
     {
         let facets = app.anyone().get(&format!("/api/movies/facets?{years}")).await.json();
-        // A movie without a year is not made in any of them.
+        // A movie without a year matches no bounds.
         assert_eq!(facets["genres"], json!([{ "value": "Crime", "count": 2 }]), "{years}");
     }
     for (years, count) in [("", 3), ("year_min=1871", 2), ("year_max=2099", 1), ("year_min=1996", 1)] {
@@ -64,11 +64,11 @@ async fn large_movies_share_commands_of_a_mebibyte() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let ann = app.user("ann").await;
-    // 145 KB each, of few words: seven to a mebibyte.
+    // 145 KB each, with few words: seven make a mebibyte.
     let letters = |length: usize| "\u{10330}".repeat(length);
     let casts: Vec<String> = (0..130).map(|number| format!("{number:03}{}", letters(197))).collect();
     let movie = json!({ "casts": casts, "genres": ["Drama"], "plot": letters(10_000) });
-    // As many as may be under way, so that all the others wait together.
+    // Hold as many commands as may be in flight, so that all the others wait together.
     let hold = mongod.hold("insert", &format!("{}.movies", app.database.name()), 4, 1_000).await;
     let entries = app
         .profiled("movies", async {
@@ -77,7 +77,8 @@ async fn large_movies_share_commands_of_a_mebibyte() {
                 let (ann, mut movie) = (ann.clone(), movie.clone());
                 movie["name"] = json!(format!("Film {number}"));
                 adding.spawn(async move {
-                    // On a busy machine it may take longer than the server waits; then it may be in or not.
+                    // On a busy machine this may take longer than the server waits. Then the movie may have been
+                    // added or not.
                     while ann.post("/api/movies", &movie).await.status == 503 {}
                 });
             }
@@ -97,8 +98,8 @@ async fn large_movies_share_commands_of_a_mebibyte() {
 }
 
 #[tokio::test]
-async fn an_account_writes_so_often_a_minute_and_reads_and_deletes_all_the_same() {
-    // It does not depend on the throttle of logins.
+async fn an_account_over_its_write_limit_still_reads_and_deletes() {
+    // The limit does not depend on the throttle of logins.
     let app = TestApp::set(|settings| {
         settings.throttle.writes_per_minute = 2;
         settings.throttle.enabled = false;

@@ -123,7 +123,7 @@ async fn a_batch_is_one_command() {
 }
 
 #[tokio::test]
-async fn what_the_database_refuses_of_a_batch_is_refused_alone() {
+async fn if_the_database_rejects_one_movie_of_a_batch_only_that_one_fails() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     ann.add("There").await;
@@ -146,7 +146,7 @@ async fn each_movie_of_a_batch_counts_as_a_write() {
 }
 
 #[tokio::test]
-async fn a_batch_that_is_stalled_over_the_deletion_of_its_account_is_taken_back() {
+async fn a_batch_that_is_delayed_past_the_deletion_of_its_account_is_taken_back() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let ann = app.user("ann").await;
@@ -169,7 +169,7 @@ async fn a_repeated_batch_gets_the_same_answer() {
     let items = [movie("Ronin"), movie("Heat"), json!({}), movie("Thief")];
     let first = add_with_key(&ann, "key", &items).await.assert_status(200);
     assert_eq!(statuses(&first), [201, 409, 422, 201]);
-    // What has happened since makes no difference.
+    // Changes since then make no difference.
     ann.delete(&there).await.assert_status(204);
     ann.patch(&path(&first.json()["items"][0]), &json!({ "year": 1998 })).await.assert_status(200);
     let again = add_with_key(&ann, "key", &items).await.assert_status(200);
@@ -182,9 +182,9 @@ async fn a_repeated_batch_gets_the_same_answer() {
     assert_eq!(app.count("movies", doc! {}).await, 3);
 }
 
-/// As a server leaves it that died in the middle of its insert.
+/// The state that a server leaves if it dies in the middle of its insert.
 #[tokio::test]
-async fn a_batch_that_was_cut_off_is_completed() {
+async fn an_interrupted_batch_is_completed() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let items = [movie("Ronin"), movie("Heat"), json!({}), movie("Thief")];

@@ -1,4 +1,4 @@
-//! Who may call what: every route, every kind of caller, and that a refusal changes nothing.
+//! The authorization matrix: every route with every kind of caller. Every refusal changes nothing.
 
 use std::collections::BTreeSet;
 
@@ -28,21 +28,21 @@ use Access::{Admin, Anyone, Editor, Owner, User};
 const WRITE: Option<&str> = Some("movies:write");
 const READ: Option<&str> = Some("account:read");
 
-/// Method, path as mounted, who may, the status for them, and with which scope a personal access token may: with none,
-/// no such token may.
+/// The method, the path as mounted, who may call it, the status for them, and the scope that a personal access token
+/// needs. With `None`, no personal access token may call it.
 pub const ROUTES: &[(&str, &str, Access, u16, Option<&str>)] = &[
     ("POST", "/api/auth/signup", Anyone, 201, None),
     ("POST", "/api/auth/login", Anyone, 200, None),
-    // Anyone may try: this token is none.
+    // Anyone may call it; this token is invalid.
     ("POST", "/api/auth/refresh", Anyone, 401, None),
     ("POST", "/api/auth/logout", User, 204, None),
     ("POST", "/api/auth/logout-all", User, 204, None),
     ("POST", "/api/auth/forgot", Anyone, 202, None),
-    // Anyone may try: this token is none.
+    // Anyone may call it; this token is invalid.
     ("POST", "/api/auth/reset", Anyone, 422, None),
     ("POST", "/api/auth/verify", Anyone, 422, None),
     ("GET", "/api/auth/providers", Anyone, 200, None),
-    // Anyone may try: no such provider is set up here, and no such sign-in has begun.
+    // Anyone may call it; this provider is not configured, and no such sign-in has begun.
     ("GET", "/api/auth/oidc/<id>/start", Anyone, 404, None),
     ("GET", "/api/auth/oidc/<id>/callback", Anyone, 400, None),
     ("POST", "/api/auth/exchange", Anyone, 422, None),
@@ -60,7 +60,7 @@ pub const ROUTES: &[(&str, &str, Access, u16, Option<&str>)] = &[
     ("DELETE", "/api/users/me/tokens/<id>", User, 204, None),
     ("GET", "/api/users/me/identities", User, 200, None),
     ("POST", "/api/users/me/identities", User, 201, None),
-    // To whom it may be done, there is nothing to unlink.
+    // A user may call it; there is nothing to unlink.
     ("DELETE", "/api/users/me/identities/<provider>", User, 404, None),
     ("GET", "/api/admin", Admin, 200, None),
     ("GET", "/api/admin/users", Admin, 200, None),
@@ -80,7 +80,7 @@ pub const ROUTES: &[(&str, &str, Access, u16, Option<&str>)] = &[
     ("DELETE", "/api/movies/<id>", Owner, 204, WRITE),
     ("POST", "/api/movies/<id>/invitations", Owner, 202, None),
     ("GET", "/api/movies/<id>/editors", Editor, 200, None),
-    // Each editor may remove itself: it is the one who is removed here.
+    // Editors may remove themselves; here the editor is the one to remove.
     ("DELETE", "/api/movies/<id>/editors/<user_id>", Editor, 204, None),
     ("POST", "/api/invitations/accept", User, 200, None),
     ("GET", "/api/movies/<id>/versions", Editor, 200, READ),
@@ -98,7 +98,8 @@ pub const ROUTES: &[(&str, &str, Access, u16, Option<&str>)] = &[
     ("GET", "/assets/<file>", Anyone, 200, None),
 ];
 
-/// What is called: a movie of `owner`'s that `editor` edits, a movie that `stranger` has deleted, or the user `subject`.
+/// The target of the calls: a movie of `owner` that `editor` edits, a movie that `stranger` has deleted, or the user
+/// `subject`.
 struct Scene {
     app: TestApp,
     owner: Caller,
@@ -108,7 +109,7 @@ struct Scene {
     movie: String,
     deleted: String,
     subject: String,
-    /// The token of a link, for anybody who is not the owner.
+    /// The token of an invitation link, for anybody except the owner.
     invitation: String,
 }
 
@@ -172,7 +173,7 @@ impl Scene {
     }
 }
 
-/// What makes a personal access token with these scopes.
+/// The body of a request for a personal access token with these scopes.
 pub fn new_token(scopes: &[&str]) -> Value {
     json!({ "current_password": PASSWORD, "name": "script", "scopes": scopes })
 }
@@ -211,7 +212,7 @@ fn body(method: &str, path: &str) -> Option<Value> {
 }
 
 #[tokio::test]
-async fn nobody_does_what_is_not_theirs_to_do() {
+async fn nobody_can_do_what_they_may_not_do() {
     let scene = Scene::new().await;
     let gone = scene.app.user("gone").await;
     let gone_id = gone.id().await;
@@ -258,7 +259,7 @@ async fn nobody_does_what_is_not_theirs_to_do() {
 }
 
 #[tokio::test]
-async fn everybody_does_what_is_theirs_to_do() {
+async fn everybody_can_do_what_they_may_do() {
     for (method, path, access, status, _) in ROUTES {
         println!("{method} {path}");
         let scene = Scene::new().await;
@@ -279,7 +280,7 @@ async fn everybody_does_what_is_theirs_to_do() {
 }
 
 #[tokio::test]
-async fn a_caller_without_a_token_learns_nothing_of_ids_bodies_or_queries() {
+async fn a_caller_without_a_token_learns_nothing_about_ids_bodies_or_queries() {
     let app = TestApp::start().await;
     let anyone = app.anyone();
     for (method, path, ..) in ROUTES.iter().filter(|(_, _, access, ..)| *access != Anyone) {
@@ -295,7 +296,8 @@ async fn a_caller_without_a_token_learns_nothing_of_ids_bodies_or_queries() {
     }
 }
 
-/// A route that declares no scope takes no personal access token: this walks them all, so a new one must have its row.
+/// A route that declares no scope accepts no personal access token. This walks all routes, so a new one must have a
+/// row.
 #[tokio::test]
 async fn a_personal_access_token_does_what_its_scope_names_and_nothing_else() {
     let scene = Scene::new().await;
@@ -304,7 +306,7 @@ async fn a_personal_access_token_does_what_its_scope_names_and_nothing_else() {
         scene.app.bearer(made["token"].as_str().unwrap())
     };
     let mut whole = Vec::new();
-    // Nobody's role is in a token: it is an admin's, and the owner's of the movie.
+    // A token carries no role, so test the tokens of the movie's owner and of an admin.
     for user in [&scene.owner, &scene.admin] {
         whole.push(token(user, &["movies:write", "account:read"]).await);
     }
@@ -330,7 +332,7 @@ async fn a_personal_access_token_does_what_its_scope_names_and_nothing_else() {
     for (method, path, _, status, scope) in closed.filter(|row| row.4.is_some()) {
         println!("{method} {path}");
         let scene = Scene::new().await;
-        // The movie that was deleted is the stranger's.
+        // The deleted movie belongs to the stranger.
         let user = if path.contains("/trash/") { &scene.stranger } else { &scene.owner };
         let made = user.post("/api/users/me/tokens", &new_token(&[scope.unwrap()])).await;
         let script = scene.app.bearer(made.assert_status(201).json()["token"].as_str().unwrap());
@@ -338,7 +340,7 @@ async fn a_personal_access_token_does_what_its_scope_names_and_nothing_else() {
     }
 }
 
-/// Method and path of every route but the fallbacks for wrong methods and unknown paths.
+/// The method and path of every route except the fallbacks for wrong methods and unknown paths.
 pub async fn mounted() -> BTreeSet<(String, String)> {
     let client = mongodb::Client::with_uri_str("mongodb://127.0.0.1:1").await.unwrap();
     let figment = config::defaults();

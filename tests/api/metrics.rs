@@ -1,4 +1,4 @@
-//! `/metrics`: what moves what, who may read it, and that nobody can make it grow.
+//! `/metrics`: what changes each metric, who may read them, and that no client can add series.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +16,7 @@ use serde_json::json;
 
 use crate::support::{Caller, Proxy, Reply, TestApp, eventually, mongod::OwnMongod};
 
-/// The samples of a scrape: name and labels, and the value.
+/// The samples of a scrape, by name and labels.
 struct Scrape(BTreeMap<String, f64>);
 
 impl Scrape {
@@ -34,7 +34,7 @@ impl Scrape {
         *self.0.get(name).unwrap_or_else(|| panic!("no {name}"))
     }
 
-    /// How many requests were answered so.
+    /// How many requests were answered with this status.
     fn requests(&self, method: &str, route: &str, status: u16) -> f64 {
         let labels = format!(
             r#"http_request_method="{method}",http_response_status_code="{status}",http_route="{route}""#
@@ -44,7 +44,7 @@ impl Scrape {
     }
 }
 
-/// Scrapes until a sample has this value: what counts may come a moment after the answer.
+/// Scrapes until a sample has this value, because it may change a moment after the answer.
 async fn becomes(app: &TestApp, name: &str, value: f64) {
     eventually(name, async || {
         let found = Scrape::of(app).await.get(name);
@@ -86,13 +86,13 @@ async fn requests_are_counted_by_route_method_and_status() {
 }
 
 #[tokio::test]
-async fn nobody_can_make_more_series_by_asking_for_something_else() {
+async fn no_request_can_add_series_for_unknown_routes_or_methods() {
     let app = TestApp::start().await;
     let anyone = app.anyone();
     let ask = async |number: u32| {
         let method = ["GET", "POST", "PROPFIND", "X-MADE-UP"][number as usize % 4];
         let method = if number % 8 > 3 { format!("{method}{number}") } else { method.to_owned() };
-        // Rocket answers a method that it does not know at once, and no more.
+        // For an unknown method, Rocket answers at once and closes the connection.
         let _ = anyone.request(&method, &format!("/api/{number}/{}", UserId::new())).send().await;
         anyone.get(&format!("/api/movies/{}", UserId::new())).await.assert_status(404);
     };
@@ -112,68 +112,68 @@ async fn nobody_can_make_more_series_by_asking_for_something_else() {
     assert!(more(("GET", "unmatched", 404)) >= 100.0);
     assert!(more(("_OTHER", "unmatched", 400)) >= 700.0);
     let after: BTreeSet<String> = scrape.0.into_keys().collect();
-    // The scrapes themselves are the only newcomers.
+    // Only the scrapes themselves have added series.
     let new: Vec<&String> = after.difference(&before).filter(|name| !name.contains("/metrics")).collect();
     assert!(new.is_empty(), "{new:?}");
 }
 
 #[tokio::test]
-async fn a_stream_of_events_is_a_listener_and_no_request_under_way() {
+async fn a_stream_of_events_counts_as_a_listener_and_not_as_a_request_in_progress() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     becomes(&app, "http_server_active_requests", 1.0).await;
     let streams = join_all((0..3).map(|_| app.anyone().request("GET", "/api/movies/events").send())).await;
     becomes(&app, "movie_bag_events_listeners", 3.0).await;
     becomes(&app, "movie_bag_changes_stream_live", 1.0).await;
-    // The scrape itself is under way.
+    // The scrape itself is in progress.
     becomes(&app, "http_server_active_requests", 1.0).await;
     ann.add("Heat").await;
     becomes(&app, "movie_bag_events_changes_total", 1.0).await;
-    // They vanish without a word; the server notices when it has something to say.
+    // They disconnect silently. The server notices when it sends the next line.
     drop(streams);
     ann.add("Ronin").await;
     becomes(&app, "movie_bag_events_changes_total", 2.0).await;
     becomes(&app, "movie_bag_events_listeners", 0.0).await;
 }
 
-/// The change stream uses a connection nearly always.
+/// Waits until only the change stream uses a connection, which it does nearly always.
 async fn only_the_stream_is_in_use(app: &TestApp) {
-    eventually("nobody else uses a connection", async || {
+    eventually("only the change stream uses a connection", async || {
         let in_use = Scrape::of(app).await.get("movie_bag_mongodb_connections_in_use");
         if in_use <= 1.0 { Ok(()) } else { Err(in_use) }
     })
     .await;
 }
 
-/// Rocket runs each request in a task of its own: a connection that closes ends none.
+/// Rocket runs each request in its own task, so closing a connection ends none.
 #[tokio::test]
-async fn a_request_whose_client_vanishes_is_done_to_its_end_and_then_counted_off() {
+async fn a_request_whose_client_disconnects_runs_to_its_end_and_then_stops_counting() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let ann = app.user("ann").await;
-    // The guard waits for the user; the movie would come after that.
+    // The guard waits for the user. The movie would be read after that.
     let hold = mongod.hold("find", &format!("{}.users", app.database.name()), 1, 1_500).await;
     let movie = json!({ "name": "Heat", "casts": [], "genres": ["Crime"] });
     let asked = tokio::spawn(ann.request("POST", "/api/movies").json(&movie).send());
     hold.reached().await;
     becomes(&app, "http_server_active_requests", 2.0).await;
     asked.abort();
-    assert!(asked.await.unwrap_err().is_cancelled(), "it was answered before its client could vanish");
+    assert!(asked.await.unwrap_err().is_cancelled(), "it was answered before its client could disconnect");
     assert_eq!(app.count("movies", doc! {}).await, 0);
     eventually("the movie", async || {
         if app.count("movies", doc! {}).await == 1 { Ok(()) } else { Err("it is not there") }
     })
     .await;
-    // The scrape itself is under way.
+    // The scrape itself is in progress.
     becomes(&app, "http_server_active_requests", 1.0).await;
     only_the_stream_is_in_use(&app).await;
 }
 
 #[tokio::test]
-async fn the_highest_cost_in_use_is_known_from_the_start_after_it_was_lowered() {
+async fn after_the_cost_is_lowered_the_highest_cost_in_use_is_still_known_at_the_start() {
     let costly = TestApp::set(|settings| settings.password.bcrypt_cost = 6).await;
     costly.user("ann").await;
-    // Its own cost is 4.
+    // This server's own cost is 4.
     let cheap = costly.twin().await;
     becomes(&cheap, "movie_bag_password_highest_cost", 6.0).await;
     cheap.user("bob").await;
@@ -212,7 +212,7 @@ async fn a_deletion_counts_its_movies_and_leaves_no_backlog() {
     ann.delete("/api/users/me").await.assert_status(204);
     becomes(&app, "movie_bag_cascade_movies_removed_total", 3.0).await;
     becomes(&app, "movie_bag_cascade_backlog", 0.0).await;
-    // The sweep at the start.
+    // A sweep runs when the server starts.
     eventually("a sweep", async || {
         let swept = Scrape::of(&app).await.get("movie_bag_cascade_last_sweep_timestamp_seconds");
         if swept > 1e9 { Ok(()) } else { Err(swept) }
@@ -221,7 +221,7 @@ async fn a_deletion_counts_its_movies_and_leaves_no_backlog() {
 }
 
 #[tokio::test]
-async fn a_deletion_that_cannot_go_on_is_a_backlog_until_a_sweep_has_done_it() {
+async fn a_deletion_that_cannot_continue_is_a_backlog_until_a_sweep_finishes_it() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let ann = app.user("ann").await;
@@ -240,7 +240,7 @@ async fn a_deletion_that_cannot_go_on_is_a_backlog_until_a_sweep_has_done_it() {
         let family = families.iter().find(|family| family.name() == "movie_bag_cascade_backlog").unwrap();
         family.get_metric()[0].get_gauge().get_value()
     };
-    // Out of time: an error after which the driver goes on with the same connection.
+    // A timeout is an error after which the driver keeps using the same connection.
     let refuse = |mode: bson::Bson| {
         let data = doc! { "failCommands": ["delete"], "errorCode": 50 };
         doc! { "configureFailPoint": "failCommand", "mode": mode, "data": data }
@@ -257,7 +257,7 @@ async fn a_deletion_that_cannot_go_on_is_a_backlog_until_a_sweep_has_done_it() {
 }
 
 #[tokio::test]
-async fn the_pool_shows_a_database_that_is_away_and_metrics_are_answered_meanwhile() {
+async fn the_pool_shows_an_unavailable_database_and_metrics_are_still_answered() {
     let mongod = OwnMongod::start().await;
     let proxy = Proxy::before(&mongod.uri()).await;
     let app = TestApp::on(&proxy.uri()).await;
@@ -266,7 +266,7 @@ async fn the_pool_shows_a_database_that_is_away_and_metrics_are_answered_meanwhi
     let before = Scrape::of(&app).await;
     proxy.freeze();
     join_all((0..5).map(|_| async { app.anyone().get("/health/ready").await.assert_status(503) })).await;
-    // What was given up is in use by nobody.
+    // Nothing uses the connections of the cancelled requests.
     only_the_stream_is_in_use(&app).await;
     proxy.cut();
     join_all((0..5).map(|_| async { app.anyone().get("/api/movies").await.assert_status(503) })).await;
@@ -287,7 +287,7 @@ async fn the_pool_shows_a_database_that_is_away_and_metrics_are_answered_meanwhi
     assert!((1.0..=32.0).contains(&back.get("movie_bag_mongodb_connections_open")));
 }
 
-/// What a stranger sees is what is seen where nothing is.
+/// A stranger gets the same answer as for an unknown path.
 fn assert_hidden(reply: Reply) {
     let reply = reply.assert_problem(404, "not-found");
     assert!(!reply.text().contains("movie_bag_"), "{}", reply.text());
@@ -298,7 +298,7 @@ async fn with(caller: &Caller, method: &str, name: &str, value: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn only_this_machine_reads_them_and_no_proxy_on_it_passes_them_on() {
+async fn only_this_machine_can_read_the_metrics_and_not_through_a_proxy() {
     let app = TestApp::start().await;
     let anyone = app.anyone();
     let scrape = anyone.get("/metrics").await.assert_status(200);
@@ -319,7 +319,7 @@ async fn only_this_machine_reads_them_and_no_proxy_on_it_passes_them_on() {
     with(&anyone, "GET", "Host", "localhost:8000").await.assert_status(200);
     with(&anyone, "GET", "Host", "[::1]:8000").await.assert_status(200);
     anyone.send("POST", "/metrics").await.assert_problem(405, "method-not-allowed");
-    // The very same as where nothing is, but for what names the request.
+    // The same as for an unknown path, apart from the request id.
     let hidden = with(&anyone, "GET", "Via", "1.1 proxy").await.text();
     let nothing = anyone.get("/metricz").await.text();
     let same = |text: &str| text.split("\"instance\"").next().unwrap().to_owned();
@@ -327,16 +327,16 @@ async fn only_this_machine_reads_them_and_no_proxy_on_it_passes_them_on() {
 }
 
 #[tokio::test]
-async fn the_address_that_a_trusted_proxy_tells_counts() {
+async fn the_address_that_a_trusted_proxy_reports_counts() {
     let app = TestApp::behind_a_proxy().await;
-    // Whatever it tells: it is a proxy.
+    // Whatever address it reports, it is a proxy.
     for told in ["192.0.2.1", "127.0.0.1"] {
         assert_hidden(with(&app.anyone(), "GET", "X-Real-IP", told).await);
     }
 }
 
 #[tokio::test]
-async fn with_metrics_public_everybody_reads_them() {
+async fn with_public_metrics_everybody_can_read_them() {
     let app = TestApp::set(|settings| settings.metrics.public = true).await;
     for (name, value) in [("X-Forwarded-For", "192.0.2.1"), ("Host", "movies.example.com")] {
         with(&app.anyone(), "GET", name, value).await.assert_status(200);
@@ -345,7 +345,7 @@ async fn with_metrics_public_everybody_reads_them() {
 }
 
 #[tokio::test]
-async fn the_page_for_operators_lists_what_there_is() {
+async fn the_page_for_operators_lists_every_metric() {
     let app = TestApp::set(|settings| settings.cache.movies = 1).await;
     app.user("ann").await;
     let text = app.anyone().get("/metrics").await.assert_status(200).text();
@@ -354,7 +354,7 @@ async fn the_page_for_operators_lists_what_there_is() {
         .filter_map(|line| line.strip_prefix("# TYPE "))
         .map(|line| line.split(' ').next().unwrap())
         .collect();
-    // That of the log is there where there is a log: in a server that runs as a process.
+    // The metric of the log exists only in a server that runs as a process, because only that has a log.
     given.insert("movie_bag_log_lines_dropped_total");
     let page = include_str!("../../docs/operate/operating.md");
     let listed: BTreeSet<&str> = page

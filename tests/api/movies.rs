@@ -57,7 +57,7 @@ async fn a_movie_is_added_and_read_by_anyone() {
 }
 
 #[tokio::test]
-async fn lists_are_always_there_and_unset_scalars_never() {
+async fn lists_are_always_present_and_unset_scalars_never() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let sent = json!({
@@ -73,7 +73,7 @@ async fn lists_are_always_there_and_unset_scalars_never() {
 }
 
 #[tokio::test]
-async fn what_only_the_server_sets_is_ignored() {
+async fn fields_that_only_the_server_sets_are_ignored() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.user("ann").await, app.user("bob").await);
     let mut sent = heat();
@@ -100,7 +100,7 @@ async fn what_only_the_server_sets_is_ignored() {
     check(&ann.patch(&path, &sent).await.assert_status(200).json(), 3).await;
 }
 
-/// A field, a value for it, and the error that it must cause (field and code); `None`: it is fine.
+/// A field, a value for it, and the error that it must cause (field and code); `None` if the value is valid.
 type FieldRule = (&'static str, Value, Option<(&'static str, &'static str)>);
 
 fn field_rules() -> Vec<FieldRule> {
@@ -191,12 +191,12 @@ fn field_rules() -> Vec<FieldRule> {
 }
 
 #[tokio::test]
-async fn every_field_has_its_rule_in_every_write() {
+async fn every_write_enforces_the_rule_of_every_field() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let path = ann.add("Before").await;
     for (number, (field, value, refusal)) in field_rules().into_iter().enumerate() {
-        // Each movie has a name or a year of its own, so that no name is taken in its year.
+        // Each movie has its own name or year, so that no name is taken in its year.
         let whole = |written: &str| {
             let mut movie =
                 json!({ "name": format!("{written} {number}"), "casts": [], "genres": ["Drama"] });
@@ -249,7 +249,7 @@ async fn a_name_is_taken_once_per_year() {
         let added = ann.post("/api/movies", &movie(name, year)).await.assert_status(201);
         paths.push(added.header("Location").unwrap());
     }
-    // The problem leads to the movie that has the name.
+    // The problem links to the movie that has the name.
     let assert_taken = |reply: Reply, existing: &str| {
         let problem = reply.assert_problem(409, "duplicate-movie").json();
         assert_eq!(problem["existing"], existing, "{problem}");
@@ -263,7 +263,7 @@ async fn a_name_is_taken_once_per_year() {
     assert_taken(ann.patch(path, &json!({ "name": "Hamlet", "year": null })).await, &paths[1]);
     assert_taken(ann.patch(path, &json!({ "name": "Hamlet" })).await, &paths[2]);
     assert_taken(ann.patch(&paths[2], &json!({ "year": 1948 })).await, &paths[0]);
-    // Who may not change it learns nothing of names.
+    // A caller who may not change the movie learns nothing about names.
     bob.patch(path, &json!({ "name": "Hamlet" })).await.assert_problem(403, "not-owner");
     assert_eq!(app.snapshot().await, before);
 }
@@ -286,7 +286,7 @@ async fn put_replaces_every_client_field() {
         assert_eq!(movie[kept], created[kept]);
     }
     assert_eq!(app.anyone().get(&path).await.json(), movie);
-    // A change that changes nothing counts.
+    // A change that changes nothing raises the version too.
     assert_eq!(ann.put(&path, &little).await.json()["version"], 3);
 }
 
@@ -336,7 +336,7 @@ async fn an_unknown_id_and_a_malformed_one_are_404_after_the_fields() {
         ann.patch(&path, &json!({})).await.assert_problem(404, "movie-not-found");
         ann.delete(&path).await.assert_problem(404, "movie-not-found");
         ann.put(&path, &json!({})).await.assert_problem(422, "validation-failed");
-        // 404 comes before 412.
+        // 404 takes precedence over 412.
         conditional(&ann, "DELETE", &path, ("If-Match", "\"9\""), None)
             .await
             .assert_problem(404, "movie-not-found");
@@ -355,7 +355,7 @@ async fn a_write_with_if_match_needs_the_version() {
             conditional(&ann, method, &path, header, body.clone())
                 .await
                 .assert_problem(412, "precondition-failed");
-            // 403 comes before 412.
+            // 403 takes precedence over 412.
             conditional(&bob, method, &path, header, body).await.assert_problem(403, "not-owner");
         }
     }
@@ -427,7 +427,7 @@ async fn a_page_is_newest_first_and_leads_to_the_next() {
         assert!(next.len() <= 2_048);
         path = format!("/api/movies?{query}&after={next}");
         assert_eq!(reply.header("Link").unwrap(), format!("<{path}>; rel=\"next\""));
-        // With other filters it is no cursor.
+        // With other filters, the cursor is invalid.
         let other = format!("/api/movies?after={next}");
         app.anyone().get(&other).await.assert_problem(400, "invalid-query");
     }
@@ -436,7 +436,7 @@ async fn a_page_is_newest_first_and_leads_to_the_next() {
 }
 
 #[tokio::test]
-async fn the_link_is_written_anew_whatever_was_sent() {
+async fn the_link_is_rebuilt_whatever_was_sent() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     for name in ["One", "Two", "Three"] {
@@ -451,7 +451,7 @@ async fn the_link_is_written_anew_whatever_was_sent() {
 }
 
 #[tokio::test]
-async fn the_link_says_no_more_than_what_was_understood_and_is_never_long() {
+async fn the_link_contains_only_what_was_understood_and_is_never_long() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     // Values that take three times their length in a query.
@@ -464,7 +464,7 @@ async fn the_link_says_no_more_than_what_was_understood_and_is_never_long() {
         let page = app.anyone().get(&format!("/api/movies?{query}")).await.assert_status(200);
         (page.json()["next"].as_str().unwrap().to_owned(), page.header("Link"))
     };
-    // Repeats, spaces and a composed letter in two pieces: one value each.
+    // Repeats, extra spaces and a decomposed letter: each becomes a single value.
     let sent = "limit=1&genre=Drama&genre=%20Drama&cast=E%CC%81lodie%20%C3%9Cnal%20de%20la%20For%C3%AAt%2000&fields=%20name,year&count=false";
     let (next, link) = read(sent).await;
     let kept =
@@ -483,10 +483,10 @@ async fn the_link_says_no_more_than_what_was_understood_and_is_never_long() {
 }
 
 #[tokio::test]
-async fn a_page_ends_at_a_mebibyte_and_the_walk_goes_on() {
+async fn a_page_ends_at_a_mebibyte_and_the_walk_continues() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
-    // 210 KB each.
+    // Each movie has 210 KB.
     let plot = "é".repeat(10_000);
     let casts: Vec<String> = (0..480).map(|number| format!("{number:03}{}", "é".repeat(197))).collect();
     for number in 0..9 {
@@ -507,16 +507,16 @@ async fn a_page_ends_at_a_mebibyte_and_the_walk_goes_on() {
     }
     let expected: Vec<String> = (0..9).rev().map(|number| format!("Large {number}")).collect();
     assert_eq!((sizes, names), (vec![4, 4, 1], expected));
-    // What is chosen counts, not what is stored.
+    // The size of the chosen fields counts, not the stored size.
     let page = app.anyone().get("/api/movies?fields=name").await.assert_status(200).json();
     assert_eq!((page["items"].as_array().unwrap().len(), &page["next"]), (9, &json!(null)));
 }
 
 #[tokio::test]
-async fn a_walk_visits_what_stood_there_throughout_once_whatever_comes_and_goes() {
+async fn a_walk_during_changes_visits_every_lasting_movie_once() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
-    // Many of one moment: the id breaks the ties.
+    // Many movies have the same time, so the id breaks the ties.
     let now = bson::DateTime::now();
     let movies: Vec<bson::Document> = (0..60)
         .map(|number| {

@@ -17,7 +17,7 @@ fn document() -> Value {
     serde_json::to_value(openapi::document()).unwrap()
 }
 
-/// Method and path as mounted, and what the document says.
+/// The operations of the document, by method and path as mounted.
 fn operations(document: &Value) -> BTreeMap<(String, String), &Value> {
     let paths = document["paths"].as_object().unwrap();
     let each = |path: &str, method: &str| (method.to_uppercase(), path.replace('{', "<").replace('}', ">"));
@@ -29,14 +29,14 @@ fn operations(document: &Value) -> BTreeMap<(String, String), &Value> {
         .collect()
 }
 
-/// For people; the document is about what programs call.
+/// Whether the path is a page for people. The document is only about what programs call.
 fn is_page(path: &str) -> bool {
     path == "/"
         || ["/assets", "/problems", "/api/docs", "/metrics"].iter().any(|start| path.starts_with(start))
 }
 
 #[test]
-fn the_pinned_document_is_the_one_of_the_code() {
+fn the_pinned_document_matches_the_code() {
     let pinned = include_str!("../../docs/openapi.json");
     assert!(
         openapi::pretty().unwrap() == pinned,
@@ -53,7 +53,7 @@ async fn the_document_lists_the_mounted_routes_and_no_others() {
 }
 
 #[test]
-fn the_document_asks_for_a_token_where_one_is_needed() {
+fn the_document_requires_a_token_exactly_where_the_server_does() {
     let document = document();
     for ((method, path), operation) in operations(&document) {
         let row = ROUTES.iter().find(|(m, p, ..)| *m == method && *p == path).unwrap();
@@ -86,7 +86,7 @@ fn every_operation_has_its_own_id_and_says_what_it_does() {
     }
 }
 
-/// What the schema of a request says, by pointer: that the rules of the model arrive there.
+/// Checks, by JSON pointer, that the rules of the model appear in the schemas of the requests.
 #[test]
 fn the_rules_of_the_fields_are_in_the_document() {
     let document = document();
@@ -122,7 +122,7 @@ fn the_rules_of_the_fields_are_in_the_document() {
 }
 
 #[test]
-fn a_filter_is_as_long_as_its_field_in_the_document() {
+fn a_filter_has_the_same_length_as_its_field_in_the_document() {
     let document = document();
     for path in ["/api/movies", "/api/users/me/movies", "/api/movies/facets"] {
         let parameters = document["paths"][path]["get"]["parameters"].as_array().unwrap();
@@ -143,7 +143,8 @@ fn a_filter_is_as_long_as_its_field_in_the_document() {
     }
 }
 
-/// Python's, Rust's and JavaScript's regular expressions must read them, the last also without its flag `u`.
+/// The regular expressions of Python, Rust and JavaScript must be able to parse them; JavaScript's also without its
+/// flag `u`.
 #[test]
 fn the_pattern_of_a_parameter_names_no_character_beyond_the_first_plane() {
     let document = document();
@@ -151,8 +152,8 @@ fn the_pattern_of_a_parameter_names_no_character_beyond_the_first_plane() {
         let text = operation["parameters"].to_string();
         assert!(text.chars().all(|c| c <= '\u{ffff}'), "{text}");
     }
-    // Where a body's pattern names one, it is written as it is: YAML, as which the document is read too, knows
-    // no surrogates.
+    // A pattern for a body writes such a character literally: the document is also read as YAML, which has no
+    // surrogates.
     assert!(!openapi::pretty().unwrap().contains(r"\ud"), "a surrogate");
 }
 
@@ -165,7 +166,7 @@ async fn the_document_is_served() {
 }
 
 #[test]
-fn an_answer_that_is_not_documented_is_objected_to() {
+fn an_undocumented_answer_is_reported() {
     let check = |method, path, status, content_type: &str, body: &str| {
         let header = |name: &str| match name {
             "X-Request-Id" => Some("x".to_owned()),
@@ -195,7 +196,7 @@ fn an_answer_that_is_not_documented_is_objected_to() {
             json,
             r#"{"items":[{"id":"6561f0c2a3b4d5e6f7081920","x":1}],"next":null}"#,
         ),
-        // Without an ETag.
+        // An answer without an ETag.
         ("GET", "/api/movies/6561f0c2a3b4d5e6f7081920", 304, "", ""),
         ("GET", "/api/movies/6561f0c2a3b4d5e6f7081920", 404, problem, user_problem),
         ("POST", "/api/auth/logout", 204, json, "{}"),
@@ -232,7 +233,7 @@ async fn swagger_ui_is_served_from_the_binary_alone() {
         setup.contains(r#""url": "/api/openapi.json""#) && setup.contains(r#""validatorUrl": "none""#),
         "{setup}"
     );
-    // Also there, an error is one of ours.
+    // Errors there are our problems too.
     for path in ["/api/docs/index.html", "/api/docs/nope", "/api/docs/a/b", "/api/docs/..%2fx"] {
         app.anyone().get(path).await.assert_problem(404, "not-found");
     }
@@ -310,7 +311,7 @@ async fn every_problem_has_a_page() {
         assert!(!text.contains("<script") && !text.contains("style=") && !text.contains("://"), "{text}");
     }
     let problem = app.anyone().get("/problems/nope").await.assert_problem(404, "not-found").json();
-    // And the address in an answer is that of a page.
+    // The address in an answer leads to a page.
     app.anyone().get(problem["type"].as_str().unwrap()).await.assert_status(200);
     app.anyone().send("POST", "/problems/not-owner").await.assert_problem(405, "method-not-allowed");
 }

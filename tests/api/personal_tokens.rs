@@ -1,4 +1,4 @@
-//! `/api/users/me/tokens`: tokens for scripts. What each may do is in `matrix.rs`.
+//! `/api/users/me/tokens`: tokens for scripts. `matrix.rs` tests what each may do.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use bson::{DateTime, Document, doc, oid::ObjectId};
@@ -17,7 +17,7 @@ async fn make(user: &Caller, scopes: &[&str]) -> Value {
     reply.json()
 }
 
-/// A script of this user's, with a token of both scopes.
+/// A script of this user, with a token that has both scopes.
 async fn script(app: &TestApp, user: &Caller) -> Caller {
     let made = make(user, &["movies:write", "account:read"]).await;
     app.bearer(made["token"].as_str().unwrap())
@@ -53,7 +53,7 @@ async fn a_token_is_shown_once_and_listed_without_its_secret() {
     let listed = list(&ann).await;
     assert_eq!((listed.len(), &listed[0]["id"], &listed[1]), (2, &second["id"], &made));
     assert_eq!(list(&bob).await, [Value::Null; 0]);
-    // The database keeps a digest.
+    // The database stores only a digest.
     let kept = app.database.collection::<Document>("personal_tokens").find_one(doc! {}).await.unwrap();
     assert!(!format!("{kept:?}").contains(bits));
 }
@@ -97,12 +97,12 @@ async fn a_new_token_needs_the_password_and_names_every_broken_field() {
         guesses += 1;
         assert!(guesses < 40, "nobody is refused");
     }
-    // The guesses count together with those at the login.
+    // These guesses count together with guesses at the login.
     ann.post(TOKENS, &good).await.assert_problem(429, "too-many-requests");
 }
 
 #[tokio::test]
-async fn a_script_adds_movies_and_reads_the_account_of_its_user() {
+async fn a_script_adds_movies_and_reads_its_users_account() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let script = script(&app, &ann).await;
@@ -112,7 +112,7 @@ async fn a_script_adds_movies_and_reads_the_account_of_its_user() {
     assert_eq!(mine["items"][0]["added_by"], ann.id().await);
     assert_eq!(script.get("/api/users/me").await.json(), ann.get("/api/users/me").await.json());
     script.delete(&path).await.assert_status(204);
-    // The scheme is case-insensitive for it, too.
+    // The scheme is case-insensitive here too.
     let token = script.token.as_ref().unwrap();
     let request =
         app.anyone().request("GET", "/api/users/me").header("Authorization", format!("bearer  {token}"));
@@ -120,7 +120,7 @@ async fn a_script_adds_movies_and_reads_the_account_of_its_user() {
 }
 
 #[tokio::test]
-async fn what_is_no_token_of_ours_is_invalid() {
+async fn a_token_that_we_did_not_issue_is_invalid() {
     let app = TestApp::start().await;
     let token = script(&app, &app.user("ann").await).await.token.unwrap();
     for made_up in [
@@ -165,18 +165,18 @@ async fn a_token_expires_without_leeway_and_is_no_longer_listed() {
     let now = doc! { "$set": { "expires_at": DateTime::now() } };
     tokens.update_one(doc! {}, now).await.unwrap();
     script.get("/api/users/me").await.assert_problem(401, "expired-token");
-    // Expired and without the scope is expired.
+    // An expired token without the scope is reported as expired.
     script.get(TOKENS).await.assert_problem(401, "expired-token");
     assert_eq!(list(&ann).await, [Value::Null; 0]);
 }
 
 #[tokio::test]
-async fn what_ends_every_session_ends_every_token() {
+async fn ending_every_session_ends_every_token() {
     let app = TestApp::start().await;
     let new_password = "emu yak gnu";
     let ann = app.user("ann").await;
     let script_of_phone = script(&app, &ann).await;
-    // One session is no reason to end a script.
+    // Ending one session does not end a script.
     ann.post("/api/auth/logout", &json!({})).await.assert_status(204);
     script_of_phone.get("/api/users/me").await.assert_status(200);
     let ann = app.log_in("ann").await;
@@ -184,7 +184,7 @@ async fn what_ends_every_session_ends_every_token() {
     script_of_phone.get("/api/users/me").await.assert_problem(401, "invalid-token");
     let ann = app.log_in("ann").await;
     let second = script(&app, &ann).await;
-    // A new email ends none, a new password all.
+    // A new email ends no token; a new password ends all.
     let email = json!({ "current_password": PASSWORD, "email": "ann2@example.com" });
     ann.patch("/api/users/me", &email).await.assert_status(200);
     second.get("/api/users/me").await.assert_status(200);
@@ -199,9 +199,9 @@ async fn what_ends_every_session_ends_every_token() {
     assert_eq!(app.count("personal_tokens", doc! {}).await, 0);
 }
 
-/// Its answer is late: the password has changed since it was verified.
+/// The answer is late: the password has changed since it was verified.
 #[tokio::test]
-async fn a_token_that_was_being_made_when_the_password_changed_is_dead() {
+async fn a_token_created_while_the_password_changed_is_invalid() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let ann = app.user("ann").await;
@@ -213,14 +213,14 @@ async fn a_token_that_was_being_made_when_the_password_changed_is_dead() {
     hold.reached().await;
     let change = json!({ "current_password": PASSWORD, "password": "emu yak gnu" });
     ann.patch("/api/users/me", &change).await.assert_status(200);
-    assert!(!slow.is_finished(), "it was to be held");
+    assert!(!slow.is_finished(), "expected the command to be held");
     let made = slow.await.unwrap().assert_status(201).json();
     let script = app.bearer(made["token"].as_str().unwrap());
     script.get("/api/users/me").await.assert_problem(401, "invalid-token");
 }
 
 #[tokio::test]
-async fn a_user_has_50_tokens_at_most_also_when_many_are_made_at_once() {
+async fn a_user_has_at_most_50_tokens_even_if_many_are_created_at_once() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let user = ObjectId::parse_str(ann.id().await).unwrap();
@@ -234,7 +234,7 @@ async fn a_user_has_50_tokens_at_most_also_when_many_are_made_at_once() {
     };
     let tokens = app.database.collection::<Document>("personal_tokens");
     tokens.insert_many((0..44).map(|number| token(number, 3_600_000))).await.unwrap();
-    // One that has expired is no longer one of them.
+    // An expired token no longer counts.
     tokens.insert_one(token(-1, -1)).await.unwrap();
     let tasks: Vec<_> = (0..12)
         .map(|_| {
@@ -249,7 +249,8 @@ async fn a_user_has_50_tokens_at_most_also_when_many_are_made_at_once() {
             _ => drop(reply.assert_problem(409, "too-many-tokens")),
         }
     }
-    // At the limit two may refuse each other; one after the other none is refused without reason.
+    // At the limit, two concurrent requests may refuse each other, but one after the other, none is refused without
+    // reason.
     while list(&ann).await.len() < 50 {
         ann.post(TOKENS, &new_token(&["account:read"])).await.assert_status(201);
     }

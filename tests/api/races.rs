@@ -1,4 +1,4 @@
-//! What happens when several do the same at once: a rule has one winner, and holds.
+//! Several callers do the same at once: each rule has one winner, and holds.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tokio::sync::Barrier;
 
 use crate::support::{PASSWORD, Reply, TestApp};
 
-/// Runs all at once; their answers.
+/// Runs all tasks at once. Returns their answers.
 pub async fn at_once<F>(tasks: Vec<F>) -> Vec<Reply>
 where
     F: Future<Output = Reply> + Send + 'static,
@@ -103,7 +103,7 @@ async fn no_update_is_lost_without_a_condition() {
 }
 
 #[tokio::test]
-async fn creates_against_the_deletion_of_their_account_leave_no_orphan() {
+async fn creates_during_the_deletion_of_their_account_leave_no_orphan() {
     let app = TestApp::start().await;
     for round in 0..12 {
         let ann = app.user(&format!("ann-{round}")).await;
@@ -122,7 +122,7 @@ async fn creates_against_the_deletion_of_their_account_leave_no_orphan() {
     }
 }
 
-/// The ways in which an admin may stop being one, for `victim` by `actor`.
+/// The ways in which `victim` may lose the admin role, through `actor`.
 #[derive(Debug, Clone, Copy)]
 enum Loss {
     Demotion,
@@ -143,7 +143,7 @@ async fn there_is_always_an_admin_whatever_races() {
             let (ann, bob) = (format!("ann-{number}-{round}"), format!("bob-{number}-{round}"));
             let (a, b) = (app.admin(&ann).await, app.admin(&bob).await);
             let (a_id, b_id) = (a.id().await, b.id().await);
-            // Each loses the role by the other, or by itself.
+            // Each admin loses the role through the other, or through itself.
             let tasks = vec![loss(&app, first, &a, &a_id, &b), loss(&app, second, &b, &b_id, &a)];
             let replies = at_once(tasks).await;
             let admins =
@@ -152,7 +152,7 @@ async fn there_is_always_an_admin_whatever_races() {
             let alive =
                 app.count("users", bson::doc! { "_id": admins[0], "email": { "$exists": true } }).await;
             assert_eq!(alive, 1, "{first:?} against {second:?}: the admin is a ghost");
-            // The next round begins with none.
+            // The next round begins without admins.
             app.database
                 .collection::<bson::Document>("roles")
                 .update_one(bson::doc! {}, bson::doc! { "$set": { "members": [] } })
@@ -178,7 +178,7 @@ fn loss(
             Loss::OwnDeletion => victim.delete("/api/users/me").await,
             Loss::DeletionByAdmin => actor.delete(&path).await,
             Loss::Revoke => {
-                // What the command line does.
+                // Do what the command line does.
                 let _ =
                     movie_bag::accounts::store::admin_list::Admins::new(&database).revoke(id).await.unwrap();
                 victim.get("/health/live").await
@@ -188,7 +188,7 @@ fn loss(
 }
 
 #[tokio::test]
-async fn a_grant_against_the_deletion_of_its_user_makes_no_ghost() {
+async fn a_grant_during_the_deletion_of_its_user_leaves_no_admin_without_an_account() {
     let app = TestApp::start().await;
     for round in 0..16 {
         let admin = app.admin(&format!("admin-{round}")).await;

@@ -1,4 +1,4 @@
-//! How often an address may ask, where the operator has set a limit.
+//! The limit on requests from an address, if the operator has set one.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use crate::support::{Reply, TestApp};
 
 const POLICY: &str = "\"default\";q=4;w=4";
 
-/// Behind a proxy, with one request a second: four at once.
+/// A server behind a proxy that allows one request a second, and four at once.
 async fn app() -> TestApp {
     TestApp::behind_a_proxy_with(|settings| {
         settings.throttle.reads_per_second = 1;
@@ -20,7 +20,7 @@ async fn from(app: &TestApp, address: &str, method: &str, path: &str) -> Reply {
     Reply::of(app.anyone().request(method, path).header("X-Real-IP", address)).await
 }
 
-/// What is left, as the answer says.
+/// The remaining requests, from the answer.
 fn left(reply: &Reply) -> u32 {
     assert_eq!(reply.header("RateLimit-Policy").as_deref(), Some(POLICY));
     let limit = reply.header("RateLimit").unwrap();
@@ -29,7 +29,7 @@ fn left(reply: &Reply) -> u32 {
     left.parse().unwrap()
 }
 
-/// Asks until the address is refused. A request is counted anew each second, so a slow machine needs more of them.
+/// Sends requests until the address is refused. It gains a request each second, so a slow machine needs more of them.
 async fn exhaust(app: &TestApp, address: &str) -> Reply {
     for _ in 0..200 {
         let reply = from(app, address, "GET", "/api/movies").await;
@@ -42,7 +42,7 @@ async fn exhaust(app: &TestApp, address: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn an_address_that_asks_too_often_waits_and_others_do_not() {
+async fn an_address_that_sends_too_many_requests_waits_and_others_do_not() {
     let app = app().await;
     let first = from(&app, "192.0.2.1", "GET", "/api/movies").await.assert_status(200);
     assert_eq!(left(&first), 3);
@@ -53,7 +53,7 @@ async fn an_address_that_asks_too_often_waits_and_others_do_not() {
     for (address, others) in [("192.0.2.2", 3), ("2001:db8:1:3::1", 3)] {
         assert_eq!(left(&from(&app, address, "GET", "/api/movies").await.assert_status(200)), others);
     }
-    // The same network, whatever the rest of the address. A second may have gone by.
+    // Another address of the same network counts as the same. A second may have passed.
     let neighbour = from(&app, "2001:db8:1:2:ffff::9", "GET", "/api/movies").await;
     assert!(left(&neighbour) <= 1);
 }

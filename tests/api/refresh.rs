@@ -1,4 +1,4 @@
-//! `POST /api/auth/refresh`: rotation, the repeat of a lost answer, and reuse.
+//! `POST /api/auth/refresh`: rotation, repeating a lost answer, and reuse.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
 
 const REFRESH: &str = "/api/auth/refresh";
 
-/// Ann logs in so that her session can be refreshed; the answer.
+/// Logs ann in with a session that can be refreshed. Returns the answer.
 async fn log_in(app: &TestApp) -> Value {
     let body = json!({ "email": "ann@example.com", "password": PASSWORD, "refresh": true });
     app.anyone().post("/api/auth/login", &body).await.assert_status(200).json()
@@ -29,7 +29,7 @@ async fn refused(app: &TestApp, token: &Value) {
     assert_eq!(reply.header("Cache-Control").as_deref(), Some("no-store"));
 }
 
-/// Moves times of the only session back, as if so long had passed.
+/// Moves times of the only session back, as if this many seconds had passed.
 async fn age(app: &TestApp, fields: &[&str], seconds: i64) {
     let back = |field: &&str| {
         let older = doc! { "$subtract": [format!("${field}"), seconds * 1_000] };
@@ -52,7 +52,7 @@ fn claims(token: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_refresh_gives_a_token_of_the_same_session_and_uses_the_refresh_token_up() {
+async fn a_refresh_returns_a_token_of_the_same_session_and_uses_up_the_refresh_token() {
     let app = TestApp::start().await;
     app.user("ann").await;
     let first = log_in(&app).await;
@@ -69,20 +69,20 @@ async fn a_refresh_gives_a_token_of_the_same_session_and_uses_the_refresh_token_
     assert_eq!(new["sid"], old["sid"]);
     assert_eq!(new["exp"].as_i64().unwrap() - new["iat"].as_i64().unwrap(), 900);
     assert_ne!(new["jti"], old["jti"]);
-    // The access token of before is good until it expires.
+    // The earlier access token stays valid until it expires.
     for token in [&first["token"], &second["token"]] {
         app.bearer(token.as_str().unwrap()).get("/api/users/me").await.assert_status(200);
     }
     let third = refresh(&app, &second["refresh_token"]).await.assert_status(200).json();
     refresh(&app, &third["refresh_token"]).await.assert_status(200);
-    // Without `refresh: true` nothing can be refreshed.
+    // Without `refresh: true`, the session cannot be refreshed.
     let plain = json!({ "email": "ann@example.com", "password": PASSWORD, "refresh": false });
     let plain = app.anyone().post("/api/auth/login", &plain).await.assert_status(200).json();
     assert!(plain.get("refresh_token").is_none() && plain.get("refresh_expires_in").is_none(), "{plain}");
 }
 
 #[tokio::test]
-async fn the_answer_of_the_last_refresh_is_given_again_within_ten_seconds_also_by_another_server() {
+async fn the_last_refresh_can_be_repeated_within_ten_seconds_even_on_another_server() {
     let app = TestApp::start().await;
     let twin = app.twin().await;
     app.user("ann").await;
@@ -95,7 +95,7 @@ async fn the_answer_of_the_last_refresh_is_given_again_within_ten_seconds_also_b
     }
     age(&app, &["refresh.used_at"], 9).await;
     refresh(&app, &first["refresh_token"]).await.assert_status(200);
-    // Used once more on the other server: then the first one is an old one.
+    // The other server uses the second token. After that, the first one is an old token.
     refresh(&twin, &second["refresh_token"]).await.assert_status(200);
     refused(&app, &first["refresh_token"]).await;
     app.bearer(second["token"].as_str().unwrap())
@@ -108,7 +108,7 @@ async fn the_answer_of_the_last_refresh_is_given_again_within_ten_seconds_also_b
 async fn a_used_token_ends_its_session_and_no_other() {
     let app = TestApp::start().await;
     let other = app.user("ann").await;
-    // Too late for a repeat; or used before the last one.
+    // Either it is too late for a repeat, or the token was used before the last one.
     for is_late in [true, false] {
         let first = log_in(&app).await;
         let second = refresh(&app, &first["refresh_token"]).await.assert_status(200).json();
@@ -119,7 +119,7 @@ async fn a_used_token_ends_its_session_and_no_other() {
             refresh(&app, &second["refresh_token"]).await.assert_status(200).json()
         };
         refused(&app, &first["refresh_token"]).await;
-        // The thief's successor is dead, too.
+        // The thief's next token is invalid too.
         refused(&app, &last["refresh_token"]).await;
         app.bearer(last["token"].as_str().unwrap())
             .get("/api/users/me")
@@ -131,7 +131,7 @@ async fn a_used_token_ends_its_session_and_no_other() {
 }
 
 #[tokio::test]
-async fn what_is_no_refresh_token_of_ours_ends_no_session() {
+async fn a_refresh_token_that_we_did_not_issue_ends_no_session() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let login = log_in(&app).await;
@@ -158,7 +158,7 @@ async fn what_is_no_refresh_token_of_ours_ends_no_session() {
     ] {
         app.anyone().post(REFRESH, &body).await.assert_fields(&[("refresh_token", code)]);
     }
-    // Nor is it an access token.
+    // It is not an access token either.
     app.bearer(token).get("/api/users/me").await.assert_problem(401, "invalid-token");
     refresh(&app, &login["refresh_token"]).await.assert_status(200);
 }
@@ -169,7 +169,7 @@ async fn a_refresh_token_lives_for_30_days_and_its_session_for_a_year() {
     let app = TestApp::start().await;
     app.user("ann").await;
     let first = log_in(&app).await;
-    // Almost 30 days later: it slides.
+    // Almost 30 days later, a refresh extends it.
     age(&app, &["created_at", "expires_at"], 30 * DAY - 60).await;
     let second = refresh(&app, &first["refresh_token"]).await.assert_status(200).json();
     assert_eq!(second["refresh_expires_in"], 30 * DAY);
@@ -179,20 +179,20 @@ async fn a_refresh_token_lives_for_30_days_and_its_session_for_a_year() {
         time(to).saturating_duration_since(time(from)).as_secs()
     };
     assert_eq!(life("expires_at", "forgotten_at"), 86_400);
-    // The year is almost over: no more than what is left of it, for the token neither.
+    // When the year is almost over, neither token lasts longer than the rest of it.
     age(&app, &["created_at"], 335 * DAY - 600 + 60).await;
     let third = refresh(&app, &second["refresh_token"]).await.assert_status(200).json();
     let left = third["refresh_expires_in"].as_i64().unwrap();
     assert!((1..=600).contains(&left), "{left}");
     assert_eq!(third["expires_in"], left);
-    // Too late: refused, and nothing has been reused.
+    // Too late: it is refused, but this is not a reuse.
     age(&app, &["created_at", "expires_at"], 600).await;
     refused(&app, &third["refresh_token"]).await;
     assert_eq!(app.count("sessions", doc! { "refreshable": true }).await, 1);
 }
 
 #[tokio::test]
-async fn what_ends_a_session_ends_its_refresh_token() {
+async fn ending_a_session_ends_its_refresh_token() {
     let app = TestApp::start().await;
     app.user("ann").await;
     let bearer = |login: &Value| app.bearer(login["token"].as_str().unwrap());
@@ -217,7 +217,7 @@ async fn a_session_of_an_earlier_generation_is_not_refreshed() {
     let app = TestApp::start().await;
     app.user("ann").await;
     let login = log_in(&app).await;
-    // As a login leaves it that raced a new password.
+    // The state that a login leaves that raced a new password.
     let sessions = app.database.collection::<Document>("sessions");
     let earlier = doc! { "$set": { "gen": -1_i64 } };
     sessions.update_one(doc! { "refreshable": true }, earlier).await.unwrap();
@@ -262,14 +262,14 @@ async fn the_database_keeps_no_refresh_token() {
     let kept = format!("{:?}", session(&app).await);
     for token in [&first["refresh_token"], &second["refresh_token"]] {
         let token = token.as_str().unwrap();
-        // The session's id and the seed stand at the beginning; the rest nobody can make without the key.
+        // The token begins with the session's id and the seed. Nobody can make the rest without the key.
         let secret = &token[token.len() - 40..];
         assert!(!kept.contains(token) && !kept.contains(secret), "{kept}");
     }
 }
 
 #[tokio::test]
-async fn a_session_that_can_be_refreshed_ends_last_beyond_a_thousand() {
+async fn beyond_a_thousand_sessions_those_that_can_be_refreshed_end_last() {
     let app = TestApp::start().await;
     app.user("ann").await;
     let login = log_in(&app).await;
@@ -292,7 +292,7 @@ async fn a_session_that_can_be_refreshed_ends_last_beyond_a_thousand() {
 }
 
 #[tokio::test]
-async fn made_up_tokens_are_throttled_and_good_ones_are_not() {
+async fn made_up_tokens_are_throttled_and_valid_ones_are_not() {
     let app = TestApp::start().await;
     app.user("ann").await;
     let mut token = log_in(&app).await["refresh_token"].clone();

@@ -1,4 +1,5 @@
-//! A forgotten password, with a real mail server. On several threads: waiting for a letter blocks one.
+//! A forgotten password, with a real mail server. The tests use several threads, because waiting for a letter blocks
+//! one.
 
 use std::time::{Duration, Instant};
 
@@ -12,14 +13,14 @@ use crate::{
 
 const NEW_PASSWORD: &str = "emu yak gnu";
 
-/// A server that mails by `smtp`.
+/// A server that sends its mail through `smtp`.
 pub async fn app_with(smtp: &SmtpServer) -> TestApp {
     let url = format!("smtp://127.0.0.1:{}", smtp.port);
     TestApp::set(|settings| {
         settings.mail.smtp_url = Some(url.into());
         settings.mail.from = Some("Movie Bag <noreply@example.com>".to_owned());
         settings.mail.link_base = Some("https://movies.example.com/".to_owned());
-        // What is tested here is the mail.
+        // These tests are about the mail.
         settings.throttle.enabled = false;
     })
     .await
@@ -47,7 +48,7 @@ async fn a_forgotten_password_is_replaced_by_the_link_in_the_mail() {
     let smtp = SmtpServer::start(&[]);
     let app = app_with(&smtp).await;
     let ann = app.user("ann").await;
-    // Whatever a stranger makes of the request's own address: the link comes from the settings.
+    // A stranger can forge the address of the request, so the link comes from the settings.
     let asked = app
         .anyone()
         .request("POST", "/api/auth/forgot")
@@ -70,7 +71,7 @@ async fn a_forgotten_password_is_replaced_by_the_link_in_the_mail() {
     assert!(letter["text"].as_str().unwrap().contains(&link));
     assert!(letter["html"].as_str().unwrap().contains(&format!("href=\"{link}\"")));
     assert!(!letter.to_string().contains("evil"));
-    // The database cannot give it away.
+    // The database does not contain it.
     assert!(!format!("{:?}", app.snapshot().await).contains(&token));
 
     reset(&app, &token, "short").await.assert_fields(&[("password", "too-short")]);
@@ -80,13 +81,13 @@ async fn a_forgotten_password_is_replaced_by_the_link_in_the_mail() {
     log_in(&app, NEW_PASSWORD).await.assert_status(200);
     let letter = smtp.letter();
     assert_eq!((&letter["to"], subject(&letter)), (&json!(["ann@example.com"]), "Your password was changed"));
-    // Once.
+    // The link works once.
     reset(&app, &token, PASSWORD).await.assert_problem(422, "invalid-reset-token");
     log_in(&app, NEW_PASSWORD).await.assert_status(200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_has_no_account_gets_the_same_answer_and_no_mail() {
+async fn an_email_without_an_account_gets_the_same_answer_and_no_mail() {
     let smtp = SmtpServer::start(&[]);
     let app = app_with(&smtp).await;
     app.user("ann").await;
@@ -100,7 +101,7 @@ async fn whoever_has_no_account_gets_the_same_answer_and_no_mail() {
     let forgot = async |body: Value| app.anyone().post("/api/auth/forgot", &body).await;
     forgot(json!({})).await.assert_fields(&[("email", "required")]);
     forgot(json!({ "email": { "$ne": "" } })).await.assert_fields(&[("email", "wrong-type")]);
-    // The mail of a known one overtakes nothing: by then the others would be there.
+    // The mail for a known address is sent last, so the others would have arrived by then.
     forget(&app, "ann@example.com").await;
     smtp.letter();
     assert!(smtp.is_empty());
@@ -110,7 +111,7 @@ async fn whoever_has_no_account_gets_the_same_answer_and_no_mail() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_dies_with_a_new_password_a_new_email_and_after_an_hour() {
+async fn a_new_password_a_new_email_or_an_hour_invalidates_a_link() {
     let smtp = SmtpServer::start(&[]);
     let app = app_with(&smtp).await;
     let users = app.database.collection::<bson::Document>("users");
@@ -148,16 +149,16 @@ async fn a_link_dies_with_a_new_password_a_new_email_and_after_an_hour() {
     users.update_many(doc! { "resets": { "$exists": true } }, hour_ago).await.unwrap();
     dead(&by_age).await;
 
-    // A stranger who asks again and again does not spoil the link that the owner has just got.
+    // A stranger who asks repeatedly does not invalidate the link that the owner has just received.
     let first = token().await;
     for _ in 0..4 {
         token().await;
     }
-    // By now there are enough: no other is mailed, and each that was is good.
+    // The limit is reached: no further link is mailed, and every mailed link is valid.
     for _ in 0..5 {
         forget(&app, "ann@example.com").await;
     }
-    eventually("each was looked at", async || {
+    eventually("each request was handled", async || {
         match app.count("users", doc! { "resets": { "$size": 5 } }).await {
             1 => Ok(()),
             other => Err(other),
@@ -175,7 +176,7 @@ async fn a_link_dies_with_a_new_password_a_new_email_and_after_an_hour() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_several_resets_with_one_link_one_wins() {
+async fn of_several_resets_with_one_link_one_succeeds() {
     let smtp = SmtpServer::start(&[]);
     let app = std::sync::Arc::new(app_with(&smtp).await);
     app.user("ann").await;
@@ -200,7 +201,7 @@ async fn of_several_resets_with_one_link_one_wins() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_old_address_is_told_of_a_change() {
+async fn the_old_address_is_notified_of_a_change() {
     let smtp = SmtpServer::start(&[]);
     let app = app_with(&smtp).await;
     let ann = app.user("ann").await;
@@ -216,17 +217,17 @@ async fn the_old_address_is_told_of_a_change() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mail_server_that_refuses_for_now_is_asked_again() {
+async fn a_mail_server_that_refuses_temporarily_is_asked_again() {
     let smtp = SmtpServer::start(&["--refuse", "1"]);
     let app = app_with(&smtp).await;
     app.user("ann").await;
-    // One of the two is refused at first.
+    // The server refuses one of the two at first.
     forget(&app, "ann@example.com").await;
     smtp.confirmation();
     reset(&app, &reset_token(&smtp.letter()), NEW_PASSWORD).await.assert_status(204);
 }
 
-/// The quickest of some requests, in which other tests do not show.
+/// The time of the fastest of several requests, so that other tests do not affect it.
 async fn quickest(app: &TestApp, email: &str) -> Duration {
     let mut quickest = Duration::MAX;
     for _ in 0..20 {
@@ -238,7 +239,7 @@ async fn quickest(app: &TestApp, email: &str) -> Duration {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mail_server_that_is_slow_or_away_is_not_waited_for() {
+async fn no_request_waits_for_a_slow_or_unavailable_mail_server() {
     let slow = SmtpServer::start(&["--slow", "3"]);
     let app = app_with(&slow).await;
     app.user("ann").await;
@@ -250,7 +251,7 @@ async fn a_mail_server_that_is_slow_or_away_is_not_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn asking_is_503_when_the_database_is_away_and_nothing_else() {
+async fn asking_for_a_link_is_503_only_if_the_database_is_unavailable() {
     let own = mongod::OwnMongod::start().await;
     let proxy = crate::support::Proxy::before(&own.uri()).await;
     let app = TestApp::with(&proxy.uri(), "away", |settings| settings.throttle.enabled = false).await;

@@ -1,4 +1,4 @@
-//! A token dies with its cause, at the next request, on every instance; also when things happen at once.
+//! A token is revoked with its cause, at the next request, on every server, even if things happen at once.
 
 use bson::doc;
 use serde_json::json;
@@ -20,7 +20,7 @@ async fn log_in(app: &TestApp, password: &str) -> Reply {
     app.anyone().post("/api/auth/login", &body).await
 }
 
-/// Runs in the background, while the test goes on.
+/// Runs in the background while the test continues.
 fn spawn(task: impl Future<Output = Reply> + Send + 'static) -> tokio::task::JoinHandle<Reply> {
     tokio::spawn(task)
 }
@@ -52,7 +52,7 @@ async fn logging_out_everywhere_ends_every_token_and_a_login_right_after_works()
 }
 
 #[tokio::test]
-async fn a_second_logout_everywhere_that_was_under_way_spares_a_token_issued_since() {
+async fn a_second_logout_everywhere_in_progress_spares_a_token_issued_since() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let ann = app.user("ann").await;
@@ -64,17 +64,17 @@ async fn a_second_logout_everywhere_that_was_under_way_spares_a_token_issued_sin
     hold.reached().await;
     ann.post("/api/auth/logout-all", &json!({})).await.assert_status(204);
     let again = log_in(&app, PASSWORD).await.assert_status(200).json();
-    assert!(!slow.is_finished(), "it was to be held");
+    assert!(!slow.is_finished(), "expected the command to be held");
     slow.await.unwrap().assert_status(204);
     app.bearer(again["token"].as_str().unwrap()).get("/api/users/me").await.assert_status(200);
 }
 
 #[tokio::test]
-async fn a_login_that_read_the_old_password_gives_a_token_that_is_dead() {
+async fn a_login_that_read_the_old_password_returns_a_revoked_token() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let ann = app.user("ann").await;
-    // The last step of a login: the password was verified, the answer is not out.
+    // Hold the last step of a login: the password was verified, and the answer was not sent yet.
     let hold = mongod.hold("delete", &format!("{}.throttle", app.database.name()), 1, 1_500).await;
     let slow = {
         let anyone = app.anyone();
@@ -83,20 +83,20 @@ async fn a_login_that_read_the_old_password_gives_a_token_that_is_dead() {
     };
     hold.reached().await;
     change_password(&ann, NEW_PASSWORD).await.assert_status(200);
-    assert!(!slow.is_finished(), "it was to be held");
+    assert!(!slow.is_finished(), "expected the command to be held");
     let late = slow.await.unwrap().assert_status(200).json();
     assert_revoked(&app.bearer(late["token"].as_str().unwrap())).await;
     log_in(&app, NEW_PASSWORD).await.assert_status(200);
 }
 
 #[tokio::test]
-async fn a_renewed_hash_does_not_write_over_a_newer_password() {
+async fn a_renewed_hash_does_not_overwrite_a_newer_password() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let ann = app.user("ann").await;
     let dearer =
         TestApp::with(&mongod.uri(), app.database.name(), |settings| settings.password.bcrypt_cost = 5).await;
-    // The step before: the address is remembered.
+    // Hold the step before that, which stores the address.
     let hold = mongod.hold("update", &format!("{}.users", app.database.name()), 1, 1_500).await;
     let renewing = {
         let anyone = dearer.anyone();
@@ -105,8 +105,8 @@ async fn a_renewed_hash_does_not_write_over_a_newer_password() {
     };
     hold.reached().await;
     change_password(&ann, NEW_PASSWORD).await.assert_status(200);
-    assert!(!renewing.is_finished(), "it was to be held");
-    // Its token was issued for the old password.
+    assert!(!renewing.is_finished(), "expected the command to be held");
+    // The token was issued for the old password.
     let late = renewing.await.unwrap().assert_status(200).json();
     assert_revoked(&app.bearer(late["token"].as_str().unwrap())).await;
     log_in(&app, PASSWORD).await.assert_problem(401, "bad-credentials");
@@ -114,7 +114,7 @@ async fn a_renewed_hash_does_not_write_over_a_newer_password() {
 }
 
 #[tokio::test]
-async fn a_change_that_was_under_way_does_not_write_over_a_newer_password() {
+async fn a_change_in_progress_does_not_overwrite_a_newer_password() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let ann = app.user("ann").await;
@@ -133,10 +133,10 @@ async fn a_change_that_was_under_way_does_not_write_over_a_newer_password() {
         };
         hold.reached().await;
         change_password(&ann, NEW_PASSWORD).await.assert_status(200);
-        assert!(!slow.is_finished(), "it was to be held");
+        assert!(!slow.is_finished(), "expected the command to be held");
         slow.await.unwrap().assert_problem(401, "revoked-token");
         let newest = log_in(&app, NEW_PASSWORD).await.assert_status(200).json();
-        // Back, for the next round.
+        // Restore the password for the next round.
         let ann = app.bearer(newest["token"].as_str().unwrap());
         let back = json!({ "current_password": NEW_PASSWORD, "password": PASSWORD });
         ann.patch("/api/users/me", &back).await.assert_status(200);
@@ -145,7 +145,7 @@ async fn a_change_that_was_under_way_does_not_write_over_a_newer_password() {
 }
 
 #[tokio::test]
-async fn a_change_that_was_under_way_does_not_revive_a_deleted_account() {
+async fn a_change_in_progress_does_not_revive_a_deleted_account() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let ann = app.user("ann").await;
@@ -157,7 +157,7 @@ async fn a_change_that_was_under_way_does_not_revive_a_deleted_account() {
     };
     hold.reached().await;
     ann.delete("/api/users/me").await.assert_status(204);
-    assert!(!slow.is_finished(), "it was to be held");
+    assert!(!slow.is_finished(), "expected the command to be held");
     slow.await.unwrap().assert_problem(401, "revoked-token");
     assert_eq!(app.count("users", doc! { "email": { "$exists": true } }).await, 0);
     let tombstone =

@@ -33,7 +33,7 @@ async fn add(caller: &Caller, name: &str, cast: &str, plot: &str) {
 }
 
 #[tokio::test]
-async fn a_search_forgives_typos_and_knows_stems_beginnings_phrases_and_minus() {
+async fn a_search_allows_typos_and_knows_stems_beginnings_phrases_and_minus() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     add(&ann, "The Godfather", "Marlon Brando", "A family of gangsters.").await;
@@ -67,7 +67,7 @@ async fn a_search_forgives_typos_and_knows_stems_beginnings_phrases_and_minus() 
 }
 
 #[tokio::test]
-async fn movies_are_looked_up_by_name_and_by_ids() {
+async fn movies_are_found_by_name_and_by_ids() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let mut ids = Vec::new();
@@ -98,11 +98,11 @@ async fn movies_are_looked_up_by_name_and_by_ids() {
             app.anyone().get(&format!("/api/movies?{wrong}")).await.assert_problem(400, "invalid-query");
         assert!(reply.json()["detail"].as_str().unwrap().contains(&format!("'{parameter}'")), "{wrong}");
     }
-    // Repeats are one.
+    // Repeated ids count once.
     assert_eq!(names(&app, &format!("ids={}", many.join(","))).await, [""; 0]);
 }
 
-/// On this server: while others write, whoever was answered finds what it wrote.
+/// While others write to this server, every client finds its own answered writes.
 async fn sees_its_own_writes(rounds: usize) {
     let app = TestApp::start().await;
     let (ann, mut writers) = (app.user("ann").await, JoinSet::new());
@@ -157,7 +157,7 @@ async fn another_server_finds_a_write_soon() {
     let app = TestApp::start().await;
     let (twin, ann) = (app.twin().await, app.user("ann").await);
     for round in 0..20_usize {
-        // Each is no typo of another.
+        // No name is a typo of another.
         let name = ["abcd", "efgh", "ijkl", "mnop", "qrst"][round % 5].repeat(1 + round / 5);
         ann.add(&name).await;
         let begun = Instant::now();
@@ -166,7 +166,7 @@ async fn another_server_finds_a_write_soon() {
             if found.as_slice() == [name.clone()] { Ok(()) } else { Err(found) }
         })
         .await;
-        // The contract says a second; a busy machine may be slower.
+        // The contract says one second. A busy machine may be slower.
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     }
 }
@@ -181,7 +181,7 @@ async fn answers(app: &TestApp) {
 }
 
 #[tokio::test]
-async fn what_changed_while_a_server_was_down_is_found_after_its_start() {
+async fn changes_made_while_a_server_was_down_are_found_after_its_start() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let (heat, ronin) = (ann.add("Heat").await, ann.add("Ronin").await);
@@ -196,7 +196,7 @@ async fn what_changed_while_a_server_was_down_is_found_after_its_start() {
     let twin = app.twin_in(data.path()).await;
     answers(&twin).await;
     assert_eq!(names(&twin, "q=heat").await, ["Thief of heat", "Ronin"]);
-    assert_eq!(index_folders(data.path()), before, "it goes on with its index");
+    assert_eq!(index_folders(data.path()), before, "expected the server to resume with its index");
 }
 
 /// The folders of the indexes in a data folder.
@@ -206,7 +206,7 @@ fn index_folders(data: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_index_that_cannot_be_used_is_made_anew() {
+async fn an_unusable_index_is_rebuilt() {
     let app = TestApp::start().await;
     app.user("ann").await.add("Heat").await;
     let data = tempfile::tempdir().unwrap();
@@ -230,7 +230,7 @@ async fn an_index_that_cannot_be_used_is_made_anew() {
 }
 
 #[tokio::test]
-async fn without_a_folder_only_what_needs_the_index_is_refused_until_there_is_one() {
+async fn without_a_folder_only_requests_that_need_the_index_are_refused() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let heat = ann.add("Heat").await;
@@ -250,7 +250,7 @@ async fn without_a_folder_only_what_needs_the_index_is_refused_until_there_is_on
     }
     std::fs::remove_file(&in_the_way).unwrap();
     answers(&twin).await;
-    // The folder goes while the server runs: sooner or later it cannot write, and makes another.
+    // The folder is deleted while the server runs. Sooner or later the server cannot write, and builds another index.
     std::fs::remove_dir_all(&in_the_way).unwrap();
     ann.add("Heat and Dust").await;
     eventually("it is found", async || {
@@ -265,7 +265,7 @@ async fn without_a_folder_only_what_needs_the_index_is_refused_until_there_is_on
 }
 
 #[tokio::test]
-async fn the_databases_own_search_wants_every_word() {
+async fn the_databases_own_search_requires_every_word() {
     let app = TestApp::set(|settings| settings.search.engine = SearchEngine::Text).await;
     let ann = app.user("ann").await;
     add(&ann, "Amélie", "Audrey Tautou", "A waitress in Paris.").await;

@@ -1,4 +1,4 @@
-//! `/api/users/me/sessions`: what a login makes, and how it ends.
+//! `/api/users/me/sessions`: the session that a login creates, and how it ends.
 
 use std::collections::BTreeSet;
 
@@ -34,7 +34,7 @@ fn ids(sessions: &[Value]) -> BTreeSet<String> {
     sessions.iter().map(|session| session["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Logs in with more than the credentials.
+/// Logs in with further fields besides the credentials.
 async fn log_in_with(app: &TestApp, more: Value, user_agent: Option<&str>) -> Reply {
     let mut body = json!({ "email": "ann@example.com", "password": PASSWORD });
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -63,7 +63,7 @@ async fn each_login_is_a_session_with_a_name_and_the_last_used_comes_first() {
         [
             (&json!("Firefox/130.0"), &json!(true)),
             (&json!("The phone"), &json!(false)),
-            // The client of the tests says nothing of itself.
+            // The test client sends no user agent.
             (&json!("unknown"), &json!(false)),
         ]
     );
@@ -73,13 +73,13 @@ async fn each_login_is_a_session_with_a_name_and_the_last_used_comes_first() {
     let time = |name: &str| DateTime::parse_rfc3339_str(sessions[0][name].as_str().unwrap()).unwrap();
     let life = time("expires_at").saturating_duration_since(time("created_at"));
     assert_eq!(life.as_secs(), 604_800);
-    // Another user's are not among them.
+    // The list does not contain another user's sessions.
     assert_eq!(list(&app.user("bob").await).await.len(), 1);
     assert_eq!(list(&phone).await.iter().filter(|session| session["current"] == true).count(), 1);
 }
 
 #[tokio::test]
-async fn a_name_that_is_not_usable_is_named_and_makes_no_session() {
+async fn an_invalid_name_is_reported_and_creates_no_session() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     for (name, code) in [
@@ -109,13 +109,13 @@ async fn a_session_is_ended_from_another_one_at_once_everywhere() {
     twin.bearer(phone.token.as_ref().unwrap()).get(SESSIONS).await.assert_problem(401, "revoked-token");
     laptop.delete(&path).await.assert_problem(404, "session-not-found");
     assert_eq!(ids(&list(&laptop).await), [own(&laptop)].into());
-    // One's own, too.
+    // A session can also end itself.
     laptop.delete(&format!("{SESSIONS}/{}", own(&laptop))).await.assert_status(204);
     laptop.get(SESSIONS).await.assert_problem(401, "revoked-token");
 }
 
 #[tokio::test]
-async fn a_token_with_the_session_of_another_user_or_of_nobody_is_revoked() {
+async fn a_token_with_a_session_of_another_user_or_of_no_user_is_revoked() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.user("ann").await, app.user("bob").await);
     let mut claims = serde_json::to_value(Claims::of(&ann.id().await)).unwrap();
@@ -135,7 +135,7 @@ async fn a_token_with_the_session_of_another_user_or_of_nobody_is_revoked() {
 }
 
 #[tokio::test]
-async fn a_token_from_before_there_were_sessions_is_good_until_it_is_logged_out() {
+async fn a_token_older_than_sessions_is_valid_until_it_is_logged_out() {
     let app = TestApp::start().await;
     let id = app.user("ann").await.id().await;
     let old = |jti: &str| {
@@ -148,7 +148,7 @@ async fn a_token_from_before_there_were_sessions_is_good_until_it_is_logged_out(
     phone.post("/api/auth/logout", &json!({})).await.assert_status(204);
     phone.get("/api/users/me").await.assert_problem(401, "revoked-token");
     laptop.get("/api/users/me").await.assert_status(200);
-    // The database forgets it a day after the token would have expired.
+    // The database deletes it a day after the token would have expired.
     let tokens = app.database.collection::<Document>("revoked_tokens");
     let kept = tokens.find_one(doc! {}).await.unwrap().unwrap();
     let left = kept.get_datetime("forgotten_at").unwrap().saturating_duration_since(DateTime::now());
@@ -158,7 +158,7 @@ async fn a_token_from_before_there_were_sessions_is_good_until_it_is_logged_out(
 }
 
 #[tokio::test]
-async fn a_session_is_forgotten_a_day_after_it_has_expired() {
+async fn a_session_is_deleted_a_day_after_it_has_expired() {
     let app = TestApp::start().await;
     app.user("ann").await;
     let kept = app.database.collection::<Document>("sessions").find_one(doc! {}).await.unwrap().unwrap();
@@ -168,7 +168,7 @@ async fn a_session_is_forgotten_a_day_after_it_has_expired() {
 }
 
 #[tokio::test]
-async fn what_ends_every_session_leaves_none_behind() {
+async fn ending_every_session_leaves_none_behind() {
     let app = TestApp::start().await;
     let new_password = "emu yak gnu";
     let (phone, bob) = (app.user("ann").await, app.user("bob").await);
@@ -186,7 +186,7 @@ async fn what_ends_every_session_leaves_none_behind() {
     bob.get("/api/users/me").await.assert_status(200);
 }
 
-/// A login that read the old password: its session is of an earlier generation, wherever it comes up.
+/// The session of a login that read the old password has an earlier generation, wherever it appears.
 #[tokio::test]
 async fn a_session_of_a_login_that_raced_a_new_password_is_not_listed() {
     let mongod = OwnMongod::start().await;
@@ -201,17 +201,21 @@ async fn a_session_of_a_login_that_raced_a_new_password_is_not_listed() {
     hold.reached().await;
     let change = json!({ "current_password": PASSWORD, "password": "emu yak gnu" });
     ann.patch("/api/users/me", &change).await.assert_status(200);
-    assert!(!slow.is_finished(), "it was to be held");
+    assert!(!slow.is_finished(), "expected the command to be held");
     let late = slow.await.unwrap().assert_status(200);
     bearer(&app, &late).get(SESSIONS).await.assert_problem(401, "revoked-token");
     let login = json!({ "email": "ann@example.com", "password": "emu yak gnu" });
     let ann = bearer(&app, &app.anyone().post("/api/auth/login", &login).await.assert_status(200));
     assert_eq!(ids(&list(&ann).await), [own(&ann)].into());
-    assert_eq!(app.count("sessions", doc! {}).await, 2, "the late one came after the tidying");
+    assert_eq!(
+        app.count("sessions", doc! {}).await,
+        2,
+        "expected the late session to be stored after the deletion"
+    );
 }
 
 #[tokio::test]
-async fn a_last_use_is_noted_once_it_is_old_and_not_with_each_request() {
+async fn the_last_use_is_recorded_from_time_to_time_and_not_with_each_request() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let id = ObjectId::parse_str(own(&ann)).unwrap();
@@ -243,7 +247,7 @@ async fn a_last_use_is_noted_once_it_is_old_and_not_with_each_request() {
 }
 
 #[tokio::test]
-async fn beyond_a_thousand_the_session_that_is_unused_for_longest_ends() {
+async fn beyond_a_thousand_the_longest_unused_session_ends() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let user = ObjectId::parse_str(ann.id().await).unwrap();
@@ -258,7 +262,7 @@ async fn beyond_a_thousand_the_session_that_is_unused_for_longest_ends() {
         }
     };
     let sessions = app.database.collection::<Document>("sessions");
-    // With the one of the sign-up they are a thousand; one that has expired is no longer one of them.
+    // Including the session of the sign-up, there are a thousand. An expired one no longer counts.
     sessions.insert_many((1..1_000).map(|number| session(number, 3_600_000))).await.unwrap();
     sessions.insert_one(session(0, -1)).await.unwrap();
     assert_eq!(list(&ann).await.len(), 1_000);
@@ -270,7 +274,7 @@ async fn beyond_a_thousand_the_session_that_is_unused_for_longest_ends() {
     assert!(names.contains("998") && !names.contains("999"));
 }
 
-/// For how many callers a shared command was sent.
+/// The number of callers for which a shared command was sent.
 async fn callers(app: &TestApp, command: &str) -> u32 {
     let metrics = app.anyone().get("/metrics").await.text();
     let line = format!("movie_bag_batch_callers_total{{command=\"{command}\"}} ");
@@ -291,7 +295,7 @@ async fn session_and_user_are_read_at_the_same_time() {
         });
         hold.reached().await;
         assert_eq!(callers(&app, other).await, before + 1, "{other}");
-        assert!(!asking.is_finished(), "it was to be held");
+        assert!(!asking.is_finished(), "expected the command to be held");
         asking.await.unwrap().assert_status(200);
     }
 }

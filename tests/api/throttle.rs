@@ -1,4 +1,4 @@
-//! The throttle: whoever guesses waits, and nobody is locked out.
+//! The throttle: a client that guesses has to wait, and nobody is locked out.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{PASSWORD, Reply, TestApp, eventually};
 
-/// Attempts that are free for one account from one address; the next one waits.
+/// How many attempts one account has from one address before the next one waits.
 const FREE: usize = 6;
 
 fn credentials(email: &str, password: &str) -> Value {
@@ -18,20 +18,20 @@ async fn log_in(app: &TestApp, email: &str, password: &str) -> Reply {
     app.anyone().post("/api/auth/login", &credentials(email, password)).await
 }
 
-/// From an address, as the proxy tells it.
+/// Logs in from an address that the proxy reports.
 async fn log_in_from(app: &TestApp, address: &str, email: &str, password: &str) -> Reply {
     let request = app.anyone().request("POST", "/api/auth/login").header("X-Real-IP", address);
     Reply::of(request.json(&credentials(email, password))).await
 }
 
-/// The wait that a refusal names, in seconds.
+/// The wait in a refusal, in seconds.
 fn wait(reply: Reply) -> u64 {
     let reply = reply.assert_problem(429, "too-many-requests");
     reply.header("Retry-After").unwrap().parse().unwrap()
 }
 
 #[tokio::test]
-async fn whoever_guesses_waits_longer_each_time_and_not_for_good() {
+async fn a_client_that_guesses_waits_longer_each_time_but_not_forever() {
     let app = TestApp::start().await;
     app.clock.stop();
     app.user("ann").await;
@@ -39,18 +39,18 @@ async fn whoever_guesses_waits_longer_each_time_and_not_for_good() {
         log_in(&app, "ann@example.com", "wrong").await.assert_problem(401, "bad-credentials");
     }
     assert_eq!(wait(log_in(&app, "ann@example.com", "wrong").await), 1);
-    // Not even the right password, and asking does not make it longer.
+    // Even the right password has to wait, and trying does not make the wait longer.
     assert_eq!(wait(log_in(&app, "ANN@example.com ", PASSWORD).await), 1);
     app.clock.advance(Duration::from_millis(999));
     assert_eq!(wait(log_in(&app, "ann@example.com", "wrong").await), 1);
     app.clock.advance(Duration::from_millis(1));
     log_in(&app, "ann@example.com", "wrong").await.assert_problem(401, "bad-credentials");
     assert_eq!(wait(log_in(&app, "ann@example.com", PASSWORD).await), 2);
-    // Others are not concerned.
+    // Other accounts are not affected.
     log_in(&app, "bob@example.com", "wrong").await.assert_problem(401, "bad-credentials");
     app.clock.advance(Duration::from_secs(2));
     log_in(&app, "ann@example.com", PASSWORD).await.assert_status(200);
-    // A success is forgiven: all free attempts are there again.
+    // After a success, all free attempts are available again.
     for _ in 0..FREE {
         log_in(&app, "ann@example.com", "wrong").await.assert_problem(401, "bad-credentials");
     }
@@ -74,7 +74,7 @@ async fn an_account_that_does_not_exist_is_treated_the_same() {
 }
 
 #[tokio::test]
-async fn the_count_holds_for_all_instances() {
+async fn the_count_holds_for_all_servers() {
     let app = TestApp::start().await;
     let twin = app.twin().await;
     app.clock.stop();
@@ -88,20 +88,20 @@ async fn the_count_holds_for_all_instances() {
 }
 
 #[tokio::test]
-async fn a_hundred_guesses_at_once_are_not_one() {
+async fn a_hundred_guesses_at_once_do_not_count_as_one() {
     let app = TestApp::start().await;
     app.clock.stop();
     let made = guess_at_once(&app, 100).await;
     assert!(made <= 40, "{made} guesses were made");
-    // And now it is a long wait.
+    // Now the wait is long.
     let long = wait(log_in(&app, "ann@example.com", "wrong").await);
     assert!(long > 60, "{long}");
-    // When that is over, it is one guess and not another hundred.
+    // After the wait, one guess is free, and not another hundred.
     app.clock.advance(Duration::from_secs(long));
     assert_eq!(guess_at_once(&app, 100).await, 1);
 }
 
-/// How many of some guesses at once are made, and not refused.
+/// How many of several concurrent guesses are made, and not refused.
 async fn guess_at_once(app: &TestApp, guesses: usize) -> usize {
     let guesses: Vec<_> = (0..guesses)
         .map(|_| {
@@ -120,7 +120,7 @@ async fn guess_at_once(app: &TestApp, guesses: usize) -> usize {
 }
 
 #[tokio::test]
-async fn several_logins_of_ones_own_at_once_are_fine() {
+async fn several_logins_of_the_owner_at_once_succeed() {
     let app = TestApp::start().await;
     app.user("ann").await;
     let logins: Vec<_> = (0..16)
@@ -144,7 +144,7 @@ async fn a_stranger_does_not_lock_the_owner_out() {
     let ann = app.user("ann").await;
     let owner = "192.0.2.1";
     log_in_from(&app, owner, "ann@example.com", PASSWORD).await.assert_status(200);
-    // From one address: only that one waits.
+    // The stranger guesses from one address: only that address waits.
     for _ in 0..FREE {
         log_in_from(&app, "192.0.2.66", "ann@example.com", "wrong")
             .await
@@ -152,27 +152,27 @@ async fn a_stranger_does_not_lock_the_owner_out() {
     }
     log_in_from(&app, "192.0.2.66", "ann@example.com", PASSWORD).await.assert_status(429);
     log_in_from(&app, "192.0.2.2", "ann@example.com", PASSWORD).await.assert_status(200);
-    // An IPv6 host cannot make itself new addresses within its network.
+    // An IPv6 host cannot escape with new addresses within its network.
     for number in 0..FREE {
         let address = format!("2001:db8:1:1::{number}");
         log_in_from(&app, &address, "ann@example.com", "wrong").await.assert_problem(401, "bad-credentials");
     }
     log_in_from(&app, "2001:db8:1:1::99", "ann@example.com", PASSWORD).await.assert_status(429);
-    // From many addresses: the account is closed to those it does not know, and open to the owner's.
+    // The stranger guesses from many addresses: the account is closed to unknown addresses, and open to the owner's.
     for (email, status) in [("nobody@example.com", 429), ("ann@example.com", 200)] {
         let longest = guess_from_everywhere(&app, email).await;
         assert!(longest >= 4, "{email}: {longest}");
         log_in_from(&app, "203.0.113.1", email, PASSWORD).await.assert_problem(429, "too-many-requests");
         log_in_from(&app, owner, email, PASSWORD).await.assert_status(status);
     }
-    // Nor from changing the password, wherever they are: a token has proved who they are.
+    // The owner can still change the password from anywhere, because a token has proved who they are.
     let request = ann.request("PATCH", "/api/users/me").header("X-Real-IP", "203.0.113.2");
     let change = json!({ "current_password": PASSWORD, "password": "emu yak gnu" });
     Reply::of(request.json(&change)).await.assert_status(200);
 }
 
 #[tokio::test]
-async fn the_address_that_is_used_daily_stays_known() {
+async fn an_address_in_daily_use_stays_known() {
     let app = TestApp::behind_a_proxy().await;
     app.user("ann").await;
     let known = async || {
@@ -193,14 +193,14 @@ async fn the_address_that_is_used_daily_stays_known() {
     assert_eq!(known().await, last_used);
 }
 
-/// From a new address each time, until the account as a whole is closed for some seconds; for how many.
+/// Guesses from a new address each time, until the whole account is closed for some seconds. Returns how many.
 async fn guess_from_everywhere(app: &TestApp, email: &str) -> u64 {
     let mut longest = 0;
     for number in 0..400 {
         let address = format!("198.51.{}.{}", number / 200, number % 200);
         let reply = log_in_from(app, &address, email, "wrong").await;
         if reply.status == 429 {
-            // Less those that were made above.
+            // Fewer, because of the guesses above.
             assert!(number >= 80, "only {number} guesses were free");
             longest = longest.max(wait(reply));
             if longest >= 4 {
@@ -213,7 +213,7 @@ async fn guess_from_everywhere(app: &TestApp, email: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn an_address_that_guesses_at_many_accounts_waits_too() {
+async fn an_address_that_guesses_for_many_accounts_waits_too() {
     let app = TestApp::start().await;
     app.clock.stop();
     app.user("ann").await;
@@ -227,12 +227,12 @@ async fn an_address_that_guesses_at_many_accounts_waits_too() {
     for number in 0..20 {
         log_in(&app, &format!("other-{number}@example.com"), "wrong").await;
     }
-    // What is refused leaves nothing behind.
+    // A refused attempt stores nothing.
     assert_eq!(app.count("throttle", doc! {}).await, counts);
 }
 
 #[tokio::test]
-async fn successful_logins_are_forgotten_and_successful_signups_are_not() {
+async fn successful_logins_do_not_count_and_successful_signups_do() {
     let app = TestApp::start().await;
     app.user("ann").await;
     for _ in 0..20 {
@@ -240,7 +240,8 @@ async fn successful_logins_are_forgotten_and_successful_signups_are_not() {
     }
     let counts: Vec<Document> = all(&app, "throttle").await;
     let sums: Vec<f64> = counts.iter().map(|count| number(count, "count")).collect();
-    // One sign-up, by its address; the logins' keys are back at nothing, less what has run off.
+    // Only the sign-up counts, by its address. The counts of the logins are back at zero, apart from what has
+    // decayed.
     let left = sums.iter().filter(|sum| **sum > 0.5).count();
     assert_eq!((left, sums.iter().all(|sum| *sum < 1.5)), (1, true), "{sums:?}");
 }
@@ -251,7 +252,7 @@ async fn all(app: &TestApp, collection: &str) -> Vec<Document> {
 }
 
 #[tokio::test]
-async fn a_forwarded_address_is_not_believed_unless_the_settings_say_so() {
+async fn a_forwarded_address_is_ignored_unless_the_settings_trust_it() {
     let app = TestApp::start().await;
     app.clock.stop();
     for number in 0..FREE {
@@ -273,7 +274,7 @@ async fn guessing_the_current_password_is_throttled_with_the_logins() {
     }
     ann.patch("/api/users/me", &guess).await.assert_problem(429, "too-many-requests");
     log_in(&app, "ann@example.com", PASSWORD).await.assert_problem(429, "too-many-requests");
-    // The token goes on.
+    // The token stays valid.
     ann.get("/api/users/me").await.assert_status(200);
 }
 
@@ -304,7 +305,7 @@ async fn mails_reset_tokens_and_signups_are_throttled() {
 }
 
 #[tokio::test]
-async fn a_burst_of_mails_is_none() {
+async fn a_burst_of_requests_does_not_send_a_burst_of_mails() {
     let app = TestApp::start().await;
     app.clock.stop();
     let asked: Vec<_> = (0..30)
@@ -322,7 +323,7 @@ async fn a_burst_of_mails_is_none() {
 }
 
 #[tokio::test]
-async fn asking_which_emails_are_taken_by_changing_ones_own_is_throttled() {
+async fn finding_taken_emails_by_changing_the_own_email_is_throttled() {
     let app = TestApp::behind_a_proxy().await;
     app.clock.stop();
     app.user("ann").await;
@@ -333,7 +334,7 @@ async fn asking_which_emails_are_taken_by_changing_ones_own_is_throttled() {
         Reply::of(request.json(&body)).await
     };
     for number in 0..FREE {
-        // From anywhere; and no success makes them free again, no login, and no change.
+        // This holds from any address, and no success (a login or a change) makes the attempts free again.
         let address = format!("192.0.2.{number}");
         let email = format!("bob-{number}@example.com");
         change(&address, &email).await.assert_status(200);
@@ -341,19 +342,19 @@ async fn asking_which_emails_are_taken_by_changing_ones_own_is_throttled() {
         change(&address, "ann@example.com").await.assert_problem(409, "email-taken");
     }
     let before = app.snapshot().await;
-    // Taken or free, it is the same.
+    // A taken and a free email get the same answer.
     for email in ["ann@example.com", "free@example.com"] {
         assert_eq!(wait(change("192.0.2.1", email).await), 1);
     }
     assert_eq!(app.snapshot().await, before);
-    // The password has nothing to do with it.
+    // The limit for the password is separate.
     log_in_from(&app, "192.0.2.1", "bob-5@example.com", PASSWORD).await.assert_status(200);
     app.clock.advance(Duration::from_secs(1));
     change("192.0.2.1", "free@example.com").await.assert_status(200);
 }
 
 #[tokio::test]
-async fn asking_which_emails_are_taken_by_signing_up_is_throttled() {
+async fn finding_taken_emails_by_signing_up_is_throttled() {
     let app = TestApp::behind_a_proxy().await;
     app.clock.stop();
     let (here, elsewhere) = ("192.0.2.1", "192.0.2.2");
@@ -363,7 +364,7 @@ async fn asking_which_emails_are_taken_by_signing_up_is_throttled() {
     };
     for number in 0..5 {
         let name = format!("user-{number}");
-        // The address is known to each account, and each sign-up is a success.
+        // Each account knows the address, and each sign-up succeeds.
         sign_up(here, &name).await.assert_status(201);
         log_in_from(&app, here, &format!("{name}@example.com"), PASSWORD).await.assert_status(200);
         for _ in 0..6 {
@@ -378,7 +379,7 @@ async fn asking_which_emails_are_taken_by_signing_up_is_throttled() {
 }
 
 #[tokio::test]
-async fn a_known_address_tells_nobody_who_has_an_account() {
+async fn a_known_address_does_not_reveal_who_has_an_account() {
     let app = TestApp::behind_a_proxy().await;
     app.clock.stop();
     app.user("ann").await;
@@ -392,7 +393,7 @@ async fn a_known_address_tells_nobody_who_has_an_account() {
         let request = app.anyone().request("POST", "/api/auth/signup").header("X-Real-IP", shared);
         Reply::of(request.json(&credentials(email, PASSWORD))).await
     };
-    // Each is used up with emails that are made up: by 300, which the database is told of the 299 before.
+    // Use up the attempts with made-up emails. It takes 300, because the database hears of the 299 before.
     for made_up in ["one@example.com", "another@example.com"] {
         log_in_from(&app, shared, made_up, "wrong").await.assert_status(401);
         forgot(made_up).await.assert_status(202);
@@ -414,16 +415,16 @@ async fn a_known_address_tells_nobody_who_has_an_account() {
             assert_eq!(wait(one), wait(other));
         }
     };
-    // Also when the failures of the account have used up what they may.
+    // The same holds when the account's failures are used up.
     for _ in 0..FREE - 1 {
         alike().await;
     }
-    // Only a success differs, and makes the failures free again.
+    // Only a success gets another answer, and makes the failures free again.
     log_in_from(&app, shared, "ann@example.com", PASSWORD).await.assert_status(200);
     for _ in 0..FREE {
         alike().await;
     }
-    // So guessing from there ends too.
+    // So guessing from that address ends too.
     alike().await;
     log_in_from(&app, shared, "ann@example.com", PASSWORD).await.assert_problem(429, "too-many-requests");
 }
@@ -432,7 +433,7 @@ async fn a_known_address_tells_nobody_who_has_an_account() {
 async fn an_attempt_that_could_not_be_made_does_not_count() {
     let app = TestApp::set(|settings| settings.password.bcrypt_cost = 10).await;
     app.user("ann").await;
-    // More than are hashed and wait: some are refused with 503, and were no guesses.
+    // More than can be hashed or wait: some are refused with 503, and do not count as guesses.
     let logins: Vec<_> = (0..300)
         .map(|number| {
             let (anyone, body) =
@@ -450,12 +451,12 @@ async fn an_attempt_that_could_not_be_made_does_not_count() {
         let sum = |name: &str| counts.iter().map(|count| number(count, name)).sum::<f64>();
         (sum("count"), sum("under_way"))
     };
-    eventually("nothing is under way", async || match counted().await {
+    eventually("no request is in progress", async || match counted().await {
         (_, 0.0) => Ok(()),
         state => Err(state),
     })
     .await;
-    // Under three keys each, less what has run off.
+    // Each attempt counts under three keys, apart from what has decayed.
     let (counted, expected) = (counted().await.0, 3 * made);
     assert!(
         made > 0 && counted <= f64::from(u32::try_from(expected).unwrap()) + 3.0,
@@ -463,7 +464,7 @@ async fn an_attempt_that_could_not_be_made_does_not_count() {
     );
 }
 
-/// A number of either kind.
+/// A number of either BSON type.
 fn number(document: &Document, name: &str) -> f64 {
     match document.get(name) {
         Some(Bson::Int32(number)) => f64::from(*number),
@@ -474,7 +475,7 @@ fn number(document: &Document, name: &str) -> f64 {
 }
 
 #[tokio::test]
-async fn it_can_be_switched_off_and_reads_do_not_know_it() {
+async fn the_throttle_can_be_switched_off_and_never_affects_reads() {
     let app = TestApp::set(|settings| settings.throttle.enabled = false).await;
     let ann = app.user("ann").await;
     for _ in 0..FREE + 2 {
@@ -486,7 +487,7 @@ async fn it_can_be_switched_off_and_reads_do_not_know_it() {
 }
 
 #[tokio::test]
-async fn neither_an_email_nor_an_address_is_kept() {
+async fn neither_an_email_nor_an_address_is_stored() {
     let app = TestApp::behind_a_proxy().await;
     app.user("ann").await;
     log_in_from(&app, "192.0.2.66", "ann@example.com", "wrong").await.assert_status(401);
@@ -495,6 +496,6 @@ async fn neither_an_email_nor_an_address_is_kept() {
     assert!(!counts.is_empty());
     let kept = format!("{:?} {counts:?}", app.snapshot().await);
     assert!(!kept.contains("192.0.2.66"), "{kept}");
-    // The account's own, and in it the one that its link confirms.
+    // The account's own email, and the one that its link confirms.
     assert_eq!(kept.matches("ann@example.com").count(), 2, "{kept}");
 }

@@ -1,4 +1,4 @@
-//! Tokens: what is in ours, and what is refused.
+//! Tokens: what they contain, and which ones are refused.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::Utc;
@@ -10,7 +10,7 @@ use sha2::{Sha256, Sha384, Sha512};
 
 use crate::support::{PASSWORD, SECRET, TestApp};
 
-/// The claims of a token of ours, to be spoilt.
+/// The claims of one of our tokens, for the tests to falsify.
 #[derive(Serialize, Clone)]
 pub struct Claims {
     pub sub: String,
@@ -45,7 +45,7 @@ fn sign_as(header: &Header, claims: &impl Serialize, secret: &str) -> String {
     jsonwebtoken::encode(header, claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
 }
 
-/// Signs by hand, under any header at all.
+/// Signs by hand, with any header.
 fn by_hand<M: Mac + KeyInit>(header: &Value, claims: &impl Serialize, key: &str) -> String {
     let part = |value: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(value);
     let claims = serde_json::to_string(claims).unwrap();
@@ -60,7 +60,7 @@ fn part(token: &str, number: usize) -> Value {
 }
 
 #[tokio::test]
-async fn a_token_says_who_and_until_when_and_no_role() {
+async fn a_token_contains_the_user_and_the_expiry_and_no_role() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let before = Utc::now().timestamp();
@@ -114,7 +114,7 @@ async fn the_scheme_is_case_insensitive_and_may_be_followed_by_spaces() {
         .header("Authorization", format!("Bearer {token}"))
         .header("Authorization", format!("Bearer {token}"));
     crate::support::Reply::of(twice).await.assert_problem(401, "invalid-token");
-    // Nor is a token read from anywhere else.
+    // The server reads a token from nowhere else.
     let cookie = app.anyone().request("GET", "/api/users/me").header("Cookie", format!("token={token}"));
     crate::support::Reply::of(cookie).await.assert_problem(401, "missing-token");
     app.anyone()
@@ -150,14 +150,14 @@ async fn a_token_that_is_not_ours_is_invalid() {
     forged.push(("a subject that is no id".into(), changed("sub", json!("ann@example.com"))));
     forged.push(("a subject in capitals".into(), changed("sub", json!(id.to_uppercase()))));
     forged.push(("an operator for a subject".into(), changed("sub", json!({ "$ne": "" }))));
-    // Signed in earnest, with our key.
+    // These are really signed with our key.
     let header = |algorithm: &str| json!({ "typ": "JWT", "alg": algorithm });
     forged.push(("HS384".into(), by_hand::<Hmac<Sha384>>(&header("HS384"), &good, SECRET)));
     forged.push(("HS512".into(), by_hand::<Hmac<Sha512>>(&header("HS512"), &good, SECRET)));
     let mut critical = Header::new(Algorithm::HS256);
     critical.crit = Some(vec!["exp".to_owned()]);
     forged.push(("crit".into(), sign_as(&critical, &good, SECRET)));
-    // A header that says where its key is: only ours counts.
+    // A header that says where to find its key: only our key counts.
     for (name, value) in [
         ("kid", json!("/dev/null")),
         ("kid", json!("' UNION SELECT 'x")),
@@ -172,7 +172,7 @@ async fn a_token_that_is_not_ours_is_invalid() {
                 .push((format!("{name} with the key {key:?}"), by_hand::<Hmac<Sha256>>(&header, &good, key)));
         }
     }
-    // HMAC under a header that names a kind of signature, and the other way round.
+    // An HMAC under a header that names a signature algorithm, and the other way round.
     for algorithm in ["RS256", "PS256", "ES256", "EdDSA", "HS384", "HS512"] {
         forged.push((
             format!("HMAC as {algorithm}"),
@@ -205,7 +205,7 @@ async fn a_token_expires_at_its_exp_without_leeway() {
     let mut claims = Claims::of(&app.user("ann").await.id().await);
     claims.exp = Utc::now().timestamp();
     app.bearer(&sign(&claims, SECRET)).get("/api/users/me").await.assert_problem(401, "expired-token");
-    // Expired and not ours is not ours.
+    // An expired token that is not ours is reported as not ours.
     claims.aud = "reset".to_owned();
     app.bearer(&sign(&claims, SECRET)).get("/api/users/me").await.assert_problem(401, "invalid-token");
 }

@@ -1,4 +1,5 @@
-//! A movie is handed over, and what comes between: both deletions, other transfers, writes. Held by fail points.
+//! Transferring a movie, and what can interfere: deleting either account, other transfers, writes. Fail points hold
+//! the commands.
 
 use std::{pin::Pin, sync::Arc};
 
@@ -30,7 +31,7 @@ async fn id_of(caller: &Caller) -> bson::oid::ObjectId {
     object_id(&caller.id().await)
 }
 
-/// A movie of the first that is handed over to the second.
+/// A movie that `from` has transferred to `to`.
 async fn handed_over(app: &TestApp, from: &Caller, to: &Caller, name: &str) -> String {
     let path = from.add(name).await;
     let token = app.invitation(&path, from, Offer::Owner).await;
@@ -58,16 +59,16 @@ async fn the_new_owner_owns_the_movie_and_the_former_one_edits_it() {
     assert_eq!(after, expected);
     assert!(after["updated_at"].as_str() > before["updated_at"].as_str());
     assert_eq!(app.anyone().get(&path).await.json(), after);
-    // The former owner edits, and no more.
+    // The former owner is only an editor.
     ann.patch(&path, &json!({ "year": 1995 })).await.assert_status(200);
     ann.delete(&path).await.assert_problem(403, "not-owner");
     let editors = bob.get(&format!("{path}/editors")).await.json();
     assert_eq!(editors["items"], json!([{ "id": ann.id().await, "email": "ann@example.com" }]));
-    // What the former owner has sent is void.
+    // Invitations from the former owner are void.
     for link in [&open, &token] {
         accept(&cid, link).await.assert_problem(422, "invalid-invitation");
     }
-    // The log has the owner after the change, and the history the one before it.
+    // The log has the owner after the change, and the history the owner before it.
     let changes = bob.get(&format!("/api/movies/changes?since={since}")).await.json();
     assert_eq!(changes["items"].as_array().unwrap().len(), 2, "{changes}");
     let entries = app.database.collection::<Document>("changes");
@@ -78,7 +79,7 @@ async fn the_new_owner_owns_the_movie_and_the_former_one_edits_it() {
     assert_eq!(entry.get_document("former").unwrap(), &doc! { "added_by": id_of(&ann).await });
     let first = ann.get(&format!("{path}/versions/1")).await.assert_status(200).json();
     assert_eq!(first["added_by"], json!(ann.id().await));
-    // Lists go by the owner of now; a deleted movie is in the trash of its owner.
+    // Lists use the current owner. A deleted movie is in the trash of its owner.
     for (caller, own, edited) in [(&ann, 0, 1), (&bob, 1, 0)] {
         let count = async |role: &str| {
             let list = caller.get(&format!("/api/users/me/movies?role={role}")).await.json();
@@ -92,7 +93,7 @@ async fn the_new_owner_owns_the_movie_and_the_former_one_edits_it() {
 }
 
 #[tokio::test]
-async fn an_old_invitation_stays_void_when_the_movie_comes_back_to_its_sender() {
+async fn an_old_invitation_stays_void_when_its_sender_gets_the_movie_back() {
     let app = TestApp::start().await;
     let (ann, bob, cid) = (app.user("ann").await, app.user("bob").await, app.user("cid").await);
     let path = ann.add("Heat").await;
@@ -127,7 +128,7 @@ async fn of_two_transfers_at_once_one_succeeds() {
 }
 
 #[tokio::test]
-async fn if_match_of_before_the_transfer_does_not_match() {
+async fn an_if_match_from_before_the_transfer_does_not_match() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.user("ann").await, app.user("bob").await);
     let path = handed_over(&app, &ann, &bob, "Heat").await;
@@ -138,7 +139,7 @@ async fn if_match_of_before_the_transfer_does_not_match() {
 }
 
 #[tokio::test]
-async fn with_its_new_owner_the_movie_is_deleted_and_with_its_former_owner_it_is_not() {
+async fn the_movie_is_deleted_with_its_new_owner_and_not_with_its_former_owner() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.user("ann").await, app.user("bob").await);
     let path = handed_over(&app, &ann, &bob, "Heat").await;
@@ -150,7 +151,7 @@ async fn with_its_new_owner_the_movie_is_deleted_and_with_its_former_owner_it_is
 }
 
 #[tokio::test]
-async fn a_transfer_that_is_stalled_over_the_deletion_of_the_new_owner_leaves_no_orphan() {
+async fn a_transfer_delayed_past_the_deletion_of_the_new_owner_leaves_no_orphan() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let (ann, bob) = (app.user("ann").await, app.user("bob").await);
@@ -163,15 +164,15 @@ async fn a_transfer_that_is_stalled_over_the_deletion_of_the_new_owner_leaves_no
     };
     hold.reached().await;
     bob.delete("/api/users/me").await.assert_status(204);
-    assert!(!accepting.is_finished(), "the transfer was to be held");
+    assert!(!accepting.is_finished(), "expected the transfer to be held");
     accepting.await.unwrap().assert_problem(401, "revoked-token");
-    // It was handed over, and is deleted with its owner.
+    // It was transferred, and is deleted with its new owner.
     assert!(stored(&app, &path).await.is_none());
     assert_eq!(app.count("changes", doc! { "document": { "$exists": true } }).await, 0);
 }
 
 #[tokio::test]
-async fn a_transfer_whose_look_fails_is_swept_up() {
+async fn a_transfer_whose_owner_check_fails_is_swept_up() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let (ann, bob) = (app.user("ann").await, app.user("bob").await);
@@ -179,7 +180,8 @@ async fn a_transfer_whose_look_fails_is_swept_up() {
     let kept = ann.add("Ronin").await;
     bob.delete("/api/users/me").await.assert_status(204);
     ann.get(&path).await.assert_problem(404, "movie-not-found");
-    // As a server leaves them that died between the writes and the looks: one handed over, one edited.
+    // The state that a server leaves if it dies between the writes and the checks: one movie is transferred, one is
+    // edited.
     let path = ann.add("Thief").await;
     let bob_id = object_id(
         &app.database
@@ -201,9 +203,9 @@ async fn a_transfer_whose_look_fails_is_swept_up() {
     assert_eq!(stored(&app, &kept).await.unwrap().get_array("editors").unwrap().len(), 0);
 }
 
-/// The cascade has found the movie as the former owner's, and the transfer comes before it deletes.
+/// The cascade has found the movie as the former owner's, and the transfer happens before it deletes the movie.
 #[tokio::test]
-async fn a_transfer_between_the_look_and_the_deletion_of_a_cascade_keeps_the_movie() {
+async fn a_transfer_between_the_read_and_the_delete_of_a_cascade_keeps_the_movie() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let (ann, bob) = (app.user("ann").await, app.user("bob").await);
@@ -217,7 +219,7 @@ async fn a_transfer_between_the_look_and_the_deletion_of_a_cascade_keeps_the_mov
     };
     hold.reached().await;
     accept(&bob, &token).await.assert_status(200);
-    assert!(!deleting.is_finished(), "the deletion was to be held");
+    assert!(!deleting.is_finished(), "expected the deletion to be held");
     deleting.await.unwrap().assert_status(204);
     let movie = stored(&app, &path).await.expect("the movie is bob's by now");
     assert_eq!(movie.get_object_id("added_by").unwrap(), id_of(&bob).await);
@@ -225,9 +227,9 @@ async fn a_transfer_between_the_look_and_the_deletion_of_a_cascade_keeps_the_mov
     assert!(stored(&app, &other).await.is_none());
 }
 
-/// The former owner is deleted between the transfer's write and its look.
+/// The former owner is deleted between the transfer's write and its check.
 #[tokio::test]
-async fn a_former_owner_who_is_deleted_meanwhile_is_no_editor() {
+async fn a_former_owner_who_is_deleted_in_the_meantime_does_not_become_an_editor() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let (ann, bob) = (app.user("ann").await, app.user("bob").await);
@@ -241,7 +243,7 @@ async fn a_former_owner_who_is_deleted_meanwhile_is_no_editor() {
         tokio::spawn(async move { accept(&bob, &token).await })
     };
     hold.reached().await;
-    // A tombstone whose cascade has passed already.
+    // A tombstone whose cascade is already over.
     let tombstone = doc! { "_id": ann_id, "deleted_at": bson::DateTime::now() };
     users.replace_one(doc! { "_id": ann_id }, tombstone).await.unwrap();
     accepting.await.unwrap().assert_status(200);
@@ -251,7 +253,7 @@ async fn a_former_owner_who_is_deleted_meanwhile_is_no_editor() {
 }
 
 #[tokio::test]
-async fn an_editor_who_is_deleted_while_accepting_is_none() {
+async fn a_user_who_is_deleted_while_accepting_does_not_become_an_editor() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let (ann, bob) = (app.user("ann").await, app.user("bob").await);
@@ -268,9 +270,10 @@ async fn an_editor_who_is_deleted_while_accepting_is_none() {
     assert_eq!(stored(&app, &path).await.unwrap().get_array("editors").unwrap().len(), 0);
 }
 
-/// Whatever comes first: afterwards no movie has a deleted owner or editor, and none of a living owner is gone.
+/// Whatever happens first: afterwards no movie has a deleted owner or editor, and no movie of an existing owner is
+/// deleted.
 #[tokio::test]
-async fn transfers_against_both_deletions_keep_the_invariants() {
+async fn transfers_during_both_deletions_keep_the_invariants() {
     let app = TestApp::start().await;
     for round in 0..16 {
         let (ann, bob) = (app.user(&format!("ann-{round}")).await, app.user(&format!("bob-{round}")).await);
@@ -280,7 +283,7 @@ async fn transfers_against_both_deletions_keep_the_invariants() {
         let mut tasks: Vec<Pin<Box<dyn Future<Output = Reply> + Send>>> = Vec::new();
         let accepting = bob.clone();
         tasks.push(Box::pin(async move { accept(&accepting, &token).await }));
-        // One of them, or both.
+        // Delete one of the accounts, or both.
         if round % 3 != 1 {
             let ann = ann.clone();
             tasks.push(Box::pin(async move { ann.delete("/api/users/me").await }));
@@ -307,13 +310,13 @@ async fn transfers_against_both_deletions_keep_the_invariants() {
             let is_bobs = accepted == 200;
             assert!(if is_bobs { round % 3 != 0 } else { true }, "round {round}: bob lives");
         }
-        // Bob lives and has accepted: it is there.
+        // Bob exists and has accepted, so the movie exists.
         assert!(!(round % 3 == 0 && accepted == 200) || movie.is_some(), "round {round}");
     }
 }
 
 #[tokio::test]
-async fn accepting_against_the_deletion_of_the_movie() {
+async fn accepting_during_the_deletion_of_the_movie_has_one_outcome() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.user("ann").await, app.user("bob").await);
     for (round, offer) in [Offer::Editor, Offer::Owner].into_iter().cycle().take(12).enumerate() {
@@ -327,7 +330,7 @@ async fn accepting_against_the_deletion_of_the_movie() {
         let replies = at_once(tasks).await;
         let expected: &[(u16, u16)] = match offer {
             Offer::Editor => &[(200, 204), (422, 204)],
-            // Once it is bob's, ann does not delete it.
+            // Once it is bob's, ann cannot delete it.
             Offer::Owner => &[(200, 403), (422, 204)],
         };
         let found = (replies[0].status, replies[1].status);

@@ -1,4 +1,4 @@
-//! What a user has deleted, and how it comes back.
+//! Deleted movies, and restoring them.
 
 use std::time::Duration;
 
@@ -30,14 +30,14 @@ async fn restore(caller: &Caller, movie: &str) -> Reply {
     caller.send("POST", &format!("{TRASH}/{}/restore", id(movie))).await
 }
 
-/// A movie of this name, deleted.
+/// Adds and deletes a movie with this name.
 async fn deleted(caller: &Caller, name: &str) -> String {
     let path = caller.add(name).await;
     caller.delete(&path).await.assert_status(204);
     path
 }
 
-/// An entry of a deletion, made by hand.
+/// Inserts the log entry of a deletion by hand.
 async fn bury(app: &TestApp, owner: &Caller, seconds_ago: i64, number: usize) -> Document {
     let (owner, movie, now) =
         (object_id(&owner.id().await), bson::oid::ObjectId::new(), bson::DateTime::now());
@@ -53,7 +53,7 @@ async fn bury(app: &TestApp, owner: &Caller, seconds_ago: i64, number: usize) ->
 }
 
 #[tokio::test]
-async fn what_a_user_has_deleted_is_listed_at_once_newest_first() {
+async fn deleted_movies_are_listed_at_once_newest_first() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.user("ann").await, app.user("bob").await);
     let heat = ann.add("Heat").await;
@@ -78,7 +78,7 @@ async fn what_a_user_has_deleted_is_listed_at_once_newest_first() {
     assert_eq!(ids(&first.json()), [id(&others[1]), id(&others[0])]);
     let next = first.json()["next"].as_str().unwrap().to_owned();
     assert_eq!(first.header("Link").unwrap(), format!("<{TRASH}?limit=2&after={next}>; rel=\"next\""));
-    // What is deleted meanwhile shifts nothing.
+    // A deletion in the meantime does not shift the pages.
     deleted(&ann, "Later").await;
     let last = ann.get(&format!("{TRASH}?limit=2&after={next}")).await.assert_status(200).json();
     assert_eq!((ids(&last), &last["next"]), (vec![id(&heat)], &Value::Null));
@@ -89,7 +89,7 @@ async fn what_a_user_has_deleted_is_listed_at_once_newest_first() {
 }
 
 #[tokio::test]
-async fn a_restored_movie_is_what_it_was_and_goes_on() {
+async fn a_restored_movie_is_unchanged_and_its_history_continues() {
     let app = TestApp::start().await;
     let (ann, editor) = (app.user("ann").await, app.user("editor").await);
     let path = ann.add("Quiet").await;
@@ -97,7 +97,7 @@ async fn a_restored_movie_is_what_it_was_and_goes_on() {
     let was = editor.patch(&path, &json!({ "year": 1995 })).await.assert_status(200).json();
     ann.delete(&path).await.assert_status(204);
     let cursor = ann.get("/api/movies/changes").await.json()["next"].as_str().unwrap().to_owned();
-    // Somebody asks for it meanwhile.
+    // Somebody asks for it in the meantime.
     app.anyone().get(&path).await.assert_problem(404, "movie-not-found");
 
     let back = restore(&ann, &path).await.assert_status(200);
@@ -122,11 +122,11 @@ async fn a_restored_movie_is_what_it_was_and_goes_on() {
         (&json!("created"), &json!(3))
     );
 
-    // It is in the trash no more, and comes back once.
+    // It is no longer in the trash, and can be restored only once.
     assert!(trash(&ann).await.is_empty());
     restore(&ann, &path).await.assert_problem(404, "movie-not-found");
     assert_eq!(app.anyone().get(&path).await.json(), back);
-    // Its history goes on.
+    // Its history continues.
     let list = editor.get(&format!("{path}/versions")).await.assert_status(200).json();
     let kinds: Vec<&str> =
         list["items"].as_array().unwrap().iter().map(|item| item["type"].as_str().unwrap()).collect();
@@ -134,7 +134,7 @@ async fn a_restored_movie_is_what_it_was_and_goes_on() {
     let first = ann.get(&format!("{path}/versions/1")).await.assert_status(200).json();
     assert_eq!((&first["name"], first.get("year")), (&json!("Quiet"), None));
     assert_eq!(ann.get(&format!("{path}/versions/2")).await.assert_status(200).json()["year"], 1995);
-    // And it can be deleted and restored again.
+    // It can be deleted and restored again.
     ann.patch(&path, &json!({ "year": 1996 })).await.assert_status(200);
     ann.delete(&path).await.assert_status(204);
     assert_eq!(trash(&ann).await, [id(&path)]);
@@ -149,7 +149,7 @@ async fn editors(app: &TestApp, path: &str) -> bson::Array {
 }
 
 #[tokio::test]
-async fn editors_whose_accounts_are_gone_do_not_come_back() {
+async fn editors_whose_accounts_are_deleted_are_not_restored() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let (ann, bob, cid, dan) =
@@ -163,9 +163,9 @@ async fn editors_whose_accounts_are_gone_do_not_come_back() {
     movies.update_one(doc! {}, doc! { "$set": { "editors": &all } }).await.unwrap();
     ann.delete(&path).await.assert_status(204);
     assert_eq!(trash(&ann).await, [id(&path)]);
-    // The movie is not there to be taken out of.
+    // The movie does not exist now, so the deletion cannot remove the editor from it.
     bob.delete("/api/users/me").await.assert_status(204);
-    // This account is deleted after it was seen alive, and its cascade does not find the movie yet.
+    // This account is deleted after the restore saw it alive, and its cascade does not find the movie yet.
     let hold = mongod.hold("insert", &format!("{}.movies", app.database.name()), 1, 1_500).await;
     let restoring = {
         let (ann, path) = (ann.clone(), path.clone());
@@ -173,13 +173,13 @@ async fn editors_whose_accounts_are_gone_do_not_come_back() {
     };
     hold.reached().await;
     cid.delete("/api/users/me").await.assert_status(204);
-    assert!(!restoring.is_finished(), "the restore was to be held");
+    assert!(!restoring.is_finished(), "expected the restore to be held");
     restoring.await.unwrap().assert_status(200);
     assert_eq!(editors(&app, &path).await, [all[2].into()]);
 }
 
 #[tokio::test]
-async fn a_movie_comes_back_for_its_owner_alone() {
+async fn only_the_owner_can_restore_a_movie() {
     let app = TestApp::start().await;
     let (ann, editor, admin) = (app.user("ann").await, app.user("editor").await, app.admin("admin").await);
     let path = ann.add("Heat").await;
@@ -221,7 +221,7 @@ async fn a_name_that_is_taken_keeps_a_movie_in_the_trash() {
 }
 
 #[tokio::test]
-async fn an_id_that_is_taken_is_no_taken_name() {
+async fn a_taken_id_is_not_reported_as_a_taken_name() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let movies = app.database.collection::<Document>("movies");
@@ -283,7 +283,7 @@ async fn restores_and_deletions_at_once_never_take_a_version_twice() {
             "{:?}",
             statuses(&replies)
         );
-        // Whichever came last, it is in one place.
+        // Whichever came last, the movie is in exactly one place.
         let is_there = app.anyone().get(&path).await.status == 200;
         assert_eq!(trash(&ann).await.len(), usize::from(!is_there), "round {round}");
     }
@@ -299,7 +299,7 @@ async fn restores_and_deletions_at_once_never_take_a_version_twice() {
 }
 
 #[tokio::test]
-async fn what_is_older_than_the_limits_does_not_come_back() {
+async fn deletions_older_than_the_limits_cannot_be_restored() {
     const DAY: i64 = 24 * 3_600;
     for (keep, days) in [(90, 30), (7, 7)] {
         let app = TestApp::set(|settings| settings.history.keep = Duration::from_hours(24 * keep)).await;
@@ -307,7 +307,7 @@ async fn what_is_older_than_the_limits_does_not_come_back() {
         let recent = bury(&app, &ann, days * DAY - 600, 1).await;
         let old = bury(&app, &ann, days * DAY + 600, 2).await;
         let path = |entry: &Document| format!("/{}", entry.get_object_id("movie").unwrap());
-        // Once the log has begun: it deletes what is older than it keeps.
+        // Wait until the log has begun, because it deletes entries that are older than its limit.
         ann.get(TRASH).await.assert_status(200);
         app.database.collection::<Document>("changes").insert_many([&recent, &old]).await.unwrap();
         assert_eq!(trash(&ann).await, [id(&path(&recent))], "{keep} days");
@@ -319,7 +319,7 @@ async fn what_is_older_than_the_limits_does_not_come_back() {
 }
 
 #[tokio::test]
-async fn of_an_account_the_newest_1000_deletions_are_kept() {
+async fn the_newest_1000_deletions_of_an_account_are_kept() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let changes = app.database.collection::<Document>("changes");
@@ -343,7 +343,7 @@ async fn of_an_account_the_newest_1000_deletions_are_kept() {
     })
     .await;
     assert_eq!(ids(&ann.get(&format!("{TRASH}?limit=1")).await.json()), [id(&last)]);
-    // Three are beyond, and with them what they were before.
+    // Three are over the limit. Their earlier versions are erased too.
     for (number, is_kept) in [(2, 0), (3, 1)] {
         let movie = entries[2 * number + 1].get_object_id("movie").unwrap();
         let held = doc! { "movie": movie, "former": { "$exists": true } };
@@ -354,7 +354,7 @@ async fn of_an_account_the_newest_1000_deletions_are_kept() {
 }
 
 #[tokio::test]
-async fn what_was_no_movie_is_not_in_the_trash() {
+async fn a_document_that_was_not_a_movie_is_not_in_the_trash() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let movies = app.database.collection::<Document>("movies");
@@ -366,7 +366,7 @@ async fn what_was_no_movie_is_not_in_the_trash() {
 }
 
 #[tokio::test]
-async fn a_restore_that_is_stalled_over_the_deletion_of_its_account_is_taken_back() {
+async fn a_restore_delayed_past_the_deletion_of_its_account_is_taken_back() {
     let mongod = OwnMongod::start().await;
     let app = TestApp::on(&mongod.uri()).await;
     let ann = app.user("ann").await;

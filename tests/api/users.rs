@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::TestApp;
 
 #[tokio::test]
-async fn a_user_reads_their_movies_and_their_number() {
+async fn a_user_reads_their_movies_and_how_many_there_are() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.user("ann").await, app.user("bob").await);
     for name in ["One", "Two", "Three"] {
@@ -30,7 +30,7 @@ async fn a_user_reads_their_movies_and_their_number() {
     let page = ann.get(&format!("/api/users/me/movies?limit=2&after={next}")).await.assert_status(200);
     assert_eq!(names(&page.json()), ["One"]);
     assert_eq!((page.json()["next"].clone(), page.header("Link")), (json!(null), None));
-    // Somebody else's cursor is none.
+    // Another user's cursor is invalid.
     bob.get(&format!("/api/users/me/movies?after={next}")).await.assert_problem(400, "invalid-query");
     ann.get("/api/users/me/movies?added_by=x").await.assert_problem(400, "invalid-query");
 }
@@ -45,12 +45,12 @@ async fn a_deleted_account_leaves_nothing() {
     ann.get("/api/users/me").await.assert_problem(401, "revoked-token");
     app.anyone().get(&hers).await.assert_problem(404, "movie-not-found");
     app.anyone().get(&his).await.assert_status(200);
-    // Nothing personal stays: the tombstone is an id and a time.
+    // Nothing personal stays: the tombstone is only an id and a time.
     let users = app.database.collection::<bson::Document>("users");
     let id = bson::oid::ObjectId::parse_str(id).unwrap();
     let tombstone = users.find_one(bson::doc! { "_id": id }).await.unwrap().unwrap();
     assert_eq!(tombstone.keys().collect::<Vec<_>>(), ["_id", "deleted_at"]);
-    // The email is free, and the name is.
+    // The email is free again, and so is the name.
     let again = app.user("ann").await;
     assert_eq!(again.get("/api/users/me").await.json()["movie_count"], 0);
     again.add("Heat").await;

@@ -1,4 +1,5 @@
-//! Confirming an address, with a real mail server. On several threads: waiting for a letter blocks one.
+//! Confirming an address, with a real mail server. The tests use several threads, because waiting for a letter blocks
+//! one.
 
 use bson::{Document, doc};
 use serde_json::{Value, json};
@@ -59,7 +60,7 @@ async fn a_sign_up_mails_a_link_that_confirms_the_address_once() {
     assert!(is_verified(&ann).await);
     refused(&app, &token).await;
     assert!(is_verified(&ann).await);
-    // There is nothing to confirm any more: the same answer, and no letter.
+    // There is nothing left to confirm: the answer is the same, and no letter is sent.
     ask_again(&ann).await;
     app.user("bob").await;
     assert_eq!(smtp.confirmation()["to"], json!(["bob@example.com"]));
@@ -69,7 +70,7 @@ async fn a_sign_up_mails_a_link_that_confirms_the_address_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_link_replaces_the_old_one_and_is_good_for_three_days() {
+async fn a_new_link_replaces_the_old_one_and_is_valid_for_three_days() {
     let smtp = SmtpServer::start(&[]);
     let app = app_with(&smtp).await;
     let ann = app.user("ann").await;
@@ -100,25 +101,25 @@ async fn a_new_address_is_not_confirmed_and_gets_its_own_link() {
     verify(&app, &first).await.assert_status(204);
     change_email(&ann, "ann@example.com").await;
     assert!(is_verified(&ann).await);
-    // In an update by stages this would be the name of a field.
+    // In an update with a pipeline, this would be the name of a field.
     change_email(&ann, "$email@example.com").await;
     let me = ann.get("/api/users/me").await.json();
     assert_eq!((&me["email"], &me["email_verified"]), (&json!("$email@example.com"), &json!(false)));
     let letter = smtp.confirmation();
     assert_eq!(letter["to"], json!(["$email@example.com"]));
     let second = verify_token(&letter);
-    // Back and forth: the link of an address that the account had is void.
+    // After changing back and forth, the link for the former address is void.
     change_email(&ann, "ann@example.com").await;
     refused(&app, &second).await;
     let third = verify_token(&smtp.confirmation());
-    // Also if it were still there.
+    // It would be void even if it were still stored.
     set_user(&app, doc! { "$set": { "verification.email": "other@example.com" } }).await;
     refused(&app, &third).await;
     assert!(!is_verified(&ann).await);
     set_user(&app, doc! { "$set": { "verification.email": "ann@example.com" } }).await;
     verify(&app, &third).await.assert_status(204);
     assert!(is_verified(&ann).await);
-    // A new password says nothing of the address.
+    // A new password proves nothing about the address.
     let password = json!({ "current_password": PASSWORD, "password": PASSWORD });
     let changed = ann.patch("/api/users/me", &password).await.assert_status(200).json();
     assert_eq!(changed["email_verified"], true);
@@ -139,7 +140,7 @@ async fn a_reset_confirms_the_address_that_it_was_mailed_to() {
 }
 
 #[tokio::test]
-async fn an_account_of_before_is_not_confirmed_and_works_as_ever() {
+async fn an_older_account_is_unconfirmed_and_works_as_before() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let path = ann.add("Heat").await;
@@ -153,7 +154,7 @@ async fn an_account_of_before_is_not_confirmed_and_works_as_ever() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_confirmed_users_write_movies_where_the_operator_asks_for_that() {
+async fn only_confirmed_users_write_movies_if_the_operator_requires_it() {
     let smtp = SmtpServer::start(&[]);
     let url = format!("smtp://127.0.0.1:{}", smtp.port);
     let app = TestApp::set(|settings| {
@@ -170,7 +171,7 @@ async fn only_confirmed_users_write_movies_where_the_operator_asks_for_that() {
     verify(&app, &verify_token(&letter)).await.assert_status(204);
     let path = ann.add("Heat").await;
     set_user(&app, doc! { "$set": { "email_verified": false } }).await;
-    // But for the last use of the token.
+    // Ignore the last use of the token.
     let stored = async || {
         let all = app.snapshot().await.into_iter();
         all.filter(|document| !document.contains_key("scopes")).collect::<Vec<_>>()
@@ -181,13 +182,13 @@ async fn only_confirmed_users_write_movies_where_the_operator_asks_for_that() {
         refused(user.post("/api/movies", &movie("Ronin")).await);
         refused(user.put(&path, &movie("Heat")).await);
         refused(user.patch(&path, &json!({ "year": 1995 })).await);
-        // Before the body and the id are looked at, and after token and scope.
+        // This is checked before the body and the id, and after the token and the scope.
         refused(user.put("/api/movies/not-an-id", &json!(1)).await);
         refused(user.post("/api/movies?x=1", &json!(1)).await);
     }
     app.anyone().post("/api/movies", &movie("Ronin")).await.assert_problem(401, "missing-token");
     assert_eq!(stored().await, before);
-    // Reading, deleting and one's account need no confirmed address.
+    // Reading, deleting and managing the account need no confirmed address.
     ann.get("/api/users/me/movies").await.assert_status(200);
     ann.delete(&path).await.assert_status(204);
     set_user(&app, doc! { "$set": { "email_verified": true } }).await;

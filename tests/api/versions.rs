@@ -1,4 +1,4 @@
-//! The versions of a movie: who sees them, what they were, and how one becomes the current one again.
+//! The versions of a movie: who can see them, what they contain, and restoring one.
 
 use bson::{Document, doc};
 use serde_json::{Value, json};
@@ -21,14 +21,14 @@ fn numbers(page: &Value) -> Vec<i64> {
     page["items"].as_array().unwrap().iter().map(|item| item["version"].as_i64().unwrap()).collect()
 }
 
-/// Where in the log an entry is that was made by hand, so many seconds ago.
+/// The place in the log of an entry that was made by hand this many seconds ago.
 pub fn token(seconds_ago: i64, number: usize) -> String {
     let second = bson::DateTime::now().timestamp_millis() / 1_000 - seconds_ago;
     format!("82{second:08X}{number:08X}2B042C0100296E5A1004")
 }
 
 #[tokio::test]
-async fn every_version_is_listed_at_once_and_is_what_it_was() {
+async fn every_version_is_listed_at_once_and_can_be_read_unchanged() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let body = json!({ "name": "Heat", "casts": ["Al Pacino"], "genres": ["Crime"], "year": 1995, "plot": "Two men." });
@@ -76,7 +76,7 @@ async fn a_version_that_is_unknown_or_malformed_is_not_found() {
         let path = format!("{path}/versions/{n}");
         ann.get(&path).await.assert_problem(404, "version-not-found");
         ann.send("POST", &format!("{path}/restore")).await.assert_problem(404, "version-not-found");
-        // A stranger does not learn which there are.
+        // A stranger does not learn which versions exist.
         bob.get(&path).await.assert_problem(403, "not-owner");
     }
     for movie in ["0123456789abcdef01234567", "nothing", &path.rsplit('/').next().unwrap().to_uppercase()] {
@@ -92,7 +92,7 @@ async fn a_version_that_is_unknown_or_malformed_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_page_of_versions_goes_on_where_the_one_before_ended() {
+async fn a_page_of_versions_continues_where_the_previous_one_ended() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let (path, other) = (ann.add("Heat").await, ann.add("Ronin").await);
@@ -104,7 +104,7 @@ async fn a_page_of_versions_goes_on_where_the_one_before_ended() {
     assert_eq!(numbers(&first.json()), [5, 4]);
     let next = first.json()["next"].as_str().unwrap().to_owned();
     assert_eq!(first.header("Link").unwrap(), format!("<{list}?limit=2&after={next}>; rel=\"next\""));
-    // A new version shifts nothing.
+    // A new version does not shift the pages.
     ann.patch(&path, &json!({ "year": 1995 })).await.assert_status(200);
     let second = ann.get(&format!("{list}?limit=2&after={next}")).await.assert_status(200).json();
     assert_eq!(numbers(&second), [3, 2]);
@@ -121,7 +121,7 @@ async fn a_page_of_versions_goes_on_where_the_one_before_ended() {
 }
 
 #[tokio::test]
-async fn an_editor_sees_and_restores_versions_and_nobody_else_does() {
+async fn only_the_owner_and_editors_see_and_restore_versions() {
     let app = TestApp::start().await;
     let (ann, editor, bob) = (app.user("ann").await, app.user("editor").await, app.user("bob").await);
     let admin = app.admin("admin").await;
@@ -148,14 +148,14 @@ async fn an_editor_sees_and_restores_versions_and_nobody_else_does() {
     assert_eq!((restored.json()["version"].as_i64(), restored.json().get("year")), (Some(3), None));
     let newest = ann.get(&format!("{path}/versions?limit=1")).await.json()["items"][0].clone();
     assert_eq!((&newest["version"], &newest["changed_by"]), (&json!(3), &json!(editor.id().await)));
-    // Rights are read where they are, also on a server that has the movie in memory.
+    // The server reads rights from the database, even if it has the movie in memory.
     let movies = app.database.collection::<Document>("movies");
     movies.update_one(doc! {}, doc! { "$set": { "editors": [] } }).await.unwrap();
     editor.get(&format!("{path}/versions")).await.assert_problem(403, "not-owner");
 }
 
 #[tokio::test]
-async fn a_restore_sets_the_clients_fields_and_no_others() {
+async fn a_restore_sets_only_the_fields_that_clients_set() {
     let app = TestApp::start().await;
     let (ann, editor) = (app.user("ann").await, app.user("editor").await);
     let path = ann.add("Quiet").await;
@@ -177,10 +177,10 @@ async fn a_restore_sets_the_clients_fields_and_no_others() {
     assert_eq!(stored.get_array("editors").unwrap(), &[editor_id.into()]);
     assert_eq!(stored.get_object_id("updated_by").unwrap(), editor_id);
     assert_eq!(stored.get_object_id("added_by").unwrap(), object_id(&ann.id().await));
-    // What is made of the name is made again.
+    // Values derived from the name are derived again.
     let suggested = app.anyone().get("/api/movies/suggest?prefix=qui").await.json();
     assert_eq!(suggested.as_array().unwrap().len(), 1, "{suggested}");
-    // The current version can be restored too: as a new one.
+    // The current version can be restored too. The result is a new version.
     let again = ann.send("POST", &format!("{path}/versions/3/restore")).await.assert_status(200).json();
     assert_eq!(again["version"], 4);
     let second = ann.send("POST", &format!("{path}/versions/2/restore")).await.assert_status(200).json();
@@ -246,7 +246,7 @@ async fn restores_changes_and_readers_at_once_lose_no_version() {
         let (reader, list) = (ann.clone(), format!("{path}/versions?limit=100"));
         tasks.push(Box::pin(async move {
             let list = reader.get(&list).await.assert_status(200);
-            // Whole, whatever is being written: down to the first version.
+            // The list is complete down to the first version, whatever is being written.
             let numbers = numbers(&list.json());
             assert_eq!(numbers, (1..=numbers[0]).rev().collect::<Vec<_>>());
             list
@@ -261,7 +261,7 @@ async fn restores_changes_and_readers_at_once_lose_no_version() {
 }
 
 #[tokio::test]
-async fn what_is_older_than_the_log_or_changed_by_hand_ends_the_history() {
+async fn the_history_ends_at_a_change_made_by_hand_or_older_than_the_log() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let path = ann.add("Heat").await;
@@ -271,17 +271,17 @@ async fn what_is_older_than_the_log_or_changed_by_hand_ends_the_history() {
     let list = format!("{path}/versions");
     assert_eq!(numbers(&ann.get(&list).await.json()), [5, 4, 3, 2, 1]);
     let changes = app.database.collection::<Document>("changes");
-    // As the log leaves it that has deleted what is old.
+    // The state after the log has deleted old entries.
     changes.delete_many(doc! { "version": { "$lte": 2 } }).await.unwrap();
     assert_eq!(numbers(&ann.get(&list).await.json()), [5, 4, 3]);
     ann.get(&format!("{list}/3")).await.assert_status(200);
     ann.get(&format!("{list}/2")).await.assert_problem(404, "version-not-found");
-    // As it is where the database kept no image of what was there before.
+    // The state if the database kept no image of the former movie.
     changes.update_one(doc! { "version": 5 }, doc! { "$unset": { "former": true } }).await.unwrap();
     assert_eq!(numbers(&ann.get(&list).await.json()), [5]);
     ann.get(&format!("{list}/4")).await.assert_problem(404, "version-not-found");
     ann.send("POST", &format!("{list}/4/restore")).await.assert_problem(404, "version-not-found");
-    // As it is after an upgrade from a release that kept no log.
+    // The state after an upgrade from a release that kept no log.
     changes.delete_many(doc! {}).await.unwrap();
     let only = ann.get(&list).await.assert_status(200).json();
     let current = ann.get(&path).await.json();
@@ -316,11 +316,11 @@ async fn the_newest_200_versions_are_kept() {
     assert_eq!((all, &second["next"]), ((250..=449).rev().collect(), &Value::Null));
     let at = async |version: i64| ann.get(&format!("{path}/versions/{version}")).await;
     at(249).await.assert_problem(404, "version-not-found");
-    // The next change replaced what this one had.
+    // The next change replaced the value of this version.
     assert_eq!(at(250).await.assert_status(200).json()["runtime"], 251);
     let held = doc! { "movie": id, "version": { "$lte": 251 }, "former": { "$exists": true } };
     assert_eq!(app.count("changes", held.clone()).await, 250);
-    // Now and then the log forgets what is beyond.
+    // From time to time, the log erases versions beyond the limit.
     ann.patch(&path, &json!({ "year": 1996 })).await.assert_status(200);
     eventually("the old versions are forgotten", async || match app.count("changes", held.clone()).await {
         0 => Ok(()),

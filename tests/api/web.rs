@@ -1,10 +1,10 @@
-//! The web client's files: that all are served, their types, their caching, and what the page may do.
+//! The web client's files: all are served, with their types and caching, and what the page may do.
 
 use std::{fs, path::Path};
 
 use crate::support::{Reply, TestApp};
 
-/// The files of `web`, but for what is said of them.
+/// The files in `web`, apart from its documentation.
 fn files() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("web");
     let names = fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
@@ -32,7 +32,7 @@ async fn every_file_of_the_client_is_served_with_its_type() {
 }
 
 #[tokio::test]
-async fn the_page_may_load_and_run_nothing_but_its_own_files() {
+async fn the_page_may_load_and_run_only_its_own_files() {
     let app = TestApp::start().await;
     let page = app.anyone().get("/?from=a%20link").await.assert_status(200);
     let policy = page.header("content-security-policy").unwrap();
@@ -53,7 +53,7 @@ async fn the_page_may_load_and_run_nothing_but_its_own_files() {
 }
 
 #[tokio::test]
-async fn a_file_that_a_browser_has_already_is_not_sent_again() {
+async fn a_file_that_a_browser_already_has_is_not_sent_again() {
     let app = TestApp::start().await;
     for path in ["/", "/assets/style.css"] {
         let tag = app.anyone().get(path).await.assert_status(200).header("etag").unwrap();
@@ -66,7 +66,7 @@ async fn a_file_that_a_browser_has_already_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn what_is_no_file_of_the_client_is_not_found() {
+async fn a_path_that_is_not_a_file_of_the_client_is_not_found() {
     let app = TestApp::start().await;
     for path in
         ["/assets/README.md", "/assets/", "/assets/..%2fweb.rs", "/assets/%2e%2e/web.rs", "/index.html"]

@@ -3,7 +3,7 @@
 use crate::support::Folder;
 
 #[test]
-fn the_first_admin_is_made_by_the_command_line_beside_the_server_or_without_it() {
+fn the_command_line_makes_the_first_admin_with_or_without_a_server() {
     let folder = Folder::new();
     let server = folder.serve();
     let (ann, _bob) = (server.sign_up("ann"), server.sign_up("bob"));
@@ -16,7 +16,7 @@ fn the_first_admin_is_made_by_the_command_line_beside_the_server_or_without_it()
         .assert_failed(1, "there is no user nobody@example.com");
     folder.run(&["admin", "revoke", "ann@example.com"]).assert_failed(1, "ann@example.com is the last admin");
     server.stop();
-    // Without a server the command runs a mongod for its own duration.
+    // Without a server, the command runs a mongod itself until it ends.
     folder.run(&["admin", "grant", "bob@example.com"]).assert_succeeded();
     folder.run(&["admin", "revoke", "ann@example.com"]).assert_succeeded();
     assert_eq!(crate::support::processes_of(&folder), [""; 0]);

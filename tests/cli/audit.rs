@@ -1,4 +1,4 @@
-//! The audit log, as an operator reads it: what is in it, and what never is.
+//! The audit log as an operator reads it: what it contains, and what it never contains.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ pub fn events(server: &Server) -> Vec<Value> {
 }
 
 #[test]
-fn what_matters_is_written_with_who_and_which_request_and_without_secrets() {
+fn the_audit_log_names_the_user_and_the_request_and_contains_no_secrets() {
     let folder = Folder::new();
     let server = serve(&folder);
     let call = |method: &str, path: &str, token: Option<&str>, body: Value, status: u16| {
@@ -58,7 +58,9 @@ fn what_matters_is_written_with_who_and_which_request_and_without_secrets() {
     let dan = server.sign_up("dan");
     call("DELETE", "/api/users/me", Some(&dan), json!({}), 204);
 
-    eventually("all is written", || events(&server).iter().any(|line| line["event"] == "account-deleted"));
+    eventually("everything is logged", || {
+        events(&server).iter().any(|line| line["event"] == "account-deleted")
+    });
     let found: Vec<(String, String)> = events(&server)
         .iter()
         .map(|line| {
@@ -86,7 +88,7 @@ fn what_matters_is_written_with_who_and_which_request_and_without_secrets() {
     assert_eq!(failed[6]["account"], "***");
 
     let log = server.log();
-    // The tokens: their signatures are in no line.
+    // No line contains the signature of a token.
     let signature = |token: &str| token.rsplit('.').next().unwrap().to_owned();
     for secret in [
         PASSWORD,
@@ -100,7 +102,7 @@ fn what_matters_is_written_with_who_and_which_request_and_without_secrets() {
         &signature(&rob),
     ] {
         let told: Vec<&str> = log.lines().filter(|line| line.contains(secret)).collect();
-        // The mails, which are written down for want of a server, name whom they are for.
+        // The mails, which are logged because there is no mail server, contain the recipient.
         assert!(
             told.iter().all(
                 |line| secret == "@example.com\"" && (line.contains("\"mail\"") || line.contains("***@"))
@@ -118,7 +120,7 @@ fn serve(folder: &Folder) -> Server {
 }
 
 #[test]
-fn a_refresh_token_that_is_used_again_is_written_with_whose_session_has_ended() {
+fn reusing_a_refresh_token_is_logged_with_the_user_whose_session_ended() {
     let folder = Folder::new();
     let server = serve(&folder);
     let ann = server.sign_up("ann");
@@ -138,11 +140,11 @@ fn a_refresh_token_that_is_used_again_is_written_with_whose_session_has_ended() 
     };
     assert_eq!(reused(), [Value::Null; 0]);
     assert_eq!(refresh(&first).0, 401);
-    eventually("it is written", || !reused().is_empty());
+    eventually("it is logged", || !reused().is_empty());
     let [line] = reused().try_into().unwrap();
     assert_eq!((&line["user"], &line["address"]), (&ann_id, &json!("127.0.0.1")));
     assert!(line["request_id"].as_str().is_some_and(|id| !id.is_empty()), "{line}");
-    // The session has ended with that, and is written once.
+    // This ends the session, and is logged once.
     assert_eq!(refresh(&third).0, 401);
     let answered = || events(&server).iter().filter(|line| line["code"] == "invalid-refresh-token").count();
     eventually("both are refused", || answered() == 2);
@@ -153,12 +155,12 @@ fn a_refresh_token_that_is_used_again_is_written_with_whose_session_has_ended() 
 }
 
 #[test]
-fn a_deletion_that_a_sweep_finishes_has_its_line() {
+fn a_deletion_that_a_sweep_finishes_is_logged() {
     let folder = Folder::new();
     let server = folder.serve();
     let ann = server.sign_up("ann");
     let id = server.get("/api/users/me", Some(&ann)).1["id"].as_str().unwrap().to_owned();
-    // As a server leaves it that dies after the first step.
+    // The state that a server leaves if it dies after the first step.
     in_database(&folder.mongod_uri(), "movie_bag", async |database| {
         let leaving = bson::oid::ObjectId::parse_str(&id).unwrap();
         let update = bson::doc! { "$push": { "leaving": leaving } };
@@ -175,7 +177,7 @@ fn a_deletion_that_a_sweep_finishes_has_its_line() {
 }
 
 #[test]
-fn a_client_cannot_write_a_line_of_its_own() {
+fn a_client_cannot_inject_a_line() {
     let folder = Folder::new();
     let server = folder.serve();
     for path in ["/api/%0a2026-01-01%20INJECTED", "/api/movies/%1b[31mINJECTED", "/api/movies?x=%0aINJECTED"]
@@ -189,10 +191,10 @@ fn a_client_cannot_write_a_line_of_its_own() {
     }
     let login = json!({ "email": "a\nINJECTED@example.com", "password": "x\nINJECTED" });
     assert_eq!(server.call("POST", "/api/auth/login", None, Some(login)).0, 401);
-    eventually("all is written", || server.log().contains("login-failed"));
+    eventually("everything is logged", || server.log().contains("login-failed"));
     let log = server.log();
     for line in log.lines() {
-        // Each line begins with its time, and holds nothing that a terminal obeys.
+        // Each line begins with its time, and contains no control character for a terminal.
         assert!(line.starts_with("20") && line.contains("Z  ") && !line.contains('\u{1b}'), "{line}");
         assert!(!line.contains("INJECTED") || line.contains("path=\"/api/"), "{line}");
     }

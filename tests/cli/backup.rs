@@ -1,7 +1,7 @@
 //! Backups as `docs/operate/backup.md` describes them.
 //!
-//! `mongodump --oplog` and `mongorestore --drop` are played by the driver: a copy of all collections as they
-//! were at one moment, with their indexes, put in place of what is there.
+//! The driver stands in for `mongodump --oplog` and `mongorestore --drop`: it copies all collections as they were at
+//! one moment, with their indexes, and puts the copy in place of the existing ones.
 
 use std::{
     path::Path,
@@ -25,7 +25,7 @@ struct Copied {
     documents: Vec<RawDocumentBuf>,
 }
 
-/// All of a database at one moment, while others write.
+/// Copies a whole database as it is at one moment, while others write.
 fn dump(uri: &str) -> Vec<Copied> {
     in_database(uri, "movie_bag", async |database| {
         let mut session = database.client().start_session().snapshot(true).await.unwrap();
@@ -69,7 +69,7 @@ fn indexes(uri: &str, name: &str) -> Vec<(String, Vec<String>)> {
     })
 }
 
-/// What must be there again.
+/// The data that the restored server must have.
 struct Known {
     ann: String,
     logged_out: String,
@@ -103,12 +103,12 @@ fn patch(server: &Server, path: &str, token: &str, change: &Value) -> (u16, Valu
 fn assert_all_is_there(server: &Server, known: &Known) {
     for movie in &known.movies {
         let path = format!("/api/movies/{}", movie["id"].as_str().unwrap());
-        // Ids, owners, versions, times.
+        // This compares ids, owners, versions and times.
         assert_eq!(server.get(&path, None), (200, movie.clone()));
         let again = json!({ "name": movie["name"], "year": 1995, "casts": [], "genres": ["Drama"] });
         assert_eq!(server.call("POST", "/api/movies", Some(&known.ann), Some(again)).0, 409);
     }
-    // The same secret, and the same sessions.
+    // The secret and the sessions are the same.
     assert_eq!(server.get("/api/users/me", Some(&known.ann)).1["role"], "admin");
     assert_eq!(server.get("/api/users/me", Some(&known.logged_out)).0, 401);
     server.log_in("ann");
@@ -125,7 +125,7 @@ fn assert_no_orphan(uri: &str, name: &str) {
     assert_eq!(orphans, []);
 }
 
-/// Newcomers sign up and add a movie, one after the other, as long as `copy` takes.
+/// While `copy` runs, new users sign up and add a movie, one after the other.
 fn while_others_write<T>(server: &Server, copy: impl FnOnce() -> T) -> T {
     let (written, done) = (AtomicBool::new(false), AtomicBool::new(false));
     std::thread::scope(|scope| {
@@ -141,7 +141,7 @@ fn while_others_write<T>(server: &Server, copy: impl FnOnce() -> T) -> T {
                 written.store(number > 2, Ordering::Relaxed);
             }
         });
-        eventually("they write", || written.load(Ordering::Relaxed));
+        eventually("the writers write", || written.load(Ordering::Relaxed));
         let copied = copy();
         done.store(true, Ordering::Relaxed);
         copied
@@ -155,7 +155,7 @@ fn serve_unthrottled(folder: &Folder) -> Server {
 }
 
 #[test]
-fn a_copy_of_a_serving_database_is_whole_wherever_it_is_restored() {
+fn a_copy_of_a_serving_database_is_complete_wherever_it_is_restored() {
     let first = Folder::new();
     let server = serve_unthrottled(&first);
     let known = fill(&server, &first);
@@ -163,7 +163,7 @@ fn a_copy_of_a_serving_database_is_whole_wherever_it_is_restored() {
     let expected = indexes(&first.mongod_uri(), "movie_bag");
     server.stop();
 
-    // An empty embedded database, with the secret of the old one.
+    // An empty embedded database, with the old secret.
     let second = Folder::new();
     std::fs::create_dir(second.path().join("data")).unwrap();
     std::fs::copy(first.path().join("data/jwt-secret"), second.path().join("data/jwt-secret")).unwrap();
@@ -175,7 +175,7 @@ fn a_copy_of_a_serving_database_is_whole_wherever_it_is_restored() {
     assert_no_orphan(&second.mongod_uri(), "movie_bag");
     assert_eq!(indexes(&second.mongod_uri(), "movie_bag"), expected);
 
-    // A MongoDB of one's own; with another secret the tokens end, and nothing else.
+    // A separate MongoDB. With another secret, the tokens become invalid, and nothing else changes.
     restore(&second.mongod_uri(), "elsewhere", &copied);
     let third = Folder::new();
     let mut command = third.command(&["serve"]);
@@ -198,13 +198,13 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
-fn a_copy_of_the_folder_of_a_server_that_has_stopped_is_a_backup() {
+fn a_copy_of_the_folder_of_a_stopped_server_is_a_backup() {
     let (first, second) = (Folder::new(), Folder::new());
     let server = serve_unthrottled(&first);
     let known = fill(&server, &first);
     server.stop();
     copy(&first.path().join("data"), &second.path().join("data"));
-    // The copy beside the original: each has its own socket, and neither finds the other.
+    // The copy runs beside the original: each has its own socket, and does not find the other's.
     let (original, server) = (serve_unthrottled(&first), serve_unthrottled(&second));
     assert_ne!(first.mongod_uri(), second.mongod_uri());
     assert_all_is_there(&server, &known);

@@ -62,7 +62,7 @@ fn an_import_without_a_server_writes_the_change_log() {
 }
 
 #[test]
-fn after_a_server_is_killed_under_load_no_change_is_missing_and_none_is_there_twice() {
+fn after_a_server_is_killed_under_load_every_change_is_in_the_log_once() {
     let folder = Folder::new();
     let mut server = folder.serve();
     let token = server.sign_up("ann");
@@ -72,7 +72,7 @@ fn after_a_server_is_killed_under_load_no_change_is_missing_and_none_is_there_tw
         std::thread::scope(|scope| {
             let writers: Vec<_> =
                 (0..4).map(|_| scope.spawn(|| write(&server, &token, &number, &is_over))).collect();
-            eventually("some is written", || number.load(Ordering::Relaxed) % 100 > 50);
+            eventually("something is written", || number.load(Ordering::Relaxed) % 100 > 50);
             server.signal(Signal::KILL);
             is_over.store(true, Ordering::Relaxed);
             for writer in writers {
@@ -80,7 +80,7 @@ fn after_a_server_is_killed_under_load_no_change_is_missing_and_none_is_there_tw
             }
         });
         server = folder.serve();
-        // So that the next round begins below again.
+        // Restart the numbers for the next round.
         number.fetch_add(100 - number.load(Ordering::Relaxed) % 100, Ordering::Relaxed);
         in_database(&folder.mongod_uri(), "movie_bag", async |database| {
             let mut flaw = None;
@@ -97,7 +97,7 @@ fn after_a_server_is_killed_under_load_no_change_is_missing_and_none_is_there_tw
     server.stop();
 }
 
-/// Adds, changes and deletes until the server is gone.
+/// Adds, changes and deletes movies until the server has ended.
 fn write(server: &Server, token: &str, number: &AtomicUsize, is_over: &AtomicBool) {
     let call = |method: &str, path: &str, body: Option<Value>| {
         let mut request = server.http.request(method.parse().unwrap(), format!("{}{path}", server.base));
@@ -122,7 +122,7 @@ fn write(server: &Server, token: &str, number: &AtomicUsize, is_over: &AtomicBoo
     }
 }
 
-/// The time of the oldest operation that the database remembers.
+/// The time of the oldest operation in the oplog.
 async fn oldest_operation(client: &mongodb::Client) -> Timestamp {
     let oplog = client.database("local").collection::<Document>("oplog.rs");
     oplog.find_one(doc! {}).sort(doc! { "$natural": 1 }).await.unwrap().unwrap().get_timestamp("ts").unwrap()
@@ -132,7 +132,7 @@ fn seconds(token: &str) -> u32 {
     u32::from_str_radix(&token[2..10], 16).unwrap()
 }
 
-/// Other writes until the database no longer remembers the time of `token`.
+/// Makes other writes until the oplog no longer reaches back to the time of `token`.
 async fn roll_the_oplog(client: &mongodb::Client, token: &str) {
     let elsewhere = client.database("elsewhere").collection::<Document>("elsewhere");
     let text = "x".repeat(1 << 20);
@@ -146,7 +146,7 @@ async fn roll_the_oplog(client: &mongodb::Client, token: &str) {
     panic!("the oplog does not roll");
 }
 
-/// A mongod that forgets soon.
+/// A mongod with a small oplog.
 fn forgetful(folder: &Folder) -> std::process::Command {
     let smaller =
         "for argument; do shift; [ \"$argument\" = 512 ] && argument=16; set -- \"$@\" \"$argument\"; done";
@@ -157,7 +157,7 @@ fn forgetful(folder: &Folder) -> std::process::Command {
 }
 
 #[test]
-fn an_idle_log_keeps_its_place_while_other_writes_roll_the_oplog() {
+fn an_idle_log_keeps_its_place_while_other_writes_roll_the_oplog_over() {
     let folder = Folder::new();
     let server = Server::start(forgetful(&folder));
     let token = server.sign_up("ann");
@@ -166,7 +166,7 @@ fn an_idle_log_keeps_its_place_while_other_writes_roll_the_oplog() {
     let newest = now(&server);
     in_database(&folder.mongod_uri(), "movie_bag", async |database| {
         roll_the_oplog(database.client(), &newest).await;
-        // The next checkpoint is a place that the database still remembers.
+        // The next checkpoint is a place that the oplog still contains.
         let log = database.collection::<Document>("change_log");
         let oldest = oldest_operation(database.client()).await.time;
         for _ in 0..600 {
@@ -188,7 +188,7 @@ fn an_idle_log_keeps_its_place_while_other_writes_roll_the_oplog() {
 }
 
 #[test]
-fn a_log_that_was_replaced_or_dropped_while_it_is_written_is_a_gap() {
+fn replacing_or_dropping_the_log_while_it_is_written_makes_a_gap() {
     let folder = Folder::new();
     let server = folder.serve();
     let token = server.sign_up("ann");
@@ -198,14 +198,14 @@ fn a_log_that_was_replaced_or_dropped_while_it_is_written_is_a_gap() {
         in_database(&folder.mongod_uri(), "movie_bag", async |database| {
             let log = database.collection::<Document>("change_log");
             match change {
-                // An old one from a backup, whose holder is no longer there.
+                // An old document from a backup. Its lease holder no longer exists.
                 "replaced" => {
                     let place = "820000000100000001".to_owned() + "2B0229296E04";
                     let old = doc! { "checkpoint": &place, "floor": &place };
                     log.replace_one(doc! {}, old).await.unwrap();
                 }
                 "dropped" => log.drop().await.unwrap(),
-                // The clock was ahead when somebody took it.
+                // The clock was ahead when somebody took the lease.
                 _ => {
                     let ahead =
                         bson::DateTime::from_millis(bson::DateTime::now().timestamp_millis() + 86_400_000);
@@ -221,20 +221,20 @@ fn a_log_that_was_replaced_or_dropped_while_it_is_written_is_a_gap() {
         add(change);
         eventually(change, || {
             let told = kinds_after(&server, &since).0;
-            // A log that cannot be read for a moment is 503.
+            // A log that is unreadable for a moment is 503.
             told == status
         });
-        // It is opened again.
+        // The server opens it again.
         eventually("there is a cursor", || server.get(CHANGES, None).0 == 200);
         let since = now(&server);
         add(&format!("after {change}"));
-        eventually("the log goes on", || kinds_after(&server, &since) == (200, vec!["created".to_owned()]));
+        eventually("the log continues", || kinds_after(&server, &since) == (200, vec!["created".to_owned()]));
     }
     server.stop();
 }
 
 #[test]
-fn changes_that_the_database_has_forgotten_are_a_gap_and_the_log_says_so() {
+fn changes_missing_from_the_oplog_are_a_gap_and_the_server_logs_it() {
     let host = Folder::new();
     let mongod = Server::start(forgetful(&host));
     let folder = Folder::new();
@@ -252,13 +252,13 @@ fn changes_that_the_database_has_forgotten_are_a_gap_and_the_log_says_so() {
     let since = now(&server);
     server.stop();
     in_database(&host.mongod_uri(), "other", async |database| {
-        // By hand, while no server runs.
+        // A change by hand, while no server runs.
         let renamed = doc! { "$set": { "name": "Lost", "version": 2_i64 } };
         database.collection::<Document>("movies").update_one(doc! {}, renamed).await.unwrap();
         roll_the_oplog(database.client(), &since).await;
     });
     let server = serve();
-    eventually("the gap is said", || kinds_after(&server, &since).0 == 410);
+    eventually("the gap is reported", || kinds_after(&server, &since).0 == 410);
     let since = now(&server);
     assert_eq!(server.call("POST", "/api/movies", Some(&token), Some(movie("Ronin"))).0, 201);
     assert_eq!(kinds_after(&server, &since), (200, vec!["created".to_owned()]));

@@ -1,4 +1,4 @@
-//! Commands whose output nobody reads: a closed pipe is not a failure of their work.
+//! Commands whose output nobody reads: a closed pipe does not make their work fail.
 
 use std::{io::pipe, process::Command};
 
@@ -27,12 +27,12 @@ fn a_closed_pipe_does_not_fail_a_command_whose_work_is_done() {
     for told in ["--help", "--version"] {
         assert_eq!(code(folder.command(&[told])), Some(0), "{told}");
     }
-    // A refusal keeps its code.
+    // A refusal keeps its exit code.
     assert_eq!(code(folder.command(&["admin", "grant", "nobody@example.com"])), Some(1));
 }
 
 #[test]
-fn a_reader_that_has_read_enough_is_no_error_and_a_full_disk_is() {
+fn a_reader_that_stops_reading_is_not_an_error_but_a_full_disk_is() {
     let folder = Folder::new();
     let server = folder.serve();
     let token = server.sign_up("ann");

@@ -1,5 +1,5 @@
-//! Data folders that cannot be used, or only at first. The file systems are real ones, in a namespace of
-//! the test's own (`unshare`): where that is not allowed, these tests fail and say so.
+//! Data folders that are unusable, at first or permanently. The file systems are real, in a namespace of the test's
+//! own (`unshare`). If that is not allowed, these tests fail and say so.
 
 use std::{collections::BTreeSet, fs, io::Write, path::PathBuf, process::Command};
 
@@ -7,12 +7,12 @@ use serde_json::json;
 
 use crate::support::{Ended, Folder, Server, end, eventually};
 
-/// The binary with `arguments`, after `mount` has been run on the data folder.
+/// The binary with `arguments`, after running `mount` on the data folder.
 fn mounted(folder: &Folder, mount: &str, arguments: &str) -> Command {
     let allowed = Command::new("unshare").args(["-rm", "true"]).status();
     assert!(
         allowed.is_ok_and(|status| status.success()),
-        "this system does not allow file systems of one's own: unshare -rm"
+        "this system does not allow separate file systems: unshare -rm"
     );
     fs::create_dir_all(folder.path().join("data")).unwrap();
     let ours = folder.command(&[]);
@@ -29,7 +29,7 @@ fn mounted(folder: &Folder, mount: &str, arguments: &str) -> Command {
     command
 }
 
-/// All names, a page at a time.
+/// All names, read page by page.
 fn names(server: &Server) -> BTreeSet<String> {
     let (mut names, mut after) = (BTreeSet::new(), String::new());
     loop {
@@ -45,7 +45,7 @@ fn names(server: &Server) -> BTreeSet<String> {
     }
 }
 
-/// Writes files until the disk of the folder has no room left; removes them when dropped.
+/// Writes files until the disk of the folder is full. Dropping this removes them.
 struct Filled(PathBuf);
 
 impl Filled {
@@ -64,16 +64,16 @@ impl Drop for Filled {
 }
 
 #[test]
-#[ignore = "fills a disk of its own; run by .ci/run"]
-fn a_disk_that_is_full_is_said_and_when_there_is_room_again_nothing_is_missing() {
+#[ignore = "fills a separate disk; run by .ci/run"]
+fn a_full_disk_is_reported_and_nothing_is_missing_once_there_is_space_again() {
     let folder = Folder::new();
-    // Its files grow every other second instead of every minute.
+    // With this option, its files grow every two seconds instead of every minute.
     let mongod = folder.mongod_script("", "--syncdelay 2");
     let mut command = mounted(&folder, "mount -t tmpfs -o size=350m tmpfs data", "serve");
     command.env("MOVIE_BAG_MONGODB__MONGOD", &mongod);
     let server = Server::start(command);
     let token = server.sign_up("ann");
-    // The folder as the server sees it.
+    // The folder in the server's namespace.
     let data = PathBuf::from(format!("/proc/{}/root{}", server.id(), folder.path().join("data").display()));
     assert!(data.join("mongod.serving").exists(), "{}", data.display());
     let (mut added, mut unknown) = (BTreeSet::new(), BTreeSet::new());
@@ -96,7 +96,7 @@ fn a_disk_that_is_full_is_said_and_when_there_is_room_again_nothing_is_missing()
             }
         }
         assert_eq!(server.get("/health/ready", None).0, 503);
-        eventually("the log says it", || server.log().contains("is full ("));
+        eventually("the log reports it", || server.log().contains("is full ("));
         let removed = std::time::Instant::now();
         drop(full);
         eventually("the server has its database again", || server.get("/health/ready", None).0 == 200);
@@ -111,10 +111,10 @@ fn a_disk_that_is_full_is_said_and_when_there_is_room_again_nothing_is_missing()
 }
 
 #[test]
-#[ignore = "makes a disk of its own; run by .ci/run"]
-fn a_disk_that_is_full_from_the_start_is_said() {
+#[ignore = "makes a separate disk; run by .ci/run"]
+fn a_disk_that_is_full_from_the_start_is_reported() {
     let folder = Folder::new();
-    // Of 8 MiB it can be started and lives for a while.
+    // With 8 MiB it would start and live for a while.
     let ended = end(mounted(&folder, "mount -t tmpfs -o size=64k tmpfs data", "serve"));
     assert_eq!(ended.code, Some(1), "{ended:?}");
     let last = ended.err.lines().last().unwrap();
@@ -122,8 +122,8 @@ fn a_disk_that_is_full_from_the_start_is_said() {
 }
 
 #[test]
-#[ignore = "makes a file system of its own; run by .ci/run"]
-fn a_folder_that_is_read_only_is_said() {
+#[ignore = "makes a separate file system; run by .ci/run"]
+fn a_read_only_folder_is_reported() {
     let folder = Folder::new();
     let read_only = "mount --bind data data && mount -o remount,ro,bind data";
     let says = "the data folder data cannot be used: Read-only file system (os error 30)";
@@ -135,7 +135,7 @@ fn a_folder_that_is_read_only_is_said() {
 }
 
 #[test]
-fn a_folder_that_is_a_file_is_said_and_one_with_any_name_is_used() {
+fn a_folder_that_is_a_file_is_reported_and_a_folder_may_have_any_name() {
     let folder = Folder::new();
     let serve = |data_dir: &str| {
         let mut command = folder.command(&["serve"]);
@@ -157,7 +157,7 @@ fn a_folder_that_is_a_file_is_said_and_one_with_any_name_is_used() {
 }
 
 #[test]
-fn a_folder_with_a_long_path_serves_a_command_beside_the_server_and_can_be_moved() {
+fn a_folder_with_a_long_path_works_for_a_second_command_and_can_be_moved() {
     let folder = Folder::new();
     let command = |data_dir: &str, arguments: &[&str]| {
         let mut command = folder.command(arguments);

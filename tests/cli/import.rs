@@ -16,7 +16,7 @@ fn report(folder: &Folder) -> Vec<Value> {
 }
 
 #[test]
-fn all_the_films_go_in_and_are_read_back() {
+fn all_films_are_imported_and_can_be_read() {
     let folder = Folder::new();
     let server = folder.serve();
     let token = server.sign_up("ann");
@@ -38,7 +38,7 @@ fn all_the_films_go_in_and_are_read_back() {
         refused.iter().filter(|refusal| refusal["code"] == "duplicate-movie").collect();
     assert_eq!(*repeats[0], json!({ "line": 6383, "code": "duplicate-movie" }));
 
-    // Every film that was not refused stands there as it was.
+    // Every film that was not rejected is there, unchanged.
     let mut text = String::new();
     flate2::read::GzDecoder::new(&demo()[..]).read_to_string(&mut text).unwrap();
     let lines: std::collections::HashSet<u64> =
@@ -66,7 +66,7 @@ fn all_the_films_go_in_and_are_read_back() {
     }
     assert_eq!(films.len(), 0);
 
-    // Again is no harm.
+    // Importing again does no harm.
     let again = folder.run(&import);
     assert_eq!(
         again.assert_succeeded().err,
@@ -75,7 +75,7 @@ fn all_the_films_go_in_and_are_read_back() {
 }
 
 #[test]
-fn what_is_refused_is_reported_with_its_line_and_the_rest_goes_in() {
+fn rejected_lines_are_reported_and_the_rest_is_imported() {
     let folder = Folder::new();
     let server = folder.serve();
     let token = server.sign_up("ann");
@@ -100,12 +100,12 @@ fn what_is_refused_is_reported_with_its_line_and_the_rest_goes_in() {
     assert_eq!((&refused[2]["line"], fields), (&json!(5), vec!["name", "casts[0]", "extra"]));
     let (_, mine) = server.get("/api/users/me/movies", Some(&token));
     assert_eq!(mine["items"].as_array().unwrap().len(), 2);
-    // Of two equal ones the first has won.
+    // Of two equal movies, the first wins.
     assert_eq!(mine["items"][1]["genres"], json!(["Drama"]));
 }
 
 #[test]
-fn csv_goes_in_too() {
+fn csv_is_imported_too() {
     let folder = Folder::new();
     let server = folder.serve();
     server.sign_up("ann");
@@ -124,7 +124,7 @@ fn csv_goes_in_too() {
 }
 
 #[test]
-fn what_fails_as_a_whole_is_one_line_and_1() {
+fn an_import_that_fails_as_a_whole_prints_one_line_and_exits_with_1() {
     let folder = Folder::new();
     let server = folder.serve();
     server.sign_up("ann");
@@ -133,7 +133,7 @@ fn what_fails_as_a_whole_is_one_line_and_1() {
     folder.write("own.ndjson", "{}");
     let own = folder.run(&["import", "own.ndjson", "--as", "ann@example.com", "--report", "./own.ndjson"]);
     own.assert_failed(1, "own.ndjson: cannot be its own report");
-    // By another name of the same file, which no path shows.
+    // Through a hard link, another name of the same file that no path reveals.
     std::fs::hard_link(folder.path().join("own.ndjson"), folder.path().join("other")).unwrap();
     let own = folder.run(&["import", "own.ndjson", "--as", "ann@example.com", "--report", "other"]);
     own.assert_failed(1, "own.ndjson: cannot be its own report");
@@ -143,7 +143,7 @@ fn what_fails_as_a_whole_is_one_line_and_1() {
     folder.write("empty", "");
     import("empty", "nobody@example.com").assert_failed(1, "there is no user nobody@example.com");
     assert_eq!(import("empty", "ann@example.com").assert_succeeded().err, "0 imported, 0 refused\n");
-    // What was whole before the damage goes in.
+    // The lines before the damage are imported.
     let mut cut = demo();
     cut.truncate(cut.len() / 2);
     folder.write("cut.gz", cut);
@@ -153,11 +153,11 @@ fn what_fails_as_a_whole_is_one_line_and_1() {
 }
 
 #[test]
-fn an_import_whose_account_goes_is_taken_back() {
+fn an_import_whose_account_is_deleted_is_taken_back() {
     let folder = Folder::new();
     let server = folder.serve();
     let token = server.sign_up("ann");
-    // Slow enough to come between: it is read from a pipe.
+    // The import reads from a pipe, so it is slow enough for the deletion to come in between.
     let fifo = folder.path().join("movies");
     assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     let import = folder
@@ -169,11 +169,11 @@ fn an_import_whose_account_goes_is_taken_back() {
     let line =
         |number: usize| format!("{{\"name\":\"Movie {number}\",\"casts\":[],\"genres\":[\"Drama\"]}}\n");
     pipe.write_all((0..1_200).map(line).collect::<String>().as_bytes()).unwrap();
-    eventually("some are in", || {
+    eventually("some movies are imported", || {
         server.get("/api/users/me", Some(&token)).1["movie_count"].as_u64() >= Some(1_000)
     });
     assert_eq!(server.call("DELETE", "/api/users/me", Some(&token), None).0, 204);
-    // The import may end before it has read this.
+    // The import may end before it reads this.
     let _ = pipe.write_all((1_200..3_000).map(line).collect::<String>().as_bytes());
     drop(pipe);
     let output = import.wait_with_output().unwrap();
@@ -203,7 +203,7 @@ fn a_server_may_start_while_an_import_runs_alone() {
 }
 
 #[test]
-fn an_import_of_an_export_is_the_same_catalogue() {
+fn importing_an_export_gives_the_same_catalogue() {
     let folder = Folder::new();
     let server = folder.serve();
     server.sign_up("ann");

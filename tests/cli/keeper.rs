@@ -1,4 +1,4 @@
-//! A mongod that dies or hangs under a server that runs.
+//! A mongod that dies or hangs while a server uses it.
 
 use std::{
     collections::BTreeSet,
@@ -16,7 +16,7 @@ use crate::support::{Folder, Server, eventually, names_in, pid, processes_of, si
 
 const MONGOD: &str = "--dbpath";
 
-/// Adds movies without a pause while `happens`, and compares what was said with what is there.
+/// Adds movies without a pause while `happens` runs, and compares the acknowledged movies with the stored ones.
 fn nothing_is_lost_while(folder: &Folder, server: &Server, token: &str, happens: impl FnOnce()) {
     let before = names_in(folder);
     let round = before.len();
@@ -44,7 +44,7 @@ fn nothing_is_lost_while(folder: &Folder, server: &Server, token: &str, happens:
     });
     let there = names_in(folder);
     let (added, unknown) = (added.into_inner().unwrap(), unknown.into_inner().unwrap());
-    assert_eq!(added.difference(&there).collect::<Vec<_>>(), [""; 0], "acknowledged, and lost");
+    assert_eq!(added.difference(&there).collect::<Vec<_>>(), [""; 0], "acknowledged but lost");
     let known: BTreeSet<_> = added.union(&unknown).cloned().collect();
     assert!(there.is_subset(&known));
     println!("{} acknowledged, {} answered with 503", added.len(), unknown.len());
@@ -55,8 +55,8 @@ fn ready(server: &Server) -> bool {
 }
 
 #[test]
-#[ignore = "kills mongod time and again; run by .ci/run"]
-fn a_mongod_that_is_killed_again_and_again_comes_back_and_loses_nothing() {
+#[ignore = "kills mongod repeatedly; run by .ci/run"]
+fn a_mongod_that_is_killed_repeatedly_comes_back_and_loses_nothing() {
     let folder = Folder::new();
     let server = folder.serve();
     let token = server.sign_up("ann");
@@ -69,16 +69,16 @@ fn a_mongod_that_is_killed_again_and_again_comes_back_and_loses_nothing() {
             println!("ready {:?} after the kill", killed.elapsed());
         }
     });
-    eventually("the log says it", || {
-        server.log().contains("mongod ended (signal: 9 (SIGKILL)), and is started again")
+    eventually("the log reports it", || {
+        server.log().contains("mongod ended (signal: 9 (SIGKILL)) and will be restarted")
     });
     server.stop();
     assert_eq!(processes_of(&folder), [""; 0]);
 }
 
 #[test]
-#[ignore = "holds mongod for some seconds; run by .ci/run"]
-fn a_mongod_that_hangs_is_503_and_goes_on_where_it_was() {
+#[ignore = "pauses mongod for some seconds; run by .ci/run"]
+fn a_mongod_that_hangs_is_503_and_then_continues() {
     let folder = Folder::new();
     let server = folder.serve();
     let token = server.sign_up("ann");
@@ -100,7 +100,7 @@ fn a_mongod_that_hangs_is_503_and_goes_on_where_it_was() {
 
 #[test]
 #[ignore = "waits for the pauses between the attempts; run by .ci/run"]
-fn a_mongod_that_cannot_start_any_more_is_said_and_tried_again_until_it_can() {
+fn a_mongod_that_cannot_start_any_more_is_reported_and_retried_until_it_can() {
     let folder = Folder::new();
     let broken = folder.path().join("broken");
     let mongod = folder.mongod_script(&format!("[ -e '{}' ] && exit 14", broken.display()), "");
@@ -109,12 +109,12 @@ fn a_mongod_that_cannot_start_any_more_is_said_and_tried_again_until_it_can() {
     let server = Server::start(command);
     folder.write("broken", "");
     signal_all(&folder, MONGOD, Signal::KILL);
-    eventually("the log says it", || server.log().contains("mongod ended (exit status: 14): "));
-    assert!(server.log().contains("the embedded mongod does not serve"), "{}", server.log());
+    eventually("the log reports it", || server.log().contains("mongod ended (exit status: 14): "));
+    assert!(server.log().contains("the embedded mongod is not serving"), "{}", server.log());
     assert_eq!(server.get("/health/ready", None).0, 503);
     std::fs::remove_file(broken).unwrap();
     eventually("the server has its database again", || ready(&server));
-    eventually("the log says it", || server.log().contains("the embedded mongod serves again"));
+    eventually("the log reports it", || server.log().contains("the embedded mongod is serving again"));
     server.stop();
     assert_eq!(processes_of(&folder), [""; 0]);
 }
@@ -142,37 +142,37 @@ fn of_two_servers_that_start_at_the_same_moment_one_is_refused() {
 }
 
 #[test]
-fn a_server_that_has_no_descriptors_left_leaves_its_mongod_alone() {
+fn a_server_without_free_descriptors_leaves_its_mongod_alone() {
     let folder = Folder::new();
     let server = folder.serve();
     let server_pid = Some(pid(server.id()));
     let before = getrlimit(Resource::Nofile);
     let limit = |current| Rlimit { current, maximum: before.maximum };
-    // None that is lower is free: whatever it opens from here on is refused.
+    // No lower descriptor is free, so from now on every open fails.
     prlimit(server_pid, Resource::Nofile, limit(Some(3))).unwrap();
-    eventually("the log says it", || {
-        server.log().contains("the embedded mongod cannot be looked after for now")
+    eventually("the log reports it", || {
+        server.log().contains("the embedded mongod cannot be monitored for now")
     });
     prlimit(server_pid, Resource::Nofile, limit(before.maximum)).unwrap();
-    eventually("the log says it", || server.log().contains("the embedded mongod is looked after again"));
+    eventually("the log reports it", || server.log().contains("the embedded mongod is monitored again"));
     assert!(folder.path().join("data/mongod.serving").exists());
-    assert!(!server.log().contains("nobody keeps the embedded mongod"), "{}", server.log());
-    assert!(!server.log().contains("does not serve"), "{}", server.log());
+    assert!(!server.log().contains("the embedded mongod has no supervisor"), "{}", server.log());
+    assert!(!server.log().contains("is not serving"), "{}", server.log());
     eventually("the server has its database", || ready(&server));
     server.stop();
     assert_eq!(processes_of(&folder), [""; 0]);
 }
 
 #[test]
-fn what_one_supervisor_has_said_is_there_after_the_next_has_started() {
+fn the_log_of_a_supervisor_survives_the_start_of_the_next_one() {
     let folder = Folder::new();
     let server = folder.serve();
     signal_all(&folder, MONGOD, Signal::KILL);
     let said = || folder.read("data/supervisor.log").contains("mongod ended (signal: 9 (SIGKILL))");
-    eventually("it is said", said);
+    eventually("the log reports it", said);
     eventually("the server has its database again", || ready(&server));
     signal_all(&folder, "supervise-mongod", Signal::KILL);
-    eventually("the log says it", || server.log().contains("nobody keeps the embedded mongod"));
+    eventually("the log reports it", || server.log().contains("the embedded mongod has no supervisor"));
     eventually("the next one says something", || {
         folder.read("data/supervisor.log").contains("ending the mongod ")
     });

@@ -1,20 +1,22 @@
-//! The log of a real server: its form, and that nobody has to read it.
+//! The log of a real server: its format, and that nobody has to read it.
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::{Folder, Server, end, eventually, signal_all};
 
-/// Each line of a log, which all must be JSON.
+/// Parses every line of a log as JSON.
 fn parsed(log: &str) -> Vec<Value> {
-    log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"))).collect()
+    log.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}")))
+        .collect()
 }
 
 #[test]
-fn every_line_is_json_if_it_is_to_be() {
+fn with_the_json_format_every_line_is_json() {
     let folder = Folder::new();
     let mut command = folder.command(&["serve"]);
-    // Whatever Rocket would say has to come in the same form.
+    // Rocket's own messages must have the same format.
     command.env("MOVIE_BAG_LOG__FORMAT", "json").env("ROCKET_LOG_LEVEL", "debug");
     let server = Server::start(command);
     let token = server.sign_up("ann");
@@ -24,13 +26,13 @@ fn every_line_is_json_if_it_is_to_be() {
     server.get(&format!("/api/movies/{id}"), Some(&token));
     server.call("PUT", &format!("/api/movies/{id}"), Some(&token), Some(json!({ "name": 7 })));
     server.get("/nothing/here", None);
-    // A method that nobody knows is refused before it is routed.
+    // An unknown method is refused before routing.
     assert_eq!(server.call("PROPFIND", "/api/movies", None, None).0, 400);
-    // With the database frozen.
+    // Freeze the database.
     signal_all(&folder, "--dbpath", Signal::STOP);
-    eventually("the database is away", || server.get("/health/ready", None).0 == 503);
+    eventually("the database is unavailable", || server.get("/health/ready", None).0 == 503);
     signal_all(&folder, "--dbpath", Signal::CONT);
-    eventually("all is written", || server.log().contains("\"status\":503"));
+    eventually("everything is logged", || server.log().contains("\"status\":503"));
     let lines = parsed(&server.log());
     let requests: Vec<&Value> = lines.iter().filter(|line| line["message"] == "request").collect();
     let of = |route: &str, status: u16| {
@@ -47,7 +49,7 @@ fn every_line_is_json_if_it_is_to_be() {
     assert_eq!(of("unmatched", 404)["path"], "/nothing/here");
     assert_eq!(of("unmatched", 400)["method"], "_OTHER");
     of("/api/movies/<id>", 422);
-    // To the end.
+    // Read the log to its end.
     let log = server.log_to_the_end();
     let requests = parsed(&log).iter().filter(|line| line["message"] == "request").count();
     assert!(requests >= 8, "{log}");
@@ -73,7 +75,7 @@ fn a_failure_is_json_too() {
 }
 
 #[test]
-fn at_level_warn_there_is_no_line_for_a_request_but_the_audit_log() {
+fn at_level_warn_requests_are_not_logged_but_the_audit_log_is() {
     let folder = Folder::new();
     let mut command = folder.command(&["serve"]);
     command.env("MOVIE_BAG_LOG__LEVEL", "warn").env("MOVIE_BAG_LOG__FORMAT", "json");
@@ -86,9 +88,9 @@ fn at_level_warn_there_is_no_line_for_a_request_but_the_audit_log() {
 }
 
 #[test]
-fn a_log_that_nobody_reads_stops_no_request() {
+fn a_log_that_nobody_reads_blocks_no_request() {
     let folder = Folder::new();
-    // A pipe of 64 KiB, which nobody empties, takes a few hundred lines.
+    // A pipe of 64 KiB that nobody reads takes a few hundred lines.
     let server = Server::unread(folder.command(&["serve"]));
     for _ in 0..2_000 {
         assert_eq!(server.get("/health/live", None).0, 200);

@@ -9,13 +9,13 @@ use crate::{
     support::{Folder, PASSWORD, Server, eventually},
 };
 
-/// A certificate for `localhost` that vouches for itself; certificate and key.
+/// A self-signed certificate for `localhost`. Returns the certificate and the key.
 fn certificate(folder: &Folder) -> (PathBuf, PathBuf) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     (folder.write("cert.pem", made.cert.pem()), folder.write("key.pem", made.signing_key.serialize_pem()))
 }
 
-/// A server that mails by this URL, and trusts the certificates of this file.
+/// A server that sends mail through this URL, and trusts the certificates in this file.
 fn serve(folder: &Folder, url: &str, trusted: Option<&PathBuf>) -> Server {
     let mut command = folder.command(&["serve"]);
     command
@@ -34,7 +34,7 @@ fn forget(server: &Server) {
 }
 
 #[test]
-fn mail_goes_out_over_tls_with_a_login() {
+fn mail_is_sent_over_tls_with_a_login() {
     let folder = Folder::new();
     let (certificate, key) = certificate(&folder);
     let mut arguments = vec!["--certificate", certificate.to_str().unwrap(), "--key", key.to_str().unwrap()];
@@ -61,43 +61,43 @@ fn mail_goes_out_over_tls_with_a_login() {
 }
 
 #[test]
-fn a_mail_server_that_nobody_vouches_for_gets_no_letter() {
+fn a_mail_server_with_an_untrusted_certificate_gets_no_letter() {
     let folder = Folder::new();
     let (certificate, key) = certificate(&folder);
     let smtp =
         SmtpServer::start(&["--certificate", certificate.to_str().unwrap(), "--key", key.to_str().unwrap()]);
-    // Somebody else's certificate is trusted, not this one.
+    // The server trusts another certificate, and not this one.
     let elsewhere = Folder::new();
     let (other, _) = self::certificate(&elsewhere);
     let url = format!("smtp://localhost:{}?tls=required", smtp.port);
     let server = serve(&folder, &url, Some(&other));
     server.sign_up("ann");
     forget(&server);
-    eventually("the log says so", || server.log().contains("a letter did not go out"));
+    eventually("the log reports it", || server.log().contains("a letter did not go out"));
     assert!(smtp.is_empty());
 }
 
 #[test]
-fn a_mail_server_that_refuses_is_given_up_and_the_log_does_not_repeat_what_it_says() {
+fn a_mail_server_that_refuses_is_given_up_and_its_text_is_not_logged() {
     let folder = Folder::new();
     let smtp = SmtpServer::start(&["--never"]);
     let server = serve(&folder, &format!("smtp://127.0.0.1:{}", smtp.port), None);
     server.sign_up("ann");
     forget(&server);
-    eventually("the log says so", || server.log().contains("a letter is given up"));
+    eventually("the log reports it", || server.log().contains("a letter is given up"));
     let log = server.log();
     assert!(log.contains("550") && !log.contains("ann@example.com"), "{log}");
 }
 
 #[test]
-fn a_stop_says_which_letters_it_gives_up() {
+fn a_stop_logs_the_letters_that_it_gives_up() {
     let folder = Folder::new();
-    // Nobody is at this address any more.
+    // Nobody listens at this address any more.
     let away = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let server = serve(&folder, &format!("smtp://{away}"), None);
     server.sign_up("ann");
     forget(&server);
-    eventually("it is to be tried again", || server.log().contains("a letter did not go out"));
+    eventually("a retry is scheduled", || server.log().contains("a letter did not go out"));
     let log = server.log_to_the_end();
     let line = log.lines().find(|line| line.contains("a letter is given up"));
     assert!(line.is_some_and(|line| line.contains("the server stops")), "{log}");
@@ -123,11 +123,11 @@ fn without_a_mail_server_the_letter_is_in_the_log_and_its_link_works() {
 }
 
 #[test]
-fn with_a_database_of_ones_own_and_no_mail_server_no_letter_is_written_down() {
+fn with_a_configured_database_and_no_mail_server_no_letter_is_logged() {
     let folder = Folder::new();
     let first = folder.serve();
     first.sign_up("ann");
-    // A second server on the first one's mongod, as on a configured one.
+    // A second server that uses the first one's mongod as a configured database.
     let other = Folder::new();
     let mut command = other.command(&["serve"]);
     command
@@ -136,7 +136,7 @@ fn with_a_database_of_ones_own_and_no_mail_server_no_letter_is_written_down() {
     let server = Server::start(command);
     assert!(server.said.contains("Mail: not sent (mail.smtp_url is unset)"), "{}", server.said);
     forget(&server);
-    eventually("the log says so", || server.log().contains("no mail was sent"));
+    eventually("the log reports it", || server.log().contains("no mail was sent"));
     assert!(
         !server.log().contains("token=") && !server.log().contains("ann@example.com"),
         "{}",

@@ -1,4 +1,4 @@
-//! Another user of the same machine, for real.
+//! A real second user of the same machine.
 
 use std::{
     collections::BTreeSet,
@@ -13,14 +13,14 @@ use crate::support::Folder;
 /// The state of a socket in `/proc/net/tcp`.
 const LISTENS: &str = "0A";
 
-/// Whether a user succeeds with a command on a path.
+/// Whether a command on a path succeeds for a user.
 fn succeeds(user: &str, command: &[&str], path: &Path) -> bool {
     let mut run = Command::new("runuser");
     run.args(["-u", user, "--"]).args(command).arg(path).current_dir("/");
     run.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
 }
 
-/// The TCP ports on which a process listens: its sockets, found in the table of the system.
+/// The TCP ports on which a process listens: its sockets, looked up in the system's table.
 fn tcp_ports(pid: &str) -> Vec<String> {
     let links = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
     let links = links.map(|link| fs::read_link(link.unwrap().path()).unwrap_or_default());
@@ -39,16 +39,16 @@ fn tcp_ports(pid: &str) -> Vec<String> {
 }
 
 #[test]
-fn another_user_of_the_machine_reaches_nothing() {
+fn another_user_of_the_machine_cannot_reach_anything() {
     if !rustix::process::geteuid().is_root() {
         println!("not tried: only root can become another user");
         return;
     }
-    // Our own folder, and one that somebody has made with the usual rights.
+    // Test a folder that the server makes, and one that somebody made before with the usual permissions.
     for was_there in [false, true] {
         let folder = Folder::new();
         let data = folder.path().join("data");
-        // Otherwise the folder above would protect it.
+        // Otherwise the parent folder would protect it.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         if was_there {
             fs::create_dir(&data).unwrap();
@@ -62,14 +62,14 @@ fn another_user_of_the_machine_reaches_nothing() {
             assert!(succeeds("root", &["cat"], &data.join(name)), "{name}");
             assert!(!succeeds("nobody", &["cat"], &data.join(name)), "{name}");
         }
-        // To curl mongod answers that it speaks no HTTP.
+        // mongod tells curl that it does not speak HTTP.
         let socket = data.join("socket");
         let curl = ["curl", "--silent", "--max-time", "10", "http://localhost/", "--unix-socket"];
         assert!(succeeds("root", &curl, &socket.join("mongod.sock")));
         assert!(!succeeds("nobody", &curl, &socket.join("mongod.sock")));
         let pid = folder.read("data/mongodb/mongod.lock");
         assert_eq!(tcp_ports(pid.trim()), [""; 0]);
-        // The search does find ports.
+        // Check that the search finds ports at all.
         assert_eq!(tcp_ports(&server.id().to_string()).len(), 1);
         server.stop();
     }

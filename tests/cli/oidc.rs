@@ -1,4 +1,4 @@
-//! Signing in with another provider: wrong settings, and what the log says of it and what it does not.
+//! Signing in with another provider: wrong settings, and what the log contains and does not contain.
 
 use movie_bag::accounts::oidc::secret::{random_text, s256};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[test]
-fn a_provider_that_cannot_be_used_stops_the_start() {
+fn an_unusable_provider_stops_the_start() {
     let folder = Folder::new();
     let settings = [
         ("MOVIE_BAG_OIDC__ACME__ISSUER", "https://id.example.com"),
@@ -36,7 +36,7 @@ fn a_provider_that_cannot_be_used_stops_the_start() {
     }
 }
 
-/// Goes the way of a sign-in; what the client finds behind `#`, and everything on the way that is a secret.
+/// Goes through a sign-in. Returns what the client finds after `#`, and every secret on the way.
 fn sign_in(server: &Server, verifier: &str, more: &str) -> (String, Vec<String>) {
     let http =
         reqwest::blocking::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
@@ -55,7 +55,7 @@ fn sign_in(server: &Server, verifier: &str, more: &str) -> (String, Vec<String>)
 }
 
 #[test]
-fn the_audit_log_has_every_sign_in_and_no_secret_of_it() {
+fn the_audit_log_has_every_sign_in_and_none_of_its_secrets() {
     let runtime = Runtime::new().unwrap();
     let provider = runtime.block_on(Provider::start());
     let folder = Folder::new();
@@ -99,7 +99,9 @@ fn the_audit_log_has_every_sign_in_and_no_secret_of_it() {
     let ticket = ticket.1["link_ticket"].as_str().unwrap().to_owned();
     assert_eq!(go(&format!("&link_ticket={ticket}")).0, 200);
     assert_eq!(server.call("DELETE", "/api/users/me/identities/fake", Some(&bob), None).0, 204);
-    eventually("all is written", || events(&server).iter().any(|line| line["event"] == "identity-unlinked"));
+    eventually("everything is logged", || {
+        events(&server).iter().any(|line| line["event"] == "identity-unlinked")
+    });
     let events = events(&server);
     let found: Vec<String> = events
         .iter()

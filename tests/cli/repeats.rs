@@ -1,4 +1,5 @@
-//! A request that a client repeats since its server was killed: the movie is added once, and answered as it was added.
+//! A request that a client repeats because its server was killed: the movie is added once, and the answer is the
+//! same.
 
 use bson::{Document, doc};
 use reqwest::blocking::Response;
@@ -32,7 +33,7 @@ fn a_server_that_is_killed_between_the_insert_and_the_answer_adds_once() {
     };
     let server = serve();
     let token = server.sign_up("ann");
-    // What comes after the insert is held: the key is not told of its answer.
+    // Hold the step after the insert, so that the answer is not stored with the key.
     in_database(&folder.mongod_uri(), "admin", async |admin| {
         let data = doc! {
             "failCommands": ["update"],
@@ -45,7 +46,7 @@ fn a_server_that_is_killed_between_the_insert_and_the_answer_adds_once() {
     });
     std::thread::scope(|scope| {
         let adding = scope.spawn(|| post(&server, &token));
-        eventually("the movie is in", || movies(&folder) == 1);
+        eventually("the movie is stored", || movies(&folder) == 1);
         server.signal(Signal::KILL);
         assert!(adding.join().unwrap().is_err(), "it was killed before it answered");
     });
@@ -53,7 +54,7 @@ fn a_server_that_is_killed_between_the_insert_and_the_answer_adds_once() {
 
     let server = serve();
     let answer = || post(&server, &token).unwrap();
-    eventually("the request is no longer under way", || answer().status() != 409);
+    eventually("the request has ended", || answer().status() != 409);
     let first = answer();
     let replayed =
         first.headers().get("Idempotency-Replayed").map(|value| value.to_str().unwrap().to_owned());

@@ -1,4 +1,4 @@
-//! The schema version: which databases a binary takes.
+//! The schema version: which databases a binary accepts.
 
 use bson::{Bson, Document, doc};
 
@@ -21,9 +21,9 @@ fn indexes(uri: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_database_that_is_newer_is_refused_by_every_command_and_left_as_it_is() {
+fn every_command_refuses_a_newer_database_and_leaves_it_unchanged() {
     let folder = Folder::new();
-    // It keeps mongod, whatever stands in the database by now.
+    // The running server keeps mongod up, whatever the database contains now.
     let server = folder.serve();
     server.sign_up("ann");
     let uri = folder.mongod_uri();
@@ -44,14 +44,14 @@ fn a_database_that_is_newer_is_refused_by_every_command_and_left_as_it_is() {
         &["admin", "grant", "ann@example.com"],
     ] {
         other(arguments)
-            .assert_failed(1, "the database movie_bag has schema version 2, and this movie-bag (");
+            .assert_failed(1, "the database movie_bag has schema version 2, but this movie-bag (");
     }
     set_version_text(&uri);
-    other(&["export"]).assert_failed(1, "the database movie_bag has a schema version that is none (\"two\")");
+    other(&["export"]).assert_failed(1, "the database movie_bag has an invalid schema version (\"two\")");
     assert_eq!(indexes(&uri), before);
     assert_eq!(server.get("/api/movies", None).1["items"], serde_json::json!([]));
     server.stop();
-    folder.run(&["export"]).assert_failed(1, "the database movie_bag has a schema version that is none");
+    folder.run(&["export"]).assert_failed(1, "the database movie_bag has an invalid schema version");
     eventually("mongod is gone", || processes_of(&folder).is_empty());
 }
 

@@ -1,4 +1,4 @@
-//! Starting and stopping: the server, its mongod, and what survives.
+//! Starting and stopping: the server, its mongod, and the data that survives.
 
 use std::{fs::Permissions, os::unix::fs::PermissionsExt, time::Duration};
 
@@ -9,12 +9,12 @@ use crate::movie::movie;
 use crate::support::{Folder, Server, end, eventually, processes_of, signal_all};
 
 #[test]
-fn a_data_folder_that_others_may_read_is_warned_of_and_its_secret_tightened() {
+fn a_data_folder_that_others_can_read_causes_a_warning_and_its_secret_is_made_private() {
     let folder = Folder::new();
     let server = folder.serve();
     assert!(!server.log_to_the_end().contains("other users"));
     let (data, secret) = (folder.path().join("data"), folder.path().join("data/jwt-secret"));
-    // As a backup is restored without its rights.
+    // The permissions of a backup that was restored without them.
     std::fs::set_permissions(&data, Permissions::from_mode(0o755)).unwrap();
     std::fs::set_permissions(&secret, Permissions::from_mode(0o644)).unwrap();
     let log = folder.serve().log_to_the_end();
@@ -26,7 +26,7 @@ fn a_data_folder_that_others_may_read_is_warned_of_and_its_secret_tightened() {
 }
 
 #[test]
-fn it_serves_says_so_ends_cleanly_and_forgets_nothing() {
+fn the_server_says_that_it_serves_ends_cleanly_and_keeps_its_data() {
     let folder = Folder::new();
     let server = folder.serve();
     assert!(server.said.contains("listens on http://127.0.0.1:"), "{}", server.said);
@@ -36,13 +36,14 @@ fn it_serves_says_so_ends_cleanly_and_forgets_nothing() {
     assert_eq!(processes_of(&folder).len(), 2, "a supervisor and a mongod");
     let secret = folder.path().join("data/jwt-secret");
     assert_eq!(secret.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-    // The database asks for no login: nobody else gets to its files, nor to its socket (see `neighbour.rs`).
+    // The database requires no login, so nobody else must be able to reach its files or its socket (see
+    // `neighbour.rs`).
     assert_eq!(folder.path().join("data").metadata().unwrap().permissions().mode() & 0o777, 0o700);
     server.stop();
     assert_eq!(processes_of(&folder), [""; 0]);
 
     let server = folder.serve();
-    // The token is still good: the secret was kept; and so is what it added.
+    // The token is still valid because the secret was kept, and so are the data.
     let (status, user) = server.get("/api/users/me", Some(&token));
     assert_eq!((status, &user["movie_count"]), (200, &json!(1)));
     server.signal(Signal::INT);
@@ -67,7 +68,7 @@ fn a_killed_server_leaves_no_mongod_and_loses_nothing() {
 }
 
 #[test]
-fn whoever_kills_server_and_supervisor_at_once_can_start_again() {
+fn after_server_and_supervisor_are_killed_at_once_the_server_starts_again() {
     let folder = Folder::new();
     let server = folder.serve();
     let token = server.sign_up("ann");
@@ -85,31 +86,31 @@ fn a_killed_supervisor_is_replaced_and_mongod_still_ends_with_the_server() {
     let folder = Folder::new();
     let server = folder.serve();
     let token = server.sign_up("ann");
-    // Supervisor and mongod at once: nobody but the server is left to start them again.
+    // Kill the supervisor and mongod at once: only the server is left to start them again.
     signal_all(&folder, "", Signal::KILL);
     eventually("the server has its database again", || server.get("/api/users/me", Some(&token)).0 == 200);
     signal_all(&folder, "supervise-mongod", Signal::KILL);
     server.stop();
-    // Its end is that of mongod, also when it has to find somebody for that first.
+    // mongod ends with the server, even if the server first has to start a supervisor for that.
     assert_eq!(processes_of(&folder), [""; 0]);
 }
 
 #[test]
-fn a_signal_to_the_whole_group_ends_all_cleanly() {
+fn a_signal_to_the_whole_group_ends_all_processes_cleanly() {
     let folder = Folder::new();
     let server = folder.serve();
-    // The supervisor alone does not let go of what is in use.
+    // The supervisor does not end a mongod that is in use.
     signal_all(&folder, "supervise-mongod", Signal::TERM);
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(server.get("/health/ready", None).0, 200);
-    // As systemd does it: to each process of the service.
+    // Signal each process of the service, as systemd does.
     signal_all(&folder, "", Signal::TERM);
     server.stop();
     assert_eq!(processes_of(&folder), [""; 0]);
 }
 
 #[test]
-fn a_second_server_on_the_same_folder_is_refused_and_the_first_goes_on() {
+fn a_second_server_on_the_same_folder_is_refused_and_the_first_continues() {
     let folder = Folder::new();
     let server = folder.serve();
     folder.run(&["serve"]).assert_failed(1, "another server runs on the data folder data");
@@ -117,7 +118,7 @@ fn a_second_server_on_the_same_folder_is_refused_and_the_first_goes_on() {
 }
 
 #[test]
-fn a_taken_port_is_said() {
+fn a_taken_port_is_reported() {
     let folder = Folder::new();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut command = folder.command(&["serve"]);
@@ -127,7 +128,7 @@ fn a_taken_port_is_said() {
 }
 
 #[test]
-fn no_mongod_and_no_way_to_fetch_one_names_the_ways_on() {
+fn without_a_mongod_or_a_download_the_error_names_the_alternatives() {
     let folder = Folder::new();
     let mut command = folder.command(&["serve"]);
     command.env("PATH", "").env("HOME", folder.path()).env("XDG_CACHE_HOME", folder.path().join("cache"));
@@ -140,7 +141,7 @@ fn no_mongod_and_no_way_to_fetch_one_names_the_ways_on() {
 }
 
 #[test]
-fn a_mongod_that_does_not_work_is_said() {
+fn a_mongod_that_does_not_work_is_reported() {
     let folder = Folder::new();
     let mongod = folder.write("mongod", "#!/bin/sh\nexit 14\n");
     std::fs::set_permissions(&mongod, PermissionsExt::from_mode(0o755)).unwrap();
@@ -161,18 +162,18 @@ fn the_server_uses_a_configured_database() {
         .env("MOVIE_BAG_JWT__SECRET", "12345678901234567890123456789012");
     let server = Server::start(command);
     server.sign_up("ann");
-    // Of all that could be there, its search index alone.
+    // The folder contains only the search index.
     let kept = std::fs::read_dir(folder.path().join("data")).unwrap();
     let kept: Vec<_> = kept.map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(kept, ["search"]);
     assert!(server.said.contains("\nSearch: the search index\n"), "{}", server.said);
     server.stop();
-    // Another database of the same mongod: nobody is there.
+    // It is another database of the same mongod, so this account does not exist there.
     embedded.sign_up("ann");
 }
 
 #[test]
-fn a_deletion_that_was_cut_off_is_finished_at_the_next_start() {
+fn an_interrupted_deletion_is_finished_at_the_next_start() {
     let folder = Folder::new();
     let server = folder.serve();
     let token = server.sign_up("ann");
@@ -200,12 +201,12 @@ fn the_second_start_is_quick() {
     let folder = Folder::new();
     folder.serve().stop();
     let server = folder.serve();
-    // The contract says 3 s; here, with other tests beside it, only that it does not wait for anything.
+    // The contract says 3 s. Here other tests run at the same time, so only check that nothing makes it wait.
     assert!(server.ready_after < Duration::from_secs(15), "{:?}", server.ready_after);
 }
 
 #[test]
-fn somebody_who_listens_to_events_does_not_hold_up_the_end() {
+fn a_client_that_listens_to_events_does_not_delay_the_shutdown() {
     let folder = Folder::new();
     let server = folder.serve();
     let response = server.http.get(format!("{}/api/movies/events", server.base)).send().unwrap();
@@ -213,6 +214,6 @@ fn somebody_who_listens_to_events_does_not_hold_up_the_end() {
     let started = std::time::Instant::now();
     server.stop();
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
-    // The stream has come to its end, and was not cut.
+    // The stream has ended properly, and was not cut.
     assert!(response.text().unwrap().contains("id:"));
 }

@@ -1,9 +1,9 @@
-//! Wrong usage and wrong settings: one line that says what, and exit code 2.
+//! Wrong usage and wrong settings: one line that names the mistake, and exit code 2.
 
 use crate::support::{Folder, end};
 
 #[test]
-fn wrong_usage_is_one_line_and_2() {
+fn wrong_usage_prints_one_line_and_exits_with_2() {
     let folder = Folder::new();
     folder.run(&["impor"]).assert_failed(2, "unrecognized subcommand 'impor'");
     folder
@@ -17,7 +17,7 @@ fn wrong_usage_is_one_line_and_2() {
 }
 
 #[test]
-fn help_and_version_are_no_errors() {
+fn help_and_version_are_not_errors() {
     let folder = Folder::new();
     let help = folder.run(&["--help"]);
     assert!(help.assert_succeeded().out.contains("import"), "{help:?}");
@@ -48,7 +48,7 @@ fn a_wrong_setting_names_its_key_and_stops_every_command() {
 }
 
 #[test]
-fn what_cannot_be_read_is_named_and_not_passed_over() {
+fn an_unreadable_file_is_named_and_not_ignored() {
     use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
     let folder = Folder::new();
     let mut command = folder.command(&[]);
@@ -77,7 +77,7 @@ fn a_configured_database_needs_a_secret() {
 }
 
 #[test]
-fn the_environment_wins_over_dotenv_and_dotenv_over_the_file() {
+fn the_environment_overrides_dotenv_and_dotenv_overrides_the_file() {
     let folder = Folder::new();
     folder.write("Rocket.toml", "[default]\njwt.lifetime = \"wrong in the file\"\n");
     folder.run(&["serve"]).assert_failed(2, "jwt.lifetime: ");
@@ -95,7 +95,7 @@ fn the_environment_wins_over_dotenv_and_dotenv_over_the_file() {
 }
 
 #[test]
-fn the_document_is_printed_whatever_the_settings_and_nothing_is_made() {
+fn the_document_is_printed_with_any_settings_and_nothing_is_created() {
     let folder = Folder::new();
     let mut command = folder.command(&["openapi"]);
     command.env("MOVIE_BAG_NO_SUCH_SETTING", "1");

@@ -1,4 +1,4 @@
-//! The end of a server that is busy: whoever was heard gets an answer, and a whole one.
+//! Stopping a busy server: every request that it has received gets a complete answer.
 
 use std::{
     collections::BTreeSet,
@@ -13,14 +13,14 @@ use serde_json::json;
 
 use crate::support::{Folder, PASSWORD, Server, eventually, names_in, processes_of};
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Debug)]
 enum Heard {
     Whole {
         status: u16,
         is_last: bool,
     },
-    /// Not a byte: the server was gone, or did not read it any more.
+    /// Not a byte: the server had ended, or did not read the request any more.
     Nothing,
     Broken(String),
 }
@@ -60,7 +60,7 @@ fn ask(stream: &mut TcpStream, request: &str) -> Heard {
     }
 }
 
-/// Asks again and again, on one connection as long as it lasts, until nobody listens any more.
+/// Sends requests until nobody listens any more, on one connection as long as it lasts.
 fn ask_until_the_end(server: &Server, next: impl Fn(usize) -> String, heard: impl Fn(usize, Heard)) {
     let mut number = 0;
     while let Some(mut stream) = connect(server) {
@@ -77,7 +77,7 @@ fn ask_until_the_end(server: &Server, next: impl Fn(usize) -> String, heard: imp
 }
 
 #[test]
-fn a_stop_under_load_cuts_nobody_off_and_loses_nothing() {
+fn a_stop_under_load_cuts_off_no_request_and_loses_nothing() {
     let folder = Folder::new();
     let mut command = folder.command(&["serve"]);
     command.env("MOVIE_BAG_PASSWORD__BCRYPT_COST", "12").env("MOVIE_BAG_THROTTLE__ENABLED", "false");
@@ -129,11 +129,11 @@ fn a_stop_under_load_cuts_nobody_off_and_loses_nothing() {
                 let body = json!({ "email": "ann@example.com", "password": PASSWORD }).to_string();
                 ready.wait();
                 let answer = ask(&mut stream, &request("POST", "/api/auth/login", "", &body));
-                // It was sent before the signal: it counts.
+                // It was sent before the signal, so it must be answered.
                 assert!(matches!(answer, Heard::Whole { status: 200, .. }), "{answer:?}");
             });
         }
-        // A connection on which nothing is said must not hold up the end.
+        // A silent connection must not delay the shutdown.
         let _silent = connect(server).unwrap();
         ready.wait();
         std::thread::sleep(Duration::from_millis(100));
@@ -144,25 +144,25 @@ fn a_stop_under_load_cuts_nobody_off_and_loses_nothing() {
     });
     let begun = Instant::now();
     assert_eq!(server.wait(), Some(0));
-    // It has come to its end, and was not cut.
+    // The stream has ended properly, and was not cut.
     assert!(events.text().unwrap().contains("id:"));
     let (answered, unheard) = (answered.into_inner().unwrap(), unheard.into_inner().unwrap());
     println!(
         "closed after {took:?}, ended {:?} after the last answer; {answered} answered, {unheard} unheard",
         begun.elapsed()
     );
-    // A connection that waits to be accepted when the listener closes is reset: some, not many.
+    // Connections that wait to be accepted when the listener closes are reset. There may be some, but not many.
     assert!(unheard * 10 <= answered, "{unheard} of {answered}");
     assert_eq!(processes_of(&folder), [""; 0]);
-    // Both ways: what was said to be added is there, and what was not read was not done.
+    // This checks both directions: every acknowledged movie exists, and no request that was not read had an effect.
     assert_eq!(names_in(&folder), added.into_inner().unwrap());
 }
 
 #[test]
-fn who_says_nothing_or_half_of_it_does_not_hold_up_the_end_for_ever() {
+fn a_silent_client_or_half_a_request_delays_the_shutdown_only_for_a_while() {
     let folder = Folder::new();
     let mut command = folder.command(&["serve"]);
-    // Of a request of which half has come nobody can say whether it will be whole: it has the limit.
+    // Nobody can tell whether the rest of half a request will arrive, so it gets the time limit.
     command.env("ROCKET_SHUTDOWN", "{grace=2,mercy=1,ctrlc=false,signals=[]}");
     let server = Server::start(command);
     let _silent = connect(&server).unwrap();
@@ -178,10 +178,10 @@ fn who_says_nothing_or_half_of_it_does_not_hold_up_the_end_for_ever() {
 }
 
 #[test]
-fn work_whose_connection_is_cut_has_the_time_of_mercy() {
+fn work_whose_connection_is_cut_gets_the_mercy_period() {
     let folder = Folder::new();
     let mut command = folder.command(&["serve"]);
-    // To hash a password takes seconds at this cost, and connections get none of them.
+    // Hashing a password takes seconds at this cost, and connections get none of them.
     command.env("MOVIE_BAG_PASSWORD__BCRYPT_COST", "16");
     command.env("ROCKET_SHUTDOWN", "{grace=0,mercy=300,ctrlc=false,signals=[]}");
     let server = Server::start(command);
@@ -196,13 +196,13 @@ fn work_whose_connection_is_cut_has_the_time_of_mercy() {
     let (code, log) = server.log_to_its_end();
     assert_eq!(code, Some(0), "{log}");
     assert!(!log.contains("cut off"), "{log}");
-    // Its connection was cut, and it came to its own end.
+    // The connection was cut, and the work ran to its end.
     assert!(!matches!(stream.read(&mut [0]), Ok(1)));
     assert!(log.contains(r#"route="/api/auth/signup""#), "{log}");
 }
 
 #[test]
-fn a_second_signal_ends_at_once_and_mongod_all_the_same() {
+fn a_second_signal_ends_the_server_at_once_and_mongod_too() {
     let folder = Folder::new();
     let server = folder.serve();
     let mut half = connect(&server).unwrap();

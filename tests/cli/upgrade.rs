@@ -1,4 +1,4 @@
-//! The data folder of an earlier release, opened by this one: see `tests/fixtures/data_folder/README.md`.
+//! Opens the data folder of an earlier release: see `tests/fixtures/data_folder/README.md`.
 
 use std::{fs::File, process::Command};
 
@@ -10,7 +10,7 @@ use crate::support::{Folder, PASSWORD};
 fn old_folder() -> Folder {
     let folder = Folder::new();
     let packed = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/data_folder/0.1.0.tar.gz");
-    // As root, tar would give the files to the owner that the archive names.
+    // For root, tar would give the files to the owner that the archive names.
     let mut tar = Command::new("tar");
     tar.args(["--extract", "--gzip", "--no-same-owner", "--file", packed, "--directory"]).arg(folder.path());
     assert!(tar.status().unwrap().success());
@@ -18,11 +18,11 @@ fn old_folder() -> Folder {
 }
 
 #[test]
-fn the_data_folder_of_an_earlier_release_is_served_with_its_accounts_movies_and_tokens() {
+fn the_data_folder_of_an_earlier_release_keeps_its_accounts_movies_and_tokens() {
     let folder = old_folder();
     let tokens: Value = serde_json::from_str(&folder.read("data/tokens.json")).unwrap();
     let token = |name: &str| tokens[name].as_str();
-    // The second start opens what the first has made of it.
+    // The second start opens the result of the first.
     for _ in 0..2 {
         let server = folder.serve();
         let (status, page) = server.get("/api/movies?fields=name,version&sort=name", None);
@@ -33,7 +33,7 @@ fn the_data_folder_of_an_earlier_release_is_served_with_its_accounts_movies_and_
             { "id": "6b08428ecc5677c9413606cc", "name": "七人の侍", "version": 1 },
         ]);
         assert_eq!((status, &page["items"]), (200, &movies));
-        // By the text index of that release, until this one has its own.
+        // The text index of that release answers until the search index is ready.
         let (status, page) = server.get("/api/movies?q=heat&fields=name", None);
         assert_eq!((status, &page["items"][0]["name"]), (200, &json!("Heat")));
         for name in ["ann", "bob"] {
@@ -52,7 +52,7 @@ fn the_data_folder_of_an_earlier_release_is_served_with_its_accounts_movies_and_
         assert_eq!(server.call("POST", "/api/auth/login", None, Some(credentials)).0, 401);
         server.stop();
     }
-    // Those tokens have no session. They end as they did then, and stay ended.
+    // Those tokens have no session. They can be revoked as before, and stay revoked.
     let server = folder.serve();
     assert_eq!(server.call("POST", "/api/auth/logout", token("bob"), None).0, 204);
     assert_eq!(server.call("POST", "/api/auth/logout-all", token("ann"), None).0, 204);
@@ -67,9 +67,9 @@ fn the_data_folder_of_an_earlier_release_is_served_with_its_accounts_movies_and_
 }
 
 #[test]
-fn beside_a_server_of_an_earlier_release_a_command_says_so_at_once() {
+fn a_command_beside_a_server_of_an_earlier_release_fails_at_once() {
     let folder = old_folder();
-    // As its supervisor leaves them while mongod serves on a TCP port.
+    // The files of its supervisor while mongod serves on a TCP port.
     let supervisor = File::create(folder.path().join("data/supervisor.lock")).unwrap();
     supervisor.lock().unwrap();
     folder.write("data/mongod.serving", "28123");

@@ -17,7 +17,7 @@ fn log_in(server: &Server, name: &str, password: &str) -> (u16, serde_json::Valu
     server.call("POST", "/api/auth/login", None, Some(body))
 }
 
-/// Runs with this answer on standard input.
+/// Runs a command with this answer on standard input.
 fn answering(folder: &Folder, arguments: &[&str], answer: &str) -> Ended {
     let mut command = folder.command(arguments);
     let mut child =
@@ -29,7 +29,7 @@ fn answering(folder: &Folder, arguments: &[&str], answer: &str) -> Ended {
 }
 
 #[test]
-fn where_sign_up_is_closed_accounts_are_made_on_the_command_line() {
+fn if_sign_up_is_closed_the_command_line_creates_accounts() {
     let folder = Folder::new();
     let mut command = folder.command(&["serve"]);
     command.env("MOVIE_BAG_ACCOUNTS__SIGNUP", "closed");
@@ -43,7 +43,7 @@ fn where_sign_up_is_closed_accounts_are_made_on_the_command_line() {
     assert!(link.starts_with("http://127.0.0.1:") && link.lines().count() == 1, "{link}");
     folder.run(&["user", "add", "ann@example.com"]).assert_failed(1, "there is an account ann@example.com");
     folder.run(&["user", "add", "ann"]).assert_failed(1, "ann is not an email address");
-    // Without a password nobody logs in, whatever they try.
+    // Nobody can log in to an account without a password, whatever they try.
     for guess in ["", PASSWORD, "null"] {
         assert_eq!(log_in(&server, "ann", guess).0, 401);
     }
@@ -53,7 +53,7 @@ fn where_sign_up_is_closed_accounts_are_made_on_the_command_line() {
     let me = server.get("/api/users/me", Some(&token)).1;
     assert_eq!((&me["email_verified"], &me["has_password"]), (&json!(true), &json!(true)));
 
-    // A link that was not mailed says nothing of the address.
+    // A link that was not mailed proves nothing about the address.
     let link = folder.run(&["user", "reset", "ann@example.com"]).assert_succeeded().out.clone();
     assert_eq!(reset(&server, &link, "emu yak gnu"), 204);
     assert_eq!(server.get("/api/users/me", Some(&token)).0, 401);
@@ -68,7 +68,7 @@ fn where_sign_up_is_closed_accounts_are_made_on_the_command_line() {
 }
 
 #[test]
-fn an_account_is_deleted_with_its_movies_once_the_question_is_answered() {
+fn an_account_is_deleted_with_its_movies_after_a_confirmation() {
     let folder = Folder::new();
     let server = folder.serve();
     let (ann, _bob) = (server.sign_up("ann"), server.sign_up("bob"));

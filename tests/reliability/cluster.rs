@@ -1,4 +1,4 @@
-//! A replica set and two real servers on it.
+//! A replica set, and two real servers that use it.
 
 use std::{process::Command, time::Duration};
 
@@ -15,15 +15,15 @@ use crate::{
 pub const SECRET: &str = "the secret of the tests, 32 bytes and more";
 pub const SERVERS: usize = 2;
 
-/// Fields go in this order: the servers first, the runtime of the proxies last.
+/// Fields are dropped in this order: the servers first, the runtime of the proxies last.
 pub struct Cluster {
     servers: Vec<Option<Server>>,
     ports: Vec<u16>,
     pub set: ReplicaSet,
     folder: Folder,
-    /// More settings of the servers.
+    /// Further settings of the servers.
     settings: Vec<(&'static str, String)>,
-    /// The test's own look into the database.
+    /// The test's own connection to the database.
     pub database: Database,
     pub runtime: Runtime,
 }
@@ -40,7 +40,7 @@ impl Cluster {
         let runtime = Runtime::new().unwrap();
         let set = ReplicaSet::start(members, runtime.handle());
         let database = runtime.block_on(async {
-            // It waits where a server would not.
+            // The test waits longer than a server would.
             let uri = format!("{}&serverSelectionTimeoutMS=30000", set.uri());
             let options = movie_bag::mongo::parse(&uri).await.unwrap();
             mongodb::Client::with_options(options).unwrap().database("movie_bag")
@@ -54,8 +54,8 @@ impl Cluster {
         cluster
     }
 
-    /// For how long a server may answer what was before another one has written: with `cache.movies` three
-    /// seconds (docs/evidence/reliability.md), and one for a machine that is busy.
+    /// How long a server may return the old state after another one has written: with `cache.movies` three seconds
+    /// (docs/evidence/reliability.md), and one more for a busy machine.
     pub fn lag(&self) -> Duration {
         let is_cached = self.settings.iter().any(|(name, _)| *name == CACHED.0);
         if is_cached { Duration::from_secs(4) } else { Duration::ZERO }
@@ -73,7 +73,7 @@ impl Cluster {
         command
     }
 
-    /// At the address that it had before, if it was there before.
+    /// Starts a server, at its former address if it had one.
     pub fn start_server(&mut self, server: usize) {
         self.servers[server] = Some(Server::start(self.command(server)));
     }
@@ -92,7 +92,7 @@ impl Cluster {
         server.wait();
     }
 
-    /// As an operator does it; the new one looks at its start whether a deletion was left undone.
+    /// Restarts a server as an operator does. When it starts, it looks for unfinished deletions.
     pub fn restart_server(&mut self, server: usize) {
         self.servers[server].take().expect("a server that runs").stop();
         self.start_server(server);
@@ -103,7 +103,7 @@ impl Cluster {
         self.runtime.block_on(async { collection.count_documents(filter).await }).unwrap()
     }
 
-    /// Movies of an account, put there directly.
+    /// Inserts movies of an account directly into the database.
     pub fn give_movies(&self, owner: &str, names: &str, count: usize) {
         let owner = bson::oid::ObjectId::parse_str(owner).unwrap();
         let now = bson::DateTime::now();

@@ -1,5 +1,5 @@
-//! A replica set under faults, while two servers serve: what was acknowledged is kept, nothing is done
-//! twice, and all that clients see is success and 503. [`crate::trial`] makes them and checks.
+//! A replica set under faults, while two servers use it: acknowledged writes survive, nothing is done twice, and
+//! clients see only success and 503. [`crate::trial`] makes the faults and checks this.
 
 use std::time::{Duration, Instant};
 
@@ -43,7 +43,7 @@ fn a_paused_primary_that_comes_back_loses_nothing() {
         },
         meanwhile: Meanwhile::Service,
         mend: &|cluster, primary| {
-            assert_ne!(cluster.set.primary(), primary, "another one was to be elected");
+            assert_ne!(cluster.set.primary(), primary, "expected another primary to be elected");
             cluster.set.signal(primary, Signal::CONT);
         },
     });
@@ -76,7 +76,7 @@ fn a_primary_that_is_cut_off_loses_nothing() {
         },
         meanwhile: Meanwhile::Service,
         mend: &|cluster, primary| {
-            assert_ne!(cluster.set.primary(), primary, "another one was to be elected");
+            assert_ne!(cluster.set.primary(), primary, "expected another primary to be elected");
             cluster.set.heal(primary);
         },
     });
@@ -84,7 +84,7 @@ fn a_primary_that_is_cut_off_loses_nothing() {
 
 #[test]
 #[ignore = "half a minute: .ci/run has a step for it"]
-fn caches_are_true_while_a_primary_steps_down() {
+fn caches_are_correct_while_a_primary_steps_down() {
     trial::make(&Fault {
         name: "primary steps down, with `cache.movies`",
         breaks_connections: false,
@@ -97,7 +97,7 @@ fn caches_are_true_while_a_primary_steps_down() {
 
 #[test]
 #[ignore = "half a minute: .ci/run has a step for it"]
-fn caches_are_true_while_a_primary_is_cut_off() {
+fn caches_are_correct_while_a_primary_is_cut_off() {
     trial::make(&Fault {
         name: "primary cut off, then healed, with `cache.movies`",
         breaks_connections: false,
@@ -114,7 +114,7 @@ fn caches_are_true_while_a_primary_is_cut_off() {
 
 #[test]
 #[ignore = "half a minute: .ci/run has a step for it"]
-fn a_killed_secondary_is_hardly_noticed() {
+fn a_killed_secondary_hardly_affects_clients() {
     trial::make(&Fault {
         name: "a secondary killed (SIGKILL), started again later",
         breaks_connections: false,
@@ -148,7 +148,7 @@ fn without_a_majority_every_write_is_refused_until_there_is_one() {
             let back = Instant::now();
             cluster.set.start_member(secondaries[0]);
             cluster.set.primary();
-            // The third one only when the two were enough.
+            // Restore the third member only after the two have sufficed.
             std::thread::sleep((ELECTION_TIMEOUT * 2).saturating_sub(back.elapsed()));
             cluster.set.start_member(secondaries[1]);
         },
@@ -157,7 +157,7 @@ fn without_a_majority_every_write_is_refused_until_there_is_one() {
 
 #[test]
 #[ignore = "half a minute: .ci/run has a step for it"]
-fn killed_servers_that_are_started_again_have_lost_nothing() {
+fn killed_servers_have_lost_nothing_after_a_restart() {
     trial::make(&Fault {
         name: "both servers killed (SIGKILL), started again at once",
         breaks_connections: true,
@@ -187,11 +187,13 @@ fn a_deletion_whose_server_is_killed_is_finished_by_the_other() {
         let leaving = leaver.leave(&cluster, &load.client, 0);
         cluster.kill_server(0);
         let (killed, left) = (Instant::now(), leaver.left(&cluster));
-        assert!(left > 0, "it was to be killed before it was done");
-        // Nobody starts the first one; the other looks every minute.
-        crate::process::eventually_within(Duration::from_mins(3), "the other has finished it", || {
-            leaver.left(&cluster) == 0
-        });
+        assert!(left > 0, "expected the kill to interrupt the deletion");
+        // Nobody restarts the first server. The other one looks for unfinished deletions every minute.
+        crate::process::eventually_within(
+            Duration::from_mins(3),
+            "the other server has finished the deletion",
+            || leaver.left(&cluster) == 0,
+        );
         times.push((left, killed.elapsed()));
         cluster.start_server(0);
         leaver.assert_gone(&cluster, &name);

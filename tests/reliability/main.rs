@@ -1,7 +1,7 @@
 //! Several servers on one database, and a replica set of three real mongods, while everything fails.
 //!
-//! `docs/evidence/reliability.md` says what was found, and how to repeat it. Most tests here take a while and are
-//! ignored by `cargo test`; `.ci/run` has a step for them.
+//! `docs/evidence/reliability.md` has the results, and says how to repeat them. Most tests here take a while, and
+//! `cargo test` ignores them; `.ci/run` has a step for them.
 
 #[path = "../support/change_log.rs"]
 mod change_log;

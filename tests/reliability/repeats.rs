@@ -1,5 +1,5 @@
-//! Requests that are repeated with their key, at either server, until they are answered: while the primary is killed,
-//! each movie is added once.
+//! Clients repeat requests with their key, on either server, until they are answered. Meanwhile the primary is
+//! killed, and each movie is added once.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::cluster::{Cluster, SERVERS};
 
 const WRITERS: usize = 4;
-/// For each writer: more than fit into the time before the fault, and after it.
+/// How many movies each writer adds: more than fit into the time before the fault and after it.
 const MOVIES: usize = 60;
 const PAUSE: Duration = Duration::from_millis(100);
 const LONG: Duration = Duration::from_mins(2);
@@ -54,7 +54,7 @@ fn a_key_adds_once_while_the_primary_is_killed() {
                                 let is_in_progress = status == 409 && text.contains("request-in-progress");
                                 assert!(status == 503 || is_in_progress, "{name}: {status} {text}");
                             }
-                            // No answer in time.
+                            // There was no answer in time.
                             Err(error) => assert!(error.is_timeout(), "{error}"),
                         }
                         *repeated.lock().unwrap() += 1;
@@ -70,7 +70,7 @@ fn a_key_adds_once_while_the_primary_is_killed() {
         sleep(Duration::from_secs(4));
         cluster.set.start_member(primary);
     });
-    assert!(*repeated.lock().unwrap() > 0, "the fault was to be felt");
+    assert!(*repeated.lock().unwrap() > 0, "expected the fault to cause retries");
     let answers = answers.into_inner().unwrap();
     assert_eq!(answers.len(), WRITERS * MOVIES);
     assert_eq!(cluster.count("movies", doc! {}), answers.len() as u64);

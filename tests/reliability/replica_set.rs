@@ -17,11 +17,11 @@ use crate::{
 };
 
 const NAME: &str = "reliability";
-/// A fifth of what MongoDB has by default: how long a primary is missed before another one is elected.
+/// How long a primary is missing before another one is elected: a fifth of MongoDB's default.
 pub const ELECTION_TIMEOUT: Duration = Duration::from_secs(2);
 const LONG: Duration = Duration::from_mins(1);
 const TICK: Duration = Duration::from_millis(50);
-/// A member that does not answer within this is taken for silent.
+/// A member that does not answer within this time counts as silent.
 const SILENT: Duration = Duration::from_millis(500);
 
 pub struct ReplicaSet {
@@ -31,11 +31,11 @@ pub struct ReplicaSet {
 
 struct Member {
     port: u16,
-    /// The address by which the other members and all clients know it.
+    /// The address that the other members and all clients use.
     proxy: Proxy,
     folder: tempfile::TempDir,
     running: Option<(Child, Guard)>,
-    /// Past the proxy.
+    /// A connection that bypasses the proxy.
     admin: mongodb::Database,
 }
 
@@ -61,7 +61,7 @@ impl ReplicaSet {
         set
     }
 
-    /// For the servers, and for a test that looks into the database.
+    /// The URI for the servers, and for a test that reads the database.
     pub fn uri(&self) -> String {
         let hosts: Vec<String> = self.members.iter().map(|member| member.proxy.address()).collect();
         format!("mongodb://{}/?replicaSet={NAME}", hosts.join(","))
@@ -69,7 +69,7 @@ impl ReplicaSet {
 
     fn command(&self, member: usize, command: Document) -> Result<Document, String> {
         let run = self.members[member].admin.run_command(command);
-        // A step down waits for the others.
+        // A step-down waits for the other members.
         let answer = self.runtime.block_on(async { tokio::time::timeout(LONG, run).await });
         answer.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
     }
@@ -79,7 +79,7 @@ impl ReplicaSet {
         self.runtime.block_on(async { tokio::time::timeout(SILENT, hello).await }).ok()?.ok()
     }
 
-    /// The primary of the latest election: one that was paused does not know yet that it is none.
+    /// The primary of the latest election. A paused former primary does not know yet that it is no longer primary.
     pub fn find_primary(&self) -> Option<usize> {
         let elected = |member: usize| -> Option<(ObjectId, usize)> {
             let hello = self.hello(member)?;
@@ -105,9 +105,9 @@ impl ReplicaSet {
         (0..self.members.len()).filter(|member| *member != primary).collect()
     }
 
-    /// Every member is there, and one of them primary.
+    /// Waits until every member is up, and one of them is primary.
     pub fn wait_until_whole(&self) {
-        self.eventually("the replica set is whole", |set| {
+        self.eventually("every member of the replica set is up", |set| {
             let hellos = (0..set.members.len()).map(|member| set.hello(member));
             let states: Vec<(bool, bool)> = hellos
                 .map(|hello| {
@@ -133,7 +133,7 @@ impl ReplicaSet {
         child.wait().unwrap();
     }
 
-    /// Starts a member; its files are those that it had.
+    /// Starts a member with its former files.
     pub fn start_member(&mut self, member: usize) {
         let member = &mut self.members[member];
         let child = movie_bag::mongod::program(&movie_bag::mongod::find().unwrap())
@@ -158,7 +158,7 @@ impl ReplicaSet {
         kill_process(pid(child.id()), signal).unwrap();
     }
 
-    /// The primary gives its office up. It does so only when another one can take it.
+    /// Makes the primary step down. It does so only when another member can take over.
     pub fn step_down(&self) {
         let command = doc! { "replSetStepDown": 10, "secondaryCatchUpPeriodSecs": 5 };
         let deadline = Instant::now() + LONG;
@@ -167,7 +167,7 @@ impl ReplicaSet {
         }
     }
 
-    /// Nobody gets through to this member: no client, no other member. It still reaches the others.
+    /// Cuts a member off: no client and no other member reaches it. It still reaches the others.
     pub fn cut(&self, member: usize) {
         self.members[member].proxy.cut();
     }
@@ -198,8 +198,8 @@ impl Drop for Member {
     }
 }
 
-/// A port for a process that is started again: not one of those that the system gives to whoever calls
-/// out, which might have taken it meanwhile.
+/// A port for a process that will be restarted. It is not one that the system assigns to outgoing connections,
+/// because another process might take it in the meantime.
 pub fn free_port() -> u16 {
     let mut random = [0; 2];
     loop {

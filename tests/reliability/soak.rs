@@ -1,5 +1,5 @@
-//! Mixed traffic for many minutes, a fault every half minute: memory and descriptors stay where they are,
-//! and at the end everything is as it was promised.
+//! Mixed traffic for many minutes, with a fault every half minute: memory and descriptors stay constant, and at the
+//! end the data match what was acknowledged.
 
 use std::{
     sync::{
@@ -21,23 +21,22 @@ use crate::{
 };
 
 const MINUTES: u64 = 20;
-/// Between two faults.
+/// The time between two faults.
 const EVERY: Duration = Duration::from_secs(30);
-/// Of each account that goes meanwhile.
+/// The number of movies of each account that is deleted meanwhile.
 const LEAVING: usize = 500;
 /// A few hundred requests a second.
 const RATE: Rate = Rate { writers: 3, readers: 2, pause: Duration::from_millis(25) };
-/// How much more memory the server may have in the last quarter than in the second: a table that grows
-/// doubles.
+/// How much the server's memory may grow from the second quarter to the last: a table that grows would double it.
 const GROWTH: f64 = 1.25;
-/// Descriptors come and go with the connections of those who call.
+/// The number of descriptors varies with the clients' connections.
 const MORE_DESCRIPTORS: f64 = 32.0;
 
 fn minutes() -> u64 {
     std::env::var("MOVIE_BAG_TEST_SOAK_MINUTES").ok().and_then(|text| text.parse().ok()).unwrap_or(MINUTES)
 }
 
-/// What a process has, once a second.
+/// The resources of a process, sampled once a second.
 #[derive(Default)]
 struct Samples {
     kilobytes: Vec<f64>,
@@ -57,7 +56,7 @@ impl Samples {
     }
 }
 
-/// The medians of the four quarters, and the greatest of all.
+/// The medians of the four quarters, and the maximum.
 fn quarters(samples: &[f64]) -> ([f64; 4], f64) {
     let length = samples.len() / 4;
     let median = |quarter: usize| {
@@ -70,7 +69,7 @@ fn quarters(samples: &[f64]) -> ([f64; 4], f64) {
 
 #[test]
 #[ignore = "20 minutes, or MOVIE_BAG_TEST_SOAK_MINUTES"]
-fn many_minutes_of_traffic_and_faults_leave_memory_descriptors_and_promises_as_they_were() {
+fn many_minutes_of_traffic_and_faults_leak_nothing_and_lose_nothing() {
     let mut cluster = Cluster::start(3);
     let load = Load::start(&cluster, RATE, true);
     let samples = Arc::new(Mutex::new(Samples::default()));
@@ -93,9 +92,9 @@ fn many_minutes_of_traffic_and_faults_leave_memory_descriptors_and_promises_as_t
         let leaving = leaver.leave(&cluster, &load.client, faults);
         strike(&mut cluster, faults);
         cluster.set.wait_until_whole();
-        // The promise of each fault, before the next.
+        // Check after each fault, before the next one.
         let struck = Instant::now();
-        crate::process::eventually_within(Duration::from_mins(2), "all is well", || {
+        crate::process::eventually_within(Duration::from_mins(2), "everything has recovered", || {
             load.probes.is_quiet(struck)
         });
         leavers.push((leaver, name, leaving));
@@ -110,7 +109,7 @@ fn many_minutes_of_traffic_and_faults_leave_memory_descriptors_and_promises_as_t
     }
     let took = begun.elapsed();
     let outcome = load.finish(&cluster);
-    // The one account that is left owns what is left.
+    // The only remaining account owns all remaining movies.
     let owners = cluster
         .runtime
         .block_on(async {
@@ -130,7 +129,7 @@ fn many_minutes_of_traffic_and_faults_leave_memory_descriptors_and_promises_as_t
     assert!(descriptors[3] <= descriptors[1] + MORE_DESCRIPTORS, "descriptors leak: {descriptors:?}");
 }
 
-/// Another fault each time; each is over when this returns, but for the recovery.
+/// Makes another fault each time. The fault is over when this returns, but the recovery may not be.
 fn strike(cluster: &mut Cluster, number: usize) {
     let primary = cluster.set.primary();
     let elected = |cluster: &Cluster| {

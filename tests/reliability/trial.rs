@@ -1,4 +1,4 @@
-//! A fault while there is traffic, and a deletion under way: again and again, and what came of it.
+//! Makes a fault during traffic and a deletion, again and again, and reports the results.
 
 use std::time::{Duration, Instant};
 
@@ -8,38 +8,38 @@ use crate::{
     process::eventually_within,
 };
 
-/// How long it may take until all is well again, on a machine that is busy.
+/// How long the recovery may take on a busy machine.
 const RECOVERY: Duration = Duration::from_mins(2);
-/// What the account has that goes meanwhile.
+/// The number of movies of the account that is deleted meanwhile.
 const LEAVING: usize = 3_000;
 
-/// How often a fault is made in a test.
+/// How often a test makes its fault.
 pub fn repeats() -> usize {
     std::env::var("MOVIE_BAG_TEST_REPEATS").ok().and_then(|text| text.parse().ok()).unwrap_or(1)
 }
 
-/// A fault, and how it is mended.
+/// A fault, and how to repair it.
 pub struct Fault<'a, T> {
     pub name: &'a str,
-    /// Servers are killed.
+    /// Whether servers are killed.
     pub breaks_connections: bool,
-    /// With `cache.movies`.
+    /// Whether the servers use `cache.movies`.
     pub cached: bool,
     pub strike: &'a dyn Fn(&mut Cluster) -> T,
-    /// What must be seen while it lasts.
+    /// What clients must see while the fault lasts.
     pub meanwhile: Meanwhile,
     pub mend: &'a dyn Fn(&mut Cluster, T),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Meanwhile {
-    /// Service goes on, after an interruption at most.
+    /// The service continues, after at most one interruption.
     Service,
-    /// Nothing is written until it is mended.
+    /// No write succeeds until the fault is repaired.
     Refusals,
 }
 
-/// A start without interruption is 0.
+/// The recovery times. No interruption counts as 0.
 #[derive(Debug, Clone, Copy)]
 struct Recovery {
     writes: [Duration; SERVERS],
@@ -64,7 +64,7 @@ pub fn make<T>(fault: &Fault<'_, T>) {
                 cluster.set.primary();
                 println!("    there is a primary after {:.1?}", struck.elapsed());
                 wait_for_quiet(&load.probes, struck);
-                // Not only answers: events too, while the fault lasts.
+                // While the fault lasts, events must arrive too, and not only answers.
                 let recovered = recovery(&load.probes, struck);
                 let heard = load.assert_heard(&cluster, &format!("Meanwhile {run}"));
                 println!("    while it lasts, an event is heard {heard:.1?} after its change");
@@ -82,21 +82,21 @@ pub fn make<T>(fault: &Fault<'_, T>) {
             }
         };
         cluster.set.wait_until_whole();
-        // The mending may disturb, too.
+        // The repair may cause an interruption too.
         wait_for_quiet(&load.probes, since);
         leavers.push((leaver, name, leaving));
     }
     if fault.cached {
         assert_hit(&cluster);
     }
-    // What comes now is none of the fault's.
+    // Later answers have nothing to do with the fault.
     let tally = load.client.tally();
     for (leaver, name, leaving) in leavers {
         let asked = cluster.runtime.block_on(leaving).unwrap();
         let left = leaver.left(&cluster);
         println!("    the deletion was answered {asked}; {left} of {LEAVING} movies were left to the sweep");
         if left > 0 {
-            // A server looks at its start; else it would be within a minute.
+            // A server checks when it starts. Otherwise the check would come within a minute.
             load.client.expect_breaks();
             cluster.restart_server(1);
         }
@@ -107,7 +107,7 @@ pub fn make<T>(fault: &Fault<'_, T>) {
 }
 
 fn wait_for_quiet(probes: &Probes, since: Instant) {
-    eventually_within(RECOVERY, "all is well", || probes.is_quiet(since));
+    eventually_within(RECOVERY, "everything has recovered", || probes.is_quiet(since));
 }
 
 fn recovery(probes: &Probes, since: Instant) -> Recovery {
@@ -116,7 +116,7 @@ fn recovery(probes: &Probes, since: Instant) -> Recovery {
     Recovery { writes: of(Write), reads: of(Read) }
 }
 
-/// Movies were answered from memory, by each server, and are again.
+/// Asserts that each server answered movies from memory, and does so again.
 fn assert_hit(cluster: &Cluster) {
     for server in (0..SERVERS).map(|server| cluster.server(server)) {
         let metric = |name: &str| -> u64 {
@@ -129,10 +129,10 @@ fn assert_hit(cluster: &Cluster) {
     }
 }
 
-/// From some time after the blow on, each write is 503, and soon.
+/// Asserts that, from some time after the fault, each write is refused quickly with 503.
 fn assert_refused(probes: &Probes) {
     use crate::load::Kind;
-    // A primary that is alone knows it after the time of an election.
+    // An isolated primary notices that after an election timeout.
     std::thread::sleep(crate::replica_set::ELECTION_TIMEOUT * 3);
     let since = Instant::now();
     eventually_within(RECOVERY, "ten writes are refused", || {

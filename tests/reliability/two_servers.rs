@@ -1,4 +1,4 @@
-//! Two real processes on one database: nothing that one of them knows is missing at the other.
+//! Two real processes on one database: everything that one of them knows is known to the other.
 
 use std::{
     io::{BufRead, BufReader},
@@ -15,7 +15,7 @@ use crate::{
 };
 
 const ME: &str = "/api/users/me";
-/// Attempts that are free for one account from one address.
+/// How many attempts one account has from one address before the next one waits.
 const FREE: usize = 6;
 
 #[test]
@@ -44,16 +44,16 @@ fn a_token_dies_at_the_other_at_once(one: &Server, other: &Server) {
             assert_eq!((status, &problem["code"]), (401, &json!("revoked-token")));
         }
     };
-    // One token alone.
+    // Revoke a single token.
     assert_eq!(one.call("POST", "/api/auth/logout", Some(&first), None).0, 204);
     assert_revoked(&first);
     assert_eq!((one.get(ME, Some(&second)).0, other.get(ME, Some(&second)).0), (200, 200));
-    // All of them.
+    // Revoke all tokens.
     let third = other.log_in("ann");
     assert_eq!(one.call("POST", "/api/auth/logout-all", Some(&third), None).0, 204);
     assert_revoked(&second);
     assert_revoked(&third);
-    // A new password.
+    // Set a new password.
     let fourth = other.log_in("ann");
     let change = json!({ "current_password": PASSWORD, "password": "an entirely new one" });
     assert_eq!(one.call("PATCH", ME, Some(&fourth), Some(change)).0, 200);
@@ -63,7 +63,7 @@ fn a_token_dies_at_the_other_at_once(one: &Server, other: &Server) {
         other.call("POST", "/api/auth/login", None, Some(credentials))
     };
     assert_eq!(log_in(PASSWORD).0, 401);
-    // The account.
+    // Delete the account.
     let fifth = log_in("an entirely new one").1["token"].as_str().unwrap().to_owned();
     assert_eq!(one.call("DELETE", ME, Some(&fifth), None).0, 204);
     assert_revoked(&fifth);
@@ -79,7 +79,7 @@ fn guesses_are_counted_by_both(one: &Server, other: &Server) {
     for number in 0..FREE {
         assert_eq!(guess([one, other][number % 2], "a wrong one"), 401);
     }
-    // Whichever it is, it has not seen that many itself.
+    // Neither server has seen that many attempts itself.
     assert_eq!((guess(one, PASSWORD), guess(other, PASSWORD)), (429, 429));
 }
 
@@ -109,7 +109,7 @@ fn events_of_one_reach_listeners_of_the_other(one: &Server, other: &Server) {
 
 fn a_reset_link_works_at_the_other(one: &Server, other: &Server, smtp: &SmtpServer) {
     let before = one.sign_up("dan");
-    // Letters of what came before are none of ours.
+    // Ignore letters from earlier steps.
     let asked = one.call("POST", "/api/auth/forgot", None, Some(json!({ "email": "dan@example.com" })));
     assert_eq!(asked.0, 202);
     let letter = loop {
@@ -131,11 +131,11 @@ fn a_deletion_that_one_left_is_finished(cluster: &mut Cluster) {
     let leaver = Leaver::arrive(cluster, "eve", 4_000);
     let leaving = leaver.leave(cluster, &client, 0);
     cluster.kill_server(0);
-    assert!(leaver.left(cluster) > 0, "it was to be killed before it was done");
-    // The other would do it within a minute; one that starts does it at once.
+    assert!(leaver.left(cluster) > 0, "expected the kill to interrupt the deletion");
+    // The other server would do it within a minute. A server that starts does it at once.
     cluster.start_server(0);
     eventually("no movie is left", || leaver.left(cluster) == 0);
     leaver.assert_gone(cluster, "eve");
-    assert_eq!(cluster.runtime.block_on(leaving).unwrap(), 401, "the repetition finds it gone");
+    assert_eq!(cluster.runtime.block_on(leaving).unwrap(), 401, "the retry finds the account deleted");
     assert!(client.tally().violations.is_empty(), "{:?}", client.tally());
 }

@@ -1,4 +1,5 @@
-//! Whether the change log has every change of every movie, each once and in order: read past the server.
+//! Checks that the change log has every change of every movie, each once and in order. It reads the database
+//! directly.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,7 +7,7 @@ use bson::{Document, doc, oid::ObjectId};
 use futures::TryStreamExt;
 use mongodb::Database;
 
-/// What is wrong with the log, if anything is. It must have been complete since the first movie.
+/// What is wrong with the log, if anything. The log must be complete since the first movie.
 pub async fn flaw(database: &Database) -> Option<String> {
     let movies = versions(database).await;
     let mut steps: BTreeMap<ObjectId, Vec<Document>> = BTreeMap::new();
@@ -34,13 +35,13 @@ async fn versions(database: &Database) -> HashMap<ObjectId, i64> {
     movies.iter().map(known).collect()
 }
 
-/// The version of the movie after this change; `None` if the movie is gone.
+/// The version of the movie after this change; `None` if the movie is deleted.
 fn state_after(step: &Document) -> Option<i64> {
     let is_deletion = step.get_str("kind").unwrap() == "deleted";
     (!is_deletion).then(|| step.get_i64("version").unwrap())
 }
 
-/// Each change follows from the one before.
+/// Checks that each change follows from the previous one.
 fn follow(steps: &[Document]) -> Result<(), String> {
     let (mut exists, mut version) = (false, 0);
     for step in steps {

@@ -1,15 +1,15 @@
-//! Ends a process that a test has started when the test is gone, however it went: killed, too.
+//! Ends a process that a test has started when the test has ended, in whatever way, even if it was killed.
 
 use std::{
     path::Path,
     process::{Child, Command, Stdio},
 };
 
-/// The guard waits for a line. At the end of its input without one, the test is gone.
+/// The guard waits for a line. If its input ends without one, the test has ended.
 const SCRIPT: &str =
     r#"read -r line || { kill -9 "$1" 2>/dev/null; [ -z "$2" ] || { sleep 1; rm -rf -- "$2"; }; }"#;
 
-/// A process that watches another one. The other has to be waited for before this is dropped.
+/// A process that watches another one. Wait for that process before you drop this.
 pub struct Guard(Child);
 
 impl Guard {
@@ -17,7 +17,7 @@ impl Guard {
     pub fn of(child: &Child, folder: Option<&Path>) -> Self {
         let mut command = Command::new("sh");
         command.args(["-c", SCRIPT, "guard", &child.id().to_string()]).arg(folder.unwrap_or(Path::new("")));
-        // A group of its own: what a terminal sends to the test must not end its guard first.
+        // Use a separate process group: a signal from the terminal to the test must not end its guard first.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         Self(command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
@@ -26,7 +26,7 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         use std::io::Write;
-        // The process is gone, and another one may have its id by now.
+        // The process has ended, and another one may have its id now.
         if let Some(input) = &mut self.0.stdin {
             let _ = input.write_all(b"done\n");
         }

@@ -1,8 +1,8 @@
-//! The movie of the tests that do not care which.
+//! A movie for tests that do not care which movie it is.
 
 use serde_json::{Value, json};
 
-/// A whole body with this name.
+/// A complete body with this name.
 pub fn movie(name: &str) -> Value {
     json!({ "name": name, "casts": [], "genres": ["Drama"] })
 }

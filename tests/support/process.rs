@@ -1,4 +1,4 @@
-//! Running the binary in a folder of its own, as a newcomer would.
+//! Runs the binary in its own folder, as a new user would.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -22,10 +22,10 @@ pub const PASSWORD: &str = "gnu yak emu";
 const LONG: Duration = Duration::from_mins(1);
 const MAX_LOG: usize = 16 << 20;
 
-/// A working directory without settings; processes run in it with nothing in their environment.
+/// A working directory without settings. Processes run in it with an empty environment.
 pub struct Folder(tempfile::TempDir);
 
-/// How a process ended, and what it said.
+/// How a process ended, and its output.
 #[derive(Debug)]
 pub struct Ended {
     pub code: Option<i32>,
@@ -48,7 +48,7 @@ impl Folder {
         path
     }
 
-    /// A program that does `first`, then becomes the real mongod, with `arguments` after its own.
+    /// A program that runs `first`, and then becomes the real mongod, with `arguments` after its own.
     pub fn mongod_script(&self, first: &str, arguments: &str) -> PathBuf {
         let real = movie_bag::mongod::program(&movie_bag::mongod::find().unwrap());
         let variables = real.get_envs().map(|(name, value)| {
@@ -79,12 +79,12 @@ impl Folder {
         command
     }
 
-    /// Runs to the end.
+    /// Runs a command to its end.
     pub fn run(&self, arguments: &[&str]) -> Ended {
         end(self.command(arguments))
     }
 
-    /// Where its mongod serves.
+    /// The URI of its mongod.
     pub fn mongod_uri(&self) -> String {
         self.read("data/mongod.serving")
     }
@@ -101,7 +101,7 @@ pub fn end(mut command: Command) -> Ended {
 }
 
 impl Ended {
-    /// Failed with this code, saying why in one line that begins like this.
+    /// Asserts that it failed with this code, and printed one line that begins with this reason.
     #[track_caller]
     pub fn assert_failed(&self, code: i32, says: &str) {
         assert_eq!(self.code, Some(code), "{self:?}");
@@ -117,18 +117,18 @@ impl Ended {
     }
 }
 
-/// A server process. It is killed when the test ends, however that ends, if it still runs.
+/// A server process. If it still runs when the test ends, in whatever way, it is killed.
 pub struct Server {
     child: Child,
     _guard: Guard,
     pub base: String,
     pub said: String,
     pub http: Client,
-    /// From `exec` to ready.
+    /// The time from `exec` until the server was ready.
     pub ready_after: Duration,
     log: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
-    /// Standard error, where nobody reads it.
+    /// Standard error, if nobody reads it.
     _unread: Option<ChildStderr>,
 }
 
@@ -160,7 +160,7 @@ impl Server {
                 address.trim().clone_into(&mut base);
             }
         }
-        // What it says from here on must not fill the pipes.
+        // Later output must not fill the pipe.
         std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
         let err = child.stderr.take().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
@@ -170,7 +170,7 @@ impl Server {
             reader = Some(std::thread::spawn(move || {
                 for line in BufReader::new(err).lines().map_while(Result::ok) {
                     let mut log = written.lock().unwrap();
-                    // A test of many minutes wants to know the end.
+                    // A test of many minutes needs only the end of the log.
                     if log.len() > MAX_LOG {
                         log.clear();
                     }
@@ -197,19 +197,19 @@ impl Server {
         server
     }
 
-    /// What it has written to standard error.
+    /// Its output on standard error so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
 
-    /// Waits for the end; its exit code, and everything that it has written to standard error.
+    /// Waits for the end. Returns its exit code, and all its output on standard error.
     pub fn log_to_its_end(mut self) -> (Option<i32>, String) {
         let code = self.wait_for_end();
         self.reader.take().unwrap().join().unwrap();
         (code, self.log())
     }
 
-    /// Stops it; everything that it has written.
+    /// Stops it. Returns all its output on standard error.
     pub fn log_to_the_end(mut self) -> String {
         let (log, reader) = (Arc::clone(&self.log), self.reader.take().unwrap());
         self.stop();
@@ -240,7 +240,7 @@ impl Server {
         }
     }
 
-    /// A new user `{name}@example.com`; their token.
+    /// Signs up a new user `{name}@example.com`. Returns their token.
     pub fn sign_up(&self, name: &str) -> String {
         let credentials = json!({ "email": format!("{name}@example.com"), "password": PASSWORD });
         assert_eq!(self.call("POST", "/api/auth/signup", None, Some(credentials)).0, 201);
@@ -262,7 +262,7 @@ impl Server {
         kill_process(pid(self.id()), signal).unwrap();
     }
 
-    /// Waits for the end; its exit code.
+    /// Waits for the end. Returns its exit code.
     pub fn wait(mut self) -> Option<i32> {
         self.wait_for_end()
     }
@@ -297,12 +297,12 @@ pub fn pid(id: u32) -> Pid {
     Pid::from_raw(i32::try_from(id).unwrap()).unwrap()
 }
 
-/// The command lines of the processes that work on this folder: supervisor and mongod.
+/// The command lines of the processes that use this folder: supervisor and mongod.
 pub fn processes_of(folder: &Folder) -> Vec<String> {
     find_processes(folder).into_iter().map(|(_, command)| command).collect()
 }
 
-/// Signals those of them whose command line holds `part`.
+/// Signals those of them whose command line contains `part`.
 pub fn signal_all(folder: &Folder, part: &str, signal: Signal) {
     for (id, command) in find_processes(folder) {
         if command.contains(part) {
@@ -324,7 +324,7 @@ fn find_processes(folder: &Folder) -> Vec<(u32, String)> {
     found
 }
 
-/// Asks a database directly, past the server.
+/// Queries a database directly, without the server.
 pub fn in_database<T>(uri: &str, name: &str, ask: impl AsyncFnOnce(mongodb::Database) -> T) -> T {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
@@ -340,7 +340,7 @@ pub fn names_in(folder: &Folder) -> std::collections::BTreeSet<String> {
     exported.assert_succeeded().out.lines().map(name).collect()
 }
 
-/// Asks until the answer is yes, for a long time.
+/// Asks until the condition holds, for a long time.
 #[track_caller]
 pub fn eventually(what: &str, ask: impl Fn() -> bool) {
     eventually_within(LONG, what, ask);

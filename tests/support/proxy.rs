@@ -1,4 +1,4 @@
-//! A TCP proxy in front of a database, which can cut it off.
+//! A TCP proxy in front of a database. It can cut the database off.
 
 use std::{
     io,
@@ -19,7 +19,7 @@ const OPEN: u8 = 0;
 const CUT: u8 = 1;
 const FROZEN: u8 = 2;
 
-/// Passes bytes on to one address, or does not.
+/// Passes bytes on to one address, or stops doing so.
 pub struct Proxy {
     port: u16,
     line: Arc<Line>,
@@ -31,7 +31,7 @@ struct Line {
 }
 
 impl Proxy {
-    /// In front of the MongoDB at this URI, which may be on a Unix socket.
+    /// A proxy in front of the MongoDB at this URI, which may be on a Unix socket.
     pub async fn before(uri: &str) -> Self {
         let address = ClientOptions::parse(uri).await.unwrap().hosts.remove(0);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -53,18 +53,18 @@ impl Proxy {
         format!("mongodb://{}/?directConnection=true", self.address())
     }
 
-    /// Every connection breaks, and no new one comes about.
+    /// Breaks every connection, and refuses new ones.
     pub fn cut(&self) {
         self.line.state.store(CUT, Ordering::SeqCst);
         self.line.cut.notify_waiters();
     }
 
-    /// Connections stay and come about; nothing passes.
+    /// Keeps and accepts connections, but passes nothing on.
     pub fn freeze(&self) {
         self.line.state.store(FROZEN, Ordering::SeqCst);
     }
 
-    /// Everything passes again; what was frozen stays lost.
+    /// Passes everything on again. Frozen bytes stay lost.
     pub fn heal(&self) {
         self.line.state.store(OPEN, Ordering::SeqCst);
         self.line.cut.notify_waiters();
@@ -89,7 +89,7 @@ type Reader = Box<dyn AsyncRead + Send + Unpin>;
 type Writer = Box<dyn AsyncWrite + Send + Unpin>;
 
 async fn pass_on(client: TcpStream, address: ServerAddress, line: Arc<Line>) {
-    // It waits from here on: a cut that comes while the other side is called is not missed.
+    // Wait from here on, so that a cut during the connection attempt is not missed.
     let cut = line.cut.notified();
     if line.state.load(Ordering::SeqCst) == CUT {
         return;

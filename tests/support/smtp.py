@@ -1,4 +1,4 @@
-"""A real SMTP server for the tests. It says its port, then every letter as a line of JSON."""
+"""A real SMTP server for the tests. It prints its port, and then every letter as a line of JSON."""
 
 import argparse
 import asyncio
@@ -24,7 +24,7 @@ arguments.add_argument("--address", default="127.0.0.1", help="where to listen")
 options = arguments.parse_args()
 
 
-# What a client does wrong is the test's to say.
+# Leave it to the test to judge mistakes of the client.
 logging.getLogger("mail").setLevel(logging.CRITICAL)
 warnings.simplefilter("ignore")
 
@@ -85,7 +85,7 @@ async def main():
         connection, options.address, 0, ssl=context if options.smtps else None
     )
     print(server.sockets[0].getsockname()[1], flush=True)
-    # Ends with the test: its end of this pipe closes.
+    # End with the test, which closes its end of this pipe.
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
 

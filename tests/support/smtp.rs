@@ -1,4 +1,4 @@
-//! A real SMTP server (aiosmtpd), fetched once by pip.
+//! A real SMTP server (aiosmtpd), which pip downloads once.
 
 use std::{
     io::{BufRead, BufReader},
@@ -16,7 +16,7 @@ use serde_json::Value;
 const PACKAGE: &str = "aiosmtpd==1.4.6";
 const LONG: Duration = Duration::from_mins(1);
 
-/// A server of one test; it ends with it.
+/// The SMTP server of one test. It ends with the test.
 pub struct SmtpServer {
     child: Child,
     letters: Receiver<Value>,
@@ -24,7 +24,7 @@ pub struct SmtpServer {
     pub port: u16,
 }
 
-/// Where the package is.
+/// The folder of the package.
 fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
@@ -35,7 +35,7 @@ fn library() -> &'static Path {
             let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"];
             let installed = Command::new("python3").args(pip).arg(&new).arg(PACKAGE).status().unwrap();
             assert!(installed.success(), "pip could not install {PACKAGE}");
-            // Another test binary may have been quicker.
+            // Another test binary may have been faster.
             let _ = std::fs::rename(&new, &library);
         }
         library
@@ -65,12 +65,12 @@ impl SmtpServer {
         Self { child, letters, confirmations, port }
     }
 
-    /// The next letter that asks to confirm an address, as each sign-up sends one; waits for it.
+    /// Waits for the next letter that asks to confirm an address. Each sign-up sends one.
     pub fn confirmation(&self) -> Value {
         self.confirmations.recv_timeout(LONG).expect("a letter within a minute")
     }
 
-    /// The next other letter; waits for it.
+    /// Waits for the next other letter.
     pub fn letter(&self) -> Value {
         self.letters.recv_timeout(LONG).expect("a letter within a minute")
     }
@@ -88,7 +88,7 @@ impl Drop for SmtpServer {
     }
 }
 
-/// The token of the link in a letter.
+/// The token of the reset link in a letter.
 pub fn reset_token(letter: &Value) -> String {
     link_token(letter, "reset")
 }
@@ -98,7 +98,7 @@ pub fn verify_token(letter: &Value) -> String {
     link_token(letter, "verify")
 }
 
-/// The token of the link to this page.
+/// The token of the link to this page in a letter.
 pub fn link_token(letter: &Value, page: &str) -> String {
     let text = letter["text"].as_str().unwrap();
     let link = format!("/#/{page}?token=");

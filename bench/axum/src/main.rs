@@ -1,5 +1,5 @@
-//! The peer that the benchmark measures against: the same routes on the same database, with the same
-//! checks, as one would write them with axum and the driver, without any of what makes Movie Bag fast.
+//! The peer in the benchmark: the same routes on the same database with the same checks, as one would write them with
+//! axum and the driver, without any of Movie Bag's optimisations.
 //!
 //! `plain-axum ADDRESS MONGODB_URI DATABASE SECRET`
 
@@ -79,7 +79,7 @@ struct Input {
     poster_url: Option<String>,
 }
 
-/// As Movie Bag answers it.
+/// A movie in the form of Movie Bag's answers.
 #[derive(Serialize)]
 struct View {
     id: String,
@@ -304,7 +304,7 @@ async fn login(State(app): Shared, Json(login): Json<Login>) -> Result<Response,
     let refused = || Refusal::Status(StatusCode::UNAUTHORIZED);
     let user = app.users.find_one(doc! { "email": login.email }).await?.ok_or_else(refused)?;
     let hash = user.password_hash;
-    // On the runtime's threads for what blocks, as its documentation has it.
+    // On the runtime's threads for blocking work, as its documentation recommends.
     let right = tokio::task::spawn_blocking(move || bcrypt::verify(login.password, &hash)).await;
     if !right.is_ok_and(|right| right.is_ok_and(|right| right)) {
         return Err(refused());

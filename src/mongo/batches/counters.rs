@@ -1,10 +1,10 @@
-//! What is counted of commands that callers share.
+//! Metrics of the commands that callers share.
 
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntGauge, Opts, core::Collector};
 
-/// Of one kind of command.
+/// The metrics of one kind of command.
 pub struct BatchMetrics {
-    /// Callers whose command is not sent yet.
+    /// Callers whose command has not been sent yet.
     pub waiting: IntGauge,
     pub refused: IntCounter,
     keys: Histogram,
@@ -15,7 +15,7 @@ const WIRING: &str = "BUG: a metric's name or labels";
 
 impl BatchMetrics {
     /// # Panics
-    /// Never: the names are good.
+    /// Never: the names are valid.
     pub fn new(command: &str) -> Self {
         let opts = |name, help| Opts::new(name, help).const_label("command", command);
         let keys: HistogramOpts =
@@ -24,12 +24,12 @@ impl BatchMetrics {
         Self {
             waiting: IntGauge::with_opts(opts(
                 "movie_bag_batch_waiting",
-                "Callers whose command is not sent yet.",
+                "Callers whose command has not been sent yet.",
             ))
             .expect(WIRING),
             refused: IntCounter::with_opts(opts(
                 "movie_bag_batch_refused_total",
-                "Callers that were refused, as too many waited.",
+                "Callers that were refused because too many were waiting.",
             ))
             .expect(WIRING),
             keys: Histogram::with_opts(keys.buckets(buckets)).expect(WIRING),
@@ -43,7 +43,7 @@ impl BatchMetrics {
 
     pub fn carried(&self, keys: usize, callers: usize) {
         self.callers.inc_by(callers as u64);
-        // No more than a hundred: exact.
+        // At most a hundred keys, so the conversion is exact.
         self.keys.observe(f64::from(u32::try_from(keys).unwrap_or(u32::MAX)));
     }
 

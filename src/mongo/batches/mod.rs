@@ -1,19 +1,17 @@
-//! A dataloader: callers who ask for the same kind of thing at the same time share a command.
+//! A dataloader: callers that ask for the same kind of value at the same time share a command.
 //!
-//! A `find` or an insert costs the database and the driver a good hundred microseconds each, whatever
-//! it carries. So while a command is in flight, newcomers wait, and the next one carries all of them:
-//! the busier the server, the fuller its commands, with no delay that anybody has chosen. A caller who
-//! comes alone is served at once.
+//! A `find` or an insert costs the database and the driver more than a hundred microseconds each, however much it
+//! carries. So while a command is in flight, new callers wait, and the next command carries all of them. The busier
+//! the server is, the fuller its commands are, without a fixed delay. A lone caller is served at once.
 //!
-//! This is no cache. A caller joins only a command that is *sent after it came*, so it learns nothing
-//! older than a command of its own would have told; and nothing is kept.
+//! This is not a cache. A caller joins only a command that is *sent after the caller arrived*, so its answer is never
+//! older than one from a command of its own. Nothing is kept.
 //!
-//! What it promises: at most [`Command::CALLERS`] wait (the next is refused), at most [`Command::KEYS`]
-//! keys of at most [`Command::BYTES`] share a command, in the order in which they came. A caller that gives
-//! up (its request has taken too long) leaves the others alone. A command that fails, fails for those whom
-//! it carried: each gets the error. A command that
-//! takes longer than [`SLOW`] holds up nobody else, as long as there are fewer than
-//! [`Command::MOST_RUNS`].
+//! The guarantees: at most [`Command::CALLERS`] callers wait, and the next one is refused. At most [`Command::KEYS`]
+//! keys, of at most [`Command::BYTES`] together, share a command, in the order of arrival. A caller that gives up
+//! (its request took too long) does not affect the others. If a command fails, every caller that it carried gets the
+//! error. A command that takes longer than [`SLOW`] delays no other caller, as long as fewer than
+//! [`Command::MOST_RUNS`] are in flight.
 
 use std::{
     collections::HashMap,
@@ -37,38 +35,38 @@ use super::{
     },
 };
 
-/// From here on a command no longer counts as one of [`Command::RUNS`]. Longer than a good command takes
-/// in a busy hour, shorter than a person notices.
+/// After this time, a command no longer counts towards [`Command::RUNS`]. This is longer than a healthy command takes
+/// in a busy hour, and shorter than a person notices.
 const SLOW: Duration = Duration::from_millis(20);
 
 /// A command that several callers can share.
 pub trait Command: Send + Sync + 'static {
-    /// What a caller asks for. Callers with equal keys get one answer.
+    /// What a caller asks for. Callers with equal keys get the same answer.
     type Key: Clone + Eq + Hash + Send + 'static;
-    /// What it gets.
+    /// What a caller gets.
     type Value: Clone + Send + 'static;
 
-    /// What the metrics call it.
+    /// The name of the command in the metrics.
     const NAME: &'static str;
     /// How many keys one command carries.
     const KEYS: usize;
-    /// How many bytes of them, unless a single one has more.
+    /// How many bytes the keys of one command have together at most. A single key may have more.
     const BYTES: usize = usize::MAX;
-    /// How many commands are in flight at once, slow ones apart.
+    /// How many commands are in flight at once, not counting slow ones.
     const RUNS: usize;
-    /// How many with them.
+    /// How many commands are in flight at once, including slow ones.
     const MOST_RUNS: usize;
     /// How many callers may wait.
     const CALLERS: usize = 4_096;
-    /// How long a caller waits in all, and a command is waited for.
+    /// How long a caller waits in total, and how long a command may take.
     const LIMIT: Duration;
 
-    /// How many of [`Command::BYTES`] a key takes up. It is asked while everybody waits.
+    /// How many of [`Command::BYTES`] a key uses. This must be fast: it is called while every caller waits.
     fn bytes(_key: &Self::Key) -> usize {
         0
     }
 
-    /// Asks the database. A key without a value has no answer.
+    /// Asks the database. A key that is missing in the result has no answer.
     fn run(
         &self,
         keys: Vec<Self::Key>,
@@ -104,16 +102,16 @@ impl<C: Command> Batches<C> {
         self.0.metrics.collectors()
     }
 
-    /// The value of this key, by a command that is sent from now on.
+    /// The value of this key, from a command that is sent after this call.
     ///
     /// # Errors
-    /// The command's; [`StoreError::Overloaded`] when too many wait, [`StoreError::Unavailable`] after
+    /// The command's error; [`StoreError::Overloaded`] when too many callers wait, [`StoreError::Unavailable`] after
     /// [`Command::LIMIT`].
     pub async fn ask(&self, key: C::Key) -> Answer<C> {
         match Shared::enter(&self.0, key)? {
             Place::First(run, batch) => run.serve_one(batch).await,
             Place::Waiting(answer) => {
-                let given_up = |_| Err(StoreError::Unavailable("the command was given up".to_owned()));
+                let given_up = |_| Err(StoreError::Unavailable("the command was cancelled".to_owned()));
                 timeout(C::LIMIT, answer).await.map_err(|_| late::<C>())?.unwrap_or_else(given_up)
             }
         }
@@ -126,7 +124,7 @@ fn late<C: Command>() -> StoreError {
 
 impl<C: Command> Shared<C> {
     fn queue(&self) -> MutexGuard<'_, Queue<C>> {
-        // Nothing in here panics half-way.
+        // No code that holds this lock panics half-way through a change.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -138,7 +136,7 @@ impl<C: Command> Shared<C> {
         };
         let has_one = queue.has_one();
         match queue.new_run() {
-            // Nobody is before this caller: it needs no task to ask for it.
+            // No other caller waits, so this caller can run the command itself, without a task.
             Some(batch) if has_one => Ok(Place::First(Run { id: batch.run, shared: Arc::clone(own) }, batch)),
             batch => {
                 drop(queue);
@@ -148,13 +146,13 @@ impl<C: Command> Shared<C> {
         }
     }
 
-    /// One more run, if somebody waits and there may be one.
+    /// Starts one more run, if somebody waits and the limits allow it.
     fn start_run(own: &Arc<Self>) {
         let batch = own.queue().new_run();
         own.spawn(batch);
     }
 
-    /// A task of its own: a caller that gives up must not take along what others wait for.
+    /// Runs in its own task: if a caller gives up, that must not cancel a command that others wait for.
     fn spawn(self: &Arc<Self>, batch: Option<Batch<C>>) {
         let Some(batch) = batch else { return };
         let run = Run { id: batch.run, shared: Arc::clone(self) };
@@ -164,12 +162,12 @@ impl<C: Command> Shared<C> {
 
 /// How a caller gets its answer.
 enum Place<C: Command> {
-    /// By a command that carries nobody else.
+    /// From a command that carries only this caller.
     First(Run<C>, Batch<C>),
     Waiting(oneshot::Receiver<Answer<C>>),
 }
 
-/// A run that no longer counts once it has ended, however it ends.
+/// A run. It stops counting when it ends, however it ends.
 struct Run<C: Command> {
     id: u64,
     shared: Arc<Shared<C>>,
@@ -182,14 +180,14 @@ impl<C: Command> Run<C> {
         let result = if let Ok(result) = timeout(SLOW, &mut command).await {
             result
         } else {
-            // Whoever waits need not wait for this one.
+            // The other callers need not wait for this slow command.
             Shared::start_run(&self.shared);
             command.await
         };
         result.unwrap_or_else(|_| Err(late::<C>()))
     }
 
-    /// For the caller itself; whoever has come meanwhile is served by a task.
+    /// Serves only the caller itself. A task serves the callers that have arrived in the meantime.
     async fn serve_one(self, batch: Batch<C>) -> Answer<C> {
         let result = self.ask(batch.keys, 1).await;
         let next = self.shared.queue().next_batch(self.id);
@@ -209,7 +207,7 @@ impl<C: Command> Run<C> {
                     Err(error) => Err(error.clone()),
                 };
                 for caller in callers {
-                    // It may have gone in the meantime.
+                    // The caller may have left in the meantime.
                     let _ = caller.send(answer.clone());
                 }
             }
@@ -225,10 +223,10 @@ impl<C: Command> Run<C> {
 impl<C: Command> Drop for Run<C> {
     fn drop(&mut self) {
         let was_in_flight = self.shared.queue().end(self.id);
-        // The caller of a first command has gone, or a command has panicked: others may wait.
+        // The caller that ran a command itself has left, or a command has panicked. Others may still wait.
         if was_in_flight && let Ok(runtime) = Handle::try_current() {
             let shared = Arc::clone(&self.shared);
-            // In a task, for a runtime that ends drops it unseen, and the callers with it.
+            // Spawn a task: a runtime that is shutting down silently drops it, and the callers with it.
             runtime.spawn(async move { Shared::start_run(&shared) });
         }
     }

@@ -1,4 +1,5 @@
-//! Who waits, and which commands are in flight. It is locked for moments only, and asks nobody anything.
+//! The waiting callers and the commands in flight. The queue is locked only for moments, and never waits for
+//! anything.
 
 use std::collections::{HashMap, VecDeque, hash_map::Entry};
 
@@ -8,19 +9,19 @@ use tokio::{sync::oneshot, time::Instant};
 use super::{Answer, Command, SLOW};
 
 pub(super) struct Queue<C: Command> {
-    /// Each key once, the longest waiting first.
+    /// Each key once. The key that has waited longest comes first.
     keys: VecDeque<C::Key>,
     callers: HashMap<C::Key, Vec<oneshot::Sender<Answer<C>>>>,
     waiting: usize,
     waiting_gauge: IntGauge,
-    /// When those who have gone were last left out.
+    /// When callers that have left were last removed.
     purged: Option<Instant>,
     /// The runs in flight, and when each has sent its last command.
     runs: Vec<(u64, Instant)>,
     next_run: u64,
 }
 
-/// What one command carries.
+/// The keys and callers of one command.
 pub(super) struct Batch<C: Command> {
     pub run: u64,
     pub keys: Vec<C::Key>,
@@ -45,7 +46,7 @@ impl<C: Command> Queue<C> {
         self.waiting_gauge.set(i64::try_from(self.waiting).unwrap_or(i64::MAX));
     }
 
-    /// `None` if too many wait.
+    /// `None` if too many callers wait.
     pub fn enter(&mut self, key: C::Key) -> Option<oneshot::Receiver<Answer<C>>> {
         if self.waiting >= C::CALLERS {
             self.purge();
@@ -66,8 +67,8 @@ impl<C: Command> Queue<C> {
         Some(receiver)
     }
 
-    /// Leaves out those who have gone: otherwise they are, when it is their turn. Not each time that
-    /// there is no room: it looks at everybody.
+    /// Removes callers that have left. Otherwise they are removed when it is their turn. This looks at every caller,
+    /// so it does not run every time the queue is full.
     fn purge(&mut self) {
         if self.purged.is_some_and(|purged| purged.elapsed() < SLOW) {
             return;
@@ -83,12 +84,12 @@ impl<C: Command> Queue<C> {
         self.count();
     }
 
-    /// Whether one caller waits and no more.
+    /// Whether exactly one caller waits.
     pub fn has_one(&self) -> bool {
         self.waiting == 1
     }
 
-    /// What one more run would carry, if there may be one and somebody waits.
+    /// The batch for one more run, if the limits allow one and somebody waits.
     pub fn new_run(&mut self) -> Option<Batch<C>> {
         if self.runs.len() >= C::MOST_RUNS {
             return None;
@@ -98,8 +99,8 @@ impl<C: Command> Queue<C> {
         self.next_batch(run)
     }
 
-    /// What this run carries next. It ends, in the same moment, when nobody waits, or when others have
-    /// taken its place because it was slow.
+    /// The next batch of this run. `None` ends the run under the same lock: nobody waits, or other runs have replaced
+    /// it because it was slow.
     pub fn next_batch(&mut self, run: u64) -> Option<Batch<C>> {
         self.end(run);
         let in_time = self.runs.iter().filter(|(_, sent)| sent.elapsed() < SLOW).count();
@@ -130,7 +131,7 @@ impl<C: Command> Queue<C> {
         Some(batch)
     }
 
-    /// Tells whether it was in flight.
+    /// Ends a run. Returns whether it was in flight.
     pub fn end(&mut self, run: u64) -> bool {
         let before = self.runs.len();
         self.runs.retain(|(id, _)| *id != run);

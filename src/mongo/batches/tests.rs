@@ -1,5 +1,5 @@
-//! The queue itself, with a command that ends when the test says so. That what the database is asked
-//! by it stays right is tested with a real one: `tests/api/batches.rs`.
+//! Tests of the queue itself, with a command that ends when the test says so. `tests/api/batches.rs` tests with a
+//! real server that shared commands give correct answers.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -10,7 +10,7 @@ use tokio::{
 
 use super::*;
 
-/// Answers each key with its double, except for what is odd; fails where a key is 13.
+/// Answers each even key with its double, and does not answer odd keys. Fails if a key is 13.
 struct Double {
     sent: mpsc::UnboundedSender<Vec<u32>>,
     go: Arc<Semaphore>,
@@ -18,7 +18,7 @@ struct Double {
     at_once: AtomicUsize,
 }
 
-/// A command may be dropped before it has ended.
+/// Counts a command even if it is dropped before it ends.
 struct InFlight<'a>(&'a AtomicUsize);
 
 impl<'a> InFlight<'a> {
@@ -46,7 +46,7 @@ impl Command for Double {
     const CALLERS: usize = 8;
     const LIMIT: Duration = Duration::from_secs(1);
 
-    /// A large number is a large key.
+    /// The number itself is the size of the key.
     fn bytes(key: &u32) -> usize {
         *key as usize
     }
@@ -87,7 +87,7 @@ impl Test {
         Self { batches: Batches::new(command), sent, go, most_at_once }
     }
 
-    /// Asks in a task, and waits until it is in the queue or in flight.
+    /// Asks in a task, and waits until the call is in the queue or in flight.
     async fn ask(&self, key: u32) -> Asked {
         let batches = self.batches.clone();
         let asked = tokio::spawn(async move { batches.ask(key).await });
@@ -105,7 +105,7 @@ impl Test {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_comes_later_waits_for_a_command_of_their_own() {
+async fn a_caller_that_comes_later_waits_for_the_next_command() {
     let mut test = Test::new();
     let first = test.ask(2).await;
     assert_eq!(test.sent().await, [2]);
@@ -113,7 +113,7 @@ async fn whoever_comes_later_waits_for_a_command_of_their_own() {
     let (other, twin) = (test.ask(4).await, test.ask(4).await);
     test.let_go(1);
     assert_eq!(first.await.unwrap().unwrap(), Some(4));
-    // The same key once more, since its caller came after the first command was sent; equal ones once.
+    // The same key again, because its caller came after the first command was sent. Equal keys are sent once.
     assert_eq!(test.sent().await, [2, 4]);
     assert!(!same.is_finished());
     test.let_go(1);
@@ -123,7 +123,7 @@ async fn whoever_comes_later_waits_for_a_command_of_their_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_command_carries_so_many_keys_and_the_longest_waiting_first() {
+async fn a_command_carries_a_limited_number_of_keys_longest_waiting_first() {
     let mut test = Test::new();
     let mut asked = vec![test.ask(0).await];
     test.sent().await;
@@ -141,7 +141,7 @@ async fn a_command_carries_so_many_keys_and_the_longest_waiting_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_command_carries_so_many_bytes_and_one_key_whatever_its_size() {
+async fn a_command_carries_limited_bytes_or_one_key_of_any_size() {
     let mut test = Test::new();
     let mut asked = vec![test.ask(0).await];
     test.sent().await;
@@ -158,7 +158,7 @@ async fn a_command_carries_so_many_bytes_and_one_key_whatever_its_size() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_is_of_those_whom_the_command_carried() {
+async fn a_failure_reaches_only_the_callers_that_the_command_carried() {
     let mut test = Test::new();
     let fails = test.ask(13).await;
     test.sent().await;
@@ -186,7 +186,7 @@ async fn a_panic_is_an_error_and_the_next_caller_is_served() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_that_goes_away_costs_nobody_anything() {
+async fn a_caller_that_leaves_does_not_affect_the_others() {
     let mut test = Test::new();
     let (first, leaves, stays) = (test.ask(2).await, test.ask(4).await, test.ask(6).await);
     assert_eq!(test.sent().await, [2]);
@@ -194,25 +194,25 @@ async fn a_caller_that_goes_away_costs_nobody_anything() {
     first.abort();
     leaves.abort();
     test.let_go(2);
-    assert_eq!(test.sent().await, [6], "4 is not asked for: nobody wants it any more");
+    assert_eq!(test.sent().await, [6], "4 is not asked for, because nobody waits for it");
     assert!(began.elapsed() < SLOW, "at once");
     assert_eq!(stays.await.unwrap().unwrap(), Some(12));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_command_holds_up_nobody_else() {
+async fn a_slow_command_does_not_delay_other_callers() {
     let mut test = Test::new();
     let slow = test.ask(2).await;
     test.sent().await;
     let waits = test.ask(4).await;
-    // The clock goes on by itself, as nothing else is to be done.
+    // The test's clock advances by itself when nothing else can run.
     assert_eq!(test.sent().await, [4]);
     let third = test.ask(6).await;
-    assert!(matches!(third.await.unwrap(), Err(StoreError::Unavailable(_))), "two are the most");
+    assert!(matches!(third.await.unwrap(), Err(StoreError::Unavailable(_))), "at most two run at once");
     assert_eq!(test.most_at_once.load(Ordering::SeqCst), 2);
     assert!(matches!(slow.await.unwrap(), Err(StoreError::Unavailable(_))));
     assert!(matches!(waits.await.unwrap(), Err(StoreError::Unavailable(_))));
-    // And when they have ended, everything is as before.
+    // When they have ended, everything works as before.
     test.let_go(3);
     assert_eq!(test.batches.ask(8).await.unwrap(), Some(16));
 }
@@ -235,7 +235,7 @@ async fn the_queue_is_bounded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_who_have_gone_leave_room() {
+async fn callers_that_have_left_free_their_places() {
     let mut test = Test::new();
     let first = test.ask(0).await;
     test.sent().await;

@@ -1,7 +1,7 @@
-//! What this server has acknowledged: the latest time at which the database has done one of its writes.
+//! What this server has acknowledged: the latest cluster time at which the database completed one of its writes.
 //!
-//! A reader of the log waits until the log has reached that time, and so sees its own writes. It costs a write a
-//! session, which the driver would open anyway.
+//! A reader of the log waits until the log has reached that time, so it sees its own server's writes. Each write uses
+//! its own session, which the driver would open anyway.
 
 use std::sync::{
     Arc,
@@ -16,7 +16,7 @@ use mongodb::ClientSession;
 pub struct Acknowledged(Arc<AtomicU64>);
 
 impl Acknowledged {
-    /// To be called when the database has acknowledged a write of this session, before the client is answered. A
+    /// Call this after the database acknowledges a write of this session, and before the server answers the client. A
     /// standalone MongoDB reports no time; it has no log either.
     pub fn note(&self, session: &ClientSession) {
         if let Some(time) = session.operation_time() {

@@ -1,4 +1,4 @@
-//! How the log begins: at the start of a process, before its first write.
+//! How the log begins: when a process starts, before its first write.
 
 use bson::{Document, doc};
 use mongodb::{Collection, Database};
@@ -11,10 +11,10 @@ use crate::mongo::{BATCH, StoreError, error, indexes, within};
 
 const NAMESPACE_NOT_FOUND: i32 = 26;
 
-/// Begins the log, unless there is one. What is written before is not in the log.
+/// Begins the log, unless there is one already. The log does not contain earlier writes.
 ///
 /// # Errors
-/// When the database fails. A standalone MongoDB is no error: it has no log.
+/// When the database fails. A standalone MongoDB is not an error: it has no log.
 pub async fn prepare(database: &Database) -> Result<(), StoreError> {
     let movies = database.collection(indexes::MOVIES);
     keep_images(&movies).await?;
@@ -29,14 +29,14 @@ pub async fn prepare(database: &Database) -> Result<(), StoreError> {
     }
 }
 
-/// Lets the database keep for a while what a changed movie was. It must be told before the stream is opened. A
-/// standalone takes the option too.
+/// Makes the database keep the state of a movie before a change, for a while. This must be set before the stream is
+/// opened. A standalone MongoDB accepts the option too.
 pub(super) async fn keep_images(movies: &Collection<Document>) -> Result<(), StoreError> {
     let database = movies.client().database(&movies.namespace().db);
     let images = doc! { "enabled": true };
     let command = doc! { "collMod": movies.name(), "changeStreamPreAndPostImages": images.clone() };
     match within(BATCH, database.run_command(command)).await {
-        // Somebody has dropped it.
+        // The collection was dropped in the meantime.
         Err(StoreError::Other(error)) if error::code(&error) == Some(NAMESPACE_NOT_FOUND) => {
             let command = doc! { "create": movies.name(), "changeStreamPreAndPostImages": images };
             within(BATCH, database.run_command(command)).await.map(drop)

@@ -1,4 +1,4 @@
-//! One entry of the log: what has changed, and what an undo needs to know of the state before.
+//! One entry of the log: what changed, and the former state that an undo needs.
 
 use std::collections::BTreeSet;
 
@@ -8,15 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use super::token::Token;
 
-/// Fields that say nothing of the movie: they change with every write, or are made from other fields.
+/// Fields that say nothing about the movie: they change with every write, or are derived from other fields.
 const NOT_HISTORY: [&str; 5] = ["_id", "typeahead", "version", "updated_at", "updated_by"];
-/// Who edits a movie, and whom its owner invites: not public, and no version of it.
+/// The editors and the invitations are not public, and a change of them makes no version.
 const NOT_PUBLIC: [&str; 2] = ["editors", "invitations"];
-/// Made from the name, by any release in its own way.
+/// Derived from the name; each release does so in its own way.
 const MADE: &str = "typeahead";
-/// A movie comes back without these: an invitation is void once its movie is deleted.
+/// A restored movie does not get these back: an invitation is void once its movie is deleted.
 const NOT_KEPT: [&str; 2] = ["invitations", MADE];
-/// About what an entry takes without the state before: its ids, its token and their names.
+/// The approximate size of an entry without the former state: its ids, its token and their field names.
 const FIXED_BYTES: usize = 400;
 const MILLISECONDS: i64 = 1_000;
 
@@ -30,7 +30,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// As clients read it.
+    /// The name that clients read.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -41,28 +41,29 @@ impl Kind {
     }
 }
 
-/// A change. A movie that never changes costs only its creation's fixed fields; a change also costs what it replaced.
+/// A change. A movie that never changes costs only the fixed fields of its creation; each change also costs the
+/// values that it replaced.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Entry {
     #[serde(rename = "_id")]
     pub token: Token,
     pub kind: Kind,
     pub movie: bson::oid::ObjectId,
-    /// After the change; of a deletion, before it. Unknown if the database kept no image.
+    /// The owner after the change; for a deletion, before it. Unknown if the database kept no image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<bson::oid::ObjectId>,
-    /// After the change; of a deletion, before it.
+    /// The version after the change; for a deletion, before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<i64>,
-    /// Who made the change; unknown for a change that was made by hand in the database.
+    /// Who made the change. Unknown if somebody changed the database by hand.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<bson::oid::ObjectId>,
     /// By the database's clock.
     pub at: DateTime,
-    /// Of an update: the values that the changed fields had before, `null` for a field that was not set.
+    /// For an update, the values that the changed fields had before; `null` for a field that was not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub former: Option<Document>,
-    /// Of a deletion: the movie.
+    /// For a deletion, the deleted movie.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub document: Option<Document>,
 }
@@ -95,7 +96,7 @@ impl Entry {
             owner: id("added_by"),
             version: latest("version").and_then(whole),
             by: match kind {
-                // The event leaves out what is the same as before. All our writes raise the version.
+                // The event leaves out fields that did not change. Every write of ours raises the version.
                 Kind::Updated => set.filter(|set| set.contains_key("version")).and_then(|_| id("updated_by")),
                 Kind::Created => id("updated_by").or_else(|| id("added_by")),
                 // Only the owner deletes a movie.
@@ -112,7 +113,7 @@ impl Entry {
         })
     }
 
-    /// The same without the state before, for those who only learn that something has changed.
+    /// The same without the former state, for listeners that only need to know that something changed.
     pub(super) fn without_former_state(&self) -> Self {
         Self {
             token: self.token.clone(),
@@ -127,7 +128,7 @@ impl Entry {
         }
     }
 
-    /// About what it takes in memory and in a command.
+    /// The approximate size in memory and in a command.
     pub(super) fn bytes(&self) -> usize {
         let size = |document: &Option<Document>| {
             document
@@ -139,7 +140,7 @@ impl Entry {
     }
 }
 
-/// A whole number, as any client writes one.
+/// A whole number, in any of the types that a client may store it as.
 fn whole(number: &Bson) -> Option<i64> {
     match number {
         Bson::Int64(number) => Some(*number),
@@ -153,17 +154,17 @@ fn whole(number: &Bson) -> Option<i64> {
     }
 }
 
-/// Whether only fields have changed that nobody may learn of, or that are made from others.
+/// Whether the only changed fields are private, or derived from others.
 fn is_private(changed: &BTreeSet<&str>) -> bool {
     !changed.is_empty() && changed.iter().all(|name| NOT_PUBLIC.contains(name) || *name == MADE)
 }
 
-/// The top-level fields that an update has changed.
+/// The top-level fields that an update changed.
 fn changed(event: &ChangeStreamEvent<Document>) -> BTreeSet<&str> {
     if let Some(update) = &event.update_description {
         let truncated = update.truncated_arrays.iter().flatten().map(|array| array.field.as_str());
         let paths = update.updated_fields.keys().chain(&update.removed_fields).map(String::as_str);
-        // The path of an element begins with its field.
+        // The path of an array element begins with the name of its field.
         return paths.chain(truncated).filter_map(|path| path.split('.').next()).collect();
     }
     let (Some(before), Some(after)) = (&event.full_document_before_change, &event.full_document) else {
@@ -173,7 +174,7 @@ fn changed(event: &ChangeStreamEvent<Document>) -> BTreeSet<&str> {
     names.filter(|name| before.get(name) != after.get(name)).collect()
 }
 
-/// The values before the change of the fields that it changed; `None` if the database kept no image.
+/// The former values of the fields that the event changed; `None` if the database kept no image.
 fn former(event: &ChangeStreamEvent<Document>) -> Option<Document> {
     let before = event.full_document_before_change.as_ref()?;
     let history =
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_image_the_change_is_known_and_what_was_there_is_not() {
+    fn without_an_image_the_change_is_known_but_the_former_state_is_not() {
         let update = doc! { "updatedFields": { "version": 3_i64, "plot": "new" }, "removedFields": [] };
         let entry =
             Entry::of(&event(doc! { "operationType": "update", "updateDescription": update })).unwrap();
@@ -241,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_who_changes_a_movie_twice_has_made_both_changes() {
+    fn a_user_who_changes_a_movie_twice_is_named_for_both_changes() {
         let (owner, editor) = (bson::oid::ObjectId::new(), bson::oid::ObjectId::new());
         let by = |set: Document| {
             let entry = Entry::of(&event(doc! {
@@ -252,14 +253,14 @@ mod tests {
             entry.unwrap().by
         };
         assert_eq!(by(doc! { "version": 3_i64, "updated_by": owner }), Some(owner));
-        // The event does not say what stays the same.
+        // The event leaves out fields that stay the same.
         assert_eq!(by(doc! { "version": 3_i64, "plot": "new" }), Some(editor));
-        // By hand.
+        // Changed by hand.
         assert_eq!(by(doc! { "plot": "new" }), None);
     }
 
     #[test]
-    fn a_change_of_the_editors_alone_is_no_change_of_the_movie() {
+    fn a_change_of_only_the_editors_is_not_a_change_of_the_movie() {
         let update =
             doc! { "updatedFields": { "editors.0": bson::oid::ObjectId::new() }, "removedFields": [] };
         assert!(Entry::of(&event(doc! { "operationType": "update", "updateDescription": update })).is_none());

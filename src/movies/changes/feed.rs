@@ -1,5 +1,5 @@
-//! The change stream of the collection, read by a task of its own: a read that has begun is never given up half-way,
-//! since the driver would lose its place.
+//! The change stream of the collection. A task of its own reads it, because a read that has begun must never be
+//! cancelled: the driver would lose its place.
 
 use std::{future::IntoFuture, task::Poll, time::Duration};
 
@@ -21,35 +21,35 @@ use tokio::{
 use super::{entry::Entry, token::Token};
 use crate::mongo::{StoreError, error};
 
-/// How long the database waits for a change before it says how far it has looked.
+/// How long the database waits for a change before it reports how far it has looked.
 const AWAIT: Duration = Duration::from_millis(200);
-/// The database says five times a second how far it has looked. Beyond this it is away, or the way to it is cut: the
-/// driver itself would wait for ever.
+/// The database reports its progress five times a second. If it is silent for this long, it or the connection is
+/// down; the driver itself would wait forever.
 const SILENCE: Duration = Duration::from_secs(5);
-/// How long the stream may take to open: to find a place in a long oplog takes a while.
+/// How long the stream may take to open: finding a place in a long oplog takes a while.
 const OPENING: Duration = Duration::from_secs(15);
-/// How many reads may wait for their reader: each may hold what a movie was.
+/// How many reads may wait to be consumed. Each may hold the former state of a movie.
 const AHEAD: usize = 64;
-/// `ChangeStreamHistoryLost`, `ChangeStreamFatalError`: the database no longer knows what follows the token.
-/// `BSONObjectTooLarge`: it cannot tell. A document of many megabytes was put there by hand; the stream would end at it
-/// again and again.
+/// `ChangeStreamHistoryLost` and `ChangeStreamFatalError` mean that the database no longer knows what follows the
+/// token. `BSONObjectTooLarge` means that it cannot report it: somebody put a document of many megabytes there by
+/// hand, and the stream would end at it every time.
 const HISTORY_LOST: [i32; 3] = [286, 280, 10_334];
 
 type Events = ChangeStream<ChangeStreamEvent<Document>>;
 
-/// One piece of news from the stream.
+/// One result of reading the stream.
 pub(super) enum Read {
     Change(Box<Entry>),
-    /// No change that matters, up to here.
+    /// No relevant change up to this place.
     Nothing(Token),
-    /// The database has sent all that it had; the next read waits for it.
+    /// The database has sent everything that it had; the next read waits for more.
     Drained,
 }
 
 /// Why a stream ended.
 #[derive(Debug)]
 pub(super) enum Ended {
-    /// The database no longer knows what comes next.
+    /// The database no longer knows what follows.
     Lost,
     /// A standalone MongoDB has no change streams.
     Unsupported,
@@ -74,7 +74,7 @@ impl From<StoreError> for Ended {
 
 /// An open stream.
 pub(super) struct Feed {
-    /// Where it begins.
+    /// The place where it begins.
     pub start: Token,
     reads: mpsc::Receiver<(Instant, Result<Read, Ended>)>,
     task: AbortHandle,
@@ -87,17 +87,17 @@ impl Drop for Feed {
 }
 
 impl Feed {
-    /// From after a place, or from now on.
+    /// Opens the stream after a place, or from now on.
     pub(super) async fn open(movies: &Collection<Document>, after: Option<&Token>) -> Result<Self, Ended> {
         let open = movies
             .watch()
-            // Never `required`: one event without an image would end the stream for good.
+            // Never `required`: one event without an image would end the stream permanently.
             .full_document_before_change(FullDocumentBeforeChangeType::WhenAvailable)
             .read_concern(ReadConcern::majority())
             .resume_after(after.and_then(Token::resume))
             .max_await_time(AWAIT);
         let Ok(stream) = timeout(OPENING, open.into_future()).await else {
-            return Err(StoreError::Unavailable("the change stream does not open".to_owned()).into());
+            return Err(StoreError::Unavailable("the change stream did not open in time".to_owned()).into());
         };
         let stream: Events = stream?;
         let start = after.cloned().map_or_else(|| place_of(&stream), Ok)?;
@@ -106,7 +106,8 @@ impl Feed {
         Ok(Self { start, reads, task })
     }
 
-    /// What comes next, and when the database was asked for it: what it says was so then, or later.
+    /// The next result, and the time at which the database was asked for it. The result was true at that time or
+    /// later.
     pub(super) async fn next(&mut self) -> Result<(Instant, Read), Ended> {
         let silent = || StoreError::Unavailable("the change stream is silent".to_owned());
         let (asked, read) = timeout(SILENCE, self.reads.recv()).await.ok().flatten().ok_or_else(silent)?;
@@ -150,7 +151,7 @@ fn news(stream: &Events, event: Option<&ChangeStreamEvent<Document>>) -> Result<
     }
 }
 
-/// How far a stream has looked.
+/// How far a stream has read.
 fn place_of(stream: &Events) -> Result<Token, StoreError> {
     let place = stream.resume_token().as_ref().and_then(Token::of);
     place.ok_or_else(|| StoreError::Unavailable("the change stream has no place yet".to_owned()))

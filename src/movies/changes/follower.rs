@@ -1,5 +1,5 @@
-//! This process's part in the log: it follows the one change stream, writes the log while it holds the lease, and
-//! passes every change on to those who listen here.
+//! This process's part in the log. It follows the one change stream, writes the log while it holds the lease, and
+//! passes every change on to the listeners in this process.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -30,14 +30,14 @@ use crate::{
     telemetry::metrics::{counter, gauge, read_gauge},
 };
 
-/// Well within the lease: a renewal may fail.
+/// Much shorter than the lease, because a renewal may fail.
 const RENEWAL: Duration = Duration::from_secs(1);
-/// How often the writer notes how far the log is complete, also when no movie changes: other writes roll the oplog,
-/// and an idle log must not lose its place.
+/// How often the writer records how far the log is complete, even if no movie changes: other writes roll the oplog
+/// over, and an idle log must not lose its place.
 const CHECKPOINT: Duration = Duration::from_secs(10);
 const PRUNING: Duration = Duration::from_mins(10);
 const RETRY_DELAY: Duration = Duration::from_secs(1);
-/// How many changes a listener may be behind.
+/// How many changes a listener may lag behind.
 const BEHIND: usize = 1_024;
 
 /// The log, and this process's part in it. Clones share it.
@@ -45,7 +45,7 @@ const BEHIND: usize = 1_024;
 pub struct Changes(pub(super) Arc<Shared>);
 
 pub(super) struct Shared {
-    /// The name under which this process holds the lease.
+    /// Identifies this process as the holder of the lease.
     holder: ObjectId,
     pub keep: Duration,
     movies: Collection<Document>,
@@ -54,43 +54,44 @@ pub(super) struct Shared {
     pub store: ChangeStore,
     seen: Mutex<Seen>,
     pub progress: watch::Sender<Progress>,
-    /// What comes in; `None`: something was lost, and listeners have to begin anew.
+    /// The incoming changes. `None` means that some were lost, and listeners have to start over.
     live: broadcast::Sender<Option<Arc<Entry>>>,
     written: IntCounter,
     breaks: IntCounter,
     writes: IntGauge,
 }
 
-/// What this process has seen, in all its readings of the stream.
+/// What this process has seen, across all its runs over the stream.
 #[derive(Default)]
 struct Seen {
-    /// Everything up to here has been passed on here.
+    /// Every change up to this place has been passed on to the listeners in this process.
     at: Option<Token>,
     last: Option<Token>,
 }
 
-/// When the writer's chores were done last.
+/// When the writer last did each of its chores.
 struct Chores {
     renewed: Instant,
     noted: Instant,
-    /// `None`: there may be more to prune.
+    /// `None` if there may be more to prune.
     pruned: Option<Instant>,
 }
 
-/// Whether a process waits for the lease when it begins.
+/// Whether a process waits for the lease when it starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Beginning {
-    /// A server: the one before it may have died, and clients must not wait until its lease has run out.
+    /// A server takes the lease over. The previous server may have died, and clients must not wait until its lease
+    /// expires.
     TakesOver,
-    /// A command beside a server.
+    /// A command that runs beside a server waits.
     Waits,
 }
 
-/// Another process writes now, or this one does.
+/// This process has become the writer, or has stopped being the writer.
 struct RoleChanged;
 
 impl Changes {
-    /// `keep`: how long changes are kept.
+    /// `keep` is how long changes are kept.
     #[must_use]
     pub fn new(database: &Database, acknowledged: Acknowledged, keep: Duration) -> Self {
         Self(Arc::new(Shared {
@@ -128,7 +129,7 @@ impl Changes {
         ]
     }
 
-    /// Follows the changes until the shutdown, or until whatever else ends this process's part in the log.
+    /// Follows the changes until `shutdown` resolves.
     pub async fn follow(&self, beginning: Beginning, mut shutdown: impl Future<Output = ()> + Unpin) {
         let mut takes_over = beginning == Beginning::TakesOver;
         loop {
@@ -145,7 +146,7 @@ impl Changes {
                 }
                 Err(Ended::Lost) => self.begin_anew().await,
                 Err(Ended::Failed(error)) => {
-                    tracing::warn!(%error, "the change stream broke off; it will be opened again");
+                    tracing::warn!(%error, "the change stream broke off and will be reopened");
                 }
             }
             self.0.breaks.inc();
@@ -157,18 +158,20 @@ impl Changes {
         }
     }
 
-    /// Another server need not wait until the lease has run out. If the database cannot be told, it waits.
+    /// Gives up the lease, so that another server need not wait until it expires. If the database cannot be reached,
+    /// that server waits.
     async fn leave(&self) {
         let _ = self.0.store.state.let_go(self.0.holder).await;
     }
 
-    /// There is a gap. The log says so to its readers, and everybody who listens here is cut off.
+    /// Handles a gap: the log reports it to its readers, and every listener in this process is disconnected.
     async fn begin_anew(&self) {
-        tracing::warn!("the change stream cannot be resumed: the change log has a gap");
+        tracing::warn!("the change stream cannot be resumed; the change log has a gap");
         *self.seen() = Seen::default();
         let _ = self.0.live.send(None);
         let anew = async {
-            // A collection that was dropped and made again has no images, and a log that was dropped has no beginning.
+            // A collection that was dropped and created again keeps no images, and a log that was dropped has no
+            // beginning.
             beginning::prepare(&self.0.movies.client().database(&self.0.movies.namespace().db)).await?;
             if self.0.store.state.hold(self.0.holder).await? {
                 let feed = Feed::open(&self.0.movies, None).await?;
@@ -177,11 +180,11 @@ impl Changes {
             Ok::<(), Ended>(())
         };
         if let Err(Ended::Failed(error)) = anew.await {
-            tracing::warn!(%error, "the gap could not be noted yet");
+            tracing::warn!(%error, "the gap could not be recorded yet; the server will try again");
         }
     }
 
-    /// Follows the stream in one role, as the log's writer or not, until it breaks off or the role changes.
+    /// Follows the stream in one role, as the log's writer or as a reader, until it breaks off or the role changes.
     async fn follow_once(&self, takes_over: bool) -> Result<RoleChanged, Ended> {
         let store = &self.0.store;
         let writes = if takes_over {
@@ -207,13 +210,13 @@ impl Changes {
                 if store.state.hold(self.0.holder).await? != writes {
                     return Ok(RoleChanged);
                 }
-                // A restored backup may have replaced the document by an older one, or removed it.
+                // A restored backup may have removed the document or replaced it with an older one.
                 let now = store.state.marks().await?.ok_or(Ended::Lost)?;
                 if now.is_older_than(&marks) {
                     return Err(Ended::Lost);
                 }
                 marks = now;
-                // A member that is primary no more may go on telling that there was nothing.
+                // A former primary may keep reporting that there was no change.
                 if Primary::of(&self.0.movies).await? != primary {
                     return Err(StoreError::Unavailable("there is another primary".to_owned()).into());
                 }
@@ -240,8 +243,8 @@ impl Changes {
         }
     }
 
-    /// A writer goes on where the log ends, or where this process's own listeners are, if that is before. A process that
-    /// has seen nothing begins at the end of the log too: what was done after it is not in the log yet.
+    /// A writer continues where the log ends, or where this process's own listeners are if that is earlier. A process
+    /// that has seen nothing also begins at the end of the log: later changes are not in the log yet.
     async fn beginning(&self, writes: bool) -> Result<Option<Token>, StoreError> {
         let seen = self.seen().at.clone();
         match seen {
@@ -251,7 +254,7 @@ impl Changes {
         }
     }
 
-    /// Writes what has gathered, and passes it on.
+    /// Writes the pending entries, and passes them on.
     async fn finish(&self, run: &mut Run, chores: &mut Chores) -> Result<(), StoreError> {
         let mut group = run.take_group();
         if run.writes {
@@ -263,11 +266,11 @@ impl Changes {
             }
             self.do_chores(run, chores).await?;
         }
-        // A writer may see again what this process has passed on already.
+        // A writer may see changes again that this process has already passed on.
         let known = self.seen().at.clone();
         for entry in &group {
             if known.as_ref().is_none_or(|known| entry.token > *known) {
-                // Nobody may be listening.
+                // Sending fails if nobody listens.
                 let _ = self.0.live.send(Some(Arc::new(entry.without_former_state())));
             }
         }
@@ -281,7 +284,7 @@ impl Changes {
             chores.noted = Instant::now();
         }
         if chores.pruned.is_none_or(|pruned| pruned.elapsed() > PRUNING) {
-            // By the database's clock, as it stands in the tokens.
+            // By the database's clock, as recorded in the tokens.
             let before = Token::before_second(run.at.second().saturating_sub(self.0.keep.as_secs()));
             let is_more = self.0.store.prune(&before).await?;
             chores.pruned = (!is_more).then(Instant::now);
@@ -289,7 +292,7 @@ impl Changes {
         Ok(())
     }
 
-    /// What is passed on from now on, in the order of the log.
+    /// The changes from now on, in the order of the log.
     pub(in crate::movies) fn listen(&self) -> broadcast::Receiver<Option<Arc<Entry>>> {
         self.0.live.subscribe()
     }
@@ -299,7 +302,7 @@ impl Changes {
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
-        // It is put in whole.
+        // The value is always replaced as a whole, so a panic cannot leave it half-written.
         self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,25 +1,25 @@
-//! The change log: every accepted change of a movie, in one order on all servers, kept for `history.keep`.
+//! The change log: every accepted change of a movie, in the same order on all servers, kept for `history.keep`.
 //!
-//! Everything that must learn of a change gets it from here: delta sync, live events, versions, the trash.
+//! Everything that must learn of a change reads it from here: delta sync, live events, versions, the trash.
 //!
-//! May import `mongo`, `accounts` for who is deleted, of `http` only the ids, and [`super::model`].
+//! May import `mongo`, `accounts` to know which users are deleted, only the ids of `http`, and [`super::model`].
 //!
 //! | question | file |
 //! | --- | --- |
 //! | what an entry holds, and how it is made from an event of the database | [`entry`] |
 //! | a place in the order | [`token`] |
 //! | how the log begins | [`beginning`] |
-//! | how entries are stored | [`store`]; up to where the log is complete, and who writes it: [`state`] |
+//! | how entries are stored | [`store`]; how far the log is complete, and who writes it: [`state`] |
 //! | how the change stream is read | [`feed`] |
 //! | who writes, and who learns of a change | [`follower`]; how far a process has come: [`progress`]; whether it asks the right member: [`primary`] |
 //! | what this server has acknowledged | [`acknowledged`] |
-//! | reading a page | [`reader`] |
-//! | what a movie was, and what was deleted | [`versions`], [`trash`] |
+//! | how a page is read | [`reader`] |
+//! | how former versions and deleted movies are found | [`versions`], [`trash`] |
 //!
-//! The log is fed by a change stream and not by the writes: so it has whatever any server or person has changed, and
-//! a crash between a write and its entry loses neither. One server writes it, the holder of a lease; the others
-//! follow the same stream for their own listeners. The lease only saves work: an entry's id is its place in the
-//! stream, so two writers write the same.
+//! The log is fed by a change stream, and not by the code that writes movies. So it contains the changes of every
+//! server and every person, and a crash between a write and its entry loses nothing. The server that holds a lease
+//! writes the log; the others follow the same stream for their own listeners. The lease only saves work: an entry's
+//! id is its place in the stream, so two writers write the same entries.
 
 mod acknowledged;
 mod beginning;

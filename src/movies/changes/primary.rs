@@ -1,4 +1,4 @@
-//! Which member of the replica set is primary, by which election.
+//! Which member of the replica set is primary, and by which election.
 
 use bson::{Bson, Document, doc};
 use mongodb::Collection;

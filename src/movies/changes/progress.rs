@@ -4,10 +4,10 @@ use tokio::time::Instant;
 
 use super::{entry::Entry, token::Token};
 
-/// What is known of the stream here.
+/// What this process knows of the stream.
 #[derive(Debug, Clone)]
 pub(in crate::movies) enum Progress {
-    /// It has not begun, or it broke off.
+    /// The stream has not begun, or it broke off.
     Waiting,
     Live(Position),
     /// A standalone MongoDB has no change streams.
@@ -17,19 +17,19 @@ pub(in crate::movies) enum Progress {
 /// A place in the stream.
 #[derive(Debug, Clone)]
 pub(in crate::movies) struct Position {
-    /// Every change up to here has been seen.
+    /// This process has seen every change up to this place.
     pub at: Token,
-    /// Every change of this cluster time and before it has been seen. Several changes may have one time.
+    /// This process has seen every change up to and including this cluster time. Several changes may share one time.
     pub(in crate::movies) complete: u64,
-    /// The last change that was seen.
+    /// The last change that this process has seen.
     pub(super) last: Option<Token>,
     /// Whether this process has written that change into the log.
     pub(super) is_written: bool,
-    /// When the database was asked for the latest news: they were true then, or later.
+    /// When the database was asked for the latest result, which was true at that time or later.
     pub heard: Instant,
 }
 
-/// One reading of the stream, as the log's writer or not.
+/// One run over the stream, as the log's writer or as a reader.
 pub(super) struct Run {
     pub writes: bool,
     pub group: Vec<Entry>,
@@ -40,7 +40,7 @@ pub(super) struct Run {
     pub heard: Instant,
 }
 
-/// How much is written in one step.
+/// How many entries are written in one step.
 const GROUP: usize = 500;
 const GROUP_BYTES: usize = 1 << 20;
 
@@ -53,13 +53,13 @@ impl Run {
     pub fn push(&mut self, entry: Entry) {
         self.bytes += entry.bytes();
         self.at = entry.token.clone();
-        // The next change may have the same time.
+        // The next change may have the same time, so only the time before it is complete.
         self.complete = self.complete.max(self.at.instant().saturating_sub(1));
         self.last = Some(entry.token.clone());
         self.group.push(entry);
     }
 
-    /// Nothing more has happened up to here.
+    /// There was no further change up to this place.
     pub fn advance(&mut self, at: Token) {
         if at > self.at {
             self.at = at;
@@ -67,7 +67,7 @@ impl Run {
         self.drained();
     }
 
-    /// The database has sent all that it had.
+    /// The database has sent everything that it had.
     pub fn drained(&mut self) {
         self.complete = self.complete.max(self.at.instant());
     }
@@ -81,8 +81,8 @@ impl Run {
         std::mem::take(&mut self.group)
     }
 
-    /// `last`: the last change that this process has seen, in this reading or in an earlier one. A reading that has
-    /// just begun to write may not have written it again yet.
+    /// `last` is the last change that this process has seen, in this run or in an earlier one. A run that has just
+    /// begun to write may not have written it again yet.
     pub fn position(&self, last: Option<Token>) -> Position {
         Position {
             at: self.at.clone(),
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_earlier_reading_has_seen_is_not_written_before_this_one_has_come_so_far() {
+    fn a_change_seen_by_an_earlier_run_counts_as_written_only_when_this_run_reaches_it() {
         let mut run = Run::new(token(1, ""), true);
         let seen = Some(token(5, "AA"));
         assert!(!run.position(seen.clone()).is_written);
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_complete_when_nothing_more_of_it_can_come() {
+    fn a_time_is_complete_when_no_more_changes_can_have_it() {
         let mut run = Run::new(token(1, ""), true);
         let time = |increment| token(increment, "").instant();
         assert_eq!(run.complete, time(1));
@@ -139,7 +139,7 @@ mod tests {
         assert_eq!(run.complete, time(4));
         run.drained();
         assert_eq!(run.complete, time(5));
-        // A read that found nothing may name the time alone, which sorts before the change.
+        // A read that found no change may report only the time, which sorts before the change.
         run.advance(token(5, ""));
         assert_eq!(run.at, token(5, "BB"));
         run.advance(token(9, ""));

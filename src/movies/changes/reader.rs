@@ -1,4 +1,4 @@
-//! Reading the log: a page at a time, with everything that this server has acknowledged.
+//! Reading the log, a page at a time. A page contains everything that this server has acknowledged.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::mongo::StoreError;
 
 /// How long a reader waits for what this server has acknowledged.
 const CATCH_UP: Duration = Duration::from_secs(2);
-/// How often a reader looks whether another server has written an entry.
+/// How often a reader checks whether another server has written an entry.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Why the log cannot be read.
@@ -35,7 +35,7 @@ impl Changes {
         self.0.acknowledged.latest()
     }
 
-    /// The log as it is stored: what this server has acknowledged may be missing.
+    /// The log as it is stored: writes that this server has acknowledged may be missing.
     #[must_use]
     pub fn store(&self) -> &ChangeStore {
         &self.0.store
@@ -49,15 +49,15 @@ impl Changes {
         self.catch_up_within(CATCH_UP).await
     }
 
-    /// The same with another limit.
+    /// The same with a given time limit.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] beyond it.
+    /// [`StoreError::Unavailable`] after that time.
     pub async fn catch_up_within(&self, limit: Duration) -> Result<(), ReadError> {
         self.reach(self.0.acknowledged.latest(), limit).await
     }
 
-    /// Waits until everything that was there for a read of this session is in the log.
+    /// Waits until the log has everything that a read of this session could see.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] after two seconds.
@@ -87,7 +87,7 @@ impl Changes {
     /// Waits until everything that this process has passed on is in the log.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] beyond `limit`.
+    /// [`StoreError::Unavailable`] after `limit`.
     pub async fn written(&self, limit: Duration) -> Result<(), StoreError> {
         let seen = match &*self.progress().borrow() {
             Progress::Live(position) => position.clone(),
@@ -96,7 +96,7 @@ impl Changes {
         self.wait_for_the_writer(&seen, Instant::now() + limit).await
     }
 
-    /// Where another server writes, it need not have come as far as this one has seen.
+    /// If another server writes the log, that server may not have reached the place that this one has seen.
     async fn wait_for_the_writer(&self, seen: &Position, deadline: Instant) -> Result<(), StoreError> {
         let Some(last) = seen.last.as_ref().filter(|_| !seen.is_written) else { return Ok(()) };
         while !self.0.store.has(last).await? {
@@ -108,7 +108,7 @@ impl Changes {
         Ok(())
     }
 
-    /// The place after everything that is in the log now.
+    /// The place after the newest entry of the log.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -121,7 +121,7 @@ impl Changes {
     /// The entries after a place, oldest first.
     ///
     /// # Errors
-    /// When the log cannot be read; inside, when it does not have all of them.
+    /// When the log cannot be read. The inner error means that the log no longer has all of them.
     pub async fn after(&self, since: &Token, limit: usize) -> Result<Result<Vec<Entry>, Gone>, ReadError> {
         self.catch_up().await?;
         Ok(self.0.store.after(since, limit).await?)

@@ -1,4 +1,5 @@
-//! The one document of `change_log`: up to where the log is complete, from where on it is kept, and who writes it.
+//! The one document of `change_log`: up to which place the log is complete, from which place it is kept, and who
+//! writes it.
 
 use std::time::Duration;
 
@@ -13,14 +14,14 @@ use super::token::Token;
 use crate::mongo::{COMMAND, StoreError, indexes, inserting, within};
 
 const ID: &str = "log";
-/// How long a writer that has died keeps other servers from writing.
+/// How long a dead writer keeps other servers from writing.
 const LEASE: Duration = Duration::from_secs(3);
 
-/// Clones share nothing but the connections.
+/// Clones share only the connections.
 #[derive(Clone)]
 pub(super) struct LogState {
     document: Collection<Marks>,
-    /// A lease that an election forgets does no harm: it is not worth a majority's time.
+    /// The same document, written without a majority: losing a lease in an election does no harm.
     lease: Collection<Marks>,
 }
 
@@ -29,7 +30,7 @@ fn milliseconds(duration: Duration) -> i64 {
 }
 
 impl Marks {
-    /// Whether the document is an older one than that: somebody has restored a backup.
+    /// Whether this document is older than the known one, which means that somebody restored a backup.
     pub(super) fn is_older_than(&self, known: &Self) -> bool {
         self.floor < known.floor || self.checkpoint < known.checkpoint
     }
@@ -40,9 +41,9 @@ impl Marks {
 pub(super) struct Marks {
     #[serde(rename = "_id")]
     id: String,
-    /// Up to here every change is in the log.
+    /// The log has every change up to this place.
     pub checkpoint: Token,
-    /// Every change after this is in the log still.
+    /// The log still has every change after this place.
     pub floor: Token,
 }
 
@@ -56,18 +57,18 @@ impl LogState {
         }
     }
 
-    /// `None`: there is no log yet.
+    /// `None` if there is no log yet.
     pub(super) async fn marks(&self) -> Result<Option<Marks>, StoreError> {
         within(COMMAND, self.document.find_one(doc! { "_id": ID })).await
     }
 
-    /// The same, as a majority knows it: an election does not take it back.
+    /// The same, but as acknowledged by a majority: an election cannot roll it back.
     pub(super) async fn lasting_marks(&self) -> Result<Option<Marks>, StoreError> {
         let find = self.document.find_one(doc! { "_id": ID }).read_concern(ReadConcern::majority());
         within(COMMAND, find).await
     }
 
-    /// Begins the log here, unless another server has begun it.
+    /// Begins the log at this place, unless another server has begun it already.
     pub(super) async fn begin(&self, at: &Token) -> Result<(), StoreError> {
         let marks = Marks { id: ID.to_owned(), checkpoint: at.clone(), floor: at.clone() };
         match inserting(COMMAND, indexes::ID, self.document.insert_one(marks)).await {
@@ -76,17 +77,17 @@ impl LogState {
         }
     }
 
-    /// Every change up to here is in the log.
+    /// Records that the log has every change up to this place.
     pub(super) async fn advance(&self, to: &Token) -> Result<(), StoreError> {
         self.raise(doc! { "checkpoint": to.as_str() }).await
     }
 
-    /// Some changes up to here are not in the log any more.
+    /// Records that some changes up to this place are no longer in the log.
     pub(super) async fn raise_floor(&self, to: &Token) -> Result<(), StoreError> {
         self.raise(doc! { "floor": to.as_str() }).await
     }
 
-    /// After a gap: some changes up to here are not in the log, and never will be.
+    /// Records a gap: some changes up to this place are not in the log, and never will be.
     pub(super) async fn begin_anew(&self, at: &Token) -> Result<(), StoreError> {
         self.raise(doc! { "floor": at.as_str(), "checkpoint": at.as_str() }).await
     }
@@ -95,26 +96,26 @@ impl LogState {
         within(COMMAND, self.document.update_one(doc! { "_id": ID }, doc! { "$max": marks })).await.map(drop)
     }
 
-    /// Takes the lease from its holder, if it has one. That holder notices at its next renewal; until then both write the
+    /// Takes the lease, even from another holder. That holder notices at its next renewal; until then both write the
     /// same entries.
     pub(super) async fn take_over(&self, holder: ObjectId) -> Result<bool, StoreError> {
         Ok(within(COMMAND, self.lease.update_one(doc! { "_id": ID }, lease_of(holder))).await?.matched_count
             == 1)
     }
 
-    /// Takes or renews the lease; says whether `holder` has it now. Times are the database's.
+    /// Takes or renews the lease. Returns whether `holder` has it now. All times are the database's.
     pub(super) async fn hold(&self, holder: ObjectId) -> Result<bool, StoreError> {
         let filter = doc! { "_id": ID, "$or": [
             { "lease.holder": holder },
             { "lease": { "$exists": false } },
             { "$expr": { "$lt": ["$lease.until", "$$NOW"] } },
-            // The clock was ahead when it was taken, and went back.
+            // The database's clock was ahead when the lease was taken, and has been set back since.
             { "$expr": { "$gt": ["$lease.until", { "$add": ["$$NOW", 2 * milliseconds(LEASE)] }] } },
         ] };
         Ok(within(COMMAND, self.lease.update_one(filter, lease_of(holder))).await?.matched_count == 1)
     }
 
-    /// Leaves the log to other servers at once.
+    /// Gives up the lease, so that other servers can take it at once.
     pub(super) async fn let_go(&self, holder: ObjectId) -> Result<(), StoreError> {
         let filter = doc! { "_id": ID, "lease.holder": holder };
         within(COMMAND, self.lease.update_one(filter, doc! { "$unset": { "lease": true } })).await.map(drop)

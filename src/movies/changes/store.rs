@@ -1,4 +1,5 @@
-//! The collection `changes`: how entries are added, read and deleted. [`super::state`] has what is known of all of them.
+//! The collection `changes`: how entries are added, read and deleted. [`super::state`] holds what is known about the
+//! log as a whole.
 
 use bson::{Document, doc};
 use futures::TryStreamExt;
@@ -16,21 +17,21 @@ use crate::{
 };
 
 const DUPLICATE_KEY: i32 = 11_000;
-/// How many old entries one step deletes: some milliseconds' work.
+/// How many old entries one step deletes: a few milliseconds of work.
 const PRUNED_AT_ONCE: i64 = 1_000;
 
-/// The log as it is stored. Clones share nothing but the connections.
+/// The log as it is stored. Clones share only the connections.
 #[derive(Clone)]
 pub struct ChangeStore {
     entries: Collection<Entry>,
     pub(super) state: LogState,
 }
 
-/// The log does not have every change after the cursor.
+/// The log no longer has every change after the cursor.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Gone;
 
-/// An entry's place alone.
+/// Only the place of an entry.
 #[derive(Deserialize)]
 struct Id {
     #[serde(rename = "_id")]
@@ -43,26 +44,27 @@ impl ChangeStore {
         Self { entries: database.collection(indexes::CHANGES), state: LogState::new(database) }
     }
 
-    /// The entries without their type: to read some of their fields, or to change them.
+    /// The entries as untyped documents, for reading some of their fields or changing them.
     pub(super) fn documents(&self) -> Collection<Document> {
         self.entries.clone_with_type()
     }
 
-    /// Where a writer goes on: after everything that a majority has. `None`: there is no log yet.
+    /// The place where a writer continues: after everything that a majority has. `None` if there is no log yet.
     pub(super) async fn lasting_end(&self) -> Result<Option<Token>, StoreError> {
         let Some(marks) = self.state.lasting_marks().await? else { return Ok(None) };
         let newest = self.newest(ReadConcern::majority()).await?;
         Ok(Some(newest.map_or(marks.checkpoint.clone(), |newest| newest.max(marks.checkpoint))))
     }
 
-    /// The place after everything that can be read here. `None`: there is no log yet.
+    /// The place after everything that can be read here. `None` if there is no log yet.
     pub(super) async fn end(&self) -> Result<Option<Token>, StoreError> {
         let Some(marks) = self.state.marks().await? else { return Ok(None) };
         let newest = self.newest(ReadConcern::local()).await?;
         Ok(Some(newest.map_or(marks.checkpoint.clone(), |newest| newest.max(marks.checkpoint))))
     }
 
-    /// The last entry; where there is none, the place after which all are kept. It stays known: [`Self::has`].
+    /// The last entry; if there is none, the place after which all entries are kept. [`Self::has`] still recognizes
+    /// that place later.
     pub(in crate::movies) async fn newest_or_floor(&self) -> Result<Option<Token>, StoreError> {
         let Some(marks) = self.state.marks().await? else { return Ok(None) };
         Ok(Some(self.newest(ReadConcern::majority()).await?.unwrap_or(marks.floor)))
@@ -74,7 +76,7 @@ impl ChangeStore {
         Ok(within(COMMAND, find.read_concern(concern)).await?.map(|newest| newest.token))
     }
 
-    /// Those of these movies of which the log has an entry.
+    /// Which of these movies have an entry in the log.
     pub(in crate::movies) async fn which_are_known(
         &self,
         movies: &[MovieId],
@@ -85,7 +87,7 @@ impl ChangeStore {
         Ok(known.iter().filter_map(bson::Bson::as_object_id).map(MovieId).collect())
     }
 
-    /// Adds entries in their order. An entry that is there already counts as written: another server may have thought
+    /// Adds entries in order. An entry that exists already counts as written: another server may also have believed
     /// that it was the writer.
     pub(super) async fn append(&self, entries: &[Entry]) -> Result<(), StoreError> {
         let mut left = entries;
@@ -105,15 +107,15 @@ impl ChangeStore {
                 _ => return Err(error.into()),
             }
         }
-        // The last entry was there. That a majority has it is known once a majority has a later write.
+        // The last entry existed already. Once a majority acknowledges a later write, a majority has this entry too.
         match entries.last() {
             Some(last) => self.state.advance(&last.token).await,
             None => Ok(()),
         }
     }
 
-    /// Deletes some entries from before a place. First it says so, then it deletes: a reader looks the other way
-    /// round. Says whether there may be more of them.
+    /// Deletes some of the entries before a place. It raises the floor first and then deletes; a reader reads the
+    /// entries first and then the floor. Returns whether there may be more to delete.
     pub(super) async fn prune(&self, before: &Token) -> Result<bool, StoreError> {
         let entries = self.entries.clone_with_type::<Id>();
         let old = entries
@@ -131,7 +133,7 @@ impl ChangeStore {
     /// The entries after a place, oldest first.
     ///
     /// # Errors
-    /// When the database fails; inside, when the log does not have all of them.
+    /// When the database fails. The inner error means that the log no longer has all of them.
     pub(in crate::movies) async fn after(
         &self,
         since: &Token,
@@ -141,16 +143,16 @@ impl ChangeStore {
             .entries
             .find(doc! { "_id": { "$gt": since.as_str() } })
             .sort(doc! { "_id": 1 })
-            // What was there before is for those who may see it.
+            // Not every reader may see the former state.
             .projection(doc! { "former": 0, "document": 0 })
             .limit(i64::try_from(limit).unwrap_or(i64::MAX));
         let entries: Vec<Entry> = within(COMMAND, async { find.await?.try_collect().await }).await?;
-        // After the entries: for an entry that was deleted in between, the floor had been raised before.
+        // Read this after the entries: if an entry was deleted in between, the floor was raised before that.
         let marks = self.state.marks().await?;
         Ok(if marks.is_some_and(|marks| *since >= marks.floor) { Ok(entries) } else { Err(Gone) })
     }
 
-    /// Whether this entry is in the log, or was.
+    /// Whether this entry is or was in the log.
     pub(in crate::movies) async fn has(&self, token: &Token) -> Result<bool, StoreError> {
         let documents = self.documents();
         let entry = documents.find_one(doc! { "_id": token.as_str() }).projection(doc! { "_id": 1 });

@@ -1,7 +1,7 @@
-//! The database's resume tokens, as places in the log: they are the ids of events and the cursors of changes.
+//! The database's resume tokens, used as places in the log. They are the ids of events and the cursors of changes.
 //!
-//! A token is a key in hexadecimal digits that begins with the time of its change, so tokens sort as the
-//! changes came (<https://www.mongodb.com/docs/manual/changeStreams/#resume-tokens>).
+//! A token is a key in hexadecimal digits that begins with the time of its change, so tokens sort in the order of the
+//! changes (<https://www.mongodb.com/docs/manual/changeStreams/#resume-tokens>).
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use bson::{Bson, doc};
 use mongodb::change_stream::event::ResumeToken;
 use serde::{Deserialize, Serialize};
 
-/// The mark of a time in such a key, and the digits of its seconds that follow.
+/// Marks a time in such a key; the digits of its seconds follow.
 const TIME: &str = "82";
 const SECONDS: std::ops::Range<usize> = 2..10;
 /// Seconds and the number within the second.
@@ -17,7 +17,7 @@ const INSTANT: std::ops::Range<usize> = 2..18;
 const MIN_DIGITS: usize = 20;
 /// What comes after the time.
 const AFTER_TIME: &str = "2B";
-/// Clocks may differ by this many seconds; nobody has given out a token from later than that.
+/// Clocks may differ by this many seconds. No server has given out a token later than that.
 const AHEAD: i64 = 300;
 
 /// A place in the order of all changes.
@@ -26,10 +26,10 @@ const AHEAD: i64 = 300;
 pub struct Token(String);
 
 impl Token {
-    /// The longest that is read.
+    /// The longest token that the server accepts.
     pub const MAX_DIGITS: usize = 1_024;
 
-    /// Reads what a client sent; what cannot be a token is `None`.
+    /// Parses a token that a client sent; `None` if it cannot be a token.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let is_digit = |byte: u8| byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte);
@@ -42,7 +42,7 @@ impl Token {
         (seconds < chrono::Utc::now().timestamp() + AHEAD).then(|| Self(text.to_owned()))
     }
 
-    /// What this server has written down itself.
+    /// A token that this server stored itself.
     #[must_use]
     pub(in crate::movies) fn stored(text: &str) -> Self {
         Self(text.to_owned())
@@ -55,8 +55,8 @@ impl Token {
         }
     }
 
-    /// Before every change of this second and after every earlier one: a place to compare with, not one
-    /// to resume from.
+    /// The place before every change of this second and after every earlier one. It is for comparing, not for
+    /// resuming.
     pub(super) fn before_second(seconds: u64) -> Self {
         Self(format!("{TIME}{:08X}", seconds.min(u32::MAX.into())))
     }
@@ -75,7 +75,7 @@ impl Token {
         &self.0
     }
 
-    /// For the database.
+    /// The token in the form that the database takes.
     pub(super) fn resume(&self) -> Option<ResumeToken> {
         bson::deserialize_from_bson(Bson::Document(doc! { "_data": &self.0 })).ok()
     }
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_a_key_with_a_time_that_has_come() {
+    fn a_token_is_a_key_with_a_time_that_is_not_in_the_future() {
         let real = "82674A1B2C000000012B042C0100296E5A1004";
         assert_eq!(Token::parse(real).unwrap().to_string(), real);
         assert_eq!(Token::parse(real).unwrap().instant(), 0x674A_1B2C_0000_0001);

@@ -1,4 +1,4 @@
-//! Deleted movies, as long as they can come back; and how the log forgets what movies were.
+//! Deleted movies that can still be restored; and how the log forgets the former states of movies.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -19,14 +19,14 @@ use crate::{
     movies::model::MovieDocument,
 };
 
-/// How long a deleted movie can be restored, if the log is kept for so long.
+/// How long a deleted movie can be restored, if the log is kept that long.
 const RESTORABLE: Duration = Duration::from_hours(30 * 24);
 /// How many deleted movies of an account are kept.
 const KEPT: u64 = 1_000;
 /// How many movies one command erases.
 const ERASED_AT_ONCE: i64 = 1_000;
 
-/// A movie that was deleted, and can come back.
+/// A deleted movie that can be restored.
 #[derive(Debug, Deserialize)]
 pub struct Deletion {
     #[serde(rename = "_id")]
@@ -36,19 +36,19 @@ pub struct Deletion {
     pub movie: MovieDocument,
 }
 
-/// What is read of a deletion in order to erase it.
+/// The part of a deletion that is needed to erase it.
 #[derive(Deserialize)]
 struct Erasable {
     movie: MovieId,
 }
 
-/// Deletions that hold what was deleted: a partial index has them.
+/// Deletions that still hold the deleted movie. A partial index covers them.
 fn deletions_of(owner: impl Into<bson::Bson>) -> Document {
     doc! { "owner": owner, "document": { "$exists": true } }
 }
 
 impl ChangeStore {
-    /// The deletions that this user can take back, newest first: those after `oldest`, and before `before`.
+    /// The deletions that this user can undo, newest first: those after `oldest` and before `before`.
     ///
     /// # Errors
     /// When the database fails.
@@ -69,7 +69,8 @@ impl ChangeStore {
         within(COMMAND, async { find.await?.try_collect().await }).await
     }
 
-    /// Takes a movie of this user's out of the trash, in a transaction that puts it back: of several, one gets it.
+    /// Takes one of this user's movies out of the trash, within the transaction that restores it. Of several
+    /// concurrent calls, one gets the movie.
     pub(in crate::movies) async fn take_from_trash(
         &self,
         owner: UserId,
@@ -86,7 +87,7 @@ impl ChangeStore {
         Ok(taken.map(|deletion| deletion.movie))
     }
 
-    /// Erases what these movies were: they cannot come back, or their owner is deleted.
+    /// Erases the former states of these movies, because they cannot be restored or their owner is deleted.
     ///
     /// # Errors
     /// When the database fails.
@@ -99,7 +100,7 @@ impl ChangeStore {
         within(BATCH, self.documents().update_many(theirs, erase)).await.map(drop)
     }
 
-    /// Erases what the movies were that these users have deleted.
+    /// Erases the movies that these users have deleted.
     ///
     /// # Errors
     /// When the database fails.
@@ -107,7 +108,7 @@ impl ChangeStore {
         self.erase_all(deletions_of(doc! { "$in": owners }), 0).await
     }
 
-    /// Forgets what new entries put beyond the limits: old versions, and old deletions.
+    /// Erases whatever the new entries push beyond the limits: old versions and old deletions.
     pub(super) async fn bound(&self, entries: &[Entry]) -> Result<(), StoreError> {
         for entry in entries.iter().filter(|entry| entry.kind != Kind::Deleted) {
             self.bound_versions(entry).await?;
@@ -118,7 +119,7 @@ impl ChangeStore {
         Ok(())
     }
 
-    /// Erases the movies of these deletions, but for the newest. An erased one does not match any more.
+    /// Erases the movies of these deletions, except the newest `kept`. An erased deletion no longer matches.
     async fn erase_all(&self, deletions: Document, kept: u64) -> Result<(), StoreError> {
         let documents = self.documents().clone_with_type::<Erasable>();
         loop {
@@ -135,23 +136,23 @@ impl ChangeStore {
 }
 
 impl Changes {
-    /// A deletion before this cannot be taken back.
+    /// A deletion before this place cannot be undone.
     #[must_use]
     pub fn oldest_deletion(&self) -> Token {
         let oldest = chrono::Utc::now() - RESTORABLE.min(self.0.keep);
         Token::before_second(u64::try_from(oldest.timestamp()).unwrap_or(0))
     }
 
-    /// Prepares entries that are to be written. A deletion keeps no image of what is no movie, and none for a deleted
-    /// account: the account's deletion deletes its movies before the log learns of it. A movie without an image cannot
-    /// come back, so what it was before is erased too.
+    /// Prepares entries that are about to be written. A deletion keeps no image if the document is not a movie, or if
+    /// its account is deleted: deleting an account deletes its movies before the log learns of it. A movie without an
+    /// image cannot be restored, so its former states are erased too.
     pub(super) async fn forget_what_cannot_come_back(&self, group: &mut [Entry]) -> Result<(), StoreError> {
         let alive = owners_of_images(group).into_iter().map(async |owner| {
             Ok::<_, StoreError>(self.0.users.is_alive(UserId(owner)).await?.then_some(owner))
         });
         let alive: BTreeSet<ObjectId> = try_join_all(alive).await?.into_iter().flatten().collect();
         let mut gone = BTreeSet::new();
-        // From the newest on: what was before a deletion comes after it here.
+        // Newest first: the changes before a deletion come after it in this loop.
         for entry in group.iter_mut().rev() {
             if entry.kind == Kind::Deleted {
                 entry.document.take_if(|image| {
@@ -167,7 +168,7 @@ impl Changes {
         if gone.is_empty() {
             return Ok(());
         }
-        // Before the deletions are written: if this process ends here, the next writer does it again.
+        // Do this before the deletions are written: if this process ends here, the next writer repeats it.
         self.0.store.erase_movies(&gone.into_iter().map(MovieId).collect::<Vec<_>>()).await
     }
 }

@@ -1,4 +1,4 @@
-//! The versions of a movie: made from the movie as it is, by taking back what later changes replaced.
+//! The versions of a movie. They are computed from the current movie by undoing later changes.
 
 use std::collections::BTreeSet;
 
@@ -20,10 +20,10 @@ use crate::{
 
 /// How many versions of a movie are kept, the current one included.
 const KEPT: i64 = 200;
-/// At every such version the older ones are forgotten. Readers look at [`KEPT`] themselves.
+/// Older versions are erased each time the version is a multiple of this. Readers apply [`KEPT`] themselves.
 const BOUNDED_EVERY: i64 = 50;
 
-/// What a list says of one version.
+/// One version in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
     pub version: i64,
@@ -32,7 +32,7 @@ pub struct Version {
     pub at: DateTime,
 }
 
-/// An entry, with whether it leads back to the version before it.
+/// An entry, and whether it leads back to the previous version.
 #[derive(Deserialize)]
 struct Step {
     kind: Kind,
@@ -48,23 +48,23 @@ struct Steps {
     entries: i64,
     versions: BTreeSet<i64>,
     lead_back: i64,
-    /// What the first of these changes replaced, field by field.
+    /// The values that these changes replaced. Of several changes to a field, the first counts.
     former: Document,
 }
 
-/// Whether an entry leads back to the version before it. A movie that came back is what it was when it was deleted.
+/// Whether an entry leads back to the previous version. A restored movie is the same as when it was deleted.
 fn leads_back() -> Document {
     doc! { "$or": [{ "$eq": [{ "$type": "$former" }, "object"] }, { "$eq": ["$kind", Kind::Created.name()] }] }
 }
 
-/// The entries that made these versions of a movie.
+/// The entries that created these versions of a movie.
 fn makers_of(movie: &MovieDocument, versions: Document) -> Document {
     doc! { "movie": movie.id, "kind": { "$ne": Kind::Deleted.name() }, "version": versions }
 }
 
 impl Changes {
-    /// Waits until the change that made this version is in the log, if it was ever to be there. `seen`: the session
-    /// that read the movie. Another server may have made the change, or this one just now.
+    /// Waits until the log has the change that created this version, if it will ever have it. `seen` is the session
+    /// that read the movie. Another server may have made the change, or this one a moment ago.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -78,13 +78,13 @@ impl Changes {
         if within(COMMAND, maker.projection(doc! { "_id": 1 })).await?.is_some() {
             return Ok(());
         }
-        // It is older than the log, or newer.
+        // The change is older than the log, or not in it yet.
         self.catch_up_with(seen).await
     }
 }
 
 impl ChangeStore {
-    /// The versions of a movie that are kept, newest first. The current one is always among them.
+    /// The versions of a movie that are kept, newest first. The current one is always included.
     ///
     /// # Errors
     /// When the database fails.
@@ -99,7 +99,7 @@ impl ChangeStore {
         Ok(kept(movie, steps))
     }
 
-    /// The movie as it was in a version; `None` if that is not kept.
+    /// The movie as it was in a version; `None` if that version is not kept.
     ///
     /// # Errors
     /// When the database fails.
@@ -115,7 +115,7 @@ impl ChangeStore {
             return Ok(None);
         }
         let is_later = || doc! { "$gt": ["$version", version] };
-        // In the database: together, the changes may have replaced 200 times as much as a movie holds.
+        // Merge in the database: together, the changes may have replaced 200 times the size of the movie.
         let merge = vec![
             doc! { "$match": makers_of(movie, doc! { "$gte": version, "$lte": movie.version }) },
             doc! { "$sort": { "version": -1 } },
@@ -126,7 +126,7 @@ impl ChangeStore {
                 "lead_back": { "$sum": {
                     "$cond": [{ "$and": [is_later(), leads_back()] }, 1_i64, 0_i64]
                 } },
-                // A field's value was what the first change after the version replaced.
+                // The first change after the version that replaced a field has the value that the field had then.
                 "former": { "$mergeObjects": { "$cond": [is_later(), "$former", {}] } },
             } },
         ];
@@ -136,7 +136,7 @@ impl ChangeStore {
         Ok(steps.into_iter().next().and_then(|steps| former_version(movie, version, &steps)))
     }
 
-    /// Forgets what is beyond the newest versions, now and then.
+    /// Erases versions beyond the newest [`KEPT`], from time to time.
     pub(super) async fn bound_versions(&self, newest: &Entry) -> Result<(), StoreError> {
         let Some(version) = newest.version.filter(|version| *version > KEPT && version % BOUNDED_EVERY == 0)
         else {
@@ -152,7 +152,7 @@ impl ChangeStore {
     }
 }
 
-/// The versions down to the first that is not known.
+/// The versions down to the first one that is unknown.
 fn kept(movie: &MovieDocument, steps: Vec<Step>) -> Vec<Version> {
     let mut versions: Vec<Version> = Vec::new();
     let mut leads_back = true;
@@ -165,14 +165,14 @@ fn kept(movie: &MovieDocument, steps: Vec<Step>) -> Vec<Version> {
         leads_back = leads_on;
     }
     if versions.is_empty() {
-        // It is older than the log.
+        // The version is older than the log.
         let kind = if movie.version == 1 { Kind::Created } else { Kind::Updated };
         versions.push(Version { version: movie.version, kind, by: movie.updated_by, at: movie.updated_at });
     }
     versions
 }
 
-/// The movie before these changes; `None` if one of them is not known.
+/// The movie before these changes; `None` if one of them is unknown.
 fn former_version(movie: &MovieDocument, version: i64, steps: &Steps) -> Option<MovieDocument> {
     let later = movie.version - version;
     let each_is_known = steps.entries == later + 1

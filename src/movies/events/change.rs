@@ -1,4 +1,4 @@
-//! A change of a movie, as it is written to every listener.
+//! A change of a movie, in the form that every listener gets.
 
 use serde_json::json;
 
@@ -11,10 +11,10 @@ use crate::{
     },
 };
 
-/// A larger movie is left out: a change of a few bytes must not send it to everyone who listens.
+/// A larger movie is left out of the event: a change of a few bytes must not send it to every listener.
 pub const MAX_MOVIE_BYTES: usize = 16 << 10;
 
-/// Rendered once.
+/// A rendered change. It is rendered once for all listeners.
 #[derive(Debug)]
 pub struct Change {
     pub id: Token,
@@ -25,7 +25,7 @@ pub struct Change {
 }
 
 impl Change {
-    /// With the movie as it is now, if it is still there.
+    /// Renders a change, with the movie as it is now if it still exists.
     pub fn of(entry: &Entry, movie: Option<&MovieDocument>) -> Self {
         let data = match entry.kind {
             Kind::Deleted => json!({ "id": MovieId(entry.movie) }).to_string(),

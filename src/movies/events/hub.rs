@@ -1,4 +1,5 @@
-//! Where the log and those who listen meet: a listener first reads what it has missed from the log, and then what is live.
+//! Connects the log and the listeners. A listener first reads what it has missed from the log, and then receives live
+//! changes.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -25,41 +26,42 @@ use crate::{
     telemetry::metrics::{counter, gauge},
 };
 
-/// How many events a listener may be behind before it reads from the log again.
+/// How many events a listener may lag behind before it reads from the log again.
 const BEHIND: usize = 1_024;
-/// How many changes are read from the log in one step: so many a listener that does not read can make the server keep.
+/// How many changes are read from the log in one step. A listener that does not read makes the server keep this many.
 const PAGE: usize = 16;
-/// How many read from the log at once: after a restart everybody comes back.
+/// How many listeners read from the log at the same time: after a restart, all of them reconnect.
 const READERS: usize = 8;
 /// How long a reader waits for its turn.
 const TURN: Duration = Duration::from_secs(30);
-/// How long a reader waits until another server has written what this one has passed on.
+/// How long a reader waits until another server has written the changes that this one has passed on.
 const CATCH_UP: Duration = Duration::from_secs(10);
 
-/// The hub: clones share it.
+/// The hub. Clones share it.
 #[derive(Clone)]
 pub struct Events(pub(super) Arc<Hub>);
 
 pub(super) struct Hub {
     pub movies: Movies,
     pub changes: Changes,
-    /// `None`: something was lost, and every listener has to come back.
+    /// The live changes. `None` means that some were lost, and every listener has to reconnect.
     pub live: broadcast::Sender<Option<Arc<Change>>>,
-    /// Every change up to here was sent to `live`; unknown at first.
+    /// Every change up to this place was sent to `live`. Unknown at first.
     pub position: watch::Sender<Option<Token>>,
-    /// Held by those who begin to listen, and when it is decided that nobody listens: nothing falls in between.
+    /// Held while a listener joins, and while the renderer decides that nobody listens, so that no listener joins in
+    /// between.
     pub joining: Mutex<()>,
     readers: Semaphore,
     slots: ListenerSlots,
     pub told: IntCounter,
-    /// Listeners that were too slow, or for whom something was lost.
+    /// Listeners that were too slow, or that missed a change.
     cut_off: IntCounter,
 }
 
-/// A part of what a listener has missed.
+/// Some of the changes that a listener has missed.
 pub(super) struct Missed {
     pub changes: Vec<Change>,
-    /// Whether the log has more already.
+    /// Whether the log already has more.
     pub is_more: bool,
 }
 
@@ -77,13 +79,10 @@ impl Events {
                 listeners,
                 gauge("movie_bag_events_listeners", "Clients that listen to the events."),
             ),
-            told: counter(
-                "movie_bag_events_changes_total",
-                "Changes that were rendered for those who listen.",
-            ),
+            told: counter("movie_bag_events_changes_total", "Changes that were rendered for listeners."),
             cut_off: counter(
                 "movie_bag_events_listeners_cut_off_total",
-                "Listeners that were cut off, as they did not read, were too slow or missed something.",
+                "Listeners that were disconnected because they did not read, were too slow or missed a change.",
             ),
         }))
     }
@@ -97,44 +96,44 @@ impl Events {
         ]
     }
 
-    /// A listener is cut off.
+    /// Counts a listener that was disconnected.
     pub(super) fn note_cut_off(&self) {
         self.0.cut_off.inc();
     }
 
-    /// How far this process has come.
+    /// How far this process has read the stream.
     pub(super) fn position(&self) -> Option<Token> {
         self.0.position.borrow().clone()
     }
 
-    /// What is live, and a place from which on all of it is.
+    /// A receiver of the live changes, and a place after which it has every change.
     pub(super) fn join(&self) -> (broadcast::Receiver<Option<Arc<Change>>>, Option<Token>) {
         let _joining = self.joining();
         (self.0.live.subscribe(), self.position())
     }
 
     pub(super) fn joining(&self) -> MutexGuard<'_, ()> {
-        // It guards nothing that could be half-way.
+        // It guards no data that a panic could leave inconsistent.
         self.0.joining.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Every change up to here was sent.
+    /// Records that every change up to this place was sent.
     pub(super) fn move_to(&self, at: Token) {
         self.0.position.send_modify(|position| *position = position.take().max(Some(at)));
     }
 
-    /// A slot among those who listen.
+    /// Takes a slot for a listener.
     ///
     /// # Errors
-    /// 503 if all are taken.
+    /// 503 if all slots are taken.
     pub(super) fn slot(&self) -> Result<ListenerSlot, Problem> {
         self.0.slots.take().ok_or(Problem::Overloaded)
     }
 
-    /// Begins to listen: from now on, or from after an id that was given out before.
+    /// Begins to listen: from now on, or after an id that some server gave out before.
     ///
     /// # Errors
-    /// 501 on a standalone mongod, 503 when the database is away.
+    /// 501 on a standalone mongod, 503 when the database is unavailable.
     pub(super) async fn listen(&self, last: Option<Token>) -> Result<Listener, Problem> {
         self.is_live().await?;
         let mut known = self.0.position.subscribe();
@@ -159,7 +158,8 @@ impl Events {
         }
     }
 
-    /// What follows an id. The last part has all that this process has passed on until now: what follows it is live.
+    /// What follows an id. The last part contains everything that this process has passed on so far; whatever follows
+    /// it is live.
     pub(super) async fn missed_after(&self, last: &Token) -> Result<Result<Missed, Gone>, StoreError> {
         let turn = timeout(TURN, self.0.readers.acquire()).await;
         let Ok(Ok(_turn)) = turn else { return Err(StoreError::Overloaded) };
@@ -198,5 +198,5 @@ impl Missed {
 }
 
 fn no_stream() -> Problem {
-    Problem::DatabaseUnavailable("no change stream".into())
+    Problem::DatabaseUnavailable("the change stream is not open".into())
 }

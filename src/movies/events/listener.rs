@@ -1,7 +1,7 @@
-//! One who listens: what is sent, and when that ends.
+//! A listener: what it is sent, and when the server disconnects it.
 //!
-//! A task of its own sends to each. Rocket takes the next event when the client has read far enough, and
-//! not otherwise: a client that does not read would keep its slot, and what waits for it, for ever.
+//! Each listener has its own sending task. Rocket takes the next event only when the client has read far enough.
+//! Without the task, a client that does not read would keep its slot, and the events that wait for it, forever.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -16,18 +16,18 @@ use tokio::{
 use super::{Events, change::Change, hub::Missed};
 use crate::movies::changes::Token;
 
-/// Something is said at least this often, so that nobody on the way takes the connection for dead.
+/// The server sends something at least this often, so that no proxy takes the connection for dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// How long an event may wait until the client has read what came before.
+/// How long an event may wait for the client to read the events before it.
 const UNREAD: Duration = Duration::from_mins(1);
 
-/// How many may listen at once.
+/// Limits how many clients listen at the same time.
 pub struct ListenerSlots {
     free: Arc<Semaphore>,
     taken: IntGauge,
 }
 
-/// A slot, until it is dropped.
+/// A taken slot. Dropping it frees the slot.
 pub struct ListenerSlot {
     _permit: OwnedSemaphorePermit,
     taken: IntGauge,
@@ -39,14 +39,14 @@ impl ListenerSlots {
         Self { free: Arc::new(Semaphore::new(number)), taken }
     }
 
-    /// `None` if all are taken.
+    /// Takes a slot; `None` if all are taken.
     pub fn take(&self) -> Option<ListenerSlot> {
         let permit = Arc::clone(&self.free).try_acquire_owned().ok()?;
         self.taken.inc();
         Some(ListenerSlot { _permit: permit, taken: self.taken.clone() })
     }
 
-    /// How many are taken.
+    /// How many slots are taken.
     pub fn taken(&self) -> &IntGauge {
         &self.taken
     }
@@ -58,26 +58,26 @@ impl Drop for ListenerSlot {
     }
 }
 
-/// Listens from `position` on.
+/// A listener, before it is started.
 pub struct Listener {
     pub position: Token,
-    /// What came before is not known.
+    /// Whether the changes before this are unknown.
     pub is_reset: bool,
     pub missed: Missed,
     pub live: Live,
     pub events: Events,
 }
 
-/// Changes as they come; `None`: something was lost.
+/// The live changes. `None` means that some were lost.
 type Live = broadcast::Receiver<Option<Arc<Change>>>;
 
-/// The listener does not read, or something was lost, or cannot be read now.
+/// The listener does not read, or a change was lost, or a change cannot be read now.
 struct CutOff;
 
 impl Listener {
-    /// Begins to send; what is to be written.
+    /// Starts the sending task. Returns the stream of events to write to the client.
     pub fn start(self, slot: ListenerSlot, shutdown: Shutdown) -> impl Stream<Item = Event> {
-        // One event: what a client that does not read is left with when it is cut off.
+        // One event: a client that does not read gets at most this one after it is disconnected.
         let (sender, mut receiver) = mpsc::channel(1);
         let events = self.events.clone();
         tokio::spawn(async move {
@@ -104,7 +104,7 @@ impl Listener {
         let first = if is_reset {
             Event::data("{}").event("reset")
         } else {
-            // No event, only an id: who is cut off before the first event can come back all the same.
+            // An id without an event: a client that is disconnected before the first event can resume too.
             Event::comment("")
         };
         send(sender, first.id(position.to_string())).await?;
@@ -112,7 +112,7 @@ impl Listener {
         sending.send_missed(missed).await?;
         sending.send_live(live).await?;
         loop {
-            // It was too slow for what is live: the log has what was lost.
+            // The listener was too slow for the live changes. The log has the ones that it missed.
             let (live, _) = sending.events.join();
             let missed = sending.read_missed().await?;
             sending.send_missed(missed).await?;
@@ -125,8 +125,8 @@ impl Listener {
 struct Sending<'a> {
     sender: &'a mpsc::Sender<Event>,
     events: Events,
-    /// What was sent last. It may come from another server that is ahead of this one: what the client knows already
-    /// is not sent again.
+    /// The last place that the client has. It may come from another server that is ahead of this one; changes that
+    /// the client already knows are not sent again.
     at: Token,
 }
 
@@ -155,16 +155,17 @@ impl Sending<'_> {
         self.events.missed_after(&self.at).await.ok().and_then(Result::ok).ok_or(CutOff)
     }
 
-    /// Until the listener is too slow.
+    /// Sends live changes until the listener is too slow.
     async fn send_live(&mut self, mut live: Live) -> Result<(), CutOff> {
         loop {
             match timeout(HEARTBEAT, live.recv()).await {
                 Ok(Ok(Some(change))) => self.send_change(&change).await?,
                 Ok(Err(RecvError::Lagged(_))) => return Ok(()),
-                // Something was lost, or the server is at its end.
+                // A change was lost, or the server is stopping.
                 Ok(Ok(None) | Err(RecvError::Closed)) => return Err(CutOff),
                 Err(_) => {
-                    // Read before the look at the queue: with nothing left there, all up to here was sent.
+                    // Read this before looking at the queue: if the queue is empty then, every change up to this
+                    // place was sent.
                     let position = self.events.position();
                     let position = position.filter(|position| live.is_empty() && *position >= self.at);
                     let heartbeat = match position {
@@ -202,9 +203,9 @@ mod tests {
         Change { id: id(number), kind: "deleted", data: "{}".to_owned() }
     }
 
-    /// One who has missed these, with whom changes are sent.
+    /// A listener that has missed these changes, and the sender of its live changes.
     fn listener(changes: Vec<Change>) -> (Listener, broadcast::Sender<Option<Arc<Change>>>) {
-        // Nothing is asked of it.
+        // The test never uses this client.
         let client = Client::with_options(ClientOptions::default()).unwrap();
         let database = client.database("movie_bag");
         let movies = Movies::new(&database);
@@ -224,14 +225,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_does_not_read_is_cut_off_and_leaves_its_place_and_what_it_missed() {
+    async fn a_listener_that_does_not_read_is_disconnected_and_frees_its_slot_and_its_events() {
         let slots = slots();
         let (listener, sender) = listener((2..10).map(change).collect());
         let waiting = Arc::new(change(20));
         sender.send(Some(Arc::clone(&waiting))).unwrap();
         let stream = listener.start(slots.take().unwrap(), shutdown().await);
         assert!(slots.take().is_none());
-        // Of a clock that moves by itself.
+        // The clock of the test advances by itself.
         tokio::time::sleep(UNREAD * 2).await;
         assert!(slots.take().is_some());
         assert_eq!((Arc::strong_count(&waiting), sender.receiver_count()), (1, 0));
@@ -239,11 +240,11 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_that_reads_keeps_its_place_until_it_leaves() {
+    async fn a_listener_that_reads_keeps_its_slot_until_it_leaves() {
         let slots = slots();
         let (listener, sender) = listener(vec![change(2)]);
         let mut stream = Box::pin(listener.start(slots.take().unwrap(), shutdown().await));
-        // Where it begins, what it missed, and some heartbeats.
+        // The starting id, the missed changes, and some heartbeats.
         for _ in 0..20 {
             assert!(stream.next().await.is_some());
         }

@@ -1,16 +1,16 @@
 //! `GET /api/movies/events`: every change of the catalogue, as server-sent events
 //! (<https://html.spec.whatwg.org/multipage/server-sent-events.html>).
 //!
-//! The changes come from the log ([`super::changes`]), so those made through another server are among them, and an id is
-//! a place in the log: it is good on every server and after a restart. A client that comes back with `Last-Event-ID`
-//! reads what it has missed from the log, and then what is live.
+//! The changes come from the log ([`super::changes`]), so they include changes made through other servers. An id is a
+//! place in the log: it is valid on every server and after a restart. A client that reconnects with `Last-Event-ID`
+//! first gets what it has missed from the log, and then live changes.
 //!
 //! | question | file |
 //! | --- | --- |
 //! | what an event says | [`change`] |
-//! | what is done once for all who listen | [`renderer`] |
-//! | how somebody begins to listen | [`hub`] |
-//! | what is sent to each, and who is cut off | [`listener`] |
+//! | what is done once for all listeners | [`renderer`] |
+//! | how a client begins to listen | [`hub`] |
+//! | what a listener is sent, and when it is disconnected | [`listener`] |
 //! | the route | [`route`] |
 
 mod change;

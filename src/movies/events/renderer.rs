@@ -1,4 +1,4 @@
-//! What happens once for all who listen: each change is rendered, with the movie as it is now.
+//! Work that is done once for all listeners: each change is rendered, with the movie as it is now.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -15,10 +15,10 @@ use crate::{
 /// How many changes are rendered in one step.
 const GROUP: usize = 100;
 
-/// Changes as the log passes them on; `None`: something was lost.
+/// The changes that the log passes on. `None` means that some were lost.
 pub type Incoming = Receiver<Option<Arc<Entry>>>;
 
-/// What has come in.
+/// What was received.
 enum Taken {
     Entries(Vec<Arc<Entry>>),
     /// This process was too slow, or the log has a gap.
@@ -26,11 +26,11 @@ enum Taken {
 }
 
 impl Events {
-    /// Renders what comes in until the shutdown.
+    /// Renders incoming changes until the shutdown.
     pub(in crate::movies) async fn follow(&self, mut incoming: Incoming, mut shutdown: Shutdown) {
         let mut progress = self.0.changes.progress();
         loop {
-            // Read before what has come in: all up to here is among it.
+            // Read this before the incoming changes: they include every change up to this place.
             let at = match &*progress.borrow_and_update() {
                 Progress::Live(position) => Some(position.at.clone()),
                 Progress::Waiting | Progress::Unsupported => None,
@@ -41,7 +41,7 @@ impl Events {
             if let Some(at) = at {
                 self.move_to(at);
             }
-            // The log passes a change on before it says how far it has come.
+            // The log passes a change on before it reports its progress.
             tokio::select! {
                 changed = progress.changed() => if changed.is_err() { return },
                 () = &mut shutdown => return,
@@ -59,18 +59,18 @@ impl Events {
             Ok(changes) => {
                 self.0.told.inc_by(changes.len() as u64);
                 for change in changes {
-                    // The last one may have left meanwhile.
+                    // The last listener may have left in the meantime.
                     let _ = self.0.live.send(Some(Arc::new(change)));
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "the events cannot be sent: listeners will have to come back");
+                tracing::warn!(%error, "events could not be rendered; every listener is disconnected and has to reconnect");
                 self.cut_all_off();
             }
         }
     }
 
-    /// Whether nobody listens. If so, a client that begins to listen begins after these changes.
+    /// Whether nobody listens. If so, a client that joins now starts after these changes.
     fn is_unheard(&self, entries: &[Arc<Entry>]) -> bool {
         let _joining = self.joining();
         let is_unheard = self.0.live.receiver_count() == 0;
@@ -80,12 +80,12 @@ impl Events {
         is_unheard
     }
 
-    /// Clients come back with the last id that they have seen, and miss nothing.
+    /// Disconnects every listener. Clients reconnect with the last id that they have seen, and miss nothing.
     fn cut_all_off(&self) {
         let _ = self.0.live.send(None);
     }
 
-    /// Reads the movies after their changes were read: so none is older than its change.
+    /// Renders changes. It reads the movies after their changes were read, so no movie is older than its change.
     pub(super) async fn render(&self, entries: &[Arc<Entry>]) -> Result<Vec<Change>, StoreError> {
         let there = entries.iter().filter(|entry| entry.kind != Kind::Deleted);
         let ids: BTreeSet<MovieId> = there.map(|entry| MovieId(entry.movie)).collect();

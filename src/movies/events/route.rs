@@ -33,7 +33,7 @@ answers! {
         .problems(&[Code::BadRequest, Code::NoEvents]);
 }
 
-/// The header of the request, if it is there.
+/// The header of the request, if there is one.
 pub struct LastEventId(Option<Token>);
 
 #[rocket::async_trait]
@@ -59,13 +59,13 @@ impl IntoParams for LastEventId {
     }
 }
 
-/// The stream of events, and what a proxy has to know of it.
+/// The stream of events, with a header that keeps proxies from buffering it.
 pub struct EventStream<S>(stream::EventStream<S>);
 
 impl<'r, S: futures::Stream<Item = stream::Event> + Send + 'r> Responder<'r, 'r> for EventStream<S> {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
         let mut response: Response<'r> = self.0.respond_to(request)?;
-        // nginx would keep the events until its buffer is full.
+        // Without this header, nginx holds events back until its buffer is full.
         response.set_header(Header::new("X-Accel-Buffering", "no"));
         Ok(response)
     }

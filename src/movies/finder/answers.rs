@@ -1,4 +1,4 @@
-//! Who answers a question about many movies, and how.
+//! Which engine answers a question about many movies, and how.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -22,9 +22,9 @@ use crate::{
     },
 };
 
-/// How long a question waits for an index that is being made.
+/// How long a question waits for an index that is being built or opened.
 const WAIT: Duration = Duration::from_secs(3);
-/// Pages that are read on behalf of one whose movies were all deleted meanwhile.
+/// How many pages are read for one request, if all movies of a page were deleted in the meantime.
 const MOST_PAGES: usize = 5;
 
 /// Why there is no answer.
@@ -32,17 +32,17 @@ const MOST_PAGES: usize = 5;
 pub enum FindError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The cursor is of another search, or of another engine.
+    /// The cursor belongs to another search, or to another engine.
     #[error("the cursor belongs to another search")]
     Cursor,
-    #[error("the search index is being made")]
+    #[error("the search index is being built")]
     Building,
-    /// A defect.
+    /// A bug.
     #[error("the search index has failed: {0}")]
     Failed(String),
 }
 
-/// A page that is asked for.
+/// A request for a page.
 pub struct PageRequest<'a> {
     pub filter: &'a Arc<MovieFilter>,
     pub sort: Sort,
@@ -55,11 +55,11 @@ pub struct PageRequest<'a> {
 #[derive(Default)]
 pub struct Found {
     pub movies: Arc<Vec<Placed>>,
-    /// Whether more follow, also where none of them is in `movies`.
+    /// Whether more movies follow, even if none of them is in `movies`.
     pub more: bool,
-    /// No movie has every word: these have all but one, or all but two.
+    /// No movie has every word: these lack one or two of the words.
     pub relaxed: bool,
-    /// How many match, if that was asked.
+    /// How many movies match, if the request asked for it.
     pub total: Option<u64>,
 }
 
@@ -68,7 +68,7 @@ pub struct Found {
 pub struct Finder {
     movies: Movies,
     log: Changes,
-    /// `None`: the database answers everything.
+    /// `None` if the database answers everything.
     indexer: Option<Indexer>,
 }
 
@@ -85,14 +85,14 @@ impl Finder {
         self.indexer.as_ref().map(Indexer::collectors).unwrap_or_default()
     }
 
-    /// Keeps the index true, if there is one, until the shutdown.
+    /// Keeps the index up to date, if there is one, until the shutdown.
     pub async fn follow(&self, shutdown: Shutdown) {
         if let Some(indexer) = &self.indexer {
             indexer.follow(shutdown).await;
         }
     }
 
-    /// Waits until everything can be answered.
+    /// Waits until every question can be answered.
     pub async fn ready(&self) {
         if let Some(indexer) = &self.indexer {
             // The sender lives as long as the indexer.
@@ -100,7 +100,7 @@ impl Finder {
         }
     }
 
-    /// Whether the cursors of this list are the index's.
+    /// Whether the cursors of this list come from the index.
     #[must_use]
     pub fn is_indexed(&self, filter: &MovieFilter, sort: Sort) -> bool {
         self.indexer.as_ref().is_some_and(|indexer| {
@@ -109,7 +109,7 @@ impl Finder {
         })
     }
 
-    /// The index, with everything that this server has acknowledged. `None`: the database answers.
+    /// The index, with everything that this server has acknowledged. `None` if the database answers.
     async fn index(&self) -> Result<Option<MovieIndex>, FindError> {
         let Some(indexer) = &self.indexer else { return Ok(None) };
         let mut watched = indexer.index();
@@ -132,7 +132,7 @@ impl Finder {
     }
 
     /// # Errors
-    /// When it cannot be answered now; [`FindError::Cursor`] for a cursor of something else.
+    /// When the page cannot be read now; [`FindError::Cursor`] for a cursor of another search.
     pub async fn page(&self, request: PageRequest<'_>) -> Result<Found, FindError> {
         let PageRequest { filter, sort, after, limit, count } = request;
         if self.is_indexed(filter, sort)
@@ -144,7 +144,7 @@ impl Finder {
             let question = PageQuestion { meant, sort, limit, after, count };
             return self.indexed_page(&index, question).await;
         }
-        // First, as it may be refused.
+        // Count first, because the count may be refused.
         let total = if count { Some(self.count(filter).await?) } else { None };
         let movies = self.movies.list(filter, sort, after, limit).await?;
         Ok(Found { movies, total, ..Found::default() })
@@ -168,11 +168,11 @@ impl Finder {
             question.after = page.hits.last().map(|hit| hit.cursor.clone());
             question.count = false;
         }
-        // Whole pages of movies that are gone: the index is far behind.
+        // All movies of several whole pages were deleted: the index is far behind.
         Err(StoreError::Unavailable("the search index is behind the database".to_owned()).into())
     }
 
-    /// Who edits a movie is not in the index: the database says which movies are meant.
+    /// The index does not know the editors of a movie, so the database says which movies a user edits.
     async fn meant(&self, filter: &MovieFilter) -> Result<Meant, FindError> {
         let mut meant = filter.meant();
         if let Some(editor) = filter.editor {
@@ -195,7 +195,7 @@ impl Finder {
     }
 
     /// # Errors
-    /// When it cannot be answered now.
+    /// When the question cannot be answered now.
     pub async fn facets(&self, filter: &MovieFilter) -> Result<Facets, FindError> {
         match self.index().await? {
             Some(index) => index.facets(filter.meant()).await.map_err(|error| refused(&index, error)),
@@ -203,17 +203,18 @@ impl Finder {
         }
     }
 
-    /// Movies in whose names a word begins with the text, the best first.
+    /// Movies with a word in the name that begins with the text, best match first.
     ///
     /// # Errors
-    /// When it cannot be answered now.
+    /// When the question cannot be answered now.
     pub async fn suggest(&self, prefix: &str, limit: usize) -> Result<Vec<Named>, FindError> {
         let Some(index) = self.index().await? else { return Ok(self.movies.suggest(prefix, limit).await?) };
         let ids = index.suggest(prefix.to_owned(), limit).await.map_err(|error| refused(&index, error))?;
         let ids: Vec<MovieId> = ids.into_iter().map(MovieId).collect();
         let mut named = self.movies.names_of(&ids).await?;
         named.sort_by_key(|named| ids.iter().position(|id| *id == named.id));
-        // Of a long name the index knows the beginning of each phrase; the rest of a long text is compared here.
+        // The index only knows the beginning of each phrase of a long name, so the rest of a long text is compared
+        // here.
         let words = folding::words(prefix);
         if words.chars().count() > folding::PHRASE {
             let plain = folding::plain(prefix);
@@ -234,7 +235,7 @@ fn refused(index: &MovieIndex, error: SearchError) -> FindError {
         SearchError::Cursor => FindError::Cursor,
         SearchError::Overloaded => StoreError::Overloaded.into(),
         SearchError::Behind => FindError::Building,
-        // It is opened again.
+        // The indexer opens it again.
         SearchError::Failed(_) if index.state().failed.is_some() => FindError::Building,
         SearchError::Failed(reason) => FindError::Failed(reason),
     }

@@ -10,14 +10,14 @@ use crate::{
     mongo::{COMMAND, StoreError, index_builds, within},
 };
 
-/// What `search.engine` comes to on this database.
+/// The engine that `search.engine` selects on this database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
     Index,
     Text,
 }
 
-/// Why the engine that was asked for cannot be used.
+/// Why the wanted engine cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     #[error(
@@ -38,7 +38,7 @@ impl fmt::Display for Engine {
 }
 
 impl Engine {
-    /// Chooses the engine, and makes the index of MongoDB that it needs.
+    /// Chooses the engine, and builds the MongoDB index that it needs.
     ///
     /// # Errors
     /// When the database fails, or lacks what the engine needs.
@@ -56,7 +56,7 @@ impl Engine {
     }
 }
 
-/// A replica set has them, and so has a sharded cluster.
+/// Whether the database has change streams. Replica sets and sharded clusters do.
 async fn has_change_streams(database: &Database) -> Result<bool, StoreError> {
     let hello = within(COMMAND, database.run_command(doc! { "hello": 1 })).await?;
     Ok(hello.contains_key("setName") || hello.get_str("msg").is_ok_and(|kind| kind == "isdbgrid"))

@@ -1,7 +1,7 @@
-//! Keeps the search index true: it is made from every movie, and follows the change log from there on.
+//! Keeps the search index up to date. The index is built from every movie, and then follows the change log.
 //!
-//! The log names the movies that have changed, and each is read again. So an entry that comes twice or late never brings
-//! an old state back, and the index may begin anywhere before its last change.
+//! The log names the movies that have changed, and the indexer reads each of them again. So an entry that comes twice
+//! or late never brings back an old state, and the index may resume anywhere before its last change.
 
 use std::{
     collections::HashSet,
@@ -41,14 +41,14 @@ use crate::{
     telemetry::metrics::read_gauge,
 };
 
-/// How many changes are taken together.
+/// How many changes are applied together.
 const TOGETHER: usize = 500;
 const RETRY_DELAY: Duration = Duration::from_secs(1);
-/// To make an index reads every movie, so a folder that stays unusable is tried less and less often.
+/// Building an index reads every movie, so the server retries an unusable folder less and less often.
 const MOST_DELAY: Duration = Duration::from_secs(30);
-/// How long the log may take to be written up to what this server has seen.
+/// How long the writer of the log may take to reach the changes that this server has seen.
 const LOG_PATIENCE: Duration = Duration::from_secs(10);
-/// How often the log says how far a new index is.
+/// How often a log line reports the progress of a new index.
 const NEWS: Duration = Duration::from_secs(5);
 
 /// Clones share the index.
@@ -58,33 +58,33 @@ pub struct Indexer(Arc<Inner>);
 struct Inner {
     movies: Movies,
     log: Changes,
-    /// For the folders of all servers that share a `data_dir`.
+    /// The parent of the folders of all servers that share a `data_dir`.
     search: PathBuf,
-    /// The index, while it can answer.
+    /// The index, once it can answer.
     index: watch::Sender<Option<MovieIndex>>,
-    /// Whether MongoDB's text index, which an earlier release has left, answers until the index is there.
+    /// Whether a text index of MongoDB, left by an earlier release, answers until the new index is ready.
     falls_back: AtomicBool,
 }
 
-/// An index that has every change up to a place.
+/// An open index, which has every change up to a place in the log.
 struct Open {
     index: MovieIndex,
-    /// Which collection it is of.
+    /// The collection that it was built from.
     collection: String,
     position: Token,
 }
 
-/// Why the index is not followed any more, for now.
+/// Why the index has stopped following the log, for now.
 #[derive(Debug, thiserror::Error)]
 enum Ended {
-    /// More has changed than could be taken in; all of it is in the log.
-    #[error("the index is behind")]
+    /// There were more changes than could be applied in time. The log has all of them.
+    #[error("the index is behind the log")]
     Behind,
     #[error("the change stream broke off")]
     Log,
     #[error(transparent)]
     Database(#[from] StoreError),
-    /// The files. They are opened again, and made anew if they cannot be read.
+    /// The index files failed. They are opened again, and rebuilt if they cannot be read.
     #[error(transparent)]
     Index(SearchError),
     #[error("the folder cannot be used: {0}")]
@@ -128,19 +128,19 @@ impl Indexer {
         ]
     }
 
-    /// The index, as soon as it can answer.
+    /// Watches the index: `Some` once it can answer.
     #[must_use]
     pub fn index(&self) -> watch::Receiver<Option<MovieIndex>> {
         self.0.index.subscribe()
     }
 
-    /// Whether the database answers searches until the index does.
+    /// Whether the database answers searches until the index can.
     #[must_use]
     pub fn falls_back(&self) -> bool {
         self.0.falls_back.load(Ordering::Relaxed)
     }
 
-    /// Makes and follows until the shutdown.
+    /// Builds the index and keeps it up to date, until `shutdown` resolves.
     pub async fn follow(&self, mut shutdown: impl Future<Output = ()> + Unpin) {
         let (mut slot, mut open) = (None, None);
         let mut delay = RETRY_DELAY;
@@ -154,10 +154,10 @@ impl Indexer {
                 Ended::Behind => continue,
                 Ended::Log | Ended::Database(_) => {
                     delay = RETRY_DELAY;
-                    tracing::info!(reason = %ended, "the search index waits");
+                    tracing::info!(reason = %ended, "the search index waits and will try again");
                 }
                 Ended::Index(_) | Ended::Folder(_) => {
-                    tracing::warn!(reason = %ended, "the search index cannot be used; it will be opened again");
+                    tracing::warn!(reason = %ended, "the search index cannot be used and will be opened again");
                     let was_usable = self.0.index.send_replace(None).is_some();
                     delay = if was_usable { RETRY_DELAY } else { MOST_DELAY.min(2 * delay) };
                     open = None;
@@ -171,7 +171,7 @@ impl Indexer {
     }
 
     async fn keep_true(&self, slot: &mut Option<Slot>, open: &mut Option<Open>) -> Result<Infallible, Ended> {
-        // Before anything is read: what comes meanwhile is not missed.
+        // Listen before reading anything, so that no change in between is missed.
         let (mut entries, mut progress) = (self.0.log.listen(), self.0.log.progress());
         let is_live = |progress: &Progress| matches!(progress, Progress::Live(_));
         progress.wait_for(is_live).await.map_err(|_| Ended::Log)?;
@@ -191,7 +191,7 @@ impl Indexer {
         let mut first = None;
         let mut told = 0;
         loop {
-            // Read before the changes: all up to here is among them.
+            // Read this before the changes: they include every change up to this place.
             let complete = match &*progress.borrow_and_update() {
                 Progress::Live(position) => position.complete,
                 Progress::Waiting | Progress::Unsupported => return Err(Ended::Log),
@@ -229,7 +229,7 @@ impl Indexer {
         }
     }
 
-    /// Lets the index answer, once everything that it was told up to `number` is visible.
+    /// Lets the index answer, once every change up to `number` is visible.
     async fn publish(&self, index: &MovieIndex, number: u64) -> Result<(), Ended> {
         if self.0.index.borrow().is_some() {
             return Ok(());
@@ -237,11 +237,11 @@ impl Indexer {
         index.visible(number).await?;
         self.0.index.send_replace(Some(index.clone()));
         self.0.falls_back.store(false, Ordering::Relaxed);
-        // Nothing is searched by it any more.
+        // No search uses that index any more.
         Ok(index_builds::drop_text(self.0.movies.collection()).await?)
     }
 
-    /// The identity of the collection: a database that was restored, or another one, has another.
+    /// The identity of the collection. It differs for a restored database or for another one.
     async fn collection(&self) -> Result<String, StoreError> {
         let movies = self.0.movies.collection();
         let database = movies.client().database(&movies.namespace().db);
@@ -249,11 +249,12 @@ impl Indexer {
         let found: Vec<_> = within(COMMAND, async { list.await?.try_collect().await }).await?;
         let id = found.first().and_then(|collection| collection.info.uuid.as_ref());
         let id = id.and_then(|id| id.to_uuid().ok());
-        let id = id.ok_or_else(|| StoreError::Unavailable("the movies have no collection".to_owned()))?;
+        let id =
+            id.ok_or_else(|| StoreError::Unavailable("the collection of movies does not exist".to_owned()))?;
         Ok(id.to_string())
     }
 
-    /// Whether the log has everything that came after what this index has.
+    /// Whether the log still has every change after the position of this index.
     async fn can_go_on(&self, open: Option<&Open>) -> Result<bool, StoreError> {
         let Some(open) = open else { return Ok(true) };
         let store = self.0.log.store();
@@ -276,7 +277,7 @@ impl Indexer {
                 return Ok(open);
             }
         }
-        tracing::info!("the search index is of another database, or too old to go on; it is made anew");
+        tracing::info!("the search index belongs to another database or is too old, and will be rebuilt");
         let folder = taken.folder.clone();
         let index = in_the_background(move || MovieIndex::create(&folder, threads())).await?;
         self.fill(index, collection).await
@@ -287,11 +288,11 @@ impl Indexer {
         in_the_background(move || Ok::<_, Ended>(Slot::take(&search)?)).await
     }
 
-    /// Makes an empty index whole.
+    /// Fills an empty index with every movie.
     async fn fill(&self, index: MovieIndex, collection: String) -> Result<Open, Ended> {
         self.0.falls_back.store(index_builds::has_text(self.0.movies.collection()).await?, Ordering::Relaxed);
         let no_log = || StoreError::Unavailable("there is no change log yet".to_owned());
-        // Before the movies: what changes meanwhile comes after it.
+        // Read the position before the movies: changes in the meantime come after it.
         let position = self.0.log.store().newest_or_floor().await?.ok_or_else(no_log)?;
         let count = within(COMMAND, self.0.movies.collection().estimated_document_count()).await?;
         let (begun, mut told, mut taken) = (Instant::now(), Instant::now(), 0);
@@ -305,17 +306,17 @@ impl Indexer {
             index.apply(Batch { upserts, is_new: true, ..Batch::default() }).await?;
             if told.elapsed() > NEWS {
                 told = Instant::now();
-                tracing::info!(movies = taken, of = count, "the search index is being made");
+                tracing::info!(movies = taken, of = count, "building the search index");
             }
         }
         let open = Open { index, collection, position };
         open.index.complete(open.text(), open.position.instant()).await?;
         let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(movies = taken, milliseconds, "the search index is made");
+        tracing::info!(movies = taken, milliseconds, "the search index is built");
         Ok(open)
     }
 
-    /// Takes in some of what the log has after the index; says whether there was anything.
+    /// Applies some of the changes that the log has after the index. Returns whether there were any.
     async fn replay(&self, open: &mut Open) -> Result<bool, Ended> {
         let Ok(entries) = self.0.log.store().after(&open.position, TOGETHER).await? else {
             return Err(Ended::Log);
@@ -344,13 +345,13 @@ impl Indexer {
 }
 
 impl Open {
-    /// As the index keeps it.
+    /// The position in the form that the index stores.
     fn text(&self) -> String {
         format!("{} {}", self.collection, self.position)
     }
 }
 
-/// Movies that have changed, and the last of the changes.
+/// Changed movies, and the place of the last change.
 #[derive(Default)]
 struct Changed {
     ids: HashSet<ObjectId>,
@@ -358,7 +359,7 @@ struct Changed {
 }
 
 impl Changed {
-    /// Not those up to `position`: a position never goes back.
+    /// Adds an entry, unless it is at or before `position`: a position never goes back.
     fn extend(&mut self, entry: Option<Arc<Entry>>, position: &Token) {
         if let Some(entry) = entry.filter(|entry| entry.token > *position) {
             self.ids.insert(entry.movie);
@@ -367,7 +368,7 @@ impl Changed {
     }
 }
 
-/// Searches compute: more threads than cores would only take turns.
+/// Searches are bound by the CPU, so more threads than cores would not help.
 fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }

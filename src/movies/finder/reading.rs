@@ -1,4 +1,4 @@
-//! What the index reads of the database. It has no text of its own: everything comes from the movies as they are now.
+//! What the index reads from the database. The index stores no text: every answer comes from the current movies.
 
 use std::collections::HashSet;
 
@@ -12,12 +12,12 @@ use crate::{
     movies::{Movies, search::IndexedMovie},
 };
 
-/// What MongoDB's profiler and log say of these commands.
+/// Marks these commands in MongoDB's profiler and log.
 const COMMENT: &str = "search index";
-/// How many movies are handed to the index at once.
+/// How many movies the index gets at once.
 const BATCH_SIZE: u32 = 500;
 
-/// What the index needs of a movie.
+/// The fields of a movie that the index needs.
 #[derive(Deserialize)]
 struct Stored {
     #[serde(rename = "_id")]
@@ -52,10 +52,14 @@ impl From<Stored> for IndexedMovie {
     }
 }
 
-/// A document that is no movie, which somebody has put there by hand, must not end the making of the index.
+/// Parses a document. One that is not a movie (somebody put it there by hand) must not stop the building of the
+/// index.
 fn read(document: &RawDocumentBuf) -> Option<IndexedMovie> {
     let stored = bson::deserialize_from_slice::<Stored>(document.as_bytes());
-    stored.inspect_err(|error| tracing::warn!(%error, "a document that is no movie")).ok().map(Into::into)
+    stored
+        .inspect_err(|error| tracing::warn!(%error, "skipping a document that is not a movie"))
+        .ok()
+        .map(Into::into)
 }
 
 fn documents(movies: &Movies) -> Collection<RawDocumentBuf> {
@@ -69,7 +73,7 @@ fn needed() -> Document {
     }
 }
 
-/// Every movie, some at a time.
+/// Every movie, a batch at a time.
 pub(super) struct AllMovies(Cursor<RawDocumentBuf>);
 
 impl AllMovies {
@@ -79,7 +83,7 @@ impl AllMovies {
         within(BATCH, all.batch_size(BATCH_SIZE).comment(COMMENT)).await.map(Self)
     }
 
-    /// The next ones; fewer than asked for, and at last none, when no more are left.
+    /// The next batch; smaller near the end, and empty when no movies are left.
     pub async fn next(&mut self) -> Result<Vec<IndexedMovie>, StoreError> {
         let mut some = Vec::new();
         while some.len() < BATCH_SIZE as usize {
@@ -90,7 +94,7 @@ impl AllMovies {
     }
 }
 
-/// Those of these movies that are there, and the ids of those that are not.
+/// The movies with these ids that exist, and the ids that do not.
 pub(super) async fn as_they_are(
     movies: &Movies,
     ids: HashSet<ObjectId>,

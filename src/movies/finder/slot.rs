@@ -1,4 +1,4 @@
-//! The folder of this server's index. Servers that share a `data_dir` have one each: `search/0`, `search/1`, …
+//! The folder of this server's index. Servers that share a `data_dir` each have their own: `search/0`, `search/1`, …
 
 use std::{
     fs::{File, TryLockError},
@@ -10,7 +10,7 @@ use crate::mongod;
 
 const MOST: u32 = 64;
 
-/// A folder that no other server uses while this is held.
+/// A folder that no other server uses while this value exists.
 #[derive(Debug)]
 pub struct Slot {
     pub folder: PathBuf,
@@ -18,12 +18,12 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// Takes the first folder that is free.
+    /// Takes the first free folder.
     ///
     /// # Errors
-    /// When the folder cannot be written.
+    /// When the folder is not writable.
     pub fn take(search: &Path) -> io::Result<Self> {
-        // As all of the data folder: the index holds who added what.
+        // Private, like everything in the data folder: the index records who added each movie.
         mongod::create_private(search)?;
         for number in 0..MOST {
             let lock = File::create(search.join(format!("{number}.lock")))?;
@@ -33,7 +33,7 @@ impl Slot {
                 Err(TryLockError::Error(error)) => return Err(error),
             }
         }
-        Err(io::Error::other(format!("{MOST} servers use this folder already")))
+        Err(io::Error::other(format!("{MOST} servers already use this folder")))
     }
 }
 
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn servers_that_share_a_folder_have_an_index_each() {
+    fn servers_that_share_a_folder_each_have_their_own_index() {
         let data = tempfile::tempdir().unwrap();
         let first = Slot::take(data.path()).unwrap();
         let second = Slot::take(data.path()).unwrap();

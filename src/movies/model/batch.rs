@@ -12,11 +12,11 @@ use crate::http::fields::{FieldError, Fields, FromFields, Rule, Wrong};
 /// How many movies a batch may have.
 const MOST: usize = 100;
 
-/// The movies of a batch; of those that break a rule, every broken field.
+/// The movies of a batch. For an invalid movie, this has every field that breaks a rule.
 #[derive(Debug)]
 pub struct MovieBatch(pub Vec<Result<MovieInput, Vec<FieldError>>>);
 
-/// The rule of `items`: each is read for itself, so that one that is broken does not keep out the others.
+/// The rule for `items`: each item is parsed separately, so that an invalid one does not keep the others out.
 struct Items;
 
 impl Rule for Items {
@@ -30,7 +30,7 @@ impl Rule for Items {
             return Err(vec![Wrong::new("too-few", "must not be empty")]);
         }
         if items.len() > MOST {
-            return Err(vec![Wrong::new("too-many", format!("must have {MOST} entries at most"))]);
+            return Err(vec![Wrong::new("too-many", format!("must have at most {MOST} entries"))]);
         }
         Ok(items.into_iter().map(Fields::read).collect())
     }

@@ -47,19 +47,19 @@ pub struct MovieDocument {
     pub created_at: DateTime,
     pub updated_at: DateTime,
     pub version: i64,
-    /// Users whom the owner lets change it. In no answer: who edits a movie is not public.
+    /// The users whom the owner lets change the movie. Never in an answer: the editors are not public.
     #[serde(default)]
     pub editors: Vec<bson::oid::ObjectId>,
-    /// Who made this version; unset by a release that did not keep it. In no answer.
+    /// Who made this version; unset if the release that made it did not record this. Never in an answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updated_by: Option<bson::oid::ObjectId>,
 }
 
-/// What a text in BSON has beside it: a type, a length, two ends, and a place in its list.
+/// What BSON stores beside a text: its type, its length, two end marks, and its place in the list.
 const BESIDE_A_TEXT: usize = 10;
 
 impl MovieDocument {
-    /// About as many as the database is sent: the texts, and what is beside each.
+    /// The approximate size of the document that is sent to the database: its texts, and what BSON adds to each.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let lists = [&self.casts, &self.genres, &self.directors, &self.countries, &self.languages];
@@ -67,7 +67,8 @@ impl MovieDocument {
         texts.map(|text| text.len() + BESIDE_A_TEXT).sum()
     }
 
-    /// The next version of a movie that was deleted. Its fields, its owner, its editors and its creation stay.
+    /// The next version of a movie that was deleted. It keeps its fields, its owner, its editors and its creation
+    /// time.
     #[must_use]
     pub fn restored(self, by: UserId) -> Self {
         Self { version: self.version + 1, updated_at: DateTime::now(), updated_by: Some(by.0), ..self }

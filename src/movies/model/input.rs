@@ -12,7 +12,7 @@ use crate::http::{
     ids::{MovieId, UserId},
 };
 
-/// Parsed: each field keeps its rule.
+/// A parsed movie. Each field meets its rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MovieInput {
     name: String,
@@ -30,7 +30,7 @@ pub struct MovieInput {
 impl FromFields for MovieInput {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         fields.ignore(&SET_BY_THE_SERVER);
-        // All are read before any is missed: so every broken one is named.
+        // Parse all fields before failing, so that the error names every invalid field.
         let name = fields.required("name", &NAME);
         let casts = fields.required("casts", &CASTS);
         let genres = fields.required("genres", &GENRES);
@@ -56,7 +56,7 @@ impl FromFields for MovieInput {
     }
 }
 
-/// What the client once sent, of a movie that is stored.
+/// The fields of a stored movie that a client can send.
 impl From<MovieDocument> for MovieInput {
     fn from(movie: MovieDocument) -> Self {
         Self {
@@ -75,20 +75,20 @@ impl From<MovieDocument> for MovieInput {
 }
 
 impl MovieInput {
-    /// What no two movies share.
+    /// The name and the year. No two movies share both.
     #[must_use]
     pub fn unique_key(&self) -> (&str, Option<i32>) {
         (&self.name, self.year)
     }
 
-    /// The movie as it is stored first.
+    /// The document of a new movie.
     #[must_use]
     pub fn into_document(self, added_by: UserId) -> MovieDocument {
-        // Milliseconds, as the database keeps them.
+        // In milliseconds, as in the database.
         self.into_document_of(MovieId::new(), added_by, DateTime::now())
     }
 
-    /// The same with an id and a time that are known already.
+    /// The same, with a given id and time.
     #[must_use]
     pub fn into_document_of(self, id: MovieId, added_by: UserId, now: DateTime) -> MovieDocument {
         MovieDocument {

@@ -3,9 +3,9 @@
 //!
 //! | question | file |
 //! | --- | --- |
-//! | what is stored, and what a client can read | `document.rs` |
+//! | what is stored, and which fields a client can read | `document.rs` |
 //! | a whole movie, as a client sends it | `input.rs` |
-//! | several in one body | `batch.rs` |
+//! | several movies in one body | `batch.rs` |
 //! | a change of some fields | `patch.rs` |
 //! | what a field may hold | `rules.rs`, and `web_address.rs` for the poster |
 

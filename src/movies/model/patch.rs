@@ -51,7 +51,7 @@ impl FromFields for MoviePatch {
     }
 }
 
-/// What an update does to that which no two movies share.
+/// How an update changes the name and the year, which no two movies share.
 #[derive(Debug)]
 pub struct Rename {
     name: Option<String>,
@@ -59,7 +59,7 @@ pub struct Rename {
 }
 
 impl Rename {
-    /// The name and the year after the update of a movie that has these.
+    /// The name and the year of a movie after the update. `name` and `year` are the values before it.
     #[must_use]
     pub fn applied_to(&self, name: String, year: Option<i32>) -> (String, Option<i32>) {
         let year = match self.year {
@@ -77,11 +77,11 @@ impl MoviePatch {
         Rename { name: self.name.clone().given(), year: self.year.clone() }
     }
 
-    /// One update of one document: the version grows also when nothing else changes.
+    /// The update of the one document. The version grows even if nothing else changes.
     #[must_use]
     pub fn into_update(self, updated_by: UserId) -> Document {
         let mut set = doc! { "updated_at": DateTime::now(), "updated_by": updated_by };
-        // Earlier releases kept what a name was suggested by.
+        // Earlier releases stored the keys for suggestions here.
         let mut unset = doc! { "typeahead": true };
         scalar(&mut set, &mut unset, "name", self.name);
         scalar(&mut set, &mut unset, "year", self.year);
@@ -101,7 +101,7 @@ fn scalar<T: Into<bson::Bson>>(set: &mut Document, unset: &mut Document, name: &
     match change {
         FieldChange::Keep => {}
         FieldChange::Clear => drop(unset.insert(name, true)),
-        // `$literal` is not needed: in an update document, values are never expressions.
+        // `$literal` is not needed: an update document takes values literally, never as expressions.
         FieldChange::Set(value) => drop(set.insert(name, value)),
     }
 }

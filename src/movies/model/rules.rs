@@ -13,5 +13,5 @@ pub(super) const RUNTIME: Integer = Integer { min: 1, max: 60_000 };
 pub(in crate::movies) const OTHERS: List = List { may_be_empty: true, max: 50, item: Text::line(200) };
 pub(super) const PLOT: Text = Text { max: 10_000, multiline: true };
 pub(super) const POSTER_URL: WebAddress = WebAddress { text: Text::line(2_048) };
-/// Welcome in a body, so that a client can send back what it read; they never take effect.
+/// A client may send these, so that it can send back what it has read. They have no effect.
 pub(super) const SET_BY_THE_SERVER: [&str; 5] = ["id", "added_by", "created_at", "updated_at", "version"];

@@ -5,15 +5,15 @@ use utoipa::openapi::{ObjectBuilder, Schema, Type};
 
 use crate::http::fields::{Rule, Text, Wrong};
 
-/// What the OpenAPI document promises to be accepted. More is: addresses in place of host names, and host
-/// names in every script, whose rules are beyond a regular expression.
+/// The addresses that the OpenAPI document promises to accept. The server accepts more: IP addresses in place of host
+/// names, and host names in every script. A regular expression cannot state those rules.
 const SURE_WEB_ADDRESS: &str = concat!(
     "^[Hh][Tt][Tt][Pp][Ss]?://",
     r"([A-Za-z0-9]+(-[A-Za-z0-9]+)*\.)*[A-Za-z][A-Za-z0-9]*(:[0-9]{1,4})?",
     r#"([/?#][^\s\x00-\x1f\x7f-\x9f"<>\\^`{|}]*)?$"#
 );
 
-/// What the document says of every address that is answered.
+/// The OpenAPI document's pattern for every address in an answer.
 pub const WEB_ADDRESS: &str = "^[Hh][Tt][Tt][Pp][Ss]?://[^/]";
 
 /// An `http` or `https` URL. The server never fetches it.
@@ -29,7 +29,7 @@ impl Rule for WebAddress {
         if !is_web_address(&text) {
             Err(vec![Wrong::new("invalid-url", "must be an http or https URL")])
         } else if names_a_user(&text) {
-            Err(vec![Wrong::new("invalid-url", "must not hold a user name or a password")])
+            Err(vec![Wrong::new("invalid-url", "must not contain a user name or a password")])
         } else {
             Ok(text)
         }
@@ -38,8 +38,8 @@ impl Rule for WebAddress {
     fn schema(&self) -> Schema {
         ObjectBuilder::new()
             .schema_type(Type::String)
-            // Without a format: `uri` knows no `ä` in a path, and `iri` (RFC 3987) refuses characters for
-            // private use, which a URL may hold.
+            // Without a format: `uri` does not allow `ä` in a path, and `iri` (RFC 3987) does not allow private-use
+            // characters, which a URL may contain.
             .max_length(Some(self.text.max))
             .pattern(Some(SURE_WEB_ADDRESS))
             .build()
@@ -51,7 +51,7 @@ impl Rule for WebAddress {
     }
 }
 
-/// RFC 3986, and not only what a browser makes of it: `http:x` and `http:///x` have no host, and the
+/// Checks the text by RFC 3986, which is stricter than a browser: `http:x` and `http:///x` have no host, and the
 /// excluded characters would have to be escaped.
 fn is_web_address(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
@@ -63,8 +63,8 @@ fn is_web_address(text: &str) -> bool {
     !text[scheme.len()..].starts_with('/') && !text.contains(excluded) && url::Url::parse(text).is_ok()
 }
 
-/// Whether a web address has something before its host. It would be shown to everybody, and every browser
-/// that loads the poster would send it.
+/// Whether a web address has user information before its host. Everybody would see it, and every browser that loads
+/// the poster would send it.
 fn names_a_user(web_address: &str) -> bool {
     web_address.split(['/', '?', '#']).nth(2).is_some_and(|authority| authority.contains('@'))
 }

@@ -1,4 +1,4 @@
-//! What one state of the index answers.
+//! The answers of one state of the index.
 
 use bson::oid::ObjectId;
 use tantivy::{Searcher, collector::Count, query::Query};
@@ -28,7 +28,7 @@ impl Answers<'_> {
         Matcher { fields: self.fields, searcher: self.searcher }
     }
 
-    /// Tries the plans of a search, from the strictest on, until one finds something.
+    /// Tries the plans of a search, strictest first, until one finds something.
     fn first_that_finds<T>(
         &self,
         meant: &Meant,
@@ -70,7 +70,7 @@ impl Answers<'_> {
         self.found(question, after.plan.clone(), places, after.shown)
     }
 
-    /// One more than a page has.
+    /// The places of a page, and one more.
     fn places(
         &self,
         question: &PageQuestion,

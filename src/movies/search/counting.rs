@@ -1,4 +1,4 @@
-//! How many of the movies that match have each genre, decade, language and country.
+//! Counts how many matching movies have each genre, decade, language and country.
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
@@ -13,7 +13,7 @@ use super::{
     schema::columns,
 };
 
-/// Entries of each facet.
+/// How many entries each facet has.
 const ENTRIES: usize = 50;
 const FIELDS: [&str; 3] = [columns::GENRES, columns::LANGUAGES, columns::COUNTRIES];
 
@@ -38,7 +38,8 @@ pub struct CountingOfSegment {
     texts: [Option<Counted>; 3],
     year: Column<i64>,
     decades: BTreeMap<i64, u64>,
-    /// The decade that was counted last: most segments have their movies in some order.
+    /// The decade that is being counted, and its count. Most segments hold movies in some order, so the next movie is
+    /// often from the same decade.
     decade: (i64, u64),
 }
 
@@ -128,7 +129,7 @@ fn add<T: Ord>(all: &mut BTreeMap<T, u64>, more: BTreeMap<T, u64>) {
     }
 }
 
-/// The most frequent first; equal ones by value.
+/// Most frequent value first; ties are sorted by value.
 fn entries<T: Ord>(counts: BTreeMap<T, u64>) -> Vec<Entry<T>> {
     let mut entries: Vec<Entry<T>> =
         counts.into_iter().map(|(value, count)| Entry { value, count }).collect();

@@ -1,17 +1,17 @@
-//! Where a page ended. It says nothing of the filter: who hands it out binds it to that.
+//! Where a page ended. The cursor does not contain the filter; the code that hands it out binds it to the filter.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::plan::Plan;
 
-/// Numbers that order movies: less stands earlier. The last two are the id.
+/// Numbers that order movies: the smaller key comes first. The last two numbers are the id.
 pub type Key = [u64; 4];
 
 /// The place of a movie in an order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     Numbers(Key),
-    /// The order of names.
+    /// A place in the order of names.
     Name(Vec<u8>),
 }
 
@@ -19,13 +19,13 @@ pub enum Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
     pub(super) plan: Plan,
-    /// How many were shown up to here.
+    /// How many movies the pages up to this place showed.
     pub(super) shown: usize,
     pub(super) place: Place,
 }
 
 impl Cursor {
-    /// In characters that a URL takes.
+    /// The cursor in characters that are valid in a URL.
     #[must_use]
     pub fn to_text(&self) -> String {
         let (kind, bytes) = match &self.place {
@@ -35,7 +35,7 @@ impl Cursor {
         format!("{kind}.{}.{}.{}", self.plan.to_text(), self.shown, URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// Nothing, if no cursor reads like this.
+    /// `None` if the text is not a cursor.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('.');
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_is_read_as_it_was_written_and_anything_else_is_none() {
+    fn a_cursor_parses_to_what_was_written_and_other_text_is_refused() {
         for place in [Place::Numbers([0, 1, u64::MAX, 7]), Place::Name(vec![0, 255, 46])] {
             let cursor = Cursor { plan: Plan::default(), shown: 20, place };
             let text = cursor.to_text();

@@ -6,13 +6,13 @@ pub enum SearchError {
     /// The cursor belongs to other words or another order.
     #[error("the cursor belongs to another search")]
     Cursor,
-    /// The index does not have yet what it must have for an answer.
-    #[error("the index is being made, or is behind")]
+    /// The index does not have the changes yet that the answer must contain.
+    #[error("the index is being built, or is behind the log")]
     Behind,
     /// The index can no longer be written or read. It must be opened again.
     #[error("{0}")]
     Failed(String),
-    /// More searches wait than there is room for.
+    /// Too many searches are waiting.
     #[error("too many searches are waiting")]
     Overloaded,
 }

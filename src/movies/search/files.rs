@@ -1,8 +1,8 @@
-//! The files of the index: written without waiting for the disk.
+//! The files of the index. Writes do not wait for the disk.
 //!
-//! The index is a cache. What a crash of the machine leaves torn is found by its checksum and made anew, so no
-//! search and no write waits until the disk has a file. `meta.json`, which the library does not guard, gets a
-//! checksum of its own.
+//! The index is a cache. If a crash of the machine leaves a torn file, its checksum reveals that, and the index is
+//! rebuilt. So no search and no write waits until a file is on disk. The library does not protect `meta.json`, so
+//! that file gets a checksum of our own.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -17,7 +17,7 @@ use tantivy::directory::{
     error::{DeleteError, LockError, OpenDirectoryError, OpenReadError, OpenWriteError},
 };
 
-/// Before the content of a file that is replaced as a whole: its checksum, in as many hex digits.
+/// How many hex digits the checksum has. It precedes the content of a file that is always replaced as a whole.
 const DIGITS: usize = 8;
 
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ impl Files {
     }
 }
 
-/// A file that the operating system may write when it likes.
+/// A file that the operating system may write to disk at any time.
 struct Unsynced(File);
 
 impl Write for Unsynced {

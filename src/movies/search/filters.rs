@@ -1,4 +1,4 @@
-//! The conditions of a search that are no words: exact values, names, ids, years and the owner.
+//! The conditions of a search other than words: exact values, names, ids, years and the owner.
 
 use std::ops::Bound;
 
@@ -13,7 +13,7 @@ use super::{
     schema::Fields,
 };
 
-/// A query for each condition that is no word.
+/// One query for each of these conditions.
 pub fn of(fields: &Fields, meant: &Meant) -> Vec<AnyQuery> {
     let mut filters: Vec<AnyQuery> = Vec::new();
     for (exact, value) in &meant.exact {

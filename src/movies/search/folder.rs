@@ -1,7 +1,7 @@
-//! The folder of the index: one folder in it for each index that was made.
+//! The folder of the index. It has a subfolder for each index that was built.
 //!
-//! An index that cannot be used (missing, torn, half made, of another version) is no error: a new one is made
-//! beside it, and when that is complete the others are deleted.
+//! An unusable index (missing, torn, incomplete, of another version) is not an error. A new one is built beside it,
+//! and when that one is complete, the others are deleted.
 
 use std::{
     fs, io,
@@ -17,10 +17,10 @@ use super::{
     schema::{Fields, VERSION},
 };
 
-/// In the commit of an index that has every movie, before its position.
+/// Precedes the position in the commit of an index that has every movie.
 const COMPLETE: &str = "complete ";
 
-/// What a commit says beside its documents.
+/// The text that a commit carries beside its documents.
 pub fn payload(position: Option<&str>) -> String {
     position.map_or_else(|| "making".to_owned(), |position| format!("{COMPLETE}{position}"))
 }
@@ -28,12 +28,12 @@ pub fn payload(position: Option<&str>) -> String {
 #[derive(Debug, Clone)]
 pub struct Folder(PathBuf);
 
-/// An index that is open.
+/// An open index.
 pub struct Opened {
     pub index: Index,
     pub reader: IndexReader,
     pub path: PathBuf,
-    /// Up to where it has every change. None: it is empty.
+    /// The place up to which the index has every change. `None` if it is empty.
     pub position: Option<String>,
 }
 
@@ -46,7 +46,7 @@ impl Folder {
         Self(path.to_owned())
     }
 
-    /// Opens the newest index that can be used, or makes an empty one.
+    /// Opens the newest usable index, or creates an empty one.
     pub fn open(&self, fields: &Fields) -> Result<Opened, SearchError> {
         fs::create_dir_all(&self.0)?;
         let mut ours = self.indexes()?;
@@ -58,7 +58,7 @@ impl Folder {
                     return Ok(Opened { index, reader, path, position: Some(position) });
                 }
                 Err(error) => {
-                    tracing::info!(path = %path.display(), error = %error, "the search index cannot be used and is made anew");
+                    tracing::info!(path = %path.display(), error = %error, "the search index cannot be used and will be rebuilt");
                     fs::remove_dir_all(&path)?;
                 }
             }
@@ -66,11 +66,11 @@ impl Folder {
         self.create(fields)
     }
 
-    /// Makes an empty index beside those that are there.
+    /// Creates an empty index beside the existing ones.
     pub fn create(&self, fields: &Fields) -> Result<Opened, SearchError> {
         fs::create_dir_all(&self.0)?;
         let newest = self.indexes()?.into_iter().map(|(number, _)| number).max().unwrap_or(0);
-        // Never the path of one that was deleted: threads that end may still have it.
+        // Never reuse the path of a deleted index: threads that are ending may still use it.
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let number = u64::try_from(now.as_micros()).unwrap_or_default().max(newest + 1);
         let path = self.0.join(format!("{}{number}", prefix()));
@@ -85,7 +85,7 @@ impl Folder {
         Ok(Opened { index, reader, path, position: None })
     }
 
-    /// The indexes of this version, with their numbers.
+    /// The existing indexes of this version, with their numbers.
     fn indexes(&self) -> io::Result<Vec<(u64, PathBuf)>> {
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.0)? {
@@ -97,7 +97,7 @@ impl Folder {
         Ok(found)
     }
 
-    /// Deletes all but this index. What cannot be deleted now is deleted at the next start.
+    /// Deletes all other indexes. One that cannot be deleted now is deleted at the next start.
     pub fn keep_only(&self, path: &Path) {
         let Ok(entries) = fs::read_dir(&self.0) else { return };
         for other in entries.flatten().map(|entry| entry.path()).filter(|other| other != path) {
@@ -109,7 +109,7 @@ impl Folder {
     }
 }
 
-/// An index that has every movie up to a position, and whose files are whole.
+/// Opens an index that is complete up to a position and whose files are undamaged.
 fn usable(path: &Path, fields: &Fields) -> Result<(Index, IndexReader, String), SearchError> {
     let unusable = |reason: &str| SearchError::Failed(reason.to_owned());
     let mut index = Index::open(Files::open(path).map_err(tantivy::TantivyError::from)?)?;
@@ -119,7 +119,7 @@ fn usable(path: &Path, fields: &Fields) -> Result<(Index, IndexReader, String), 
     let meta = index.load_metas()?;
     let position = meta.payload.as_deref().and_then(|payload| payload.strip_prefix(COMPLETE));
     let position = position.ok_or_else(|| unusable("it was not completed"))?.to_owned();
-    // The library looks only at the files of its list.
+    // The library checks only the files on its own list.
     let listed = index.directory().list_managed_files();
     let is_listed = meta.segments.iter().all(|segment| {
         let id = segment.id().uuid_string();

@@ -1,4 +1,4 @@
-//! The index of all movies: where it is opened, fed, waited for and asked.
+//! The index of all movies: opening it, applying changes, waiting for them, and searching.
 
 use std::{
     path::Path,
@@ -27,12 +27,12 @@ use super::{
     writer::{Batch, State, Task, Writer},
 };
 
-/// How long a search waits for what this server has acknowledged.
+/// How long a search waits for changes that this server has acknowledged.
 const WAIT: Duration = Duration::from_secs(2);
-/// Batches that wait to be written. Who feeds the index waits for room.
+/// How many batches may wait to be written. Callers that apply more wait for room.
 const BATCHES: usize = 64;
 
-/// The index. Clones share it; when the last is dropped, what was applied is committed and its thread ends.
+/// The index. Clones share it. When the last clone is dropped, applied changes are committed and the thread ends.
 #[derive(Clone)]
 pub struct MovieIndex(Arc<Inner>);
 
@@ -47,11 +47,11 @@ struct Inner {
 }
 
 impl MovieIndex {
-    /// Opens the index in a folder. If there is none that can be used, an empty one is made: apply every movie, then
+    /// Opens the index in a folder. If there is no usable one, this creates an empty one: apply every movie, then
     /// call [`Self::complete`].
     ///
     /// # Errors
-    /// [`SearchError::Failed`], when the folder cannot be written, or another process has it.
+    /// [`SearchError::Failed`] when the folder is not writable, or another process uses it.
     pub fn open(folder: &Path, threads: usize) -> Result<(Self, Option<String>), SearchError> {
         let (fields, folder) = (Fields::new(), Folder::new(folder));
         let opened = folder.open(&fields)?;
@@ -59,10 +59,10 @@ impl MovieIndex {
         Ok((Self::start(fields, folder, opened, threads)?, position))
     }
 
-    /// Makes an empty index beside the one that is there, which is deleted when this one is complete.
+    /// Creates an empty index beside the existing one, which is deleted when the new one is complete.
     ///
     /// # Errors
-    /// [`SearchError::Failed`], when the folder cannot be written.
+    /// [`SearchError::Failed`] when the folder is not writable.
     pub fn create(folder: &Path, threads: usize) -> Result<Self, SearchError> {
         let (fields, folder) = (Fields::new(), Folder::new(folder));
         let opened = folder.create(&fields)?;
@@ -95,19 +95,20 @@ impl MovieIndex {
         Ok(Self(Arc::new(inner)))
     }
 
-    /// Puts changes into the index, in the order of the calls. They are visible soon: see [`Self::visible`].
+    /// Applies changes to the index, in the order of the calls. They become visible soon: see [`Self::visible`].
     ///
     /// # Errors
-    /// [`SearchError::Failed`], when the index can no longer be written.
+    /// [`SearchError::Failed`] when the index can no longer be written.
     pub async fn apply(&self, batch: Batch) -> Result<(), SearchError> {
         let room = Arc::clone(&self.0.room).acquire_owned().await.map_err(|_| self.failure())?;
         self.0.tasks.send(Task::Apply(batch, room)).map_err(|_| self.failure())
     }
 
-    /// Says that the index has every movie, and every change up to this position and number. From here on it answers.
+    /// Marks the index as complete: it has every movie, and every change up to this position and number. From now on
+    /// it answers.
     ///
     /// # Errors
-    /// [`SearchError::Failed`], when the index can no longer be written.
+    /// [`SearchError::Failed`] when the index can no longer be written.
     pub async fn complete(&self, position: String, number: u64) -> Result<(), SearchError> {
         self.0.tasks.send(Task::Complete(position, number)).map_err(|_| self.failure())?;
         self.until(|state| state.is_complete).await
@@ -116,7 +117,7 @@ impl MovieIndex {
     /// Waits until every change up to this number is visible.
     ///
     /// # Errors
-    /// [`SearchError::Behind`], after two seconds; [`SearchError::Failed`], when the index can no longer be written.
+    /// [`SearchError::Behind`] after two seconds; [`SearchError::Failed`] when the index can no longer be written.
     pub async fn visible(&self, number: u64) -> Result<(), SearchError> {
         self.visible_within(number, WAIT).await
     }
@@ -144,43 +145,43 @@ impl MovieIndex {
         SearchError::Failed(failed.unwrap_or_else(|| "its thread has ended".into()))
     }
 
-    /// How far it is.
+    /// How far the index is.
     #[must_use]
     pub fn state(&self) -> State {
         self.0.state.borrow().clone()
     }
 
-    /// How many movies it has.
+    /// How many movies the index has.
     #[must_use]
     pub fn movies(&self) -> u64 {
         self.0.reader.searcher().num_docs()
     }
 
     /// # Errors
-    /// [`SearchError::Behind`], while the index is made; [`SearchError::Cursor`], when the cursor belongs to other
-    /// words or another order.
+    /// [`SearchError::Behind`] while the index is being built; [`SearchError::Cursor`] when the cursor belongs to
+    /// other words or another order.
     pub async fn page(&self, question: PageQuestion) -> Result<Found, SearchError> {
         self.ask(move |answers| answers.page(&question)).await
     }
 
-    /// How many movies are meant: exact.
+    /// The exact number of matching movies.
     ///
     /// # Errors
-    /// [`SearchError::Behind`], while the index is made.
+    /// [`SearchError::Behind`] while the index is being built.
     pub async fn count(&self, meant: Meant) -> Result<u64, SearchError> {
         self.ask(move |answers| answers.count(&meant)).await
     }
 
     /// # Errors
-    /// [`SearchError::Behind`], while the index is made.
+    /// [`SearchError::Behind`] while the index is being built.
     pub async fn facets(&self, meant: Meant) -> Result<Facets, SearchError> {
         self.ask(move |answers| answers.facets(&meant)).await
     }
 
-    /// Movies in whose names a word begins so, the best first.
+    /// Movies with a word in the name that begins with the text, best match first.
     ///
     /// # Errors
-    /// [`SearchError::Behind`], while the index is made.
+    /// [`SearchError::Behind`] while the index is being built.
     pub async fn suggest(&self, prefix: String, limit: usize) -> Result<Vec<ObjectId>, SearchError> {
         self.ask(move |answers| answers.suggest(&prefix, limit)).await
     }
@@ -191,7 +192,7 @@ impl MovieIndex {
     ) -> Result<T, SearchError> {
         {
             let state = self.0.state.borrow();
-            // An index that is no longer written is soon behind.
+            // An index that can no longer be written soon falls behind.
             if state.failed.is_some() || self.0.state.has_changed().is_err() {
                 drop(state);
                 return Err(self.failure());

@@ -1,7 +1,7 @@
-//! Stems of words, by the languages of a movie.
+//! The stems of words, in the languages of a movie.
 //!
-//! A stem carries the mark of its language in the index, so that a French stem never meets a German one. Who
-//! searches names no language, so a word is looked for in the stems of all of them.
+//! In the index, a stem carries the mark of its language, so a French stem never matches a German one. A search names
+//! no language, so it looks for the stems of a word in all languages.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use frostem::{Algorithm, Stemmer};
 
 use super::tokens::{Group, folded};
 
-/// As the catalogue names them, and their marks in the index. The marks are kept on disk.
+/// The languages as the catalogue names them, and their marks in the index. The marks are stored on disk.
 const LANGUAGES: [(&str, char, Algorithm); 20] = [
     ("english", 'a', Algorithm::English),
     ("french", 'b', Algorithm::French),
@@ -33,12 +33,12 @@ const LANGUAGES: [(&str, char, Algorithm); 20] = [
     ("greek", 't', Algorithm::Greek),
 ];
 
-/// Names and plots are often in English whatever is spoken, so every movie has its stems.
+/// Names and plots are often in English, whatever language is spoken, so every movie has English stems.
 const ALWAYS: char = 'a';
-/// More than a movie has but for a few: each costs room in the index.
+/// How many languages of a movie are stemmed. Few movies have more, and each costs space in the index.
 const MOST: usize = 4;
 
-/// The marks of the languages by which a movie's words are stemmed.
+/// The marks of the languages in which a movie's words are stemmed.
 #[must_use]
 pub fn marks(languages: &[String]) -> String {
     let known = languages.iter().filter_map(|name| {
@@ -54,7 +54,8 @@ pub fn marks(languages: &[String]) -> String {
     marks.into_iter().collect()
 }
 
-/// The stems of a word in these languages, each with its mark. Words that a sign joins have those of each part, too.
+/// The stems of a word in these languages, each with its mark. For words joined by punctuation, each part has stems
+/// too.
 pub fn stems(group: &Group, marks: &str) -> BTreeSet<String> {
     let languages = LANGUAGES.iter().filter(|(_, mark, _)| marks.contains(*mark));
     let joined = (group.written.len() > 1).then(|| group.joined());
@@ -64,7 +65,8 @@ pub fn stems(group: &Group, marks: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The stems by which a word is looked for, in every language: of words that a sign joins, those of the whole.
+/// The stems that a search looks for, in every language. For words joined by punctuation, these are only the stems of
+/// the joined word.
 pub fn all_stems(group: &Group) -> BTreeSet<String> {
     let word = match group.written.as_slice() {
         [] => return BTreeSet::new(),
@@ -76,7 +78,7 @@ pub fn all_stems(group: &Group) -> BTreeSet<String> {
 
 fn of_word(word: &str, mark: char, algorithm: Algorithm) -> [String; 2] {
     let stemmer = Stemmer::new(algorithm);
-    // A client may leave out the accents by which a stemmer knows an ending.
+    // A client may leave out the accents that a stemmer needs to recognize an ending.
     [folded(&stemmer.stem(word)), stemmer.stem(&folded(word)).into_owned()]
         .map(|stem| format!("{mark}{stem}"))
 }
@@ -99,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_has_stems_of_the_movies_languages() {
+    fn a_word_has_stems_in_the_languages_of_the_movie() {
         assert_eq!(named(&["French", "American English", "Klingon"]), "ab");
         assert!(share("Films", "film", &[]));
         assert!(share("Häuser", "haus", &["German"]));
@@ -108,16 +110,16 @@ mod tests {
         assert!(share("Schindler's", "schindlers", &["English"]));
     }
 
-    /// Of any letters, and of those that stemmers know.
+    /// Texts of any letters, and of letters that stemmers know.
     const TEXTS: &str = concat!(
         r"\PC{0,40}|[a-zà-ÿčęğőşž]{1,20}|[α-ωά-ώ]{1,20}|[а-я]{1,20}",
         r"|[\u{600}-\u{6ff}]{1,20}|[\u{900}-\u{97f}]{1,20}"
     );
 
     proptest! {
-        // What panics here would panic again at every start, for as long as the movie is there.
+        // A movie that causes a panic here would cause it again at every start, for as long as the movie exists.
         #[test]
-        fn every_text_has_words_stems_and_a_place(text in TEXTS) {
+        fn any_text_gets_words_stems_and_a_place_without_a_panic(text in TEXTS) {
             for group in groups(&text) {
                 all_stems(&group);
                 let marks: String = LANGUAGES.iter().map(|(_, mark, _)| *mark).collect();

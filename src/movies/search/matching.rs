@@ -1,4 +1,4 @@
-//! From the words of a search to a query of the index.
+//! Turns the words of a search into a query of the index.
 
 use std::ops::Bound;
 
@@ -25,10 +25,10 @@ use super::{
 
 pub(super) type AnyQuery = Box<dyn Query>;
 
-/// A word that more movies have, and more than a fourth of all, is found as it is written alone: its stems and what
-/// begins with it would add little to so many, and cost most.
+/// A word that is in more movies than this, and in more than a quarter of all, matches only in its exact form: its
+/// stems and its continuations would add little to so many movies, and would cost the most.
 const FREQUENT: u64 = 20_000;
-/// Only a word that fewer movies have, as it is written, may be misspelt.
+/// Typos are allowed only for a word whose exact form is in fewer movies than this.
 const ENOUGH: usize = 3;
 
 /// Makes queries for one state of the index.
@@ -48,7 +48,7 @@ impl Matcher<'_> {
         ]
     }
 
-    /// Decides how rare the words are and which may be misspelt.
+    /// Decides how rare each word is, and for which words typos are allowed.
     pub fn plan(&self, words: &Words) -> tantivy::Result<Plan> {
         let (mut plan, mut misspelt) = (Plan::default(), 0);
         for wanted in &words.wanted {
@@ -79,12 +79,12 @@ impl Matcher<'_> {
         if movies > FREQUENT.max(all / 4) {
             return Ok(0);
         }
-        // In more than a fourth of the movies, in more than a thirtieth, and so on.
+        // In more than a quarter of the movies, in more than a thirtieth, and so on.
         let mut steps = [4, 30, 300, 3_000].into_iter().zip(1..);
         Ok(steps.find(|(share, _)| movies > all / share).map_or(RARITIES, |(_, rarity)| rarity))
     }
 
-    /// Whether as many movies match that none needs a typo.
+    /// Whether enough movies match that no typo is needed.
     fn has_enough(&self, query: &dyn Query) -> tantivy::Result<bool> {
         let weight = query.weight(EnableScoring::disabled_from_searcher(self.searcher))?;
         let mut found = 0;
@@ -102,7 +102,7 @@ impl Matcher<'_> {
         Ok(false)
     }
 
-    /// The query for all that is meant.
+    /// The query for all conditions.
     pub fn query(&self, meant: &Meant, plan: &Plan) -> AnyQuery {
         let mut clauses: Vec<(Occur, AnyQuery)> = Vec::new();
         let words = &meant.words;
@@ -122,7 +122,7 @@ impl Matcher<'_> {
         Box::new(BooleanQuery::new(clauses))
     }
 
-    /// Every word, or all but as many as the plan leaves out.
+    /// Requires every word, or all but the number of words that the plan leaves out.
     fn words(&self, words: &Words, plan: &Plan) -> AnyQuery {
         let each = words.wanted.iter().zip(&plan.words).map(|(wanted, plan)| match wanted {
             Wanted::Word { group, is_beginning } => self.word(group, *is_beginning, *plan),
@@ -143,7 +143,7 @@ impl Matcher<'_> {
         Box::new(BooleanQuery::with_minimum_required_clauses(each, needed))
     }
 
-    /// A word, in the field and the form that is worth most.
+    /// Matches a word, and counts only the field and the form that score highest.
     fn word(&self, group: &Group, is_beginning: bool, plan: WordPlan) -> AnyQuery {
         let rarity = u32::from(plan.rarity.max(1));
         let mut forms: Vec<AnyQuery> = Vec::new();
@@ -173,7 +173,7 @@ impl Matcher<'_> {
         best(forms)
     }
 
-    /// A word as it is written, in each field.
+    /// The exact form of a word, in each field.
     fn written(&self, group: &Group) -> Vec<(AnyQuery, u32)> {
         let mut found = Vec::new();
         for (text, points) in self.texts() {
@@ -187,7 +187,7 @@ impl Matcher<'_> {
         found
     }
 
-    /// What makes a movie better without being asked for.
+    /// Optional matches that raise the score of a movie.
     fn extras(&self, words: &Words, plan: &Plan) -> Vec<AnyQuery> {
         let fields = self.fields;
         let without_article = tokens::key(tokens::without_article(&words.all));
@@ -246,7 +246,7 @@ fn phrase(field: Field, parts: &[String]) -> AnyQuery {
     }
 }
 
-/// Words that begin so.
+/// Matches words that begin with the text.
 fn beginning(field: Field, text: &str) -> AnyQuery {
     let end = format!("{text}{}", char::MAX);
     let bound = |text: &str| Bound::Included(Term::from_field_text(field, text));
@@ -254,13 +254,13 @@ fn beginning(field: Field, text: &str) -> AnyQuery {
 }
 
 fn scored(query: AnyQuery, points: u32) -> AnyQuery {
-    // As good as exact: far below 2^24, from which on a float has gaps between whole numbers.
+    // The conversion is exact: points are far below 2^24, above which a float has gaps between whole numbers.
     #[expect(clippy::cast_precision_loss, reason = "points are small")]
     let score = points as f32;
     Box::new(ConstScoreQuery::new(query, score))
 }
 
-/// The best of these counts.
+/// Counts only the query that scores highest.
 fn best(queries: Vec<AnyQuery>) -> AnyQuery {
     Box::new(DisjunctionMaxQuery::new(queries))
 }

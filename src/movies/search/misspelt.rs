@@ -1,4 +1,4 @@
-//! Words that are nearly the same: each comparison is made once, and used for every field.
+//! Words with typos. Each comparison is compiled once, and used for every field.
 
 use std::{fmt, sync::Arc};
 
@@ -8,12 +8,12 @@ use tantivy::{
     schema::Field,
 };
 
-/// Letters from which on a word may have one edit, or two.
+/// The number of letters from which a word may have one edit, and two edits.
 pub const TYPO_LETTERS: [usize; 2] = [4, 8];
-/// Nobody's word is longer than this. To compare one takes long.
+/// No real word is longer than this, and comparing a longer one takes long.
 pub const LONGEST_TYPO: usize = 60;
 
-/// Words that are nearly one, by one edit and by two. Swapped letters are one.
+/// Matches the words within one edit, and within two edits, of a word. Swapping two letters is one edit.
 pub struct Misspelt(Vec<Arc<DfaWrapper>>);
 
 impl Misspelt {
@@ -21,14 +21,14 @@ impl Misspelt {
         let letters = word.chars().count();
         let edits = TYPO_LETTERS.into_iter().zip(1..);
         let edits = edits.filter(|(least, _)| (*least..=LONGEST_TYPO).contains(&letters));
-        // The field does not matter to the comparison.
+        // The comparison does not depend on the field.
         let word = Term::from_field_text(Field::from_field_id(0), word);
         let comparisons = edits.map(|(_, edits)| FuzzyTermQuery::new(word.clone(), edits, true).automaton());
-        // Only more than two edits would be refused.
+        // The library refuses only more than two edits.
         Self(comparisons.filter_map(Result::ok).map(Arc::new).collect())
     }
 
-    /// Movies that have such a word in a field, and what that is worth.
+    /// Queries for movies with such a word in a field, each with the points that it scores.
     pub fn queries(&self, field: Field, points: [u32; 2]) -> impl Iterator<Item = (Box<dyn Query>, u32)> {
         let near = self.0.iter().map(move |comparison| Near { field, comparison: Arc::clone(comparison) });
         near.zip(points).map(|(query, points)| (Box::new(query) as Box<dyn Query>, points))

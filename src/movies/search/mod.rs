@@ -1,21 +1,22 @@
-//! The search index: finds movies by words, filters and orders, counts them, and suggests names. It gives back ids.
+//! The search index. It finds movies by words, filters and orders, counts them, and suggests names. It returns only
+//! ids.
 //!
-//! The index is a cache in a folder of its own. It can be deleted at any time, and whatever cannot be read is made
-//! anew. It knows no HTTP, no database and no change log: who feeds it tells it of every movie and every change.
+//! The index is a cache in its own folder. It can be deleted at any time, and a damaged one is rebuilt. It does not
+//! know HTTP, the database or the change log: its caller passes it every movie and every change.
 //!
 //! | question | file |
 //! | --- | --- |
-//! | how is it opened, fed, waited for and asked? | `index.rs` |
+//! | how is it opened, updated, waited for and searched? | `index.rs` |
 //! | what can be asked, and what comes back? | `question.rs` |
 //! | what is in it? | `schema.rs`, from `movie.rs` |
-//! | how are texts cut into words, and words to stems? | `tokens.rs`, `languages.rs`, `tokenizers.rs` |
-//! | how are the words of a search read? | `words.rs` |
-//! | which movies match, and what is each find worth? | `matching.rs`, `misspelt.rs`, `filters.rs`, `points.rs` |
-//! | what holds for all pages of a search, and where does a page end? | `plan.rs`, `cursor.rs` |
-//! | in which order do movies come? | `top.rs`, `names.rs` |
+//! | how are texts split into words, and words reduced to stems? | `tokens.rs`, `languages.rs`, `tokenizers.rs` |
+//! | how is a search parsed? | `words.rs` |
+//! | which movies match, and how do they score? | `matching.rs`, `misspelt.rs`, `filters.rs`, `points.rs` |
+//! | what stays the same for all pages of a search, and where does a page end? | `plan.rs`, `cursor.rs` |
+//! | how are movies ordered? | `top.rs`, `names.rs` |
 //! | facets and suggestions | `counting.rs`, `suggestions.rs` |
 //! | when does a change become visible? | `writer.rs` |
-//! | where are its files, and when is it made anew? | `folder.rs`, `files.rs` |
+//! | where are its files, and when is it rebuilt? | `folder.rs`, `files.rs` |
 
 mod answers;
 mod counting;

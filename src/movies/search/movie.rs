@@ -1,8 +1,8 @@
-//! What the index knows of a movie.
+//! A movie as the index sees it.
 
 use bson::oid::ObjectId;
 
-/// What the index knows of a movie. It gives back the id alone: what is answered comes from the database.
+/// A movie as the index sees it. The index returns only the id; answers come from the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexedMovie {
     pub id: ObjectId,

@@ -1,4 +1,4 @@
-//! The order of names: as a person's alphabet has it.
+//! The order of names: alphabetical, as a person expects it.
 
 use bson::oid::ObjectId;
 use icu_collator::{
@@ -6,8 +6,8 @@ use icu_collator::{
     options::{CollatorOptions, Strength},
 };
 
-/// Bytes of a name that count for its place. Only a name of very odd letters has more, and its cursor would
-/// be too long.
+/// How many bytes of a name's key count for its place. Only a name of very unusual letters has more, and its cursor
+/// would be too long.
 const LONGEST_KEY: usize = 1_000;
 const ID: usize = 12;
 
@@ -17,22 +17,22 @@ pub struct NameOrder(CollatorBorrowed<'static>);
 
 impl NameOrder {
     /// # Panics
-    /// Never: the order of English is in the binary.
+    /// Never: the binary contains the collation data for English.
     #[must_use]
     pub fn new() -> Self {
         let mut options = CollatorOptions::default();
         options.strength = Some(Strength::Tertiary);
         let collator = Collator::try_new(icu_locale_core::locale!("en").into(), options);
-        Self(collator.expect("BUG: the order of English is in the binary"))
+        Self(collator.expect("BUG: the binary contains the collation data for English"))
     }
 
-    /// The place of a movie among all names. No two movies have the same.
+    /// The key of a movie in the order of names. No two movies have the same key.
     #[must_use]
     pub fn key(&self, name: &str, id: ObjectId) -> Vec<u8> {
         let mut key = Vec::new();
         let Ok(()) = self.0.write_sort_key_to(name, &mut key);
         key.truncate(LONGEST_KEY);
-        // Less than any byte of a key, so that a name stands before those that begin with it.
+        // Less than any byte of a key, so that a name comes before longer names that begin with it.
         key.push(0);
         key.extend(id.bytes());
         key
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_have_a_persons_order_and_the_id_breaks_ties() {
+    fn names_are_in_alphabetical_order_and_the_id_breaks_ties() {
         let order = NameOrder::new();
         let low = ObjectId::from_bytes([0; 12]);
         let high = ObjectId::from_bytes([255; 12]);

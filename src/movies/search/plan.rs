@@ -1,13 +1,13 @@
-//! What is decided once for a search, before its first page, and holds for all its pages: how rare each word is,
-//! which words may be misspelt, and how many words may be missing. The cursor carries it, so that a page has the
-//! same order as the one before it, whatever is added meanwhile.
+//! The decisions that are made once for a search, before its first page, and stay the same for all its pages: how
+//! rare each word is, which words may have typos, and how many words may be missing. The cursor carries them, so all
+//! pages have the same order, whatever is added in the meantime.
 
-/// How much a word counts: a rare one says more.
+/// How much a word counts. A rare word counts more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WordPlan {
-    /// From 1 to 5; 0 for a word that is everywhere.
+    /// From 1 to 5; 0 for a very frequent word.
     pub rarity: u8,
-    /// Whether words that are nearly the same will do.
+    /// Whether words with typos match.
     pub typos: bool,
 }
 
@@ -18,17 +18,17 @@ pub struct Plan {
     pub left_out: usize,
 }
 
-/// A search shows movies that lack as many words at most.
+/// A search shows movies that lack at most this many words.
 const MOST_LEFT_OUT: usize = 2;
 
-/// As many words of a search may be misspelt: each is compared with every word of the index.
+/// How many words of a search may have typos. Each one is compared with every word of the index.
 pub const MOST_TYPOS: usize = 12;
 
-/// How rare the rarest words are.
+/// The rarity of the rarest words.
 pub const RARITIES: u8 = 5;
 
 impl Plan {
-    /// The plan to try if this one finds nothing. Of a single word nothing can be left out.
+    /// The plan to try if this one finds nothing. A single word cannot be left out.
     #[must_use]
     pub fn relaxed(&self) -> Option<Self> {
         let left_out = self.left_out + 1;
@@ -36,7 +36,7 @@ impl Plan {
         fits.then(|| Self { words: self.words.clone(), left_out })
     }
 
-    /// A digit, and a letter for each word.
+    /// Writes the plan as a digit, and a letter for each word.
     #[must_use]
     pub fn to_text(&self) -> String {
         let letter = |word: &WordPlan| char::from(b'a' + word.rarity * 2 + u8::from(word.typos));
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plan_is_read_as_it_was_written() {
+    fn a_plan_parses_to_what_was_written() {
         let word = |rarity, typos| WordPlan { rarity, typos };
         let plan = Plan { words: vec![word(0, false), word(5, true), word(2, true)], left_out: 0 };
         assert_eq!(Plan::parse(&plan.to_text()), Some(plan.clone()));

@@ -1,4 +1,4 @@
-//! What can be asked of the index.
+//! Questions to the index, and its answers.
 
 use bson::oid::ObjectId;
 
@@ -15,14 +15,14 @@ pub enum Exact {
     Language,
 }
 
-/// Which movies are meant. All conditions hold together.
+/// Selects movies. A movie must meet all conditions.
 #[derive(Debug, Clone, Default)]
 pub struct Meant {
     pub words: Words,
-    /// A movie must have all of them.
+    /// A movie must have all of these values.
     pub exact: Vec<(Exact, String)>,
     pub name: Option<String>,
-    /// It is one of these.
+    /// The movie must be one of these.
     pub ids: Option<Vec<ObjectId>>,
     pub year: Option<i32>,
     pub year_min: Option<i32>,
@@ -30,15 +30,15 @@ pub struct Meant {
     pub added_by: Option<ObjectId>,
 }
 
-/// A page that is asked for.
+/// A request for a page.
 #[derive(Debug, Clone)]
 pub struct PageQuestion {
     pub meant: Meant,
     pub sort: Sort,
     pub limit: usize,
-    /// Where the page before it ended. It belongs to the same words and the same order.
+    /// Where the previous page ended. It must belong to the same words and the same order.
     pub after: Option<Cursor>,
-    /// Whether all that match are counted.
+    /// Whether to count all matching movies.
     pub count: bool,
 }
 
@@ -53,11 +53,11 @@ pub struct Hit {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
     pub hits: Vec<Hit>,
-    /// Whether there is a movie after the last.
+    /// Whether more movies follow the last one.
     pub more: bool,
-    /// No movie has every word: these have all but one, or all but two.
+    /// No movie has every word: these lack one or two of the words.
     pub relaxed: bool,
-    /// How many match, if that was asked.
+    /// How many movies match, if the request asked for it.
     pub total: Option<u64>,
 }
 
@@ -68,11 +68,11 @@ pub struct Entry<T> {
     pub count: u64,
 }
 
-/// The facets, each with the most frequent value first.
+/// The facets. The most frequent value of each comes first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facets {
     pub genres: Vec<Entry<String>>,
-    /// 1990: the years from 1990 to 1999.
+    /// 1990 stands for the years from 1990 to 1999.
     pub decades: Vec<Entry<i32>>,
     pub languages: Vec<Entry<String>>,
     pub countries: Vec<Entry<String>>,

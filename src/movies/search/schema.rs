@@ -1,7 +1,7 @@
-//! The fields of the index, and how a movie is put into them.
+//! The fields of the index, and how a movie becomes a document.
 //!
-//! Whoever changes a field, a tokenizer, a stemmer or an order raises [`VERSION`]: an index of another version is
-//! made anew.
+//! Raise [`VERSION`] when you change a field, a tokenizer, a stemmer or an order: an index of another version is
+//! rebuilt.
 
 use bson::oid::ObjectId;
 use tantivy::{
@@ -13,10 +13,11 @@ use tantivy::{
 use super::{movie::IndexedMovie, names::NameOrder, tokenizers, tokens};
 use crate::movies::folding;
 
-/// The version of what is in the index.
+/// The version of the index format.
 pub const VERSION: u32 = 2;
 
-/// Bytes of the beginnings of a name that are indexed whole: only a name of very many words has more.
+/// Names whose phrases have at most this many bytes together are indexed whole. Only a name of very many words has
+/// more.
 const BEGINNINGS: usize = 2_048;
 
 pub mod columns {
@@ -35,7 +36,7 @@ pub mod columns {
 #[derive(Debug, Clone, Copy)]
 pub struct Text {
     pub words: Field,
-    /// Where there are stems: names of people have none.
+    /// `None` for the names of people, which have no stems.
     pub stems: Option<Field>,
 }
 
@@ -50,9 +51,9 @@ pub struct Fields {
     pub directors: Text,
     pub casts: Text,
     pub plot: Text,
-    /// The whole name without spaces, behind a mark: see [`whole`].
+    /// The whole name without spaces, after a mark: see [`whole`].
     pub whole: Field,
-    /// The folded name, and it from each word on: for suggestions.
+    /// For suggestions: the folded name, and the rest of the name from each word on.
     pub name_start: Field,
     pub word_start: Field,
     pub exact_name: Field,
@@ -68,12 +69,12 @@ pub struct Fields {
     name_key: Field,
 }
 
-/// Marks of the terms in [`Fields::whole`], and what each is worth to a search for all of it.
+/// The marks of the terms in [`Fields::whole`].
 pub mod whole {
     pub const NAME: char = '=';
-    /// Without the article at its beginning.
+    /// The name without the article at its beginning.
     pub const WITHOUT_ARTICLE: char = '~';
-    /// Without the subtitle, either.
+    /// The name without the article and the subtitle.
     pub const MAIN_TITLE: char = '>';
 }
 
@@ -132,7 +133,7 @@ impl Fields {
         tokenizers::all()
     }
 
-    /// The term that only this movie has.
+    /// The term that identifies this movie.
     #[must_use]
     pub fn id_term(&self, id: ObjectId) -> Term {
         Term::from_field_bytes(self.id, &id.bytes())
@@ -208,7 +209,7 @@ impl Default for Fields {
     }
 }
 
-/// An id as two numbers: columns of numbers are read far faster than columns of bytes.
+/// An id as two numbers: reading columns of numbers is far faster than reading columns of bytes.
 #[must_use]
 pub fn id_numbers(id: ObjectId) -> (u64, u64) {
     let bytes = id.bytes();
@@ -227,7 +228,7 @@ pub fn id_of_numbers(high: u64, low: u64) -> ObjectId {
 /// The values of [`standing`] are below this.
 const STANDINGS: u64 = 64;
 
-/// What a movie has ahead among those that match a search equally well: many in the cast, and a short name.
+/// Ranks movies that match a search equally well. A large cast and a short name rank higher.
 fn standing(movie: &IndexedMovie) -> u64 {
     let cast = (movie.casts.len() as u64 + 1).pow(4).ilog2();
     let words = movie.name.split_whitespace().count() as u64;

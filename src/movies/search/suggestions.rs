@@ -1,4 +1,4 @@
-//! The typeahead: names in which a word begins with a text.
+//! The typeahead: names with a word that begins with a text.
 
 use std::collections::BTreeSet;
 
@@ -13,9 +13,9 @@ use tantivy::{
 use super::schema::{Fields, columns, id_of_numbers};
 use crate::movies::folding;
 
-/// Letters from which on a typo is forgiven.
+/// The number of letters from which one typo is allowed.
 const TYPO_LETTERS: usize = 4;
-/// Texts that nearly begin so, of those that are looked at.
+/// How many of the indexed texts that nearly begin with the text are looked at.
 const MOST_MISSPELT: usize = 2_000;
 
 struct Movie {
@@ -30,8 +30,9 @@ pub struct Suggester<'a> {
 }
 
 impl Suggester<'_> {
-    /// Names that begin so (as far as the index knows long ones: see [`folding::PHRASE`]), in alphabetical order, then those in which a word does. Only if there is none, those in
-    /// which a word nearly does: the most popular first.
+    /// Names that begin with the text come first, in alphabetical order. Names with a word that begins with it
+    /// follow. Only if there are none, this finds names with a word that nearly does, most popular first. The index
+    /// knows long names only in part: see [`folding::PHRASE`].
     pub fn suggest(&self, prefix: &str, limit: usize) -> tantivy::Result<Vec<ObjectId>> {
         let (plain, words) = (folding::plain(prefix), folding::words(prefix));
         let mut found = self.beginning(self.fields.name_start, &plain, limit, &[])?;
@@ -62,7 +63,7 @@ impl Suggester<'_> {
             let range = index.terms().range().ge(text).lt(format!("{text}{}", char::MAX));
             let mut terms = range.into_stream()?;
             let mut of_segment = BTreeSet::new();
-            // All of the last text: which of them is shown is not up to the segment.
+            // Take all movies of the last text, so that the segment does not decide which ones are shown.
             while of_segment.len() < limit && terms.advance() {
                 let movies = movies(reader, field, terms.value())?;
                 for Movie { id, newest_first, .. } in
@@ -96,7 +97,7 @@ impl Suggester<'_> {
     }
 }
 
-/// The movies that have a text.
+/// The movies that have this text.
 fn movies(reader: &SegmentReader, field: Field, text: &TermInfo) -> tantivy::Result<Vec<Movie>> {
     let fast = reader.fast_fields();
     let (high, low) = (fast.u64(columns::ID_HIGH)?, fast.u64(columns::ID_LOW)?);

@@ -1,4 +1,5 @@
-//! Threads on which searches run: they compute, so they must not hold up the threads that serve requests.
+//! The threads that run searches. Searches are bound by the CPU, so they must not block the threads that serve
+//! requests.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -9,12 +10,12 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::error::SearchError;
 
-/// Searches that wait for each thread. What waits behind as many would be too late.
+/// How many searches may wait for each thread. One that waits behind this many would come too late.
 const WAITING: usize = 256;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// A fixed number of threads. They end when this is dropped.
+/// A fixed number of threads. They end when this value is dropped.
 pub struct QueryThreads {
     jobs: mpsc::Sender<Job>,
     room: Arc<Semaphore>,
@@ -29,9 +30,9 @@ impl QueryThreads {
             let next = move || waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
             std::thread::Builder::new().name(format!("search-{number}")).spawn(move || {
                 while let Ok(job) = next() {
-                    // A defect in one search is no end of all.
+                    // A bug in one search must not end the thread.
                     if catch_unwind(AssertUnwindSafe(job)).is_err() {
-                        tracing::error!("a search has failed by a defect");
+                        tracing::error!("a search panicked");
                     }
                 }
             })?;
@@ -46,14 +47,14 @@ impl QueryThreads {
         let room = Arc::clone(&self.room).try_acquire_owned().map_err(|_| SearchError::Overloaded)?;
         let (answer, answered) = oneshot::channel();
         let job = Box::new(move || {
-            // Nobody waits any more: the client has gone.
+            // The client has disconnected, and nobody waits for the answer.
             let is_over = answer.is_closed();
             if !is_over {
                 let _ = answer.send(job());
             }
             drop(room);
         });
-        let failed = || SearchError::Failed("a search has failed by a defect".into());
+        let failed = || SearchError::Failed("a search panicked".into());
         self.jobs.send(job).map_err(|_| failed())?;
         answered.await.map_err(|_| failed())?
     }

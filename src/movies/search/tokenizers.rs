@@ -1,4 +1,4 @@
-//! How the index cuts texts: into words, into their stems, and not at all.
+//! How the index splits texts: into words, into stems, or not at all.
 
 use tantivy::tokenizer::{TextAnalyzer, Token, TokenStream, Tokenizer, TokenizerManager};
 
@@ -9,26 +9,26 @@ use super::{
 
 pub const WORDS: &str = "words";
 pub const STEMS: &str = "stems";
-/// A value as it is. Columns know it by this name.
+/// Keeps a value whole. Columns use this name for it.
 pub const EXACT: &str = "raw";
 
-/// Between the marks of the languages and the text, where stems are made. No text has it.
+/// Separates the marks of the languages from the text in a field of stems. No text contains it.
 const MARKS_END: char = '\0';
 
 pub fn all() -> TokenizerManager {
-    // With those of the library: it looks for one even where a field has no text.
+    // Include the library's own tokenizers: the library looks one up even for fields without text.
     let manager = TokenizerManager::default();
     manager.register(WORDS, TextAnalyzer::builder(Words).build());
     manager.register(STEMS, TextAnalyzer::builder(Stems).build());
     manager
 }
 
-/// A text for the field of stems: with the languages that it has.
+/// A text for a field of stems, with the marks of its languages.
 pub fn with_marks(marks: &str, text: &str) -> String {
     format!("{marks}{MARKS_END}{text}")
 }
 
-/// How a sign is read aloud, if it is: `Fast & Furious`.
+/// The word for a sign, if it has one: the `&` of `Fast & Furious`.
 pub fn spoken(part: &str) -> Option<&'static str> {
     (part == "&").then_some("and")
 }
@@ -39,7 +39,7 @@ struct Words;
 #[derive(Clone)]
 struct Stems;
 
-/// Words and their positions, made before the first is taken.
+/// Words and their positions, all computed before the first one is read.
 struct Made {
     words: std::vec::IntoIter<(usize, String)>,
     token: Token,

@@ -1,16 +1,16 @@
-//! Texts cut into words, as the index and a search both do it.
+//! Splits texts into words. The index and a search do it in the same way.
 //!
-//! A word is folded: no case, no accents (`Amélie` is `amelie`). Words that a sign joins (`Spider-Man`,
-//! `Schindler's`, `M*A*S*H`) are found by their parts and as one word. Signs that are no punctuation (`$`, `½`)
-//! are words of their own; in a text that has nothing else, punctuation is.
+//! A word is folded: it has no case and no accents (`Amélie` becomes `amelie`). Words that a sign joins
+//! (`Spider-Man`, `Schindler's`, `M*A*S*H`) are found by their parts and as one word. Signs that are not punctuation
+//! (`$`, `½`) are words of their own. Punctuation is a word only in a text that has nothing else.
 
 use deunicode::deunicode_char;
 use unicode_normalization::char::is_combining_mark;
 
-/// Words that belong together: one, or several that a sign joins.
+/// One word, or several that a sign joins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    /// In lower case, with its accents: what a stemmer wants.
+    /// In lower case with accents, which is what a stemmer needs.
     pub written: Vec<String>,
     /// Folded.
     pub parts: Vec<String>,
@@ -27,7 +27,7 @@ impl Group {
         Self { written, parts }
     }
 
-    /// Without the signs between its parts.
+    /// The word without the signs between its parts.
     #[must_use]
     pub fn joined(&self) -> String {
         self.parts.concat()
@@ -42,7 +42,7 @@ fn fold(run: &str) -> Vec<String> {
     let mut latin = String::new();
     for c in run.chars() {
         let letters = deunicode_char(c).unwrap_or_default();
-        // A sign that is a word, between letters or not.
+        // A sign that is a word by itself, even between letters.
         if letters.ends_with(' ') {
             latin.push(' ');
         }
@@ -51,11 +51,11 @@ fn fold(run: &str) -> Vec<String> {
     let latin = latin.to_lowercase();
     let words = latin.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     let words: Vec<String> = words.map(str::to_owned).collect();
-    // What has no Latin form stays as it is.
+    // Text without a Latin form stays as it is.
     if words.is_empty() { vec![run.to_owned()] } else { words }
 }
 
-/// One folded word: for stems, which have their accents until they are cut.
+/// One folded word. It is for stems, which keep their accents until they are cut.
 #[must_use]
 pub fn folded(word: &str) -> String {
     fold(word).concat()
@@ -69,7 +69,7 @@ fn in_word(c: char) -> bool {
     (c.is_alphanumeric() || is_combining_mark(c)) && !is_fraction(c)
 }
 
-/// Between two letters these join; elsewhere they are punctuation.
+/// Whether the sign joins two words if it is between two letters. Elsewhere it is punctuation.
 fn joins(c: char) -> bool {
     matches!(
         c,
@@ -135,7 +135,7 @@ pub fn groups(text: &str) -> Vec<Group> {
     found
 }
 
-/// A whole name, to be compared with a whole search: its words, without what is between them.
+/// The key for comparing a whole name with a whole search: its words, without what is between them.
 #[must_use]
 pub fn key(groups: &[Group]) -> String {
     groups.iter().flat_map(|group| &group.parts).map(String::as_str).collect()
@@ -146,7 +146,7 @@ const ARTICLES: [&str; 17] = [
     "il",
 ];
 
-/// Without an article at the beginning, if more follows.
+/// Without an article at the beginning, unless the article is all there is.
 #[must_use]
 pub fn without_article(groups: &[Group]) -> &[Group] {
     match groups {
@@ -155,7 +155,7 @@ pub fn without_article(groups: &[Group]) -> &[Group] {
     }
 }
 
-/// What stands before a subtitle, if there is one: `Léon` of `Léon: The Professional`.
+/// The part before a subtitle, if there is one: `Léon` for `Léon: The Professional`.
 #[must_use]
 pub fn main_title(name: &str) -> Option<&str> {
     let ends = [": ", " - ", " \u{2013} ", " \u{2014} ", " ("].iter().filter_map(|end| name.find(end));
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_cut_into_folded_words() {
+    fn texts_are_split_into_folded_words() {
         for (text, expected) in [
             ("Amélie", vec![vec!["amelie"]]),
             ("The Godfather: Part II", vec![vec!["the"], vec!["godfather"], vec!["part"], vec!["ii"]]),

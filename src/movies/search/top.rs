@@ -1,4 +1,4 @@
-//! The first movies of an order, from a place on.
+//! The first movies of an order after a place.
 
 use std::collections::BinaryHeap;
 
@@ -11,7 +11,7 @@ use tantivy::{
 use super::{cursor::Key, points::STANDINGS_PER_POINT, schema::columns};
 use crate::movies::sort::Direction;
 
-/// An order that numbers make.
+/// An order that is given by numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Numbers {
     CreatedAt(Direction),
@@ -22,7 +22,7 @@ pub enum Numbers {
 }
 
 impl Numbers {
-    /// The numbers that stand for an id, or the other way round.
+    /// The numbers of an id as the order needs them. Applying this twice gives the original numbers.
     pub fn id(self, high: u64, low: u64) -> (u64, u64) {
         match self {
             Self::CreatedAt(Direction::Descending) | Self::Year(Direction::Descending) => (!high, !low),
@@ -31,7 +31,7 @@ impl Numbers {
     }
 }
 
-/// Collects the first of an order.
+/// Collects the first movies of an order.
 pub struct Top {
     pub order: Numbers,
     pub after: Option<Key>,
@@ -42,7 +42,7 @@ pub struct TopOfSegment {
     order: Numbers,
     after: Option<Key>,
     limit: usize,
-    /// The last is on top.
+    /// The last one of them is on top.
     found: BinaryHeap<Key>,
     id_high: Column<u64>,
     id_low: Column<u64>,
@@ -51,7 +51,7 @@ pub struct TopOfSegment {
     standing: Column<u64>,
 }
 
-/// In the order of the numbers, without a sign.
+/// Maps a signed number to an unsigned one that sorts the same.
 fn ordered(number: i64) -> u64 {
     number.cast_unsigned() ^ (1 << 63)
 }
@@ -64,7 +64,7 @@ fn directed(number: u64, direction: Direction) -> u64 {
 }
 
 impl TopOfSegment {
-    /// The numbers that come first.
+    /// The first number of a key.
     fn first(&self, doc: DocId, score: Score) -> u64 {
         match self.order {
             Numbers::CreatedAt(direction) => {
@@ -74,7 +74,7 @@ impl TopOfSegment {
                 self.year.first(doc).map_or(u64::MAX, |year| directed(ordered(year), direction))
             }
             Numbers::Relevance => {
-                // A sum of whole numbers.
+                // A score is a sum of whole numbers.
                 #[expect(
                     clippy::cast_possible_truncation,
                     clippy::cast_sign_loss,
@@ -153,7 +153,7 @@ impl Collector for Top {
     }
 }
 
-/// Collects the first in the order of names.
+/// Collects the first movies in the order of names.
 pub struct TopNames {
     pub direction: Direction,
     pub after: Option<Vec<u8>>,
@@ -164,9 +164,9 @@ pub struct TopNamesOfSegment {
     direction: Direction,
     limit: usize,
     names: Option<BytesColumn>,
-    /// Of the places in this segment, turned round if the last name comes first.
+    /// Ordinals in this segment, reversed if the order is descending.
     found: BinaryHeap<u64>,
-    /// The least that counts, if any does.
+    /// The least ordinal that counts, if any does.
     from: Option<u64>,
 }
 
@@ -200,7 +200,7 @@ impl SegmentCollector for TopNamesOfSegment {
 }
 
 impl TopNames {
-    /// The first place of a segment after the one that the page begins after. None: nothing is left.
+    /// The first ordinal of a segment after the place where the previous page ended. `None` if nothing is left.
     fn from(&self, names: &BytesColumn) -> tantivy::Result<Option<u64>> {
         let Some(after) = &self.after else { return Ok(Some(0)) };
         Ok(match (names.dictionary().term_ord_or_next(after)?, self.direction) {

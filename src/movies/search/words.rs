@@ -1,9 +1,8 @@
-//! The words of a search, as a client writes them: words, `"phrases"`, and `-words` that must not be there.
-//! Any text can be read.
+//! Parses the words of a search: words, `"phrases"`, and `-words` that a movie must not have. Every text is valid.
 
 use super::tokens::{self, Group};
 
-/// Letters from which on the last word may be the beginning of one.
+/// The number of letters from which the last word also matches longer words that begin with it.
 const BEGINNING: usize = 3;
 
 /// A word or a phrase that a movie must have.
@@ -11,10 +10,10 @@ const BEGINNING: usize = 3;
 pub enum Wanted {
     Word {
         group: Group,
-        /// Whether a word that begins so will do.
+        /// Whether longer words that begin with it match too.
         is_beginning: bool,
     },
-    /// Words that follow each other, as they are written.
+    /// Words that must follow each other in their exact form.
     Phrase(Vec<String>),
 }
 
@@ -31,9 +30,9 @@ impl Wanted {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Words {
     pub wanted: Vec<Wanted>,
-    /// Phrases, most of one word.
+    /// Phrases, most of them of one word.
     pub unwanted: Vec<Vec<String>>,
-    /// All that is wanted, in order: perhaps a whole name.
+    /// All wanted words in order, because they may be a whole name.
     pub all: Vec<Group>,
 }
 
@@ -47,7 +46,7 @@ fn is_quote(c: char) -> bool {
     matches!(c, '"' | '\u{201c}' | '\u{201d}' | '\u{201e}')
 }
 
-/// Cuts at spaces and quotes. A quote that is not closed reaches to the end.
+/// Splits at spaces and quotes. A quote that is not closed extends to the end.
 fn chunks(text: &str) -> Vec<Chunk<'_>> {
     let mut found = Vec::new();
     let mut rest = text.trim_start();
@@ -82,7 +81,7 @@ impl Words {
         let mut words = Self::default();
         let is_said = |chunk: &Chunk<'_>| tokens::groups(chunk.text).iter().any(|group| !is_bare(group));
         let chunks = chunks(text);
-        // Punctuation between words says nothing; where there is nothing else, it is what is meant.
+        // Punctuation between words is ignored. If there is nothing else, the client means the punctuation.
         let only_signs = !chunks.iter().any(is_said);
         if only_signs {
             for group in tokens::groups(text) {
@@ -114,7 +113,7 @@ impl Words {
         self.all.extend(groups);
         let same = self.wanted.iter_mut().find(|known| known.parts() == wanted.parts());
         match (same, wanted) {
-            // `new york new`: the word is there once, and may be a beginning.
+            // In `new york new`, the word counts once, and may be a beginning.
             (Some(Wanted::Word { is_beginning: known, .. }), Wanted::Word { is_beginning, .. }) => {
                 *known |= is_beginning;
             }
@@ -124,14 +123,14 @@ impl Words {
         }
     }
 
-    /// Whether nothing is looked for.
+    /// Whether the search looks for nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.wanted.is_empty() && self.unwanted.is_empty()
     }
 }
 
-/// Only punctuation, which is a word where a text has nothing else.
+/// Whether this is only punctuation, which is a word only in a text that has nothing else.
 fn is_bare(group: &Group) -> bool {
     group.written.is_empty() && group.parts.iter().all(|part| part.chars().all(tokens::is_punctuation))
 }
@@ -153,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn words_phrases_and_minus_are_read() {
+    fn words_phrases_and_minus_signs_are_parsed() {
         for (text, expected) in [
             ("godfather Coppola", vec!["godfather", "coppola*"]),
             ("up", vec!["up"]),

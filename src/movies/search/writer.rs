@@ -1,8 +1,8 @@
 //! The one thread that writes to the index.
 //!
-//! It has one writer of the library for as long as it lives, since each new one leaves a segment. A change is
-//! visible after a commit, which takes some milliseconds: at once if somebody waits for it, else within
-//! [`COMMIT_AFTER`].
+//! It keeps one writer of the library for as long as it lives, because each new writer leaves a segment. A change
+//! becomes visible with a commit, which takes some milliseconds. The thread commits at once if somebody waits for the
+//! change, and otherwise within [`COMMIT_AFTER`].
 
 use std::{
     sync::{
@@ -24,54 +24,57 @@ use super::{
     schema::Fields,
 };
 
-/// How long a change may wait to become visible to those who do not wait for it.
+/// How long a change may take to become visible if nobody waits for it.
 const COMMIT_AFTER: Duration = Duration::from_millis(500);
-/// How long a position may wait that brings no change: what is lost by a crash is read again.
+/// How long a position without a change may wait for a commit. After a crash, changes since the last position are
+/// read again.
 const KEEP_POSITION_AFTER: Duration = Duration::from_secs(10);
 
-/// Tasks that one commit takes together, at most.
+/// How many tasks one commit takes at most.
 const TOGETHER: usize = 64;
 
-/// Bytes for each thread that takes documents: as few as the library allows, and while the index is made.
+/// How many bytes each indexing thread may use: the least that the library allows, and more while an index is being
+/// built.
 const MEMORY: usize = 15_000_000;
 const MEMORY_WHILE_MADE: usize = 60_000_000;
 const MOST_THREADS: usize = 4;
-/// A segment of which so many movies are gone is written anew.
+/// A segment is rewritten when this share of its movies is deleted.
 const MOST_DELETED: f32 = 0.2;
 
-/// Changes, in the order of the log. The deletions come before the rest.
+/// Changes, in the order of the log. The deletions are applied first.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
-    /// Movies as they are now.
+    /// The current state of movies.
     pub upserts: Vec<IndexedMovie>,
     pub deletes: Vec<ObjectId>,
-    /// Whether the index has none of `upserts` yet, and each is there once: it need not look for them. While an index is
-    /// made, first all movies are applied so, and then what has changed meanwhile, not so.
+    /// Whether the index has none of `upserts` yet and each occurs once, so that it need not look for them. While an
+    /// index is being built, first every movie is applied with this set. The changes made in the meantime follow
+    /// without it.
     pub is_new: bool,
-    /// Up to where the index has every change with this batch. It is kept with the batch, in one step.
+    /// The place up to which the index has every change after this batch. It is stored with the batch in one step.
     pub position: Option<String>,
-    /// The same as a number that grows, for those who wait for a change.
+    /// The same place as an increasing number, for callers that wait for a change.
     pub number: u64,
 }
 
 pub enum Task {
     Apply(Batch, OwnedSemaphorePermit),
-    /// All movies are there, up to this position and number.
+    /// The index has every movie, up to this position and number.
     Complete(String, u64),
-    /// Somebody waits.
+    /// Somebody waits for a change.
     Wake,
 }
 
-/// How far the index is.
+/// The progress of the index.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
-    /// Whether it has every movie. Until then it answers nothing.
+    /// Whether the index has every movie. Until then it answers nothing.
     pub is_complete: bool,
-    /// Movies that were put into it since the start.
+    /// How many movies were written to the index since the start.
     pub written: u64,
     /// Every change up to this number is visible.
     pub visible: u64,
-    /// Why it can no longer be written. It must be opened again.
+    /// Why the index can no longer be written. It must be opened again.
     pub failed: Option<String>,
 }
 
@@ -80,14 +83,14 @@ pub struct Writer {
     pub index: Index,
     pub reader: IndexReader,
     pub state: watch::Sender<State>,
-    /// The highest number that somebody waits for.
+    /// The highest number that a caller waits for.
     pub wanted: Arc<AtomicU64>,
     pub folder: Folder,
     pub path: std::path::PathBuf,
     pub position: Option<String>,
 }
 
-/// What is written and not committed.
+/// What is written but not committed.
 #[derive(Default)]
 struct Pending {
     number: u64,
@@ -103,7 +106,7 @@ impl Pending {
             || is_older(self.position_since, KEEP_POSITION_AFTER)
     }
 
-    /// How long nothing needs to be done.
+    /// How long the thread may wait for tasks before a commit is due.
     fn rest(&self) -> Option<Duration> {
         let rest = |since: Option<Instant>, limit: Duration| Some(limit.saturating_sub(since?.elapsed()));
         [rest(self.since, COMMIT_AFTER), rest(self.position_since, KEEP_POSITION_AFTER)]
@@ -114,10 +117,10 @@ impl Pending {
 }
 
 impl Writer {
-    /// Works until nobody can send a task any more, or writing fails.
+    /// Works until nobody can send another task, or writing fails.
     pub fn run(mut self, writer: IndexWriter, tasks: &Receiver<Task>) {
         if let Err(error) = self.work(writer, tasks) {
-            // By now the writer of the library is dropped, and with it the lock: the index can be opened again.
+            // The writer of the library is dropped by now, and its lock is free, so the index can be opened again.
             self.state.send_modify(|state| state.failed = Some(error.to_string()));
         }
     }
@@ -129,14 +132,16 @@ impl Writer {
                 Some(rest) => tasks.recv_timeout(rest),
                 None => tasks.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
-            // One commit for all that have come meanwhile; but whoever waits does not wait for those that still come.
+            // Commit all tasks that have arrived in the meantime together. A caller that waits does not wait for
+            // tasks that arrive later.
             let more = std::iter::from_fn(|| tasks.try_recv().ok()).take(TOGETHER);
             let is_over = matches!(first, Err(RecvTimeoutError::Disconnected));
             for task in first.into_iter().chain(more) {
                 match task {
                     Task::Apply(batch, _room) => {
                         if let Err(error) = self.write(&writer, &mut pending, batch) {
-                            // Only the thread that failed knows why: there is no room, say.
+                            // Only the failed thread of the library knows the reason, for example that the disk is
+                            // full.
                             return Err(writer.prepare_commit().err().unwrap_or(error).into());
                         }
                     }
@@ -169,7 +174,7 @@ impl Writer {
     }
 
     /// # Errors
-    /// When another writer has the folder.
+    /// When another writer uses the folder.
     pub fn library_writer(&self, is_complete: bool) -> tantivy::Result<IndexWriter> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
         let (memory, threads) = if is_complete { (MEMORY, 1) } else { (MEMORY_WHILE_MADE, threads) };

@@ -1,5 +1,5 @@
-//! Several new movies of one caller in one command, each with an outcome of its own; and what an earlier try of them has
-//! added.
+//! Inserts several movies of one caller in one command, each with its own outcome, and finds what an earlier attempt
+//! has added.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -17,25 +17,26 @@ use crate::{
     },
 };
 
-/// How long the movies of a batch may take: more than one movie, less than a request.
+/// How long inserting a batch may take: longer than one movie, shorter than a request.
 const INSERT_ALL: Duration = COMMAND.saturating_mul(4);
 
-/// What became of a movie of a batch.
+/// The outcome for one movie of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Added {
     Yes,
     No(NameTaken),
-    /// Others took its name and gave it up again, several times.
+    /// Other movies took its name and gave it up again, several times.
     NameGivenUp,
-    /// The database refused it, for this reason.
+    /// The database rejected it, for this reason.
     Refused(String),
 }
 
 impl Movies {
-    /// Inserts what can be inserted, in one command if no name is given up meanwhile; the first of two equal names wins.
+    /// Inserts every movie that can be inserted. This takes one command, unless a name is given up in the meantime.
+    /// The first of two equal names wins.
     ///
     /// # Errors
-    /// When there is no news of each movie: then some may be in.
+    /// When the outcome of some movie is unknown. Some movies may have been inserted.
     pub async fn insert_all(
         &self,
         owner: UserId,
@@ -72,7 +73,7 @@ impl Movies {
         Ok(Unconfirmed { owner, ids, inserted: added })
     }
 
-    /// Those of these movies that were added at any time, also if they have gone since, as far as the log knows.
+    /// Which of these movies were added at any time, even if they were deleted since, as far as the log knows.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -85,7 +86,7 @@ impl Movies {
         let mut added: HashSet<MovieId> = there.into_iter().map(MovieId).collect();
         let missing: Vec<MovieId> = ids.iter().copied().filter(|id| !added.contains(id)).collect();
         let Some(one) = missing.first() else { return Ok(added) };
-        // This read knows when it was: the log must have come as far.
+        // The session knows the time of this read. The log must have reached that time.
         let (_, session) = self.find_with_session(*one).await?;
         match changes.catch_up_with(&session).await {
             Ok(()) => added.extend(changes.store().which_are_known(&missing).await?),

@@ -1,4 +1,4 @@
-//! Movies as what a user owns: how many there are, and how they are deleted with their owner.
+//! Movies as the belongings of a user: how they are counted, and deleted with their owner.
 
 use bson::doc;
 use futures::TryStreamExt;
@@ -12,10 +12,10 @@ use crate::{
     mongo::{BATCH, COMMAND, StoreError, within},
 };
 
-/// How many movies one command deletes: some ten milliseconds' work.
+/// How many movies one command deletes: some ten milliseconds of work.
 const REMOVE_BATCH: i64 = 1_000;
 
-/// What is read of a movie that is to be deleted with its owner.
+/// The part of a movie that is needed to delete it with its owner.
 #[derive(Deserialize)]
 struct OwnedId {
     #[serde(rename = "_id")]
@@ -27,7 +27,7 @@ struct OwnedId {
 #[rocket::async_trait]
 impl Belongings for Movies {
     async fn count(&self) -> Result<u64, StoreError> {
-        // By the keys of an index, of which any would do: to read the movies takes four times as long.
+        // Count the keys of an index (any would do): reading the movies takes four times as long.
         let hint = Hint::Name("newest_first".to_owned());
         within(COMMAND, self.collection().count_documents(doc! {}).hint(hint)).await
     }
@@ -43,8 +43,9 @@ impl Belongings for Movies {
         let found: Vec<OwnedId> = within(BATCH, async { find.await?.try_collect().await }).await?;
         let ids: Vec<MovieId> = found.iter().map(|movie| movie.id).collect();
         if ids.is_empty() {
-            // After the movies that they own: a transfer makes its former owner an editor. Every sweep comes here: an
-            // accept may have been in flight, and the log may get a deletion whose writer had seen the account alive.
+            // Do this after deleting the movies that they own, because a transfer makes the former owner an editor.
+            // Every sweep comes through here: an accept may have been in flight, and the log may get a deletion whose
+            // writer saw the account alive.
             self.leave_every_movie(owners).await?;
             self.history.erase_trash_of(owners).await?;
             self.keys.remove_all_of(owners).await?;
@@ -56,10 +57,12 @@ impl Belongings for Movies {
 }
 
 impl Movies {
-    /// Deletes these movies with their history, as far as these users own them now: one that was handed over since stays.
+    /// Deletes these movies and their history, if these users still own them. A movie that was transferred since
+    /// stays.
     pub(super) async fn remove_owned(&self, ids: &[MovieId], owners: &[UserId]) -> Result<(), StoreError> {
         let _invalidation = self.invalidate_after(ids);
-        // First, since after a crash only the movies lead to their history; and again, for what came in between.
+        // Erase the history first: after a crash, only the movies lead to it. Erase it again afterwards, for changes
+        // in between.
         self.history.erase_movies(ids).await?;
         self.delete(doc! { "_id": { "$in": ids }, "added_by": { "$in": owners } }).await?;
         self.history.erase_movies(ids).await

@@ -16,7 +16,7 @@ use crate::{
 };
 
 impl Movies {
-    /// One more than `limit`, if there are as many.
+    /// The movies of a page, and one more if there is one: up to `limit` + 1.
     ///
     /// # Errors
     /// When the database fails, or the search takes too long.
@@ -31,10 +31,11 @@ impl Movies {
         self.pages.ask(page).await.map(Option::unwrap_or_default)
     }
 
-    /// How many movies match: an exact count, which takes longer the more there are.
+    /// The exact number of matching movies. The more there are, the longer it takes.
     ///
     /// # Errors
-    /// When the database fails, or the count takes too long; [`StoreError::Overloaded`] when too many count.
+    /// When the database fails, or the count takes too long; [`StoreError::Overloaded`] when too many counts are
+    /// running.
     pub async fn count_matching(&self, filter: &MovieFilter) -> Result<u64, StoreError> {
         let _counting = self.counting.begin()?;
         if filter.is_everything() {
@@ -46,7 +47,7 @@ impl Movies {
     /// Every movie, in the order in which they were added, as a stream.
     ///
     /// # Errors
-    /// When the database fails, at once or later in the stream.
+    /// When the database fails, either at once or later in the stream.
     pub async fn all(
         &self,
     ) -> Result<impl Stream<Item = Result<MovieDocument, StoreError>> + use<>, StoreError> {

@@ -1,5 +1,5 @@
-//! How a movie is changed, by its owner and its editors, and deleted, by its owner alone: [`crate::movies::ownership`]
-//! has the rule.
+//! How the owner and the editors change a movie, and how the owner deletes it. [`crate::movies::ownership`] has the
+//! rule.
 
 use bson::{Document, doc};
 use mongodb::options::{Hint, ReturnDocument};
@@ -18,7 +18,8 @@ impl Movies {
     /// Changes a movie.
     ///
     /// # Errors
-    /// When the database fails; inside, why the caller may not, or which movie has the new name in that year.
+    /// When the database fails. The inner error says why the caller may not, or which movie has the new name in that
+    /// year.
     pub async fn patch(
         &self,
         id: MovieId,
@@ -34,7 +35,7 @@ impl Movies {
         let mut taken = 0;
         loop {
             let command = self.collection().find_one_and_update(filter.clone(), update.clone());
-            // Named, since the planner would also try the indexes of the owner and of the editors.
+            // Name the index: otherwise the planner also tries the indexes on owner and editors.
             let command = command.hint(Hint::Name(indexes::ID.to_owned()));
             let command = command.return_document(ReturnDocument::After).session(&mut session);
             match within(COMMAND, command).await {
@@ -74,17 +75,17 @@ impl Movies {
         self.patch(id, caller, precondition, movie.into_patch()).await
     }
 
-    /// Who has the name that a movie would have after an update.
+    /// The movie that has the name which this movie would have after an update.
     async fn holder_after(&self, id: MovieId, rename: &Rename) -> Result<Option<MovieId>, StoreError> {
         let Some((name, year)) = self.name_of(id).await? else { return Ok(None) };
         let (name, year) = rename.applied_to(name, year);
         Ok(self.holder_of((&name, year)).await?.filter(|holder| *holder != id))
     }
 
-    /// Deletes a movie of the caller's.
+    /// Deletes one of the caller's movies.
     ///
     /// # Errors
-    /// When the database fails; inside, why the caller may not.
+    /// When the database fails. The inner error says why the caller may not.
     pub async fn remove(
         &self,
         id: MovieId,
@@ -107,7 +108,7 @@ impl Movies {
         }
     }
 
-    /// Deletes whatever matches, for those who need not ask whether they may.
+    /// Deletes all movies that match, for callers that need no permission.
     ///
     /// # Errors
     /// When the database fails.
@@ -118,12 +119,12 @@ impl Movies {
         Ok(())
     }
 
-    /// The second look, after a write that matched nothing.
+    /// The second read, after a write that matched nothing.
     async fn why_not(&self, id: MovieId, caller: UserId, needed: Role) -> Result<Refusal, StoreError> {
         Ok(ownership::refusal(self.rights(id).await?.as_ref(), caller, needed))
     }
 
-    /// Who may do what to a movie, as it is now; `None` if there is no such movie.
+    /// The current owner and editors of a movie; `None` if there is no such movie.
     ///
     /// # Errors
     /// When the database fails.
@@ -134,7 +135,8 @@ impl Movies {
     }
 }
 
-/// The caller may write any version: so the movie came back, or the caller got the right, between the two looks.
+/// Whether the movie was restored, or the caller gained the right, between the write and the second read. There is no
+/// other explanation if the write accepts any version.
 fn is_outdated(refusal: Refusal, precondition: &Precondition) -> bool {
     refusal == Refusal::VersionDiffers && *precondition == Precondition::AnyVersion
 }

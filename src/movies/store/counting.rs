@@ -1,7 +1,7 @@
-//! How many commands that look at every movie that matches may be in flight: facets, and `count=true`.
+//! Limits how many commands that scan every matching movie run at the same time: facets, and `count=true`.
 //!
-//! Each takes the longer the more there are, up to seconds, and a connection to the database. Without a
-//! bound, as many callers as there are connections would keep everybody else waiting.
+//! Each takes longer the more there are, up to seconds, and each occupies a connection to the database. Without a
+//! limit, as many of them as there are connections would block everybody else.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::mongo::StoreError;
 
-/// A quarter of the connections that the driver keeps if the URI says nothing.
+/// A quarter of the connections that the driver opens unless the URI says otherwise.
 const AT_ONCE: usize = 8;
 
-/// Who may count. Clones share it.
+/// The permits for counting. Clones share them.
 #[derive(Clone)]
 pub(super) struct Counting(Arc<Semaphore>);
 
@@ -21,10 +21,10 @@ impl Counting {
         Self(Arc::new(Semaphore::new(AT_ONCE)))
     }
 
-    /// To be held while a command counts.
+    /// Takes a permit. Hold it while a command counts.
     ///
     /// # Errors
-    /// [`StoreError::Overloaded`] when too many do already.
+    /// [`StoreError::Overloaded`] when too many commands are counting already.
     pub fn begin(&self) -> Result<OwnedSemaphorePermit, StoreError> {
         Arc::clone(&self.0).try_acquire_owned().map_err(|_| StoreError::Overloaded)
     }

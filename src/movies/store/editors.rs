@@ -1,7 +1,8 @@
-//! How an editor leaves a movie: on its own, by the owner, or with its account. [`super::invitations`] says how one
-//! becomes an editor.
+//! How an editor stops editing a movie: the editor leaves, the owner removes the editor, or the account is deleted.
+//! [`super::invitations`] says how a user becomes an editor.
 //!
-//! Who edits a movie is no version of it: none of these writes raises the version, and the change log passes over them.
+//! A change of the editors makes no version of the movie: none of these writes raises the version, and the change log
+//! ignores them.
 
 use bson::{doc, oid::ObjectId};
 use futures::TryStreamExt;
@@ -15,7 +16,7 @@ use crate::{
     movies::ownership::Role,
 };
 
-/// How many movies a deleted account is taken out of by one command.
+/// How many movies a deleted account leaves in one command.
 const LEAVE_BATCH: i64 = 1_000;
 
 /// Why an editor was not removed.
@@ -24,7 +25,7 @@ pub enum NotRemoved {
     NotThere,
     /// The caller is neither the movie's owner nor that editor.
     NotAllowed,
-    /// That user is no editor of the movie.
+    /// That user is not an editor of the movie.
     NoEditor,
 }
 
@@ -35,7 +36,7 @@ struct Id {
 }
 
 impl Movies {
-    /// The movies that a user edits. An editor has accepted each by itself, so they are few.
+    /// The movies that a user edits. There are few, because an editor accepts each invitation separately.
     ///
     /// # Errors
     /// When the database fails.
@@ -46,11 +47,11 @@ impl Movies {
         Ok(found.into_iter().map(|movie| movie.id.0).collect())
     }
 
-    /// Removes an editor from a movie: the owner may remove any, and an editor itself. `editor`: `None` if it cannot be
-    /// the id of a user.
+    /// Removes an editor from a movie. The owner may remove any editor; an editor may leave. `editor` is `None` if
+    /// the client's text cannot be the id of a user.
     ///
     /// # Errors
-    /// When the database fails; inside, why nothing was removed.
+    /// When the database fails. The inner error says why nobody was removed.
     pub async fn remove_editor(
         &self,
         id: MovieId,
@@ -69,7 +70,7 @@ impl Movies {
                     return Ok(Ok(()));
                 }
             }
-            // The second look.
+            // The second read.
             let Some(rights) = self.rights(id).await? else { return Ok(Err(NotRemoved::NotThere)) };
             let is_editor = editor.is_some_and(|editor| rights.editors().contains(&editor));
             let may_remove = rights.allow(caller, Role::Owner) || is_editor && editor == Some(caller);
@@ -79,12 +80,12 @@ impl Movies {
             if !is_editor {
                 return Ok(Err(NotRemoved::NoEditor));
             }
-            // The caller has got the right between the two looks.
+            // The caller gained the right between the write and the second read. Try again.
         }
     }
 
-    /// Takes these users out of the editors of every movie, in batches. Safe to do again, and to begin again where it
-    /// was left: a movie that is done is found no more.
+    /// Removes these users from the editors of every movie, in batches. It is safe to repeat and to resume: a
+    /// finished movie no longer matches.
     pub(super) async fn leave_every_movie(&self, users: &[UserId]) -> Result<(), StoreError> {
         let theirs = doc! { "editors": { "$in": users } };
         let found = self.collection().clone_with_type::<Id>();
@@ -98,7 +99,7 @@ impl Movies {
         }
     }
 
-    /// Takes these users out of the editors of these movies.
+    /// Removes these users from the editors of these movies.
     pub(super) async fn leave(&self, movies: &[MovieId], users: &[UserId]) -> Result<(), StoreError> {
         let leave = doc! { "$pull": { "editors": { "$in": users } } };
         within(BATCH, self.collection().update_many(doc! { "_id": { "$in": movies } }, leave)).await.map(drop)

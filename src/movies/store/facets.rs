@@ -1,4 +1,4 @@
-//! Facets by the database alone: it looks at every movie that matches.
+//! Facets without the search index: the database scans every matching movie.
 
 use bson::{Document, doc};
 use futures::TryStreamExt;
@@ -13,9 +13,9 @@ use crate::{
     },
 };
 
-/// How long the look at a broad filter may take.
+/// How long the scan for a broad filter may take.
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
-/// Entries of each facet.
+/// How many entries each facet has.
 const ENTRIES: i32 = 50;
 
 #[derive(Deserialize)]
@@ -41,8 +41,8 @@ fn entries<T>(counted: Vec<Counted<T>>) -> Vec<Entry<T>> {
 
 impl Movies {
     /// # Errors
-    /// When the database fails, or there is too much to look at; [`StoreError::Overloaded`] when too many
-    /// count.
+    /// When the database fails, or there are too many movies to scan; [`StoreError::Overloaded`] when too many
+    /// commands are counting.
     pub async fn facets(&self, filter: &MovieFilter) -> Result<Facets, StoreError> {
         let _counting = self.counting.begin()?;
         let decade = doc! { "$subtract": ["$year", { "$mod": ["$year", 10] }] };

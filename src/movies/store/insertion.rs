@@ -1,5 +1,5 @@
-//! How new movies get into the collection: those of several callers in one command, or those of an
-//! import, each with an outcome of its own; and how they are taken back.
+//! How new movies are inserted: those of several callers in one command, or those of an import. Each movie has its
+//! own outcome. Also how they are taken back.
 
 use std::{
     collections::HashMap,
@@ -30,21 +30,21 @@ use crate::{
     },
 };
 
-/// What became of a new movie.
+/// The outcome for a new movie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Inserted {
     Yes,
-    /// Another movie has its name in its year.
+    /// Another movie has its name and year.
     Duplicate,
 }
 
-/// What became of it, or why the database refused it.
+/// The outcome, or why the database rejected the movie.
 pub(super) type Outcome = Result<Inserted, StoreError>;
 
-/// Inserts what can be inserted, and tells it of each movie, by its place.
+/// Inserts every movie that can be inserted. Returns the outcome of each, by its position.
 ///
 /// # Errors
-/// When there is no news of each movie: then some may be in.
+/// When the outcome of some movie is unknown. Some movies may have been inserted.
 pub(super) async fn insert_each(
     collection: &Collection<MovieDocument>,
     acknowledged: &Acknowledged,
@@ -53,7 +53,7 @@ pub(super) async fn insert_each(
 ) -> Result<Vec<Outcome>, StoreError> {
     let mut outcomes = vec![Ok(Inserted::Yes); movies.len()];
     let mut session = within(limit, collection.client().start_session()).await?;
-    // Unordered: one that is refused does not keep out those after it.
+    // Unordered, so that a rejected movie does not keep the ones after it out.
     let insert = collection.insert_many(movies.iter().copied()).ordered(false).session(&mut session);
     let inserted = tokio::time::timeout(limit, insert.into_future()).await;
     acknowledged.note(&session);
@@ -80,13 +80,13 @@ pub(super) async fn insert_each(
 
 fn outcome_of(refused: &IndexedWriteError) -> Outcome {
     match StoreError::from(refused) {
-        // Its id is new: only its name can be there already.
+        // The id is new, so only the name can exist already.
         StoreError::Duplicate(_) => Ok(Inserted::Duplicate),
         error => Err(error),
     }
 }
 
-/// A movie that waits to be inserted. No two are equal.
+/// A movie that waits to be inserted. No two of these are equal.
 #[derive(Clone)]
 pub(super) struct NewMovie {
     document: Arc<MovieDocument>,
@@ -113,7 +113,7 @@ impl Hash for NewMovie {
     }
 }
 
-/// The inserts of single movies.
+/// Inserts single movies.
 pub(super) struct Insert {
     pub movies: Collection<MovieDocument>,
     pub acknowledged: Acknowledged,
@@ -121,17 +121,17 @@ pub(super) struct Insert {
 
 impl Command for Insert {
     type Key = NewMovie;
-    /// A movie that is refused is the misfortune of whoever adds it, and of nobody else.
+    /// A rejected movie fails only its own caller.
     type Value = Outcome;
 
     const NAME: &'static str = "insert_movies";
     const KEYS: usize = 100;
-    /// Who adds a small movie waits for the large ones of others no longer than these take.
+    /// The caller of a small movie waits for the large movies of others no longer than this many bytes take.
     const BYTES: usize = 1024 * 1024;
-    /// While one waits for the journal, the next is in flight.
+    /// While one command waits for the journal, the next one is in flight.
     const RUNS: usize = 2;
     const MOST_RUNS: usize = 4;
-    /// Fewer than of those who read: each of these holds a body.
+    /// Fewer than the readers may be, because each of these holds a body.
     const CALLERS: usize = 512;
     const LIMIT: Duration = COMMAND;
 
@@ -139,8 +139,8 @@ impl Command for Insert {
         movie.bytes
     }
 
-    /// The driver repeats the command itself, once, under its own number, so that the database does
-    /// nothing twice; we never do.
+    /// The driver itself retries the command once, under its own transaction number, so the database never applies it
+    /// twice. We never retry.
     async fn run(&self, movies: Vec<NewMovie>) -> Result<HashMap<NewMovie, Outcome>, StoreError> {
         let documents: Vec<&MovieDocument> = movies.iter().map(|movie| &*movie.document).collect();
         let outcomes = insert_each(&self.movies, &self.acknowledged, &documents, COMMAND).await?;
@@ -148,7 +148,7 @@ impl Command for Insert {
     }
 }
 
-/// What was inserted and may not be answered before its owner is known to exist ([`Movies::confirm`]).
+/// Inserted movies. The server may not answer before it knows that the owner exists ([`Movies::confirm`]).
 #[derive(Debug)]
 #[must_use = "an insert counts only once its owner is confirmed"]
 pub struct Unconfirmed<T> {
@@ -157,19 +157,19 @@ pub struct Unconfirmed<T> {
     pub(super) inserted: T,
 }
 
-/// Another movie has the name in that year.
+/// Another movie has that name and year.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NameTaken {
     pub by: MovieId,
 }
 
-/// The owner of an insert is deleted; what was inserted has been taken back.
+/// The owner of an insert was deleted. The inserted movies have been taken back.
 #[derive(Debug)]
 pub struct OwnerGone;
 
 impl Movies {
     /// # Errors
-    /// When the database fails; inside, which movie has the name in that year.
+    /// When the database fails. The inner error names the movie that has the name in that year.
     pub async fn insert(
         &self,
         movie: MovieDocument,
@@ -182,23 +182,25 @@ impl Movies {
                     return Ok(Ok(Unconfirmed { owner, ids: vec![id], inserted: movie }));
                 }
                 Some(Inserted::Duplicate) => match self.what_refused(&movie).await? {
-                    // A try that was thought lost has arrived.
+                    // An attempt that seemed lost has arrived after all.
                     Some(by) if by == id => {
                         return Ok(Ok(Unconfirmed { owner, ids: vec![id], inserted: movie }));
                     }
                     Some(by) => return Ok(Err(NameTaken { by })),
-                    // It has gone since.
+                    // The other movie was deleted since.
                     None => {}
                 },
                 None => {
-                    return Err(StoreError::Unavailable("the insert told nothing of the movie".to_owned()));
+                    return Err(StoreError::Unavailable(
+                        "the insert reported nothing about the movie".to_owned(),
+                    ));
                 }
             }
         }
         Err(names::taken_by_turns())
     }
 
-    /// Which movie keeps a new one out: the new one itself, if it is there, or the one that has its name.
+    /// The movie that keeps a new one out: the new movie itself, if it exists already, or the one that has its name.
     async fn what_refused(&self, movie: &MovieDocument) -> Result<Option<MovieId>, StoreError> {
         let documents = self.collection().clone_with_type::<Document>();
         let either = doc! { "$or": [{ "_id": movie.id }, { "name": &movie.name, "year": movie.year }] };
@@ -208,10 +210,10 @@ impl Movies {
         Ok(ids.iter().find(|id| **id == movie.id).or(ids.first()).copied().map(MovieId))
     }
 
-    /// Inserts what can be inserted; waits for a database that is away for a while.
+    /// Inserts every movie that can be inserted. It waits if the database is unavailable for a while.
     ///
     /// # Errors
-    /// When the database fails for good: then some may be in.
+    /// When the database fails permanently. Some movies may have been inserted.
     pub async fn insert_batch(
         &self,
         owner: UserId,
@@ -225,7 +227,8 @@ impl Movies {
         Ok(Unconfirmed { owner, ids, inserted })
     }
 
-    /// After a failure without news of each document, those that are in are asked for by their ids.
+    /// Tries once. `again` says that an earlier attempt failed without the outcome of each movie: then this first
+    /// looks up which of the ids exist.
     async fn try_batch(&self, movies: &[MovieDocument], again: bool) -> Result<Vec<Inserted>, StoreError> {
         let there = if again {
             self.which_exist(movies.iter().map(|movie| movie.id).collect()).await?
@@ -247,8 +250,8 @@ impl Movies {
         Ok(outcome)
     }
 
-    /// A movie may be refused because of itself: an earlier try that was thought lost has arrived after it
-    /// was looked which are in.
+    /// Corrects duplicates that are the movie itself: an earlier attempt that seemed lost may arrive after the lookup
+    /// of existing ids.
     async fn leave_out_own(
         &self,
         movies: &[MovieDocument],
@@ -281,11 +284,11 @@ impl Movies {
         .await
     }
 
-    /// Looks, at the primary and after the insert, whether the owner still exists. `accounts::deletion` says why.
+    /// Checks, on the primary and after the insert, whether the owner still exists. `accounts::deletion` says why.
     ///
     /// # Errors
-    /// When the database fails: then the movies stay, and if the owner is deleted, the sweep deletes them too.
-    /// Inside, when the owner is deleted: then so are the movies.
+    /// When the database fails: then the movies stay, and if the owner is deleted, the sweep deletes them too. The
+    /// inner error means that the owner is deleted, and so are the movies.
     pub async fn confirm<T>(
         &self,
         users: &Users,
@@ -298,11 +301,11 @@ impl Movies {
         Ok(Err(OwnerGone))
     }
 
-    /// The same for a run of many inserts, which waits for a database that is away. If the owner is deleted,
-    /// everything that the owner had is deleted, and with it what the run inserted before.
+    /// The same for a run of many inserts. It waits if the database is unavailable. If the owner is deleted, every
+    /// movie of the owner is deleted, including those that the run inserted before.
     ///
     /// # Errors
-    /// When the database fails for good.
+    /// When the database fails permanently.
     pub async fn confirm_run<T>(
         &self,
         users: &Users,

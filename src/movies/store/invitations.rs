@@ -1,8 +1,8 @@
 //! Invitations to edit a movie, or to own it.
 //!
-//! The open ones are in the movie's own document, each as the digest of its link. So a movie takes its invitations
-//! along when it is deleted, a transfer drops them all, and one write both uses an invitation and gives what it promises:
-//! no other write can come between, and nobody can use it twice.
+//! Open invitations are part of the movie's document, each as the digest of its link. So deleting a movie deletes its
+//! invitations, a transfer drops them all, and a single write both uses an invitation and grants what it promises. No
+//! other write can happen in between, and nobody can use an invitation twice.
 
 use std::time::Duration;
 
@@ -21,13 +21,13 @@ use crate::{
     },
 };
 
-/// How long an invitation is good.
+/// How long an invitation is valid.
 pub const LIFETIME: Duration = Duration::from_hours(7 * 24);
-/// Open invitations of one movie.
+/// How many open invitations a movie may have.
 const MOST_OPEN: i32 = 20;
-/// Editors of one movie.
+/// How many editors a movie may have.
 const MOST_EDITORS: i32 = 20;
-/// How often an accept is tried that others come before.
+/// How often an accept is tried if other writes come first.
 const TRIES: u32 = 8;
 
 /// What an invitation promises.
@@ -41,7 +41,7 @@ pub enum Offer {
 impl Offer {
     pub const ALL: [Self; 2] = [Self::Editor, Self::Owner];
 
-    /// As clients and the database have it.
+    /// The name that clients and the database use.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -51,31 +51,31 @@ impl Offer {
     }
 }
 
-/// Why nobody was invited.
+/// Why no invitation was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotInvited {
     NotThere,
     NotOwner,
-    /// There are enough open invitations; the oldest is open for so long.
+    /// The movie has the maximum number of open invitations. The oldest one expires after this time.
     Enough(Duration),
 }
 
 /// Why an invitation was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotAccepted {
-    /// Unknown, used, too old, void or the caller's own.
+    /// The invitation is unknown, used, expired or void, or it is for the caller's own movie.
     Invalid,
-    /// The movie has as many editors as there may be. The invitation stays good.
+    /// The movie has the maximum number of editors. The invitation stays valid.
     TooManyEditors,
 }
 
-/// An invitation that was accepted. It may not be answered before it is known that both users still exist
+/// An accepted invitation. The server may not answer before it knows that both users still exist
 /// ([`Movies::confirm_accepted`]).
 #[derive(Debug)]
 #[must_use = "a transfer counts only once the new owner is confirmed"]
 pub struct Accepted {
     caller: UserId,
-    /// Of a transfer: who is an editor now.
+    /// For a transfer, the former owner, who is an editor now.
     former_owner: Option<UserId>,
     movie: MovieDocument,
 }
@@ -91,14 +91,14 @@ struct Oldest {
     now: DateTime,
 }
 
-/// A movie with an invitation, as somebody finds it who has the link.
+/// A movie and the invitation that a link leads to.
 #[derive(Deserialize)]
 struct Invited {
     #[serde(rename = "_id")]
     id: MovieId,
     #[serde(flatten)]
     rights: Rights,
-    /// If it is not too old.
+    /// The invitation, unless it has expired.
     invitation: Option<Invitation>,
 }
 
@@ -107,7 +107,7 @@ struct Invitation {
     role: Offer,
 }
 
-/// The invitations of a movie that are not too old, by the database's clock.
+/// The unexpired invitations of a movie, by the database's clock.
 fn open() -> Document {
     let lifetime = i64::try_from(LIFETIME.as_millis()).unwrap_or(i64::MAX);
     let all = doc! { "$ifNull": ["$invitations", []] };
@@ -115,7 +115,7 @@ fn open() -> Document {
     doc! { "$filter": { "input": all, "as": "invitation", "cond": young } }
 }
 
-/// The open invitation of this link, if there is one.
+/// The open invitation for this link, if there is one.
 fn of_link(link: &MailDigest) -> Document {
     let this = doc! { "$eq": ["$$invitation.digest", link.as_stored()] };
     doc! { "$first": { "$filter": { "input": open(), "as": "invitation", "cond": this } } }
@@ -125,7 +125,7 @@ fn editors() -> Document {
     doc! { "$ifNull": ["$editors", []] }
 }
 
-/// The editors once the caller has accepted.
+/// The editors after the caller accepts.
 fn editors_after(offer: Offer, caller: UserId) -> Document {
     match offer {
         Offer::Editor => doc! { "$cond": [
@@ -141,7 +141,7 @@ fn editors_after(offer: Offer, caller: UserId) -> Document {
     }
 }
 
-/// What accepting does. Who edits a movie is no version of it; who owns it is.
+/// The update that accepts an invitation. A new editor makes no new version of the movie; a new owner does.
 fn accepting(offer: Offer, caller: UserId, link: &MailDigest) -> Document {
     match offer {
         Offer::Editor => {
@@ -154,7 +154,7 @@ fn accepting(offer: Offer, caller: UserId, link: &MailDigest) -> Document {
         Offer::Owner => doc! {
             "added_by": caller,
             "editors": editors_after(offer, caller),
-            // Their sender owns the movie no more.
+            // The sender of these invitations no longer owns the movie.
             "invitations": "$$REMOVE",
             "updated_by": caller,
             "updated_at": DateTime::now(),
@@ -163,7 +163,7 @@ fn accepting(offer: Offer, caller: UserId, link: &MailDigest) -> Document {
     }
 }
 
-/// Whether the movie has room for an editor more.
+/// Whether the movie has room for one more editor.
 fn has_room(offer: Offer, caller: UserId, rights: &Rights) -> bool {
     let others = rights.editors().iter().filter(|editor| **editor != caller).count();
     others < usize::try_from(MOST_EDITORS).unwrap_or(usize::MAX)
@@ -171,10 +171,10 @@ fn has_room(offer: Offer, caller: UserId, rights: &Rights) -> bool {
 }
 
 impl Movies {
-    /// Keeps an invitation. Returns the name of the movie.
+    /// Stores an invitation. Returns the name of the movie.
     ///
     /// # Errors
-    /// When the database fails; inside, why there is no invitation.
+    /// When the database fails. The inner error says why there is no invitation.
     pub async fn invite(
         &self,
         id: MovieId,
@@ -192,7 +192,7 @@ impl Movies {
         if let Some(movie) = within(COMMAND, inviting).await? {
             return Ok(Ok(movie.name));
         }
-        // The second look.
+        // The second read.
         let rights = self.rights(id).await?;
         Ok(Err(match ownership::refusal(rights.as_ref(), owner, Role::Owner) {
             Refusal::NotThere => NotInvited::NotThere,
@@ -201,7 +201,7 @@ impl Movies {
         }))
     }
 
-    /// How long the oldest open invitation of a movie is good.
+    /// How long the oldest open invitation of a movie is still valid.
     async fn until_one_ends(&self, id: MovieId) -> Result<Duration, StoreError> {
         let oldest = doc! { "$min": { "$map": {
             "input": open(), "as": "invitation", "in": "$$invitation.issued_at",
@@ -216,10 +216,11 @@ impl Movies {
         Ok(left.unwrap_or_default())
     }
 
-    /// Uses an invitation: the caller is an editor, or the owner and the former owner an editor.
+    /// Accepts an invitation. The caller becomes an editor; or the caller becomes the owner, and the former owner an
+    /// editor.
     ///
     /// # Errors
-    /// When the database fails; inside, why not.
+    /// When the database fails. The inner error says why the invitation was not accepted.
     pub async fn accept(
         &self,
         caller: UserId,
@@ -242,7 +243,7 @@ impl Movies {
             if !has_room(offer, caller, &rights) {
                 return Ok(Err(NotAccepted::TooManyEditors));
             }
-            // What the look has seen holds, or nothing is written.
+            // If the movie has changed since it was read, this writes nothing.
             let is_open = doc! { "$eq": [{ "$type": of_link(link) }, "object"] };
             let fits = doc! { "$lte": [{ "$size": editors_after(offer, caller) }, MOST_EDITORS] };
             let mut filter = doc! { "_id": id, "added_by": owner };
@@ -259,15 +260,15 @@ impl Movies {
                 return Ok(Ok(Accepted { caller, former_owner, movie }));
             }
         }
-        Err(StoreError::Unavailable("others change the movie all the time".to_owned()))
+        Err(StoreError::Unavailable("other writes changed the movie at every attempt".to_owned()))
     }
 
-    /// Looks, at the primary and after the write, whether the caller and the former owner still exist, as after an
+    /// Checks, on the primary and after the write, whether the caller and the former owner still exist, as after an
     /// insert. `docs/develop/architecture.md` says why that suffices.
     ///
     /// # Errors
-    /// When the database fails: then what is left of a deleted account is for the sweep. Inside, when the caller is
-    /// deleted: then the caller's movie is deleted too, or the caller edits it no more.
+    /// When the database fails: then the sweep removes what is left of a deleted account. The inner error means that
+    /// the caller is deleted. Then the caller's movie is deleted too, or the caller no longer edits it.
     pub async fn confirm_accepted(
         &self,
         users: &Users,

@@ -1,11 +1,11 @@
-//! Idempotency keys: which request each stands for, and what came of it.
+//! Idempotency keys: the request that each key stands for, and its outcome.
 //!
-//! The key's document is stored first, with the ids that the new movies will have; then the movies, under these ids.
-//! So a repetition finds by the ids what was added, after any crash, and adds only what is missing: a key never adds
-//! twice, and no transaction is needed.
+//! The server first stores the key's document with the ids of the new movies, and then inserts the movies under these
+//! ids. After any crash, a retry finds the added movies by their ids and adds only the missing ones. So a key never
+//! adds a movie twice, and no transaction is needed.
 //!
-//! The answer is not kept. A repetition brings the same bytes, and the answer is made of these again, with the ids and
-//! the time of the first request; only what became of each movie is stored.
+//! The answer itself is not stored. A retry sends the same bytes, and the server computes the answer again from these
+//! bytes, with the ids and the time of the first request. Only the outcome of each movie is stored.
 
 use std::time::Duration;
 
@@ -23,14 +23,14 @@ use crate::{
     mongo::{BATCH, COMMAND, StoreError, indexes, inserting, within},
 };
 
-/// How long a key stands for its request.
+/// How long a key is remembered.
 const LIFETIME: Duration = Duration::from_hours(24);
-/// Keys of one account at a time.
+/// How many keys an account may have at a time.
 const MOST: u64 = 10_000;
-/// How long a request counts as under way: several times as long as its commands may take. Two requests at once would
-/// do no harm, since both use the same ids.
+/// How long a request counts as in progress: several times as long as its commands may take. Two requests at the same
+/// time would do no harm, because both use the same ids.
 const LEASE: Duration = Duration::from_secs(10);
-/// How often a key is looked at that changes between two looks.
+/// How often a key is read again if it changes between two reads.
 const TRIES: u32 = 8;
 
 /// The collection `idempotency_keys`.
@@ -39,41 +39,41 @@ pub struct Keys {
     documents: Collection<KeyDocument>,
 }
 
-/// What became of one movie of a request.
+/// The outcome for one movie of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "outcome")]
 pub enum Outcome {
-    /// It is to be added yet. Never stored.
+    /// The movie has not been added yet. Never stored.
     Waiting,
     Added,
-    /// This movie has its name.
+    /// This movie already has the name.
     Duplicate {
         by: ObjectId,
     },
-    /// Its fields break a rule: the same ones at every repetition.
+    /// Its fields break a rule. A retry breaks the same rules.
     Invalid,
-    /// The account has added too many in a minute.
+    /// The account has added too many movies in a minute.
     Limited {
         milliseconds: i64,
     },
     /// The database did not answer.
     Unavailable,
-    /// The database refused it.
+    /// The database rejected it.
     Failed,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct KeyDocument {
-    /// A digest of account and key.
+    /// A digest of the account and the key.
     #[serde(rename = "_id")]
     id: String,
     user: ObjectId,
-    /// Of path and body.
+    /// A digest of the path and the body.
     request: String,
     movies: Vec<ObjectId>,
-    /// When the movies were added, as they say it.
+    /// The creation time that the movies have.
     at: DateTime,
-    /// Who works on it.
+    /// Identifies the request that works on it.
     lease: ObjectId,
     leased_until: DateTime,
     expires_at: DateTime,
@@ -81,11 +81,11 @@ struct KeyDocument {
     answer: Option<Answer>,
 }
 
-/// What is kept of an answer.
+/// The part of an answer that is stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Answer {
     pub outcomes: Vec<Outcome>,
-    /// The problems in a batch's answer name it.
+    /// The problems in the answer to a batch contain it.
     pub request_id: String,
 }
 
@@ -97,35 +97,35 @@ pub struct KeyedRequest {
     digest: String,
 }
 
-/// The ids of the movies of a request, and the key that it has for a while.
+/// The ids of the movies of a request, and the key that the request holds for a while.
 #[derive(Debug)]
 pub struct Reservation {
     id: String,
     lease: ObjectId,
-    /// The ids of its movies, in their order.
+    /// The ids of its movies, in order.
     pub movies: Vec<MovieId>,
     pub at: DateTime,
-    /// Somebody has begun this request before: some movies may be there.
+    /// Whether an earlier request with this key has begun, so that some movies may exist.
     pub is_taken_over: bool,
 }
 
 /// What a key stands for.
 #[derive(Debug)]
 pub enum Claim {
-    /// Nothing yet, or a request that was not finished: it is this one's to do.
+    /// The key is new, or its request was never finished. The caller must carry it out.
     Begin(Reservation),
-    /// The request was answered.
+    /// The request was answered before.
     Answered(Reservation, Answer),
-    /// Another path or body.
+    /// The key belongs to a request with another path or body.
     OtherRequest,
-    /// The request is under way, for so long at most.
+    /// The request is in progress, for at most this time.
     UnderWay(Duration),
-    /// The account has as many keys as it may; the oldest ends after this time.
+    /// The account has the maximum number of keys. The oldest one expires after this time.
     TooMany(Duration),
 }
 
 impl Reservation {
-    /// For so many movies of a request without a key.
+    /// New ids for the movies of a request without a key.
     #[must_use]
     pub fn unkeyed(movies: usize) -> Self {
         Self {
@@ -146,11 +146,11 @@ impl Outcome {
 }
 
 impl KeyedRequest {
-    /// `body`: the digest of its bytes.
+    /// `body` is the digest of the body's bytes.
     #[must_use]
     pub fn new(user: UserId, key: &IdempotencyKey, path: &str, body: &[u8; 32]) -> Self {
         let id = Sha256::new().chain_update(user.0.bytes()).chain_update(key.as_str()).finalize();
-        // The length of the second part is fixed.
+        // The second part has a fixed length, so the two parts cannot be confused.
         let digest = Sha256::new().chain_update(path).chain_update(body).finalize();
         let text = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
         Self { user, id: text(&id), digest: text(&digest) }
@@ -178,7 +178,7 @@ impl KeyDocument {
     }
 }
 
-/// From now on; nothing, if it is over.
+/// The time from `now` to `time`; zero if that is over.
 fn until(time: DateTime, now: DateTime) -> Duration {
     let milliseconds = time.timestamp_millis().saturating_sub(now.timestamp_millis());
     Duration::from_millis(milliseconds.try_into().unwrap_or_default())
@@ -190,7 +190,8 @@ impl Keys {
         Self { documents: database.collection(indexes::IDEMPOTENCY_KEYS) }
     }
 
-    /// What the key of this request stands for; nobody else begins it meanwhile. `movies`: how many there will be.
+    /// Claims the key of this request, so that no other request begins it in the meantime. `movies` is how many
+    /// movies the request has.
     ///
     /// # Errors
     /// When the database fails.
@@ -209,10 +210,10 @@ impl Keys {
                 return Ok(claim);
             }
         }
-        Err(StoreError::Unavailable("the key changes all the time".to_owned()))
+        Err(StoreError::Unavailable("the key changed at every attempt".to_owned()))
     }
 
-    /// What a key stands for that is known; `None` if it has changed since.
+    /// The state of a key that exists; `None` if it has changed since.
     async fn known(
         &self,
         request: &KeyedRequest,
@@ -221,7 +222,7 @@ impl Keys {
         let now = DateTime::now();
         let still = doc! { "_id": &found.id, "lease": found.lease };
         if found.expires_at <= now {
-            // The database forgets it within a minute.
+            // The key has expired. The database would delete it within a minute.
             within(COMMAND, self.documents.delete_one(still)).await?;
             return Ok(None);
         }
@@ -234,7 +235,7 @@ impl Keys {
         if found.leased_until > now {
             return Ok(Some(Claim::UnderWay(until(found.leased_until, now))));
         }
-        // Its server has died, or had no news of its movies.
+        // The server that held it died, or did not learn the outcome of its movies.
         let lease = ObjectId::new();
         let taken = doc! { "lease": lease, "leased_until": now.saturating_add_duration(LEASE) };
         let take = self.documents.update_one(still, doc! { "$set": taken });
@@ -242,8 +243,8 @@ impl Keys {
         Ok(is_taken.then(|| Claim::Begin(KeyDocument { lease, ..found }.reserved(true))))
     }
 
-    /// A new key, unless the account has enough. It is stored first and counted then: of several at once the last one
-    /// sees all others, and none goes beyond the limit.
+    /// Stores a new key, unless the account has too many. It stores the key first and counts afterwards: of several
+    /// new keys at once, the last one sees all others, so the account never exceeds the limit.
     async fn bounded(&self, document: KeyDocument, now: DateTime) -> Result<Claim, StoreError> {
         let others = doc! {
             "user": document.user, "expires_at": { "$gt": now }, "_id": { "$ne": &document.id },
@@ -259,10 +260,10 @@ impl Keys {
         Ok(Claim::TooMany(oldest.map_or(Duration::ZERO, |oldest| until(oldest.expires_at, now))))
     }
 
-    /// Keeps what the request is answered with.
+    /// Stores the answer to the request.
     ///
     /// # Errors
-    /// When the database fails: then a repetition finds the movies.
+    /// When the database fails: then a retry finds the movies.
     pub async fn finish(&self, reservation: &Reservation, answer: &Answer) -> Result<(), StoreError> {
         let answer = bson::serialize_to_bson(answer)
             .map_err(|error| StoreError::Other(Box::new(mongodb::error::Error::custom(error))))?;
@@ -271,26 +272,26 @@ impl Keys {
         within(COMMAND, finish).await.map(drop)
     }
 
-    /// Nothing was written: the key is free again.
+    /// Frees the key, because nothing was written.
     ///
     /// # Errors
-    /// When the database fails: then the key stands for this request.
+    /// When the database fails: then the key still belongs to this request.
     pub async fn release(&self, reservation: &Reservation) -> Result<(), StoreError> {
         let own = doc! { "_id": &reservation.id, "lease": reservation.lease };
         within(COMMAND, self.documents.delete_one(own)).await.map(drop)
     }
 
-    /// It is not known what was written: a repetition may find out at once.
+    /// Ends the lease, because the outcome is unknown. A retry may find it out at once.
     ///
     /// # Errors
-    /// When the database fails: then the repetition has to wait for the end of the lease.
+    /// When the database fails: then a retry has to wait for the end of the lease.
     pub async fn give_up(&self, reservation: &Reservation) -> Result<(), StoreError> {
         let own = doc! { "_id": &reservation.id, "lease": reservation.lease };
         let ended = doc! { "$set": { "leased_until": DateTime::now() } };
         within(COMMAND, self.documents.update_one(own, ended)).await.map(drop)
     }
 
-    /// Deletes the keys of these users. Safe to do again.
+    /// Deletes the keys of these users. It is safe to repeat.
     pub(super) async fn remove_all_of(&self, users: &[UserId]) -> Result<(), StoreError> {
         within(BATCH, self.documents.delete_many(doc! { "user": { "$in": users } })).await.map(drop)
     }

@@ -1,21 +1,21 @@
 //! How movies are stored.
 //!
-//! May import `mongo`, `accounts` for who owns a movie, and of `http` only the ids: a store knows no request
-//! and no answer.
+//! May import `mongo`, `accounts` for the owners of movies, and only the ids of `http`: a store does not know
+//! requests and answers.
 //!
 //! | question | file |
 //! | --- | --- |
 //! | the collection, and one movie | [`movies`] |
-//! | how new movies get in | [`insertion`]; several of one caller: [`batch`] |
-//! | how one is changed and deleted | [`changes`]; who edits it: [`editors`]; whom its owner invites: [`invitations`] |
-//! | who has a name | [`names`] |
+//! | how new movies are inserted | [`insertion`]; several of one caller: [`batch`] |
+//! | how a movie is changed and deleted | [`changes`]; who edits it: [`editors`]; whom its owner invites: [`invitations`] |
+//! | which movie has a name | [`names`] |
 //! | what an idempotency key stands for | [`keys`] |
-//! | how a deleted one comes back | [`restoration`] |
+//! | how a deleted movie is restored | [`restoration`] |
 //! | how lists are read | [`catalogue`], [`pages`] |
-//! | what the database answers alone where there is no search index | [`suggestions`], [`facets`] |
-//! | how many may look at every movie at once | [`counting`] |
-//! | what is kept in memory | [`cache`] |
-//! | what a user owns of it | [`belongings`] |
+//! | what the database answers if there is no search index | [`suggestions`], [`facets`] |
+//! | how many commands may scan every movie at once | [`counting`] |
+//! | which movies are kept in memory | [`cache`] |
+//! | which movies a user owns | [`belongings`] |
 
 pub mod batch;
 mod belongings;

@@ -1,5 +1,5 @@
-//! The collection `movies`, and what looks at one movie. [`super::insertion`] adds movies, [`super::changes`]
-//! changes them, [`super::catalogue`] reads lists.
+//! The collection `movies`, and reading single movies. [`super::insertion`] adds movies, [`super::changes`] changes
+//! them, [`super::catalogue`] reads lists.
 
 use std::{collections::HashMap, num::NonZero, sync::Arc};
 
@@ -31,7 +31,7 @@ use crate::{
     },
 };
 
-/// The movies. Clones share what they ask of the database.
+/// The movies. Clones share their batches and the cache.
 #[derive(Clone)]
 pub struct Movies {
     documents: Collection<MovieDocument>,
@@ -74,7 +74,7 @@ impl Movies {
         let movies: Collection<MovieDocument> = database.collection(indexes::MOVIES);
         let acknowledged = Acknowledged::default();
         Self {
-            // Whole: to leave out `typeahead` costs the database more than to send it.
+            // Read whole documents: leaving out `typeahead` costs the database more than sending it.
             by_id: Batches::new(ById::new(movies.clone_with_type(), Document::new(), Document::new())),
             pages: Batches::new(Pages::new(movies.clone())),
             inserts: Batches::new(Insert { movies: movies.clone(), acknowledged: acknowledged.clone() }),
@@ -87,7 +87,7 @@ impl Movies {
         }
     }
 
-    /// The same with so many movies kept in memory; 0: none.
+    /// The same, with up to `most` movies kept in memory; 0 keeps none.
     #[must_use]
     pub fn with_cache(self, most: usize) -> Self {
         Self { cache: NonZero::new(most).map(Cache::new), ..self }
@@ -102,14 +102,15 @@ impl Movies {
             .collect()
     }
 
-    /// Follows what others change, if there is a cache, until the shutdown.
+    /// Keeps the cache up to date, if there is one, until the shutdown.
     pub async fn keep_cache_true(&self, changes: &Changes, shutdown: Shutdown) {
         if let Some(cache) = &self.cache {
             cache.follow(changes, shutdown).await;
         }
     }
 
-    /// To be held while these movies are changed: the cache drops them however it ends.
+    /// Hold this while these movies are changed. When it is dropped, the cache invalidates them, whatever the
+    /// outcome.
     pub(super) fn invalidate_after(&self, ids: &[MovieId]) -> impl Drop + use<> {
         Invalidation { cache: self.cache.clone(), ids: ids.to_vec() }
     }
@@ -119,27 +120,27 @@ impl Movies {
         &self.documents
     }
 
-    /// What the idempotency keys stand for.
+    /// The idempotency keys.
     #[must_use]
     pub fn keys(&self) -> &Keys {
         &self.keys
     }
 
-    /// What this process has written, for the readers of the log.
+    /// The writes that this process has acknowledged, for the readers of the log.
     #[must_use]
     pub fn acknowledged(&self) -> &Acknowledged {
         &self.acknowledged
     }
 
-    /// For one write: the session knows at which time the database has done it.
+    /// A session for one write. It knows the time at which the database completed the write.
     pub(super) async fn session(&self) -> Result<ClientSession, StoreError> {
         within(COMMAND, self.documents.client().start_session()).await
     }
 
-    /// A movie as it is now, never from the cache, and the session that has read it: it knows when that was.
+    /// The current state of a movie, never from the cache, and the session of the read, which knows its time.
     ///
     /// # Errors
-    /// Only when the database fails: not there is `None`.
+    /// Only when the database fails. A missing movie is `None`.
     pub async fn find_with_session(
         &self,
         id: MovieId,
@@ -150,8 +151,8 @@ impl Movies {
         Ok((found, session))
     }
 
-    /// Those of these movies that are there, as they are now: never from the cache. A document that is no movie, which
-    /// somebody has put there by hand, counts as absent: it must not fail everyone else.
+    /// The current state of those of these movies that exist, never from the cache. A document that is not a movie
+    /// (somebody put it there by hand) counts as missing: it must not fail everyone else's requests.
     ///
     /// # Errors
     /// When the database fails.
@@ -168,13 +169,13 @@ impl Movies {
         let found: Vec<RawDocumentBuf> = within(COMMAND, async { find.await?.try_collect().await }).await?;
         let read = |document: &RawDocumentBuf| {
             let movie = bson::deserialize_from_slice::<ReadMovie>(document.as_bytes());
-            movie.inspect_err(|error| tracing::warn!(%error, "a document that is no movie")).ok()
+            movie.inspect_err(|error| tracing::warn!(%error, "skipping a document that is not a movie")).ok()
         };
         Ok(found.iter().filter_map(read).map(|movie| (MovieId(movie.id), Arc::new(movie))).collect())
     }
 
     /// # Errors
-    /// Only when the database fails: not there is `None`.
+    /// Only when the database fails. A missing movie is `None`.
     pub async fn find(&self, id: MovieId) -> Result<Option<Arc<ReadMovie>>, StoreError> {
         let reading = match self.cache.as_ref().map(|cache| cache.look(id)) {
             Some(Look::Hit(movie)) => return Ok(Some(movie)),

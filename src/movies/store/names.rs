@@ -1,5 +1,5 @@
-//! Which movie has a name in a year: asked once a write was refused because of it, and in a rehearsal. Never before a
-//! write, since only the unique index decides.
+//! Which movie has a name in a year. The server asks this after the index rejected a write, and in a rehearsal. It
+//! never asks before a write, because only the unique index decides.
 
 use std::collections::HashMap;
 
@@ -13,10 +13,11 @@ use crate::{
     mongo::{BATCH, COMMAND, StoreError, within},
 };
 
-/// How often a write is tried whose name is taken, and then by nobody: the other movie has just gone.
+/// How often a write is tried if its name is taken, and then nobody has it because the other movie was just deleted
+/// or renamed.
 pub(super) const TRIES: u32 = 4;
 
-/// What no two movies share.
+/// The name and the year. No two movies share both.
 pub type Name = (String, Option<i32>);
 
 #[derive(Deserialize)]
@@ -27,13 +28,13 @@ struct Named {
     year: Option<i32>,
 }
 
-/// The name is taken and free by turns.
+/// The error if other movies keep taking the name and giving it up.
 pub(super) fn taken_by_turns() -> StoreError {
-    StoreError::Unavailable("another movie takes the name and gives it up again".to_owned())
+    StoreError::Unavailable("other movies took the name and gave it up again".to_owned())
 }
 
 impl Movies {
-    /// Who has this name.
+    /// The movie that has this name.
     pub(super) async fn holder_of(
         &self,
         (name, year): (&str, Option<i32>),
@@ -44,7 +45,7 @@ impl Movies {
         Ok(found.map(|movie| movie.id))
     }
 
-    /// Who has these names, of those that are taken.
+    /// The movies that have these names. A free name has none.
     ///
     /// # Errors
     /// When the database fails.

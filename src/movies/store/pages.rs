@@ -1,4 +1,4 @@
-//! Pages of movies, read from the database: in an order, or the best matches of its own search.
+//! Reads pages of movies from the database: in an order, or the best matches of its own text search.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -18,20 +18,20 @@ use crate::{
     },
 };
 
-/// A movie, and its place in the order that was asked for.
+/// A movie, and its position in the requested order.
 pub type Placed = (Arc<ReadMovie>, Position);
 
-/// A page that somebody asks for.
+/// A request for a page.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PageKey {
     pub(super) filter: Arc<MovieFilter>,
     pub(super) sort: Sort,
     pub(super) after: Option<Position>,
-    /// One more than the page has: whether there is a next one.
+    /// One more than the page has, which shows whether there is a next page.
     pub(super) wanted: usize,
 }
 
-/// Reads pages. Who asks for the same one at the same time shares it.
+/// Reads pages. Callers that ask for the same page at the same time share it.
 pub struct Pages {
     movies: Collection<MovieDocument>,
 }
@@ -42,10 +42,10 @@ impl Command for Pages {
 
     const NAME: &'static str = "page_of_movies";
     const KEYS: usize = 1;
-    /// More than one: pages differ in what they cost.
+    /// More than one, because some pages take much longer than others.
     const RUNS: usize = 4;
     const MOST_RUNS: usize = 24;
-    /// A page may take several commands, each with a limit of its own.
+    /// A page may take several commands, each with its own time limit.
     const LIMIT: Duration = COMMAND.saturating_mul(4);
 
     async fn run(&self, pages: Vec<PageKey>) -> Result<HashMap<PageKey, Self::Value>, StoreError> {
@@ -79,7 +79,7 @@ impl Pages {
             if missing == 0 {
                 break;
             }
-            // Both may speak of one field: of the year, say.
+            // Both may have a condition on the same field, for example on the year.
             let filters =
                 if sort.collation().is_some() { filter.collated_condition() } else { filter.condition() };
             let condition = doc! { "$and": [filters, range.condition] };
@@ -103,8 +103,8 @@ impl Pages {
             .collect())
     }
 
-    /// The best matches first. A position is the score and how many came before it; the last page is
-    /// the one that reaches [`RELEVANCE_DEPTH`].
+    /// Best match first. A position is the score, and how many movies came before it. The last page is the one that
+    /// reaches [`RELEVANCE_DEPTH`].
     async fn search(
         &self,
         filter: &MovieFilter,
@@ -140,7 +140,7 @@ impl Pages {
             .into_iter()
             .zip(shown + 1..)
             .map(|(found, number)| {
-                // The bits: a decimal form might not come back as the same number.
+                // The bits of the score: a decimal form might not parse to the same number.
                 let key = json!([found.score.to_bits(), number]);
                 let position = Position { key, id: found.movie.id };
                 (Arc::new(found.movie.into()), position)

@@ -1,7 +1,7 @@
-//! How a deleted movie comes back, under its id and as its next version.
+//! How a deleted movie is restored, under its id and as its next version.
 //!
-//! In a transaction: it leaves the trash and is there again in one step. So of several restores one succeeds, and a
-//! slow one does not bring back what has been restored, changed and deleted again meanwhile.
+//! A transaction takes it out of the trash and inserts it in one step. So only one of several restores succeeds, and
+//! a slow one never brings back a movie that was restored, changed and deleted again in the meantime.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,7 +17,7 @@ use crate::{
     movies::{changes::Token, model::MovieDocument},
 };
 
-/// Why a movie does not come back.
+/// Why a movie was not restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unrestored {
     /// It is not in the trash of this user.
@@ -26,11 +26,11 @@ pub enum Unrestored {
 }
 
 impl Movies {
-    /// Restores a movie that this user owned when it was deleted, after `oldest`.
+    /// Restores a movie that was deleted after `oldest` and that this user owned then.
     ///
     /// # Errors
-    /// When the database fails. Inside, if there is no such movie in the trash, or another movie has the name in that
-    /// year; then the movie stays in the trash.
+    /// When the database fails. The inner error means that there is no such movie in the trash, or another movie has
+    /// the name in that year. Then the movie stays in the trash.
     pub async fn restore(
         &self,
         users: &Users,
@@ -49,7 +49,8 @@ impl Movies {
                     return Ok(None);
                 };
                 let mut movie = deleted.restored(owner);
-                // An account that was deleted meanwhile was not in the editors of a movie that was not there.
+                // An editor's account may have been deleted in the meantime, and its deletion could not leave a movie
+                // that did not exist.
                 let editors: Vec<UserId> = movie.editors.iter().copied().map(UserId).collect();
                 let alive = users.several(&editors).await?;
                 movie.editors.retain(|editor| alive.contains_key(&UserId(*editor)));
@@ -64,7 +65,7 @@ impl Movies {
                     return Ok(Ok(Unconfirmed { owner, ids: vec![id], inserted: movie }));
                 }
                 Ok(None) => return Ok(Err(Unrestored::NotThere)),
-                // The driver does not say which index it was.
+                // The driver does not say which index rejected it.
                 Err(StoreError::Duplicate(_)) => {
                     let name = name.lock().unwrap_or_else(PoisonError::into_inner).take();
                     if let Some(refusal) = self.why_duplicate(id, name).await? {
@@ -77,10 +78,10 @@ impl Movies {
         Err(names::taken_by_turns())
     }
 
-    /// Looks, as after an insert, whether the owner still exists; and which editors do.
+    /// Checks, as after an insert, whether the owner still exists, and which of the editors do.
     ///
     /// # Errors
-    /// When the database fails; inside, when the owner is deleted: then so is the movie.
+    /// When the database fails. The inner error means that the owner is deleted, and so is the movie.
     pub async fn confirm_restored(
         &self,
         users: &Users,
@@ -99,7 +100,8 @@ impl Movies {
         Ok(confirmed)
     }
 
-    /// Somebody may have put the movie itself there by hand, with its id. `None`: the other movie has gone since.
+    /// Finds out why the insert was a duplicate: somebody may have put the movie itself there by hand, with its id.
+    /// `None` means that the other movie was deleted since.
     async fn why_duplicate(
         &self,
         id: MovieId,

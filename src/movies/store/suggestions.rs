@@ -1,4 +1,4 @@
-//! Suggestions by the database alone: it looks at every name, so a large catalogue takes long.
+//! Suggestions without the search index: the database scans every name, which takes long for a large catalogue.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -13,7 +13,7 @@ use crate::{
     movies::folding,
 };
 
-/// A movie's name, for somebody who types it.
+/// A movie's name, as a suggestion.
 #[derive(Debug, Deserialize)]
 pub struct Named {
     #[serde(rename = "_id")]
@@ -22,9 +22,9 @@ pub struct Named {
     pub year: Option<i32>,
 }
 
-/// Letters with accents and other signs, by the letter that they are folded to.
+/// Letters with accents and other marks, grouped by the letter that they fold to.
 static VARIANTS: LazyLock<BTreeMap<char, String>> = LazyLock::new(|| {
-    // Latin with its extensions, Greek, Cyrillic; and the Latin letters with two signs.
+    // Latin with its extensions, Greek and Cyrillic, and the Latin letters with two marks.
     let letters = ('\u{a1}'..='\u{4ff}').chain('\u{1e00}'..='\u{1eff}');
     let mut variants = BTreeMap::<char, String>::new();
     for letter in letters {
@@ -36,7 +36,7 @@ static VARIANTS: LazyLock<BTreeMap<char, String>> = LazyLock::new(|| {
     variants
 });
 
-/// A pattern for a text, whatever the accents. The case is the database's to ignore.
+/// A pattern that matches a text with any accents. The database itself ignores case.
 fn pattern(text: &str) -> String {
     let variants = |letter: char| VARIANTS.get(&letter).map_or("", String::as_str);
     let of = |letter: char| match letter {
@@ -48,10 +48,10 @@ fn pattern(text: &str) -> String {
 }
 
 impl Movies {
-    /// Movies in whose names a word begins with the text; first those whose names do.
+    /// Movies with a word in the name that begins with the text. Names that begin with it come first.
     ///
     /// # Errors
-    /// When the database fails; [`StoreError::Overloaded`] when too many look at every movie.
+    /// When the database fails; [`StoreError::Overloaded`] when too many commands are scanning every movie.
     pub async fn suggest(&self, prefix: &str, limit: usize) -> Result<Vec<Named>, StoreError> {
         let _looking = self.counting.begin()?;
         let (plain, words) = (folding::plain(prefix), folding::words(prefix));
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_letter_stands_for_itself_with_every_accent_and_a_sign_for_itself() {
+    fn a_letter_matches_itself_with_any_accent_and_a_sign_matches_only_itself() {
         assert!(pattern("e").contains('é') && pattern("e").contains('ế'));
         assert!(!pattern("e").contains('a'));
         assert_eq!(pattern("$"), r"\x{24}");

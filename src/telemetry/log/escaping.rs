@@ -1,15 +1,15 @@
-//! Characters that would deceive a reader of the JSON log, escaped.
+//! Escapes characters that would mislead a reader of the JSON log.
 //!
-//! JSON allows them as they are. But some end a line for an editor or a log viewer (U+2028, U+2029, the
-//! C1 controls), and others turn the direction of what follows (<https://trojansource.codes>), so that a
-//! client could make a line look like something else.
+//! JSON allows these characters unescaped. But some end a line in an editor or a log viewer (U+2028, U+2029, the C1
+//! controls), and others change the direction of the text after them (<https://trojansource.codes>). A client could
+//! use them to make a line look like something else.
 
 use std::{fmt::Write as _, io, str};
 
 use tracing::Metadata;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Writes lines of JSON to the writers of another one, escaped.
+/// Makes writers that escape lines of JSON, and pass them to the writers of the inner maker.
 pub struct Escaping<M>(pub M);
 
 impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for Escaping<M> {
@@ -24,7 +24,7 @@ impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for Escaping<M> {
     }
 }
 
-/// Takes a whole line at a time.
+/// A writer that gets a whole line at a time.
 pub struct Escaped<W>(W);
 
 impl<W: io::Write> io::Write for Escaped<W> {
@@ -41,13 +41,13 @@ impl<W: io::Write> io::Write for Escaped<W> {
     }
 }
 
-/// `None` if there is nothing to escape. In JSON such characters can only be inside a string.
+/// The escaped line; `None` if there is nothing to escape. In JSON, such characters can only be inside a string.
 fn escaped(line: &[u8]) -> Option<String> {
     let text = str::from_utf8(line).ok().filter(|line| !line.is_ascii() && line.contains(is_deceptive))?;
     let mut escaped = String::with_capacity(text.len() + 16);
     for character in text.chars() {
         if is_deceptive(character) {
-            // All of them have four digits. Writing to a string cannot fail.
+            // All of them have four hex digits. Writing to a string cannot fail.
             let _ = write!(escaped, "\\u{:04x}", u32::from(character));
         } else {
             escaped.push(character);
@@ -56,7 +56,7 @@ fn escaped(line: &[u8]) -> Option<String> {
     Some(escaped)
 }
 
-/// The C1 controls, what ends a line, and what Unicode calls `Bidi_Control`.
+/// The C1 controls, the line separators, and the characters that Unicode calls `Bidi_Control`.
 fn is_deceptive(character: char) -> bool {
     matches!(
         character,
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_deceives_is_escaped_and_the_rest_is_as_it_was() {
+    fn misleading_characters_are_escaped_and_the_rest_is_unchanged() {
         for (line, written) in [
             ("{\"a\":\"b\"}\n", "{\"a\":\"b\"}\n"),
             ("{\"a\":\"Amélie 東京 🎬\"}\n", "{\"a\":\"Amélie 東京 🎬\"}\n"),

@@ -1,7 +1,7 @@
-//! Lines that gather for a moment before they are written.
+//! Gathers log lines for a moment before writing them.
 //!
-//! To wake a thread for each line costs more than the line does. So the thread that writes them sleeps
-//! a little once the first has come, and then writes all that there are.
+//! Waking a thread for each line costs more than the line itself. So the writing thread sleeps a little after the
+//! first line has come, and then writes all lines that there are.
 
 use std::{
     io::{self, Write},
@@ -15,19 +15,19 @@ use std::{
     time::Duration,
 };
 
-/// How long they gather.
+/// How long lines gather.
 const PAUSE: Duration = Duration::from_millis(10);
-/// How much may wait, in bytes: more is dropped, and counted.
+/// How many bytes may wait. Lines beyond that are dropped and counted.
 const WAITING: usize = 8 << 20;
-/// How much memory is kept for the next ones.
+/// How much memory is kept for the next lines.
 const KEPT: usize = 256 << 10;
-/// How much is written at once: a pipe takes so much as a whole (`PIPE_BUF`), and who has something else to
-/// say to standard error waits for no more.
+/// How much is written at once. A pipe takes this much atomically (`PIPE_BUF`), and another writer to standard error
+/// waits for no more than this.
 const PIECE: usize = 4_096;
-/// How long the end waits for the last lines: nobody may be reading.
+/// How long the shutdown waits for the last lines, because nobody may be reading.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Where lines are written to. Clones share it.
+/// A writer that gathers lines. Clones share it.
 #[derive(Clone, Default)]
 pub struct Gathering(Arc<Shared>);
 
@@ -44,14 +44,14 @@ struct Waiting {
     has_ended: bool,
 }
 
-/// The thread that writes. It writes what waits when this is dropped.
+/// The writing thread. When this is dropped, it writes the waiting lines.
 pub struct Writer {
     gathering: Gathering,
     end: Receiver<()>,
 }
 
 impl Gathering {
-    /// With a thread that writes to `out`.
+    /// Starts a thread that writes to `out`.
     pub fn start(out: impl Write + Send + 'static) -> io::Result<(Self, Writer)> {
         let gathering = Self::default();
         let own = gathering.clone();
@@ -69,7 +69,7 @@ impl Gathering {
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        // Nothing in here panics half-way.
+        // No code that holds this lock panics half-way through a change.
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -99,14 +99,14 @@ impl Gathering {
             let end = if is_torn { out.write_all(b"\n") } else { Ok(()) };
             is_torn = end.and_then(|()| out.write_all(piece)).and_then(|()| out.flush()).is_err();
             if is_torn {
-                // A disk that is full, for one. There is nowhere else to say so.
+                // For example, the disk is full. There is nowhere else to report it.
                 self.0.dropped.fetch_add(count(piece), Ordering::Relaxed);
             }
         }
     }
 }
 
-/// Whole lines, as many as fit in [`PIECE`] bytes, but one at least.
+/// Splits into pieces of whole lines: as many as fit in [`PIECE`] bytes, but at least one.
 fn pieces(lines: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = lines;
     std::iter::from_fn(move || {
@@ -123,7 +123,7 @@ fn count(lines: &[u8]) -> u64 {
     lines.split_inclusive(|byte| *byte == b'\n').count() as u64
 }
 
-/// A whole line each time.
+/// Each write gets a whole line.
 impl Write for Gathering {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut waiting = self.waiting();
@@ -149,7 +149,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.gathering.waiting().has_ended = true;
         self.gathering.0.news.notify_one();
-        // The other side says nothing: it goes.
+        // The other side never sends; it is dropped when it ends.
         let _ = self.end.recv_timeout(FAREWELL);
     }
 }
@@ -158,7 +158,7 @@ impl Drop for Writer {
 mod tests {
     use super::*;
 
-    /// Takes nothing before it is told to; what it took can be read.
+    /// A writer that accepts nothing until it is opened. The test can read what it accepted.
     #[derive(Clone, Default)]
     struct Out(Arc<(Mutex<bool>, Condvar, Mutex<Vec<u8>>)>);
 
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn all_lines_are_written_in_their_order_before_the_end() {
+    fn all_lines_are_written_in_order_before_the_shutdown() {
         let out = Out::default();
         out.open();
         let (mut gathering, writer) = Gathering::start(out.clone()).unwrap();
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_reads_is_dropped_in_whole_lines_and_counted() {
+    fn lines_that_nobody_reads_are_dropped_whole_and_counted() {
         let out = Out::default();
         let (mut gathering, writer) = Gathering::start(out.clone()).unwrap();
         let line = format!("{}\n", "x".repeat(1 << 20));
@@ -209,7 +209,7 @@ mod tests {
             gathering.write_all(line.as_bytes()).unwrap();
         }
         let dropped = gathering.dropped();
-        // What waits, and at most as much again that the thread has already taken.
+        // The lines that wait, and at most as many again that the thread has already taken.
         assert!((written - 14..=written - 7).contains(&dropped), "{dropped}");
         out.open();
         drop(writer);
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_at_once_is_whole_lines() {
+    fn each_write_consists_of_whole_lines() {
         let (short, long) = (format!("{}\n", "s".repeat(999)), format!("{}\n", "l".repeat(PIECE)));
         let lines = [&*short, &short, &short, &short, &short, &long, &short, "the end"].concat();
         let written: Vec<&[u8]> = pieces(lines.as_bytes()).collect();
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_does_not_wait_for_a_reader_that_never_comes() {
+    fn the_shutdown_does_not_wait_for_a_reader_that_never_comes() {
         let (mut gathering, writer) = Gathering::start(Out::default()).unwrap();
         gathering.write_all(b"line\n").unwrap();
         let began = std::time::Instant::now();

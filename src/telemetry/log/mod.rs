@@ -1,9 +1,9 @@
-//! The log: one place that decides what is written, and in which form.
+//! The log. This is the one place that decides what is written, and in which form.
 //!
-//! Everything goes to standard error, a line each, whoever says it: Rocket, the driver, a panic. The
-//! lines of requests gather for a thread that writes them ([`gathering`]), so that a reader who is slow
-//! stops no request; when too many wait they are dropped, and counted. All others, the audit log above
-//! all, are written by whoever has something to say, and are never lost.
+//! Everything is written to standard error, one line each, whoever logs it: Rocket, the driver, a panic. A separate
+//! thread writes the lines of requests in groups ([`gathering`]), so that a slow reader blocks no request; if too
+//! many wait, they are dropped and counted. All other lines, above all the audit log, are written directly by the
+//! code that logs them, and are never lost.
 
 use std::{backtrace::Backtrace, backtrace::BacktraceStatus, io};
 
@@ -33,7 +33,7 @@ pub const REQUESTS: &str = "movie_bag::requests";
 /// The target of the audit log, which is written at any level.
 pub const AUDIT: &str = "movie_bag::audit";
 
-/// The log that was started. What waits is written when it is dropped.
+/// The running log. When it is dropped, the waiting lines are written.
 pub struct Log {
     requests: Gathering,
     _writer: Writer,
@@ -51,7 +51,7 @@ impl Log {
 /// Starts the log.
 ///
 /// # Errors
-/// The system's, if there can be no thread.
+/// The system's error, if no thread can be started.
 pub fn start(format: LogFormat, level: LogLevel) -> io::Result<Log> {
     let level = match level {
         LogLevel::Error => LevelFilter::ERROR,
@@ -60,20 +60,21 @@ pub fn start(format: LogFormat, level: LogLevel) -> io::Result<Log> {
     };
     let targets = Targets::new()
         .with_default(level.min(LevelFilter::WARN))
-        // Rocket warns of what is as it should be: that it has launched, for one.
+        // Rocket logs normal events as warnings, for example that it has launched.
         .with_target("rocket", LevelFilter::ERROR)
         .with_target(env!("CARGO_CRATE_NAME"), level)
         .with_target(AUDIT, LevelFilter::INFO);
-    // Rocket's generated code says of each refusal that a guard failed: the request's own line does.
+    // Rocket's generated code logs each refusal of a guard. The request's own line reports that already.
     let ours = filter_fn(|metadata| !metadata.target().ends_with("::_"));
     let (requests, writer) = Gathering::start(io::stderr())?;
     let gathered = requests.clone();
     let gathered = move || gathered.clone();
     let written = gathered.with_filter(|metadata| metadata.target() == REQUESTS).or_else(io::stderr);
     let registry = tracing_subscriber::registry().with(targets).with(ours);
-    // A line that cannot be written would be reported on standard error too, with a panic if that is closed.
+    // A line that cannot be written would also be reported on standard error, and that panics if standard error is
+    // closed.
     let layer = fmt::layer().with_target(false).log_internal_errors(false);
-    // Whoever was first (a test) keeps their log.
+    // If a log is set already (in a test), keep it.
     let _ = match format {
         LogFormat::Text => {
             let layer = layer.with_writer(written).with_ansi(io::IsTerminal::is_terminal(&io::stderr()));
@@ -86,7 +87,7 @@ pub fn start(format: LogFormat, level: LogLevel) -> io::Result<Log> {
     };
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        let message = panic.payload_as_str().unwrap_or("a value that is no text");
+        let message = panic.payload_as_str().unwrap_or("a value that is not text");
         let thread = std::thread::current();
         let thread = thread.name().unwrap_or_default();
         let backtrace = Backtrace::capture();

@@ -1,4 +1,4 @@
-//! How a counter, a gauge or a histogram is made.
+//! Makes counters, gauges and histograms.
 
 use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, PullingGauge,
@@ -6,12 +6,12 @@ use prometheus::{
     proto::MetricFamily,
 };
 
-/// From an answer out of memory to the limit of a request, in seconds.
+/// Bucket limits in seconds: from an answer out of memory to the time limit of a request.
 pub(super) const LATENCY_SECONDS: [f64; 15] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 pub(super) const WIRING: &str = "BUG: a metric's name or labels";
 
-/// A number that only grows.
+/// A number that only increases.
 ///
 /// # Panics
 /// If the name is not a valid one.
@@ -20,8 +20,8 @@ pub fn counter(name: &str, help: &str) -> IntCounter {
     IntCounter::new(name, help).expect(WIRING)
 }
 
-/// One such number for each value of a label. Every value is named here, so that each is there from the
-/// start, with 0, and none is made up later.
+/// One such number for each value of a label. All values are listed here, so that each exists from the start, with 0,
+/// and none can be added later.
 ///
 /// # Panics
 /// If a name is not a valid one.
@@ -43,7 +43,7 @@ pub fn gauge(name: &str, help: &str) -> IntGauge {
     IntGauge::new(name, help).expect(WIRING)
 }
 
-/// A number that is known elsewhere, and asked for at each scrape: `read` must be quick.
+/// A number that is known elsewhere. Each scrape calls `read`, which must be quick.
 ///
 /// # Panics
 /// If the name is not a valid one.
@@ -52,7 +52,7 @@ pub fn read_gauge(name: &str, help: &str, read: impl Fn() -> f64 + Send + Sync +
     PullingGauge::new(name, help, Box::new(read)).expect(WIRING)
 }
 
-/// A number that only grows and is known elsewhere: `read` must be quick.
+/// A number that only increases and is known elsewhere. `read` must be quick.
 ///
 /// # Panics
 /// If the name is not a valid one.
@@ -65,7 +65,7 @@ pub fn read_counter(
     ReadCounter { counter: counter(name, help), read }
 }
 
-/// What [`PullingGauge`] is for a gauge.
+/// The counterpart of [`PullingGauge`] for a counter.
 struct ReadCounter<R> {
     counter: IntCounter,
     read: R,
@@ -82,7 +82,7 @@ impl<R: Fn() -> u64 + Send + Sync> Collector for ReadCounter<R> {
     }
 }
 
-/// How long something takes.
+/// A histogram of how long something takes.
 ///
 /// # Panics
 /// If the name is not a valid one.
@@ -91,7 +91,7 @@ pub fn latency(name: &str, help: &str) -> Histogram {
     Histogram::with_opts(HistogramOpts::new(name, help).buckets(LATENCY_SECONDS.to_vec())).expect(WIRING)
 }
 
-/// A fact that does not change while the process runs: always 1, and the fact is the label.
+/// A fact that does not change while the process runs. The value is always 1, and the label is the fact.
 ///
 /// # Panics
 /// If a name is not a valid one.

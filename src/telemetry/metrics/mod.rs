@@ -1,15 +1,15 @@
-//! What the server counts, for Prometheus.
+//! The server's metrics, for Prometheus.
 //!
 //! | question | file |
 //! | --- | --- |
-//! | how a counter, a gauge, a histogram is made | `instruments.rs` |
+//! | how counters, gauges and histograms are made | `instruments.rs` |
 //! | who collects them | `registry.rs` |
-//! | what is counted of requests | [`requests`] |
+//! | which metrics requests have | [`requests`] |
 //! | `GET /metrics`, this binary and this process; who may read them | `server/metrics.rs`, `server/loopback.rs` |
 //!
-//! There is no global registry. Code that counts makes its own counters, and counts with them whether
-//! anybody reads them or not. When its stage is attached, it hands its `collectors()` to the one registry
-//! ([`register`], [`registering`]). So a new counter is three lines beside the code that counts:
+//! There is no global registry. Code that counts makes its own counters, and uses them whether anybody reads them or
+//! not. When its stage is attached, it passes its `collectors()` to the one registry ([`register`], [`registering`]).
+//! So a new counter takes three lines beside the code that counts:
 //!
 //! ```text
 //! let batches = metrics::counter("movie_bag_write_batches_total", "Batches of writes.");  // in new()
@@ -17,12 +17,11 @@
 //! pub fn collectors(&self) -> Vec<Box<dyn Collector>> { vec![Box::new(self.batches.clone())] }
 //! ```
 //!
-//! and a row in `docs/operate/operating.md`, which a test holds against what is answered. A scrape reads memory
-//! and `/proc`, and asks the database nothing: what only the database knows is noted when it was asked
-//! anyway.
+//! and a row in `docs/operate/operating.md`, which a test compares with the real metrics. A scrape reads memory and
+//! `/proc`, and never asks the database: values that only the database knows are recorded when it is asked anyway.
 //!
-//! Names follow Prometheus' conventions: base units, `_seconds`, `_total`; those of requests are
-//! OpenTelemetry's. A label takes few values, and none that a client can choose.
+//! Names follow the conventions of Prometheus: base units, `_seconds`, `_total`. The names for requests are those of
+//! OpenTelemetry. A label takes few values, and a client can choose none of them.
 
 mod instruments;
 mod registry;

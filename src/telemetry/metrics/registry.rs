@@ -1,16 +1,16 @@
-//! The one registry: what a scrape reads.
+//! The one registry, which a scrape reads.
 
 use prometheus::{Registry, core::Collector, proto::MetricFamily};
 use rocket::{Build, Rocket, fairing::AdHoc};
 
-/// The registry, and who may read it. Managed by Rocket.
+/// The registry, and whether other machines may read it. Managed by Rocket.
 pub struct Metrics {
     registry: Registry,
     is_public: bool,
 }
 
 impl Metrics {
-    /// With nothing in it yet. `is_public`: other machines may read it too.
+    /// An empty registry. If `is_public` is set, other machines may read it too.
     #[must_use]
     pub fn new(is_public: bool) -> Self {
         Self { registry: Registry::new(), is_public }
@@ -21,14 +21,14 @@ impl Metrics {
         self.is_public
     }
 
-    /// Everything, as it is now.
+    /// All metrics, with their current values.
     #[must_use]
     pub fn gather(&self) -> Vec<MetricFamily> {
         self.registry.gather()
     }
 
     /// # Panics
-    /// If a name is taken.
+    /// If a name is already registered.
     fn register(&self, collectors: Vec<Box<dyn Collector>>) {
         for collector in collectors {
             self.registry.register(collector).expect("BUG: two metrics have one name");
@@ -36,17 +36,17 @@ impl Metrics {
     }
 }
 
-/// Hands over what a feature counts. Where there is no registry (a stage alone, in a test) nobody reads it.
+/// Registers the metrics of a feature. Without a registry (a stage alone, in a test), nobody reads them.
 ///
 /// # Panics
-/// If a name is taken.
+/// If a name is already registered.
 pub fn register(rocket: &Rocket<Build>, collectors: Vec<Box<dyn Collector>>) {
     if let Some(metrics) = rocket.state::<Metrics>() {
         metrics.register(collectors);
     }
 }
 
-/// [`register`] as a stage, for what is no feature.
+/// [`register`] as a stage, for code that is not a feature.
 #[must_use]
 pub fn registering(name: &'static str, collectors: Vec<Box<dyn Collector>>) -> AdHoc {
     AdHoc::on_ignite(name, |rocket| async move {

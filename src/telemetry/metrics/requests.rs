@@ -10,28 +10,29 @@ use rocket::http::Method;
 
 use super::instruments::{LATENCY_SECONDS, WIRING, gauge};
 
-/// The route of a request that has found none.
+/// The label for a request that matched no route.
 pub const UNMATCHED: &str = "unmatched";
-/// The method of a request whose method is none of HTTP's (OpenTelemetry's word for it).
+/// The label for a request whose method is not one of HTTP's (OpenTelemetry's word for it).
 pub const OTHER: &str = "_OTHER";
 
-/// The clones share what they count.
+/// Clones share the metrics.
 #[derive(Clone)]
 pub struct RequestMetrics {
     durations: HistogramVec,
     active: IntGauge,
 }
 
-/// A request under way. It counts until it is dropped with its request, however its handler ended: when the
-/// connection has taken the last byte of the answer, or closes before that. A client that goes away while the
-/// handler runs ends nothing: Rocket runs each request in a task of its own. Or it counts until it is let go.
+/// A request in progress. It counts until it is dropped with its request, however its handler ended: when the
+/// connection has taken the last byte of the answer, or closes before that. A client that disconnects while the
+/// handler runs ends nothing, because Rocket runs each request in its own task. It stops counting earlier if it is
+/// let go.
 pub struct Active {
     gauge: IntGauge,
     is_over: AtomicBool,
 }
 
 impl Active {
-    /// The answer has no end: from here on it is no request under way (a stream of events).
+    /// Stops counting a request whose answer has no end (a stream of events).
     pub fn let_go(&self) {
         if !self.is_over.swap(true, Ordering::Relaxed) {
             self.gauge.dec();
@@ -53,19 +54,19 @@ impl Default for RequestMetrics {
 
 impl RequestMetrics {
     /// # Panics
-    /// Never: the names are good.
+    /// Never: the names are valid.
     #[must_use]
     pub fn new() -> Self {
         // https://opentelemetry.io/docs/specs/semconv/http/http-metrics/, in Prometheus' spelling.
         let labels = ["http_request_method", "http_route", "http_response_status_code"];
         let opts = HistogramOpts::new(
             "http_server_request_duration_seconds",
-            "From the head of a request to that of its answer.",
+            "Time from the head of a request to the head of its answer.",
         )
         .buckets(LATENCY_SECONDS.to_vec());
         Self {
             durations: HistogramVec::new(opts, &labels).expect(WIRING),
-            active: gauge("http_server_active_requests", "Requests that are not answered to the end yet."),
+            active: gauge("http_server_active_requests", "Requests whose answer is not complete yet."),
         }
     }
 
@@ -74,14 +75,14 @@ impl RequestMetrics {
         vec![Box::new(self.durations.clone()), Box::new(self.active.clone())]
     }
 
-    /// A request has begun.
+    /// Counts a request that has begun.
     #[must_use]
     pub fn begin(&self) -> Active {
         self.active.inc();
         Active { gauge: self.active.clone(), is_over: AtomicBool::new(false) }
     }
 
-    /// A request was answered. `route` is the path of a route, `method` is `None` for one that is not HTTP's.
+    /// Records an answered request. `route` is the path of a route. `method` is `None` for one that is not HTTP's.
     pub fn answered(&self, method: Option<Method>, route: Option<&str>, status: u16, took: Duration) {
         let (method, status) = (method.map_or(OTHER, |method| method.as_str()), status.to_string());
         let labels = [method, route.unwrap_or(UNMATCHED), status.as_str()];
@@ -94,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_under_way_is_counted_off_once_however_it_ends() {
+    fn a_request_in_progress_stops_counting_once_however_it_ends() {
         let metrics = RequestMetrics::new();
         let (streamed, dropped) = (metrics.begin(), metrics.begin());
         assert_eq!(metrics.active.get(), 2);
@@ -117,7 +118,7 @@ mod tests {
         assert_eq!((count("200"), count("418")), (1, 2));
     }
 
-    /// How much a request pays: `cargo test --release --lib cost_of -- --ignored --nocapture`.
+    /// The cost per request: `cargo test --release --lib cost_of -- --ignored --nocapture`.
     #[test]
     #[ignore = "a measurement, which asserts nothing"]
     fn cost_of_counting_a_request() {

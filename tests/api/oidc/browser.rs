@@ -1,4 +1,4 @@
-//! A browser, as far as a sign-in needs one: it keeps cookies, follows redirects when it is told to, and is the client
+//! A browser with the parts that a sign-in needs: it keeps cookies, follows redirects on request, and is the client
 //! that has a verifier.
 
 use std::collections::HashMap;
@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use crate::support::{Caller, Reply, TestApp};
 
-/// A cookie as it was set.
+/// A cookie as the server set it.
 #[derive(Debug, Clone)]
 pub struct Cookie {
     pub value: String,
     pub path: String,
-    /// The whole line.
+    /// The whole header line.
     pub line: String,
 }
 
@@ -32,7 +32,7 @@ impl<'a> Browser<'a> {
         s256(&self.verifier)
     }
 
-    /// A request to the server under test, with the cookies that belong to the path.
+    /// Sends a request to the server under test, with the cookies for the path.
     pub async fn get(&mut self, address: &str) -> Reply {
         let path = address.strip_prefix(&self.app.base).unwrap_or(address);
         let fits = |cookie: &Cookie| path.starts_with(&format!("{}/", cookie.path));
@@ -60,7 +60,7 @@ impl<'a> Browser<'a> {
         reply
     }
 
-    /// Begins a sign-in; where the browser is sent.
+    /// Begins a sign-in. Returns the address to which the browser is sent.
     pub async fn start(&mut self, provider: &str, more: &str) -> String {
         let address = format!("/api/auth/oidc/{provider}/start?challenge={}{more}", self.challenge());
         let reply = self.get(&address).await.assert_status(302);
@@ -68,7 +68,7 @@ impl<'a> Browser<'a> {
         reply.header("Location").unwrap()
     }
 
-    /// Signs in at the provider; where that sends the browser: the callback.
+    /// Signs in at the provider. Returns the address to which the provider sends the browser: the callback.
     pub async fn at_provider(&self, address: &str) -> String {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let answer = http.get(address).send().await.unwrap();
@@ -76,7 +76,7 @@ impl<'a> Browser<'a> {
         answer.headers()["Location"].to_str().unwrap().to_owned()
     }
 
-    /// Comes back from the provider; what the client finds behind `#`.
+    /// Comes back from the provider. Returns what the client finds after `#`.
     pub async fn come_back(&mut self, callback: &str) -> String {
         let reply = self.get(callback).await.assert_status(302);
         assert_eq!(reply.header("Cache-Control").as_deref(), Some("no-store"));
@@ -86,7 +86,7 @@ impl<'a> Browser<'a> {
         fragment.to_owned()
     }
 
-    /// The whole way to the fragment.
+    /// Goes through the whole sign-in. Returns the fragment.
     pub async fn sign_in_with(&mut self, provider: &str, more: &str) -> String {
         let address = self.start(provider, more).await;
         if let Some((_, fragment)) = address.split_once('#') {
@@ -108,7 +108,7 @@ impl<'a> Browser<'a> {
     }
 }
 
-/// Somebody who signs in with the provider `fake`, in a new browser.
+/// Signs in with the provider `fake` in a new browser.
 pub async fn sign_in(app: &TestApp) -> Caller {
     let mut browser = Browser::new(app);
     let fragment = browser.sign_in_with("fake", "").await;
@@ -116,12 +116,12 @@ pub async fn sign_in(app: &TestApp) -> Caller {
     app.bearer(reply.json()["token"].as_str().unwrap())
 }
 
-/// What a sign-in in a new browser comes to.
+/// The result of a sign-in in a new browser.
 pub async fn outcome(app: &TestApp) -> String {
     Browser::new(app).sign_in_with("fake", "").await
 }
 
-/// Links the provider `fake` to this caller's account; what is behind `#`.
+/// Links the provider `fake` to this caller's account.
 pub async fn link(app: &TestApp, caller: &Caller, body: &Value) -> Reply {
     let ticket = caller.post("/api/users/me/identities", body).await.assert_status(201).json();
     let mut browser = Browser::new(app);

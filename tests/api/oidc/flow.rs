@@ -1,4 +1,4 @@
-//! The way of a sign-in: start, callback, exchange; and who cannot go it.
+//! The steps of a sign-in: start, callback, exchange; and who cannot complete it.
 
 use std::collections::HashMap;
 
@@ -27,12 +27,12 @@ async fn the_providers_are_listed_without_their_secrets() {
     let reply = none.anyone().get("/api/auth/providers").await.assert_status(200);
     assert_eq!(reply.json(), json!({ "items": [] }));
     none.anyone().get("/api/auth/providers?x=1").await.assert_problem(400, "invalid-query");
-    // Nobody was asked for that.
+    // The server did not ask the provider for that.
     assert_eq!(provider.conduct().requests, [""; 0]);
 }
 
 #[tokio::test]
-async fn a_first_sign_in_makes_an_account_and_the_next_one_finds_it() {
+async fn a_first_sign_in_creates_an_account_and_the_next_one_finds_it() {
     let provider = Provider::start().await;
     let app = app_with(&provider).await;
     for (number, key) in [Key::es256("a"), Key::eddsa("b"), Key::rs256("c")].into_iter().enumerate() {
@@ -48,12 +48,12 @@ async fn a_first_sign_in_makes_an_account_and_the_next_one_finds_it() {
         assert_eq!(again.id().await, me["id"]);
     }
     assert_eq!(app.count("users", doc! {}).await, 3);
-    // Read at the first use, and for keys that were not known.
+    // The server reads the keys at the first use, and when it meets an unknown key.
     assert_eq!(provider.count("GET /keys"), 3);
 }
 
 #[tokio::test]
-async fn the_exchange_answers_as_a_login_does() {
+async fn the_exchange_answers_like_a_login() {
     let provider = Provider::start().await;
     let app = app_with(&provider).await;
     let mut browser = Browser::new(&app);
@@ -101,7 +101,7 @@ async fn the_start_sends_the_browser_to_the_provider_and_stores_nothing() {
     ] {
         assert_eq!(parameters[name], value, "{name}");
     }
-    // What the client has proven to the provider is not what the client has proven to us.
+    // The server's proof to the provider is not the client's proof to the server.
     assert_ne!(parameters["code_challenge"], browser.challenge());
     for name in ["state", "nonce", "code_challenge"] {
         assert_eq!(parameters[name].len(), 43, "{name}");
@@ -110,12 +110,12 @@ async fn the_start_sends_the_browser_to_the_provider_and_stores_nothing() {
     let attributes = "; Path=/api/auth/oidc/fake; Max-Age=600; HttpOnly; SameSite=Lax";
     assert!(cookie.line.ends_with(attributes), "{}", cookie.line);
     assert!(!cookie.value.contains(&parameters["nonce"]) && !cookie.value.contains(&browser.challenge()));
-    // Each start has a cookie of its own.
+    // Each start has its own cookie.
     browser.start("fake", "").await;
     assert_eq!(browser.cookies.len(), 2);
     assert_eq!(app.snapshot().await, before);
     assert_eq!(app.count("exchange_codes", doc! {}).await, 0);
-    // Both sign-ins can be ended, whichever comes first.
+    // Both sign-ins can be completed, in either order.
     let callback = browser.at_provider(address.as_str()).await;
     let fragment = browser.come_back(&callback).await;
     assert_eq!(browser.cookies.len(), 1);
@@ -136,7 +136,7 @@ async fn behind_tls_the_cookie_is_secure_and_the_provider_returns_there() {
 }
 
 #[tokio::test]
-async fn a_sign_in_returns_where_the_operator_allows_and_nowhere_else() {
+async fn a_sign_in_returns_only_to_addresses_that_the_operator_allows() {
     let provider = Provider::start().await;
     let allowed = ["com.example.app:/sign-in", "https://app.example.com/in?a=b"];
     let app =
@@ -167,7 +167,7 @@ async fn a_sign_in_returns_where_the_operator_allows_and_nowhere_else() {
         let reply = browser.get(&callback).await.assert_status(302).header("Location").unwrap();
         assert!(reply.starts_with(&format!("{expected}#code=")), "{reply}");
     }
-    // The first is the default; the web client is none of them.
+    // The first address is the default. The web client is not among them.
     let mut browser = Browser::new(&app);
     let to_provider = browser.start("fake", "").await;
     let callback = browser.at_provider(&to_provider).await;
@@ -177,7 +177,7 @@ async fn a_sign_in_returns_where_the_operator_allows_and_nowhere_else() {
 }
 
 #[tokio::test]
-async fn a_start_is_refused_that_lacks_what_it_needs() {
+async fn an_incomplete_start_is_refused() {
     let provider = Provider::start().await;
     let app = app_with(&provider).await;
     let good = Browser::new(&app).challenge();
@@ -215,7 +215,7 @@ async fn a_head_request_uses_up_no_sign_in() {
     for path in [callback.strip_prefix(&app.base).unwrap(), &start, "/api/auth/oidc/other/start"] {
         for method in ["HEAD", "POST", "PUT", "OPTIONS"] {
             let request = app.anyone().request(method, path).header("Cookie", cookies.join("; "));
-            // Of HEAD the document says what it says of GET.
+            // The OpenAPI document covers HEAD by GET.
             let reply = request.send().await.unwrap();
             assert_eq!(reply.status(), 405, "{method} {path}");
             assert_eq!(reply.headers()["Allow"], "GET", "{method} {path}");
@@ -228,7 +228,7 @@ async fn a_head_request_uses_up_no_sign_in() {
 }
 
 #[tokio::test]
-async fn a_callback_without_the_cookie_of_its_state_is_refused_and_no_redirect() {
+async fn a_callback_without_the_cookie_of_its_state_is_refused_without_a_redirect() {
     let provider = Provider::start().await;
     let other = Provider::start().await;
     let app = app_set(&provider, |settings| {
@@ -243,19 +243,19 @@ async fn a_callback_without_the_cookie_of_its_state_is_refused_and_no_redirect()
         let reply = browser.get(callback).await.assert_problem(400, "invalid-query");
         assert_eq!((reply.header("Location"), reply.header("Set-Cookie")), (None, None));
     };
-    // Of another browser, which has begun a sign-in, too.
+    // The same for another browser, which has also begun a sign-in.
     attacker.start("fake", "").await;
     refused(&mut attacker, &callback).await;
     let attackers_state = attacker.cookies.keys().next().unwrap().strip_prefix("oidc-").unwrap().to_owned();
     let victims_state = victim.cookies.keys().next().unwrap().strip_prefix("oidc-").unwrap().to_owned();
-    // The attacker's cookie under the victim's state.
+    // The attacker's cookie with the victim's state.
     let mut renamed = Browser::new(&app);
     let cookie = attacker.cookies.values().next().unwrap().clone();
     renamed.cookies.insert(format!("oidc-{victims_state}"), cookie.clone());
     refused(&mut renamed, &callback).await;
-    // And the victim's callback under the attacker's state, in the victim's browser.
+    // The victim's callback with the attacker's state, in the victim's browser.
     refused(&mut victim, &callback.replace(&victims_state, &attackers_state)).await;
-    // Without a state, with two, and of another provider.
+    // Without a state, with two states, and for another provider.
     refused(&mut victim, "/api/auth/oidc/fake/callback").await;
     refused(&mut victim, "/api/auth/oidc/fake/callback?code=x").await;
     refused(&mut victim, &format!("{callback}&state={victims_state}")).await;
@@ -266,13 +266,13 @@ async fn a_callback_without_the_cookie_of_its_state_is_refused_and_no_redirect()
     moved.cookies.insert(format!("oidc-{victims_state}"), cookie);
     refused(&mut moved, &callback.replace("/fake/", "/other/")).await;
     assert_eq!((provider.count("POST /token"), other.count("POST /token")), (0, 0));
-    // All that has spoilt nothing.
+    // None of this has spoilt the victim's sign-in.
     let fragment = victim.come_back(&callback).await;
     victim.exchange(&fragment).await.assert_status(200);
 }
 
 #[tokio::test]
-async fn a_callback_is_good_once() {
+async fn a_callback_is_valid_once() {
     let provider = Provider::start().await;
     let app = app_with(&provider).await;
     let mut browser = Browser::new(&app);
@@ -280,14 +280,14 @@ async fn a_callback_is_good_once() {
     let callback = browser.at_provider(&to_provider).await;
     let cookies = browser.cookies.clone();
     browser.come_back(&callback).await;
-    // The cookie is gone; whoever has kept it has a code that the provider has redeemed.
+    // The cookie is deleted. A client that kept it has a code that the provider has already redeemed.
     browser.get(&callback).await.assert_problem(400, "invalid-query");
     browser.cookies = cookies;
     assert_eq!(browser.come_back(&callback).await, "error=provider-failed");
 }
 
 #[tokio::test]
-async fn a_refusal_at_the_provider_comes_back_as_one() {
+async fn a_refusal_at_the_provider_reaches_the_client() {
     let provider = Provider::start().await;
     let app = app_with(&provider).await;
     provider.conduct().error = Some("access_denied");
@@ -299,9 +299,9 @@ async fn a_refusal_at_the_provider_comes_back_as_one() {
     assert_eq!(provider.count("POST /token"), 0);
 }
 
-/// RFC 9207: the answer of another provider, to which the browser was sent instead.
+/// RFC 9207: the answer comes from another provider, to which the browser was sent instead.
 #[tokio::test]
-async fn the_issuer_in_the_answer_is_checked_and_asked_for_where_it_is_announced() {
+async fn the_issuer_in_the_answer_is_checked_and_required_if_it_is_announced() {
     let provider = Provider::start().await;
     let app = app_with(&provider).await;
     let issuer = provider.issuer.clone();
@@ -311,7 +311,7 @@ async fn the_issuer_in_the_answer_is_checked_and_asked_for_where_it_is_announced
         provider.conduct().issuer_in_answer = Some(wrong.to_owned());
         assert_eq!(outcome(&app).await, "error=provider-failed", "{wrong}");
     }
-    // A refusal of another issuer's is none either.
+    // A refusal by another issuer does not count either.
     provider.conduct().error = Some("access_denied");
     assert_eq!(outcome(&app).await, "error=provider-failed");
     let announcing = Provider::start().await;
@@ -323,28 +323,28 @@ async fn the_issuer_in_the_answer_is_checked_and_asked_for_where_it_is_announced
 }
 
 #[tokio::test]
-async fn a_code_is_good_for_one_attempt_and_for_the_client_that_began() {
+async fn a_code_is_valid_for_one_attempt_by_the_client_that_began() {
     let provider = Provider::start().await;
     let app = app_with(&provider).await;
     let refused = async |browser: &Browser<'_>, fragment: &str| {
         browser.exchange(fragment).await.assert_problem(422, "invalid-exchange-code");
     };
-    // Used.
+    // A used code.
     let mut browser = Browser::new(&app);
     let fragment = browser.sign_in_with("fake", "").await;
     assert_eq!(fragment.len(), "code=".len() + 43);
     browser.exchange(&fragment).await.assert_status(200);
     refused(&browser, &fragment).await;
-    // Another client's: that was the one attempt.
+    // A code of another client. This uses up its only attempt.
     let stolen = browser.sign_in_with("fake", "").await;
     let thief = Browser::new(&app);
     refused(&thief, &stolen).await;
     refused(&browser, &stolen).await;
-    // The challenge is no verifier.
+    // The challenge is not the verifier.
     let fragment = browser.sign_in_with("fake", "").await;
     let more = json!({ "verifier": browser.challenge() });
     browser.exchange_with(&fragment, more).await.assert_problem(422, "invalid-exchange-code");
-    // Too old.
+    // An expired code.
     let fragment = browser.sign_in_with("fake", "").await;
     let codes = app.database.collection::<Document>("exchange_codes");
     let kept = codes.find_one(doc! {}).await.unwrap().unwrap();
@@ -355,7 +355,7 @@ async fn a_code_is_good_for_one_attempt_and_for_the_client_that_began() {
     let now = doc! { "$set": { "expires_at": DateTime::now() } };
     assert_eq!(codes.update_one(doc! {}, now).await.unwrap().matched_count, 1);
     refused(&browser, &fragment).await;
-    // Made up.
+    // Made-up codes.
     for made_up in [&random_text().unwrap(), "", "é", "none"] {
         refused(&browser, &format!("code={made_up}")).await;
     }
@@ -363,7 +363,7 @@ async fn a_code_is_good_for_one_attempt_and_for_the_client_that_began() {
 }
 
 #[tokio::test]
-async fn of_many_attempts_at_once_one_has_the_code() {
+async fn of_many_attempts_at_once_one_gets_the_code() {
     let provider = Provider::start().await;
     let app = app_with(&provider).await;
     let twin = app_with(&provider).await;
@@ -406,7 +406,7 @@ async fn an_exchange_names_every_broken_field_and_spends_no_code_on_them() {
 }
 
 #[tokio::test]
-async fn attempts_to_guess_a_code_have_to_wait() {
+async fn attempts_to_guess_a_code_are_throttled() {
     let provider = Provider::start().await;
     let app = app_with(&provider).await;
     let guess = || json!({ "code": random_text().unwrap(), "verifier": random_text().unwrap() });
@@ -419,7 +419,7 @@ async fn attempts_to_guess_a_code_have_to_wait() {
 }
 
 #[tokio::test]
-async fn nothing_is_made_before_the_exchange() {
+async fn nothing_is_created_before_the_exchange() {
     let provider = Provider::start().await;
     let app = app_with(&provider).await;
     let before = app.snapshot().await;
@@ -429,7 +429,7 @@ async fn nothing_is_made_before_the_exchange() {
 }
 
 #[tokio::test]
-async fn where_sign_up_is_closed_only_those_who_have_an_account_sign_in() {
+async fn if_sign_up_is_closed_only_existing_accounts_sign_in() {
     let provider = Provider::start().await;
     let open = app_with(&provider).await;
     let ann = sign_in(&open).await.id().await;
@@ -441,7 +441,7 @@ async fn where_sign_up_is_closed_only_those_who_have_an_account_sign_in() {
         })
         .await
     };
-    // And a cookie of one server is opened by another.
+    // A server can also open the cookie of another server.
     assert_eq!(sign_in(&closed).await.id().await, ann);
     provider.person("bob", "bob@example.com");
     assert_eq!(outcome(&closed).await, "error=access-denied");
@@ -458,7 +458,7 @@ async fn a_confirmed_address_of_a_provider_is_confirmed_here() {
 }
 
 #[tokio::test]
-async fn an_account_of_a_provider_has_no_password_to_log_in_with() {
+async fn an_account_from_a_provider_has_no_password_to_log_in_with() {
     let provider = Provider::start().await;
     let app = app_with(&provider).await;
     sign_in(&app).await;
@@ -471,7 +471,7 @@ async fn an_account_of_a_provider_has_no_password_to_log_in_with() {
 }
 
 #[tokio::test]
-async fn a_deleted_account_takes_its_identities_along() {
+async fn a_deleted_account_loses_its_identities() {
     let provider = Provider::start().await;
     let app = app_with(&provider).await;
     let ann = sign_in(&app).await;
@@ -480,7 +480,7 @@ async fn a_deleted_account_takes_its_identities_along() {
     let late = browser.sign_in_with("fake", "").await;
     ann.delete("/api/users/me").await.assert_status(204);
     assert_eq!(app.count("users", doc! { "identities": { "$exists": true } }).await, 0);
-    // A sign-in that was on its way does not bring it back.
+    // A sign-in that was in progress does not bring the account back.
     browser.exchange(&late).await.assert_problem(422, "invalid-exchange-code");
     assert_ne!(sign_in(&app).await.id().await, id);
 }

@@ -1,4 +1,4 @@
-//! `/api/users/me/identities`: linking a provider to an account from inside, and unlinking it.
+//! `/api/users/me/identities`: linking a provider to your own account, and unlinking it.
 
 use bson::{DateTime, Document, doc};
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ async fn ticket(caller: &Caller) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_is_linked_from_inside_and_told_by_mail() {
+async fn a_provider_is_linked_by_a_logged_in_user_who_is_notified_by_mail() {
     let smtp = SmtpServer::start(&[]);
     let provider = Provider::start().await;
     let app = app_set(&provider, |settings| {
@@ -45,7 +45,7 @@ async fn a_provider_is_linked_from_inside_and_told_by_mail() {
     let reply = ann.get(IDENTITIES).await.assert_status(200);
     assert_eq!(reply.header("Cache-Control").as_deref(), Some("no-store"));
     assert_eq!(reply.json(), json!({ "items": [] }));
-    // Whose address the provider says it is does not matter.
+    // The address that the provider reports does not matter.
     provider.person("ann there", "other@example.net");
     let answer = link(&app, &ann, &password()).await.assert_status(200).json();
     let here = app.bearer(answer["token"].as_str().unwrap());
@@ -57,7 +57,7 @@ async fn a_provider_is_linked_from_inside_and_told_by_mail() {
     let letter = smtp.letter();
     assert_eq!(letter["to"], json!(["ann@example.com"]));
     assert!(letter["text"].as_str().unwrap().contains("The Fake is now linked"), "{letter}");
-    // From now on it signs in.
+    // From now on, the provider signs in to this account.
     assert_eq!(sign_in(&app).await.id().await, ann.id().await);
     let me = ann.get("/api/users/me").await.json();
     assert_eq!((&me["email"], &me["has_password"]), (&json!("ann@example.com"), &json!(true)));
@@ -66,7 +66,7 @@ async fn a_provider_is_linked_from_inside_and_told_by_mail() {
     assert_eq!(letter["to"], json!(["ann@example.com"]));
     assert!(letter["text"].as_str().unwrap().contains("The Fake is no longer linked"), "{letter}");
     assert_eq!(linked(&ann).await, [""; 0]);
-    // Who signs in with it now is somebody new.
+    // The next sign-in with the provider makes a new account.
     assert_ne!(sign_in(&app).await.id().await, ann.id().await);
     assert!(smtp.is_empty());
 }
@@ -90,7 +90,7 @@ async fn a_ticket_needs_the_password() {
 }
 
 #[tokio::test]
-async fn a_ticket_is_good_once_and_for_a_minute_and_the_newest_counts() {
+async fn a_ticket_is_valid_once_for_a_minute_and_only_the_newest_counts() {
     let provider = Provider::start().await;
     let app = app_with(&provider).await;
     let ann = app.user("ann").await;
@@ -110,7 +110,7 @@ async fn a_ticket_is_good_once_and_for_a_minute_and_the_newest_counts() {
         let encoded: String = url::form_urlencoded::byte_serialize(made_up.as_bytes()).collect();
         assert_eq!(outcome_with(&app, &format!("&link_ticket={encoded}")).await, LINK_FAILED, "{made_up}");
     }
-    // Not one of these was taken for a sign-in of a stranger.
+    // None of these was treated as the sign-in of a stranger.
     assert_eq!((app.count("users", doc! {}).await, linked(&ann).await.len()), (1, 0));
 }
 
@@ -118,8 +118,8 @@ async fn outcome_with(app: &TestApp, more: &str) -> String {
     Browser::new(app).sign_in_with("fake", more).await
 }
 
-/// The attacker begins to link, and lets the victim's browser go the way: to be signed in to the attacker's account with
-/// the victim's identity, or to see the victim in.
+/// The attacker begins to link, and lets the victim's browser complete it, so as to sign in to the attacker's account
+/// with the victim's identity, or to watch the victim there.
 #[tokio::test]
 async fn a_link_that_somebody_else_began_does_nothing() {
     let provider = Provider::start().await;
@@ -129,17 +129,17 @@ async fn a_link_that_somebody_else_began_does_nothing() {
     let mut victim = Browser::new(&app);
     victim.verifier.clone_from(&attacker.verifier);
     let fragment = victim.sign_in_with("fake", &ticket(&mallory).await).await;
-    // The code is with the victim's client, which has no such verifier.
+    // The victim's client has the code, but not the verifier.
     let client = Browser::new(&app);
     client.exchange(&fragment).await.assert_problem(422, "invalid-exchange-code");
     attacker.exchange(&fragment).await.assert_problem(422, "invalid-exchange-code");
     assert_eq!(linked(&mallory).await, [""; 0]);
-    // And the victim's own first sign-in makes the victim's own account.
+    // The victim's own first sign-in makes the victim's own account.
     assert_ne!(sign_in(&app).await.id().await, mallory.id().await);
 }
 
 #[tokio::test]
-async fn an_identity_belongs_to_one_account_and_an_account_has_one_of_each_provider() {
+async fn an_identity_belongs_to_one_account_and_an_account_has_one_per_provider() {
     let (provider, other) = (Provider::start().await, Provider::start().await);
     let app =
         app_set(&provider, |settings| drop(settings.oidc.insert("other".to_owned(), settings_of(&other))))
@@ -147,7 +147,7 @@ async fn an_identity_belongs_to_one_account_and_an_account_has_one_of_each_provi
     let (ann, bob) = (app.user("ann").await, app.user("bob").await);
     provider.person("ann there", "x@example.net");
     link(&app, &ann, &password()).await.assert_status(200);
-    // Another account's, and one's own.
+    // An identity of another account, and of the same account.
     assert_eq!(outcome_with(&app, &ticket(&bob).await).await, LINK_FAILED);
     assert_eq!(outcome_with(&app, &ticket(&ann).await).await, LINK_FAILED);
     provider.person("another", "y@example.net");
@@ -162,7 +162,7 @@ async fn an_identity_belongs_to_one_account_and_an_account_has_one_of_each_provi
 }
 
 #[tokio::test]
-async fn of_two_accounts_that_link_one_identity_at_once_one_has_it() {
+async fn of_two_accounts_that_link_one_identity_at_once_one_gets_it() {
     let provider = Provider::start().await;
     let app = app_with(&provider).await;
     let users = [app.user("ann").await, app.user("bob").await];
@@ -193,7 +193,7 @@ async fn of_two_accounts_that_link_one_identity_at_once_one_has_it() {
 }
 
 #[tokio::test]
-async fn what_ends_every_session_ends_a_link_that_is_under_way() {
+async fn ending_every_session_ends_a_link_in_progress() {
     let provider = Provider::start().await;
     let app = app_with(&provider).await;
     let ann = app.user("ann").await;
@@ -215,7 +215,7 @@ async fn what_ends_every_session_ends_a_link_that_is_under_way() {
     assert_eq!(outcome_with(&app, &late).await, LINK_FAILED);
     let ann = app.log_in("ann").await;
     assert_eq!(linked(&ann).await, [""; 0]);
-    // Nor does it link to an account that is gone.
+    // It does not link to a deleted account either.
     let mut browser = Browser::new(&app);
     let fragment = browser.sign_in_with("fake", &ticket(&ann).await).await;
     ann.delete("/api/users/me").await.assert_status(204);
@@ -224,7 +224,7 @@ async fn what_ends_every_session_ends_a_link_that_is_under_way() {
 }
 
 #[tokio::test]
-async fn the_last_way_to_sign_in_is_not_unlinked() {
+async fn the_last_way_to_sign_in_cannot_be_unlinked() {
     let (provider, other) = (Provider::start().await, Provider::start().await);
     let app =
         app_set(&provider, |settings| drop(settings.oidc.insert("other".to_owned(), settings_of(&other))))
@@ -235,7 +235,7 @@ async fn the_last_way_to_sign_in_is_not_unlinked() {
     ann.delete(&format!("{IDENTITIES}/nope")).await.assert_problem(404, "provider-not-found");
     ann.delete(&fake).await.assert_problem(409, "no-other-sign-in");
     assert_eq!(linked(&ann).await, ["fake"]);
-    // Another provider is enough, but not one that is no longer set up.
+    // Another provider suffices, but not one that is no longer configured.
     let made = ann.post(IDENTITIES, &json!({})).await.assert_status(201).json();
     let mut browser = Browser::new(&app);
     let more = format!("&link_ticket={}", made["link_ticket"].as_str().unwrap());
@@ -250,12 +250,12 @@ async fn the_last_way_to_sign_in_is_not_unlinked() {
     };
     let there = without_other.bearer(ann.token.as_ref().unwrap());
     there.delete(&fake).await.assert_problem(409, "no-other-sign-in");
-    // Two at once leave one.
+    // Of two removals at once, one fails.
     let (one, another) = tokio::join!(ann.delete(&fake), ann.delete(&second));
     let mut statuses = [one.status, another.status];
     statuses.sort_unstable();
     assert_eq!((statuses, linked(&ann).await.len()), ([204, 409], 1));
-    // And so is a password.
+    // A password suffices too.
     let left = format!("{IDENTITIES}/{}", linked(&ann).await[0]);
     ann.patch("/api/users/me", &json!({ "password": PASSWORD })).await.assert_status(200);
     let ann = app.log_in("ann").await;

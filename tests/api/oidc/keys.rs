@@ -1,4 +1,4 @@
-//! The keys with which the tests' provider signs.
+//! The keys that the tests' provider signs with.
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ impl Key {
         Self { id: id.to_owned(), pair: Pair::EdDsa(Arc::new(pair)) }
     }
 
-    /// Always the same: ring makes no RSA keys. It signs nothing outside the tests.
+    /// This key is always the same, because ring cannot generate RSA keys. It signs nothing outside the tests.
     pub fn rs256(id: &str) -> Self {
         let text = include_str!("../../fixtures/provider_rsa_key.pem");
         let base64: String = text.lines().filter(|line| !line.starts_with('-')).collect();
@@ -69,7 +69,7 @@ impl Key {
         }
     }
 
-    /// As the provider publishes it.
+    /// The key in the form that the provider publishes.
     pub fn public(&self) -> Value {
         let mut key = match &self.pair {
             Pair::Es256(pair) => {
@@ -90,7 +90,7 @@ impl Key {
         key
     }
 
-    /// What everybody can have of it.
+    /// The public part of the key.
     pub fn public_bytes(&self) -> Vec<u8> {
         match &self.pair {
             Pair::Es256(pair) => pair.public_key().as_ref().to_vec(),

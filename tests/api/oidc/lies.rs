@@ -1,4 +1,4 @@
-//! Providers that lie, hang or change, and people of whom two providers say different things.
+//! Providers that lie, hang or change, and people about whom two providers say different things.
 
 use std::time::{Duration, Instant};
 
@@ -55,7 +55,7 @@ async fn an_id_token_whose_claims_are_not_for_this_sign_in_is_refused() {
 async fn an_id_token_that_the_provider_has_not_signed_is_refused() {
     let provider = Provider::start().await;
     let app = app_with(&provider).await;
-    // Whatever it says that it signs with.
+    // Whatever algorithms it announces.
     provider.conduct().metadata =
         set("id_token_signing_alg_values_supported", json!(["RS256", "HS256", "none"]));
     for key in [Key::es256("key"), Key::rs256("key"), Key::eddsa("key")] {
@@ -79,7 +79,7 @@ async fn a_key_for_encryption_and_one_of_another_kind_verify_nothing() {
     let key = Key::es256("key");
     provider.conduct().key = key.clone();
     assert!(outcome(&app).await.starts_with("code="));
-    // The signer's own key is published under another id, and for something else under this one.
+    // The signer's own key is published under another id, and another kind of key under this one.
     provider.conduct().key = Key::es256("hidden");
     let mut encrypting = provider.conduct().key.public();
     (encrypting["use"], encrypting["kid"]) = ("enc".into(), "new".into());
@@ -92,7 +92,7 @@ async fn a_key_for_encryption_and_one_of_another_kind_verify_nothing() {
 }
 
 #[tokio::test]
-async fn rotated_keys_are_read_anew_and_old_ones_no_longer_count() {
+async fn rotated_keys_are_read_again_and_old_ones_no_longer_count() {
     let provider = Provider::start().await;
     let app = app_with(&provider).await;
     let ann = sign_in(&app).await.id().await;
@@ -101,7 +101,7 @@ async fn rotated_keys_are_read_anew_and_old_ones_no_longer_count() {
         provider.conduct().key = Key::es256(id);
         assert_eq!(sign_in(&app).await.id().await, ann);
     }
-    // Also where the new key has the id of the old one.
+    // This works even if the new key has the id of the old one.
     provider.conduct().key = Key::es256("third");
     assert_eq!(sign_in(&app).await.id().await, ann);
     assert_eq!(provider.count("GET /keys"), 4);
@@ -112,7 +112,7 @@ async fn rotated_keys_are_read_anew_and_old_ones_no_longer_count() {
 }
 
 #[tokio::test]
-async fn only_an_address_that_the_provider_has_confirmed_makes_an_account() {
+async fn only_an_address_confirmed_by_the_provider_creates_an_account() {
     let provider = Provider::start().await;
     let app = app_with(&provider).await;
     for email_in_token in [true, false] {
@@ -132,17 +132,17 @@ async fn only_an_address_that_the_provider_has_confirmed_makes_an_account() {
         provider.conduct().email = "ann@example.com".into();
     }
     assert_eq!(app.count("users", doc! {}).await, 0);
-    // As Apple writes it.
+    // In Apple's format.
     provider.conduct().email_in_token = true;
     provider.conduct().email_verified = "true".into();
     let ann = sign_in(&app).await.id().await;
-    // Who has an account needs no address any more.
+    // A user who has an account no longer needs an address.
     provider.conduct().email_verified = false.into();
     assert_eq!(sign_in(&app).await.id().await, ann);
 }
 
 #[tokio::test]
-async fn the_address_may_come_from_the_userinfo_endpoint_but_of_no_other_subject() {
+async fn the_address_may_come_from_the_userinfo_endpoint_but_only_for_the_same_subject() {
     let provider = Provider::start().await;
     let app = app_with(&provider).await;
     provider.conduct().email_in_token = false;
@@ -161,10 +161,10 @@ async fn the_address_may_come_from_the_userinfo_endpoint_but_of_no_other_subject
 }
 
 #[tokio::test]
-async fn no_account_is_joined_by_its_address() {
+async fn a_sign_in_never_joins_an_existing_account_by_its_address() {
     let provider = Provider::start().await;
     let app = app_with(&provider).await;
-    // Made by somebody who never had the address.
+    // An account made by somebody who does not own the address.
     let squatter = app.user("ann").await;
     assert_eq!(outcome(&app).await, "error=email-taken");
     provider.conduct().email = " ANN@example.com".into();
@@ -173,7 +173,7 @@ async fn no_account_is_joined_by_its_address() {
     assert_eq!(app.count("users", doc! {}).await, 1);
 }
 
-/// Between callback and exchange somebody else takes the address.
+/// Somebody else takes the address between the callback and the exchange.
 #[tokio::test]
 async fn an_address_that_is_taken_in_the_meantime_is_not_joined_either() {
     let provider = Provider::start().await;
@@ -185,7 +185,7 @@ async fn an_address_that_is_taken_in_the_meantime_is_not_joined_either() {
     browser.exchange(&fragment).await.assert_problem(409, "email-taken");
     assert_eq!(app.snapshot().await, before);
     browser.exchange(&fragment).await.assert_problem(422, "invalid-exchange-code");
-    // When the address is free again, the account can be made.
+    // Once the address is free again, the account can be created.
     ann.delete("/api/users/me").await.assert_status(204);
     sign_in(&app).await;
 }
@@ -206,7 +206,7 @@ async fn a_changed_address_at_the_provider_changes_neither_the_account_nor_its_a
         assert_eq!((&me["id"], &me["email"]), (&json!(id), &json!("ann@example.com")));
         assert_eq!(me["email_verified"], true);
     }
-    // Another person there with an address that was hers is another person here.
+    // Another person at the provider who has her former address is another person here.
     provider.person("somebody else", "ann@example.com");
     provider.conduct().email_verified = true.into();
     assert_eq!(outcome(&app).await, "error=email-taken");
@@ -229,7 +229,7 @@ async fn the_same_subject_at_two_providers_is_two_people() {
 }
 
 #[tokio::test]
-async fn two_first_sign_ins_at_the_same_moment_are_one_account() {
+async fn two_first_sign_ins_at_the_same_moment_create_one_account() {
     let provider = Provider::start().await;
     let app = app_with(&provider).await;
     for round in 0..4 {
@@ -259,7 +259,7 @@ async fn two_first_sign_ins_at_the_same_moment_are_one_account() {
 }
 
 #[tokio::test]
-async fn a_provider_that_hangs_only_hurts_its_own_sign_ins() {
+async fn a_hanging_provider_affects_only_its_own_sign_ins() {
     let (hanging, healthy) = (Provider::start().await, Provider::start().await);
     let app =
         app_set(&hanging, |settings| drop(settings.oidc.insert("other".to_owned(), settings_of(&healthy))))
@@ -281,7 +281,7 @@ async fn a_provider_that_hangs_only_hurts_its_own_sign_ins() {
         }
     })
     .await;
-    // Everything else goes on.
+    // Everything else continues to work.
     let since = Instant::now();
     ann.add("Heat").await;
     assert!(Browser::new(&app).sign_in_with("other", "").await.starts_with("code="));
@@ -292,7 +292,7 @@ async fn a_provider_that_hangs_only_hurts_its_own_sign_ins() {
         assert_eq!(reply.header("Location"), Some(format!("{}/#{FAILED}", app.base)));
         assert_eq!(reply.header("Set-Cookie"), None);
     }
-    // All of them have asked once or twice.
+    // All sign-ins together sent only a few requests.
     assert!(hanging.count("GET /.well-known/openid-configuration") <= 3);
     hanging.release();
     eventually("it is back", async || {
@@ -300,7 +300,7 @@ async fn a_provider_that_hangs_only_hurts_its_own_sign_ins() {
         if came.starts_with("code=") { Ok(()) } else { Err(came) }
     })
     .await;
-    // One that hangs later: the callback ends, too.
+    // If the provider hangs later, the callback ends too.
     let mut browser = Browser::new(&app);
     let to_provider = browser.start("fake", "").await;
     let callback = browser.at_provider(&to_provider).await;
@@ -309,7 +309,7 @@ async fn a_provider_that_hangs_only_hurts_its_own_sign_ins() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_away_at_the_start_is_asked_again() {
+async fn a_provider_that_is_unavailable_at_the_start_is_asked_again() {
     let provider = Provider::start().await;
     let mut fake = settings_of(&provider);
     fake.issuer = Some("http://127.0.0.1:1".to_owned());
@@ -319,7 +319,7 @@ async fn a_provider_that_is_away_at_the_start_is_asked_again() {
 }
 
 #[tokio::test]
-async fn a_provider_that_says_impossible_things_of_itself_is_not_used() {
+async fn a_provider_with_impossible_metadata_is_not_used() {
     for metadata in [
         set("issuer", json!("https://evil.example")),
         set("token_endpoint", json!("http://example.com/token")),
@@ -343,7 +343,7 @@ async fn a_provider_that_says_impossible_things_of_itself_is_not_used() {
 }
 
 #[tokio::test]
-async fn a_client_that_the_provider_refuses_and_one_that_takes_the_secret_in_the_form() {
+async fn the_secret_is_sent_in_the_form_if_the_provider_wants_that_and_a_refused_client_is_reported() {
     let provider = Provider::start().await;
     let mut wrong = settings_of(&provider);
     wrong.client_secret = Some("not the secret".into());
@@ -357,7 +357,7 @@ async fn a_client_that_the_provider_refuses_and_one_that_takes_the_secret_in_the
 }
 
 #[tokio::test]
-async fn without_the_database_a_sign_in_says_that_this_server_is_the_reason() {
+async fn without_the_database_a_sign_in_blames_this_server() {
     let provider = Provider::start().await;
     let proxy = Proxy::before(&mongod::shared_uri().await).await;
     let name = format!("movie_bag_test_{}", bson::oid::ObjectId::new().to_hex());
@@ -370,7 +370,7 @@ async fn without_the_database_a_sign_in_says_that_this_server_is_the_reason() {
     let callback = browser.at_provider(&to_provider).await;
     proxy.cut();
     assert_eq!(browser.come_back(&callback).await, OVERLOADED);
-    // A stranger's start asks the database nothing; one with a ticket does.
+    // A stranger's start does not query the database, but a start with a ticket does.
     assert!(browser.start("fake", "").await.starts_with(&provider.issuer));
     let ticket = format!("&link_ticket=6561f0c2a3b4d5e6f7081920{}", browser.challenge());
     assert_eq!(browser.sign_in_with("fake", &ticket).await, OVERLOADED);
@@ -383,7 +383,7 @@ async fn without_the_database_a_sign_in_says_that_this_server_is_the_reason() {
     .await;
 }
 
-/// Anyone may send made-up codes to the callback: they do not reach the provider without a limit.
+/// Anyone may send made-up codes to the callback. A limit protects the provider from them.
 #[tokio::test]
 async fn only_so_many_sign_ins_wait_for_one_provider() {
     let provider = Provider::start().await;
@@ -401,7 +401,7 @@ async fn only_so_many_sign_ins_wait_for_one_provider() {
     let count = |expected: &str| came.iter().filter(|came| *came == expected).count();
     assert_eq!((count(OVERLOADED), count(FAILED)), (6, 64));
     assert_eq!(provider.count("POST /token"), 64);
-    // Their places are free again.
+    // Their slots are free again.
     provider.release();
     assert!(outcome(&app).await.starts_with("code="));
 }

@@ -1,5 +1,5 @@
-//! Signing in with another provider: against one that does what a test tells it to. Against a real one it is tested in
-//! `tests/browser`.
+//! Signing in with another provider, against a provider that does what a test tells it to do. `tests/browser` tests
+//! against a real provider.
 
 mod browser;
 mod flow;
@@ -14,7 +14,7 @@ use movie_bag::config::{OidcSettings, Settings};
 use self::provider::{CLIENT_ID, CLIENT_SECRET, Provider};
 use crate::support::TestApp;
 
-/// What an operator sets of a provider.
+/// The settings of an operator for a provider.
 fn settings_of(provider: &Provider) -> OidcSettings {
     OidcSettings {
         issuer: Some(provider.issuer.clone()),

@@ -1,4 +1,4 @@
-//! Accounts without a password: what stands in its place, and how they get one.
+//! Accounts without a password: what replaces the password, and how they get one.
 
 use bson::{DateTime, Document, doc};
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::{
     support::{Caller, PASSWORD, Reply, TestApp},
 };
 
-/// What asks for the current password.
+/// The requests that ask for the current password.
 async fn ask(caller: &Caller, more: Value) -> [Reply; 3] {
     let with = |mut body: Value| {
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -27,7 +27,7 @@ async fn ask(caller: &Caller, more: Value) -> [Reply; 3] {
     ]
 }
 
-/// Makes every session this old.
+/// Makes every session this many seconds older.
 async fn age_sessions(app: &TestApp, seconds: i64) {
     let began = DateTime::now().saturating_add_millis(-1000 * seconds);
     let sessions = app.database.collection::<Document>("sessions");
@@ -35,7 +35,7 @@ async fn age_sessions(app: &TestApp, seconds: i64) {
 }
 
 #[tokio::test]
-async fn a_sign_in_just_now_stands_in_for_the_password() {
+async fn a_recent_sign_in_replaces_the_password() {
     let provider = Provider::start().await;
     let app = app_with(&provider).await;
     let ann = sign_in(&app).await;
@@ -49,7 +49,7 @@ async fn a_sign_in_just_now_stands_in_for_the_password() {
         assert!(problem["detail"].as_str().unwrap().contains("Sign in again"), "{problem}");
     }
     age_sessions(&app, 0).await;
-    // There is no password that this could be.
+    // The account has no password that could match.
     for reply in ask(&ann, json!({ "current_password": PASSWORD })).await {
         reply.assert_problem(403, "wrong-password");
     }
@@ -63,7 +63,7 @@ async fn a_sign_in_just_now_stands_in_for_the_password() {
 }
 
 #[tokio::test]
-async fn where_there_is_a_password_a_new_session_does_not_stand_in_for_it() {
+async fn for_an_account_with_a_password_a_recent_sign_in_does_not_replace_it() {
     let provider = Provider::start().await;
     let app = app_with(&provider).await;
     let ann = app.user("ann").await;
@@ -79,7 +79,7 @@ async fn where_there_is_a_password_a_new_session_does_not_stand_in_for_it() {
 }
 
 #[tokio::test]
-async fn a_first_password_ends_every_session_and_is_asked_for_from_then_on() {
+async fn a_first_password_ends_every_session_and_is_required_from_then_on() {
     let provider = Provider::start().await;
     let app = app_with(&provider).await;
     let (ann, phone) = (sign_in(&app).await, sign_in(&app).await);
@@ -91,12 +91,12 @@ async fn a_first_password_ends_every_session_and_is_asked_for_from_then_on() {
     ann.patch("/api/users/me", &json!({ "email": "x@example.com" }))
         .await
         .assert_fields(&[("current_password", "required")]);
-    // The provider still signs in.
+    // The user can still sign in with the provider.
     assert_eq!(sign_in(&app).await.id().await, ann.id().await);
 }
 
 #[tokio::test]
-async fn an_email_that_is_taken_is_told_and_counted_here_too() {
+async fn a_taken_email_is_reported_and_counted_here_too() {
     let provider = Provider::start().await;
     let app = app_with(&provider).await;
     app.user("bob").await;

@@ -1,5 +1,5 @@
-//! An OpenID Connect provider of the tests' own: as honest as it is told to be. It has keys of its own, and does what a
-//! provider must do with codes, PKCE and the client's secret, so that a client that leaves something out gets nothing.
+//! An OpenID Connect provider for the tests, as honest as a test tells it to be. It has its own keys, and handles
+//! codes, PKCE and the client's secret as a provider must, so that a client that leaves something out gets nothing.
 
 use std::{
     collections::HashMap,
@@ -27,41 +27,41 @@ pub enum Signature {
     Own,
     /// `alg: none`, and no signature.
     None,
-    /// HS256, with what everybody knows as the secret: the provider's public key.
+    /// HS256, with the provider's public key as the secret, which everybody knows.
     PublicKeyAsSecret,
     /// HS256, with the client's secret.
     ClientSecret,
-    /// With another key, under the provider's key id.
+    /// With another key, under the id of the provider's key.
     Foreign,
 }
 
 type Change = Arc<dyn Fn(&mut Value) + Send + Sync>;
 
-/// What the provider does and says. Every test changes what it needs.
+/// How the provider behaves. Every test changes what it needs.
 pub struct Conduct {
     pub key: Key,
-    /// What it publishes in place of its own public key.
+    /// The key that it publishes in place of its own public key.
     pub published: Option<Value>,
-    /// Other public keys in its set.
+    /// Other public keys that it publishes.
     pub other_keys: Vec<Value>,
     pub signature: Signature,
     pub subject: String,
     pub email: Value,
     pub email_verified: Value,
-    /// Whether these two are in the ID token; the userinfo endpoint always tells them.
+    /// Whether these two are in the ID token. The userinfo endpoint always returns them.
     pub email_in_token: bool,
     /// Changes the claims of the ID token.
     pub claims: Change,
-    /// Changes what it says of itself.
+    /// Changes its metadata.
     pub metadata: Change,
     pub userinfo: Change,
-    /// What it answers in place of a code.
+    /// The error that it returns in place of a code.
     pub error: Option<&'static str>,
-    /// The `iss` of its answer to the browser.
+    /// The `iss` in its answer to the browser.
     pub issuer_in_answer: Option<String>,
-    /// Never answers.
+    /// Whether it never answers.
     pub hangs: bool,
-    /// How many bytes more than needed it says of itself.
+    /// How many unnecessary bytes it adds to its metadata.
     pub padding: usize,
     issued: HashMap<String, Issued>,
     /// Every request, as method and path.
@@ -74,7 +74,7 @@ struct Issued {
     redirect: String,
 }
 
-/// A provider that listens.
+/// A running provider.
 #[derive(Clone)]
 pub struct Provider {
     pub issuer: String,
@@ -86,7 +86,7 @@ pub fn nothing() -> Change {
     Arc::new(|_| {})
 }
 
-/// Sets a field of what the provider says.
+/// A change that sets one field.
 pub fn set(name: &'static str, value: Value) -> Change {
     Arc::new(move |object| drop(object.as_object_mut().unwrap().insert(name.to_owned(), value.clone())))
 }
@@ -133,13 +133,13 @@ impl Provider {
         self.conduct.lock().unwrap()
     }
 
-    /// Somebody else signs in there from now on.
+    /// From now on, this person signs in at the provider.
     pub fn person(&self, subject: &str, email: &str) {
         let mut conduct = self.conduct();
         (conduct.subject, conduct.email) = (subject.to_owned(), email.into());
     }
 
-    /// Ends its hanging.
+    /// Lets a hanging provider continue.
     pub fn release(&self) {
         self.conduct().hangs = false;
         self.released.notify_waiters();
@@ -233,7 +233,7 @@ impl Provider {
         })
     }
 
-    /// Where the browser goes on: it has signed in at once.
+    /// Signs the browser in at once. Returns the address to which it is sent.
     fn authorize(conduct: &mut Conduct, query: &str) -> String {
         let parameters: HashMap<String, String> =
             url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
@@ -249,7 +249,7 @@ impl Provider {
         assert_eq!(parameters["response_type"], "code");
         assert_eq!(parameters["code_challenge_method"], "S256");
         let code = format!("code {}", conduct.requests.len());
-        // Of what this server knows nothing: providers send more.
+        // Add a parameter that the server does not know, as providers do.
         answer.query_pairs_mut().append_pair("code", &code).append_pair("session_state", "any");
         let issued = Issued {
             challenge: parameters["code_challenge"].clone(),
@@ -312,7 +312,7 @@ fn header<'h>(head: &'h str, name: &str) -> Option<&'h str> {
     lines.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
-/// RFC 6749, section 2.3.1: in the header, where both are encoded like a form, or in the form.
+/// Reads the credentials by RFC 6749, section 2.3.1: from the header, where both are form-encoded, or from the form.
 fn credentials(head: &str, form: &HashMap<String, String>) -> Option<(String, String)> {
     let Some(basic) = header(head, "authorization") else {
         return Some((form.get("client_id")?.clone(), form.get("client_secret")?.clone()));

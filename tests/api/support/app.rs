@@ -1,4 +1,4 @@
-//! The server under test: all of it, in this process, behind a real socket.
+//! The server under test: the whole server, in this process, behind a real socket.
 
 use std::sync::Arc;
 
@@ -29,17 +29,17 @@ use super::{Caller, mongod};
 
 pub const SECRET: &str = "the secret of the tests, 32 bytes and more";
 pub const PASSWORD: &str = "gnu yak emu";
-/// In tests only: the settings refuse it.
+/// Only for tests: the settings do not accept it.
 const BCRYPT_COST: u32 = 4;
 
-/// A server with a database of its own.
+/// A server with its own database.
 pub struct TestApp {
     pub base: String,
     pub database: Database,
     pub http: reqwest::Client,
-    /// What the server writes movies with: it knows of them at once.
+    /// The server's own `Movies`: the server knows of writes through it at once.
     pub movies: Movies,
-    /// What the throttle counts by.
+    /// The clock that the throttle uses.
     pub clock: Clock,
     shutdown: Shutdown,
     uri: String,
@@ -48,22 +48,22 @@ pub struct TestApp {
 }
 
 impl TestApp {
-    /// On the shared mongod.
+    /// Starts a server on the shared mongod.
     pub async fn start() -> Self {
         Self::on(&mongod::shared_uri().await).await
     }
 
-    /// On some MongoDB.
+    /// Starts a server on this MongoDB.
     pub async fn on(uri: &str) -> Self {
         Self::with(uri, &new_database(), |_| {}).await
     }
 
-    /// On the shared mongod, with chosen settings.
+    /// Starts a server on the shared mongod, with changed settings.
     pub async fn set(change: impl FnOnce(&mut Settings)) -> Self {
         Self::with(&mongod::shared_uri().await, &new_database(), change).await
     }
 
-    /// With chosen settings, on a database that another server may use too.
+    /// Starts a server with changed settings, on a database that another server may use too.
     pub async fn with(uri: &str, database: &str, change: impl FnOnce(&mut Settings)) -> Self {
         Self::launch(config::defaults(), uri, database, change, true).await
     }
@@ -74,7 +74,7 @@ impl TestApp {
         Self::launch(config::defaults(), &self.uri, self.database.name(), in_there, false).await
     }
 
-    /// Stops the server, and leaves its database as it is.
+    /// Stops the server, and leaves its database unchanged.
     pub async fn stop(&self) {
         self.shutdown.clone().notify();
         super::eventually("the server has stopped", async || {
@@ -86,7 +86,7 @@ impl TestApp {
         .await;
     }
 
-    /// Where the database is.
+    /// The URI of the database.
     pub fn uri(&self) -> &str {
         &self.uri
     }
@@ -96,12 +96,12 @@ impl TestApp {
         Self::with(&self.uri, self.database.name(), |_| {}).await
     }
 
-    /// Behind a proxy that tells the client's address in `X-Real-IP`.
+    /// Starts a server behind a proxy that sends the client's address in `X-Real-IP`.
     pub async fn behind_a_proxy() -> Self {
         Self::behind_a_proxy_with(|_| {}).await
     }
 
-    /// The same, with chosen settings.
+    /// The same, with changed settings.
     pub async fn behind_a_proxy_with(change: impl FnOnce(&mut Settings)) -> Self {
         let figment = config::defaults().merge(("ip_header", "X-Real-IP"));
         Self::launch(figment, &mongod::shared_uri().await, &new_database(), change, true).await
@@ -155,12 +155,12 @@ impl TestApp {
         Self { base, database, http, movies, clock, shutdown, uri: uri.to_owned(), _data: data }
     }
 
-    /// Somebody without a token.
+    /// A caller without a token.
     pub fn anyone(&self) -> Caller {
         Caller::new(self, None)
     }
 
-    /// Somebody with this token.
+    /// A caller with this token.
     pub fn bearer(&self, token: &str) -> Caller {
         Caller::new(self, Some(token.to_owned()))
     }
@@ -209,7 +209,7 @@ impl TestApp {
         token.expose().to_owned()
     }
 
-    /// Everything that is stored, in an order of its own: for "nothing changed".
+    /// Everything that is stored, in a fixed order, for asserting that nothing changed.
     pub async fn snapshot(&self) -> Vec<bson::Document> {
         use futures::TryStreamExt;
         let mut all = Vec::new();
@@ -221,8 +221,8 @@ impl TestApp {
         all
     }
 
-    /// What the database did on a collection for some requests: the entries of its profiler, without the change
-    /// stream's and the search index's, which are for no request.
+    /// What the database did on a collection for some requests: the entries of its profiler, without those of the
+    /// change stream and the search index, which belong to no request.
     pub async fn profiled(
         &self,
         collection: &str,
@@ -263,7 +263,7 @@ fn new_database() -> String {
 impl Drop for TestApp {
     fn drop(&mut self) {
         self.shutdown.clone().notify();
-        // The tests' own mongod goes as a whole; another one is left as it was found.
+        // The tests' own mongod is deleted as a whole. A given one is left as it was.
         if mongod::given_uri().as_ref() == Some(&self.uri) {
             let (uri, name) = (self.uri.clone(), self.database.name().to_owned());
             let drop_database = async move {

@@ -1,4 +1,4 @@
-//! Somebody who calls the API: nobody in particular, or a user with a token.
+//! A caller of the API: anonymous, or a user with a token.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
@@ -55,7 +55,7 @@ impl Caller {
         Reply::of(self.request(method, path).json(body)).await
     }
 
-    /// A body as it is, with a content type or without.
+    /// Sends a raw body, with or without a content type.
     pub async fn with_bytes(
         &self,
         method: &str,
@@ -75,7 +75,7 @@ impl Caller {
         self.get("/api/users/me").await.assert_status(200).json()["id"].as_str().unwrap().to_owned()
     }
 
-    /// Adds a movie with little in it; its path.
+    /// Adds a movie with few fields. Returns its path.
     pub async fn add(&self, name: &str) -> String {
         self.post("/api/movies", &movie(name)).await.assert_status(201).header("Location").unwrap()
     }

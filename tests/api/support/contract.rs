@@ -1,6 +1,5 @@
-//! Holds an answer against the OpenAPI document: its status, its headers, its body. Every reply of the
-//! tests is, if its route is documented; what is not documented there is a mistake, in the code or in
-//! the document.
+//! Compares an answer with the OpenAPI document: its status, its headers, its body. Every reply of a documented route
+//! in the tests is compared. A difference is a mistake in the code or in the document.
 
 use std::{
     collections::HashMap,
@@ -14,18 +13,18 @@ static CONTRACT: LazyLock<Contract> = LazyLock::new(Contract::read);
 
 struct Contract {
     document: Value,
-    /// By the place of the schema in the document: most are asked for many times.
+    /// By the place of the schema in the document, because most are needed many times.
     validators: Mutex<HashMap<String, Arc<Validator>>>,
 }
 
-/// An answer, as far as the document speaks of it.
+/// The parts of an answer that the document describes.
 pub struct Answer<'a> {
     pub status: u16,
     pub header: &'a dyn Fn(&str) -> Option<String>,
     pub body: &'a [u8],
 }
 
-/// What the document says against this answer; nothing of a route that is not in it.
+/// How this answer differs from the document; `None` for a route that is not in it.
 pub fn objection(method: &str, path: &str, answer: &Answer) -> Option<String> {
     let operation = CONTRACT.operation(if method == "HEAD" { "get" } else { method }, path)?;
     CONTRACT.check(&operation, method == "HEAD", answer).err()
@@ -38,10 +37,10 @@ impl Contract {
         Self { document, validators: Mutex::default() }
     }
 
-    /// Where the operation stands in the document, as a JSON pointer.
+    /// The place of the operation in the document, as a JSON pointer.
     fn operation(&self, method: &str, path: &str) -> Option<String> {
         let paths = self.document["paths"].as_object().unwrap();
-        // A path without parameters goes before one that fits by its parameters.
+        // A path without parameters takes precedence over a path with parameters.
         let template =
             if paths.contains_key(path) { path } else { paths.keys().find(|key| fits(key, path))? };
         let method = method.to_ascii_lowercase();
@@ -84,7 +83,7 @@ impl Contract {
     fn validate(&self, schema: &Value, kept_as: Option<String>, value: &Value) -> Result<(), String> {
         let compile = || {
             let mut schema = schema.clone();
-            // What its references lead to.
+            // The targets of its references.
             schema["components"] = json!({ "schemas": self.document["components"]["schemas"] });
             Arc::new(jsonschema::draft202012::options().should_validate_formats(true).build(&schema).unwrap())
         };
@@ -109,7 +108,7 @@ fn fits(template: &str, path: &str) -> bool {
             .all(|(expected, found)| *expected == found || (expected.starts_with('{') && !found.is_empty()))
 }
 
-/// Headers are text; the document may say that the text is a number.
+/// Headers are text, but the document may say that the text is a number.
 fn typed(schema: &Value, text: String) -> Value {
     if schema["type"] == "integer" {
         text.parse::<u64>().map_or(text.into(), Value::from)
@@ -118,7 +117,7 @@ fn typed(schema: &Value, text: String) -> Value {
     }
 }
 
-/// For clients an object may grow; here a field that is not documented is a mistake.
+/// Clients must accept new fields, but here an undocumented field is a mistake.
 fn close(schema: &mut Value) {
     match schema {
         Value::Object(object) => {

@@ -1,4 +1,4 @@
-//! What the tests stand on: a server, callers, replies, a mongod, a proxy that cuts.
+//! What the tests are built on: a server, callers, replies, a mongod, a proxy that cuts connections.
 
 mod app;
 mod caller;
@@ -18,7 +18,7 @@ pub use reply::Reply;
 
 use std::time::Duration;
 
-/// Asks until the answer is yes, for a long time; then fails with the last state.
+/// Asks until the condition holds, for a long time. Then it fails with the last state.
 pub async fn eventually<T, F>(what: &str, ask: impl Fn() -> F)
 where
     T: std::fmt::Debug,

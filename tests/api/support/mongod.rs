@@ -1,4 +1,4 @@
-//! The databases of the tests: a mongod that many share, or one of its own for a test that hurts it.
+//! The databases of the tests: a mongod that many tests share, or an own one for a test that breaks it.
 
 use std::{
     path::PathBuf,
@@ -9,14 +9,14 @@ use bson::{Document, doc};
 use movie_bag::mongod::{Embedded, Options};
 use tokio::sync::OnceCell;
 
-/// A database is some sixty files, which mongod keeps open, and a process may have 20,000 in some places: so a mongod
-/// serves this many tests, and then comes the next one.
+/// A database has some sixty files, which mongod keeps open, and on some systems a process may open 20,000. So a
+/// mongod serves this many tests, and then a new one starts.
 const TESTS_EACH: usize = 150;
 static SHARED: [OnceCell<Embedded>; 8] = [const { OnceCell::const_new() }; 8];
 static TESTS: AtomicUsize = AtomicUsize::new(0);
 
-/// The MongoDB of `MOVIE_BAG_TEST_MONGODB_URI`, else a mongod that this test process shares. It ends,
-/// and its folder goes, with the process.
+/// The MongoDB of `MOVIE_BAG_TEST_MONGODB_URI`, else a mongod that this test process shares. It ends with the
+/// process, and its folder is deleted.
 pub async fn shared_uri() -> String {
     if let Some(uri) = given_uri() {
         return uri;
@@ -25,12 +25,12 @@ pub async fn shared_uri() -> String {
     SHARED[number].get_or_init(async || start(&format!("shared{number}"), &[]).await).await.uri()
 }
 
-/// The MongoDB that somebody keeps for the tests.
+/// A MongoDB that somebody provides for the tests.
 pub fn given_uri() -> Option<String> {
     std::env::var("MOVIE_BAG_TEST_MONGODB_URI").ok().filter(|uri| !uri.is_empty())
 }
 
-/// A mongod of one's own, which may be killed, and which has fail points.
+/// A mongod for a single test, which may kill it and use fail points.
 pub struct OwnMongod {
     embedded: Embedded,
     pub admin: mongodb::Database,
@@ -53,7 +53,7 @@ impl OwnMongod {
         i32::try_from(status.get_i64("pid").unwrap()).unwrap()
     }
 
-    /// Holds the next command of this kind, on this collection, before it is done.
+    /// Holds the next commands of this kind on this collection, before they run.
     pub async fn hold(&self, command: &str, namespace: &str, times: i32, milliseconds: i32) -> Hold<'_> {
         let data = doc! {
             "failCommands": [command],
@@ -68,7 +68,7 @@ impl OwnMongod {
     }
 }
 
-/// A hold that was set.
+/// An active hold.
 pub struct Hold<'a> {
     mongod: &'a OwnMongod,
     entered: i32,
@@ -80,7 +80,7 @@ impl Hold<'_> {
         self.reached_by(1).await;
     }
 
-    /// Waits until so many commands are being held.
+    /// Waits until this many commands are being held.
     pub async fn reached_by(&self, commands: i32) {
         let wait = doc! {
             "waitForFailPoint": "failCommand",

@@ -1,4 +1,4 @@
-//! An answer, and what can be asserted of it.
+//! An answer, and assertions about it.
 
 use movie_bag::http::problem::Code;
 use reqwest::{RequestBuilder, header::HeaderMap};
@@ -27,7 +27,7 @@ impl Reply {
         reply
     }
 
-    /// As the OpenAPI document says, if it speaks of the route.
+    /// Asserts that the answer matches the OpenAPI document, if the route is in it.
     fn assert_documented(&self, method: &str) {
         let header = |name: &str| self.header(name);
         let answer = Answer { status: self.status, header: &header, body: &self.body };
@@ -55,7 +55,7 @@ impl Reply {
         self
     }
 
-    /// A problem as section 2 of the contract has it, whole.
+    /// Asserts a complete problem, as in section 2 of the contract.
     #[track_caller]
     pub fn assert_problem(self, status: u16, code: &str) -> Self {
         let reply = self.assert_status(status);
@@ -97,7 +97,7 @@ impl Reply {
         reply
     }
 
-    /// 422 that names these fields with these codes, and no others.
+    /// Asserts a 422 that names exactly these fields with these codes.
     #[track_caller]
     pub fn assert_fields(self, expected: &[(&str, &str)]) -> Self {
         let reply = self.assert_problem(422, "validation-failed");

@@ -1,4 +1,4 @@
-//! Whoever calls: counts every answer, and knows which ones a client has to expect.
+//! A client of the servers. It counts every answer, and knows which ones to expect.
 
 use std::{
     collections::BTreeMap,
@@ -12,20 +12,20 @@ use std::{
 use reqwest::Method;
 use serde_json::Value;
 
-/// The server's own limit is 30 s; the rest is for a machine that is busy.
+/// The server's own limit is 30 s; the rest is for a busy machine.
 const TOO_LONG: Duration = Duration::from_secs(35);
-/// A connection that broke says nothing of when to come back.
+/// A broken connection does not say when to retry.
 const AFTER_BREAK: Duration = Duration::from_millis(200);
-/// What may be behind a 503.
+/// The allowed codes of a 503.
 const AWAY: [&str; 3] = ["database-unavailable", "deadline-exceeded", "overloaded"];
-/// The status of what got no answer.
+/// The status of a request without an answer.
 pub const BROKEN: u16 = 0;
 
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
-    /// By method and status.
+    /// The number of answers by method and status.
     pub answers: BTreeMap<(String, u16), usize>,
-    /// Repetitions that found an earlier try done: 409, 412, 404, 401.
+    /// Retries that found that an earlier attempt had succeeded: 409, 412, 404, 401.
     pub done_before: usize,
     pub slowest: (Duration, String),
     pub violations: Vec<String>,
@@ -36,16 +36,16 @@ pub struct Client {
     bases: Arc<Vec<String>>,
     http: reqwest::Client,
     tally: Arc<Mutex<Tally>>,
-    /// Connections may break: servers are killed, or end.
+    /// Whether connections may break, because servers are killed or end.
     may_break: Arc<AtomicBool>,
     pub stop: Arc<AtomicBool>,
     pub walks: Arc<AtomicUsize>,
-    /// For how long another server than the one that has written may answer what was before.
+    /// How long a server may return the old state after another server has written.
     pub lag: Duration,
 }
 
 pub struct Answer {
-    /// Who gave it.
+    /// The server that answered.
     pub server: usize,
     pub status: u16,
     pub etag: Option<String>,
@@ -53,7 +53,7 @@ pub struct Answer {
     retry_after: Option<u64>,
 }
 
-/// A request. `server` is the one that gets it first; a repetition goes to the next.
+/// A request. `server` gets it first; a retry goes to the next one.
 #[derive(Clone)]
 pub struct Ask<'a> {
     pub server: usize,
@@ -92,7 +92,7 @@ impl Client {
         self.stop.load(Ordering::SeqCst)
     }
 
-    /// From here on a server may end.
+    /// From now on, a server may end.
     pub fn expect_breaks(&self) {
         self.may_break.store(true, Ordering::SeqCst);
     }
@@ -101,7 +101,7 @@ impl Client {
         self.tally.lock().unwrap().clone()
     }
 
-    /// A repetition has found that an earlier try was done, though it was not acknowledged.
+    /// Counts a retry that found that an earlier attempt had succeeded without being acknowledged.
     pub fn was_done_before(&self) {
         self.tally.lock().unwrap().done_before += 1;
     }
@@ -113,12 +113,12 @@ impl Client {
         }
     }
 
-    /// For a stream that does not end.
+    /// A request for a stream that does not end.
     pub fn request(&self, server: usize, path: &str) -> reqwest::RequestBuilder {
         self.http.get(format!("{}{path}", self.bases[server])).timeout(Duration::from_hours(2))
     }
 
-    /// Asks once.
+    /// Sends a request once.
     pub async fn ask(&self, ask: &Ask<'_>) -> Answer {
         let url = format!("{}{}", self.bases[ask.server % self.bases.len()], ask.path);
         let mut request = self.http.request(ask.method.clone(), url);
@@ -185,8 +185,8 @@ impl Client {
         }
     }
 
-    /// Asks again for as long as the answer is 503, as the contract tells clients to: after the time
-    /// that it names. Also says whether it has asked again.
+    /// Retries as long as the answer is 503, after the time that the answer names, as the contract tells clients to.
+    /// Also returns whether it has retried.
     pub async fn persist(&self, mut ask: Ask<'_>) -> (Answer, bool) {
         let mut again = false;
         loop {
@@ -199,7 +199,7 @@ impl Client {
         }
     }
 
-    /// Deletes an account; the last answer. 401 says that an earlier try was done.
+    /// Deletes an account. Returns the last status; 401 says that an earlier attempt succeeded.
     pub async fn leave(&self, server: usize, token: &str) -> u16 {
         let (answer, again) =
             self.persist(Ask::new(server, Method::DELETE, "/api/users/me", Some(token))).await;

@@ -1,5 +1,5 @@
-//! What was promised. Each writer repeats a request until it is answered, so at the end there is one
-//! right state.
+//! Records what the servers acknowledged. Each writer repeats a request until it is answered, so at the end there is
+//! one correct state.
 
 use std::{collections::BTreeMap, sync::Mutex};
 
@@ -13,7 +13,7 @@ pub struct Promise {
     pub is_deleted: bool,
 }
 
-/// By the movie's id.
+/// The acknowledged state, by the movie's id.
 #[derive(Default)]
 pub struct Ledger(Mutex<BTreeMap<String, Promise>>);
 
@@ -34,14 +34,14 @@ impl Ledger {
         self.0.lock().unwrap().len()
     }
 
-    /// How many changes were promised in all.
+    /// How many changes were acknowledged in total.
     pub fn changes(&self) -> usize {
         let of =
             |promise: &Promise| usize::try_from(promise.version).unwrap() + usize::from(promise.is_deleted);
         self.0.lock().unwrap().values().map(of).sum()
     }
 
-    /// Ids and versions of what must be there.
+    /// The ids and versions of the movies that must exist.
     pub fn standing(&self) -> Vec<(String, i64)> {
         let all = self.all().into_iter().filter(|(_, promise)| !promise.is_deleted);
         all.map(|(id, promise)| (id, promise.version)).collect()
@@ -52,7 +52,7 @@ impl Ledger {
         standing.retain(|_, promise| !promise.is_deleted);
         for movie in found {
             let id = movie.get_object_id("_id").unwrap().to_hex();
-            let promise = standing.remove(&id).unwrap_or_else(|| panic!("nobody was promised {movie}"));
+            let promise = standing.remove(&id).unwrap_or_else(|| panic!("{movie} was never acknowledged"));
             let is = (movie.get_str("name").ok(), movie.get_i64("version").ok(), movie.get_str("plot").ok());
             assert_eq!(is, (Some(&*promise.name), Some(promise.version), Some(&*promise.plot)), "{id}");
         }

@@ -1,4 +1,4 @@
-//! Somebody who listens to the events of one server, and comes back with the last id when cut off.
+//! A client that listens to the events of one server, and reconnects with the last id when it is disconnected.
 
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
@@ -10,7 +10,7 @@ use super::{client::Client, ledger::Ledger};
 const EVENTS: &str = "/api/movies/events";
 const RETRY: Duration = Duration::from_millis(200);
 
-/// How often each kind of event was heard of a movie.
+/// How many events of each kind a movie had.
 #[derive(Debug, Default, PartialEq, Eq, Clone, Copy)]
 struct Heard {
     created: i64,
@@ -20,7 +20,7 @@ struct Heard {
 
 #[derive(Default)]
 struct State {
-    /// The last id; ids sort as the changes came.
+    /// The last id. Ids sort in the order of the changes.
     id: String,
     heard: BTreeMap<String, Heard>,
     resets: usize,
@@ -41,7 +41,7 @@ impl Listener {
         self.server
     }
 
-    /// Until it is aborted.
+    /// Listens until it is aborted.
     pub async fn follow(&self, client: &Client) {
         loop {
             let mut request = client.request(self.server, EVENTS);
@@ -57,7 +57,7 @@ impl Listener {
                 Ok(response)
                     if response.status() == 503 && response.headers().contains_key("Retry-After") => {}
                 Ok(response) => client.object(format!("GET {EVENTS}: {}", response.status())),
-                // A server that was killed.
+                // The server was killed.
                 Err(_) => {}
             }
             tokio::time::sleep(RETRY).await;
@@ -114,7 +114,7 @@ impl Listener {
         self.state.lock().unwrap().resets
     }
 
-    /// Each change that was promised was heard of, and once; unless a `reset` has said that some may be
+    /// Asserts that each acknowledged change was heard exactly once, unless a `reset` has said that some may be
     /// missing.
     pub fn assert_complete(&self, ledger: &Ledger, client: &Client) {
         let state = self.state.lock().unwrap();

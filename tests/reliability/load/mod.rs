@@ -1,4 +1,4 @@
-//! Traffic through all servers, and a ledger of what was promised to it.
+//! Traffic through all servers, and a ledger of what they acknowledged.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -27,15 +27,15 @@ use crate::{
     process::PASSWORD,
 };
 
-/// Movies that stand there throughout: a walk from page to page visits each of them once.
+/// Movies that exist throughout: a walk from page to page visits each of them once.
 const STANDING: usize = 120;
 
-/// What comes at once, and how fast.
+/// How many clients work at once, and how fast.
 #[derive(Clone, Copy)]
 pub struct Rate {
     pub writers: usize,
     pub readers: usize,
-    /// Between two requests of each.
+    /// The pause between two requests of a client.
     pub pause: Duration,
 }
 
@@ -47,14 +47,14 @@ pub struct Load {
     pub probes: Arc<Probes>,
     ledger: Arc<Ledger>,
     listeners: Vec<Arc<Listener>>,
-    /// End by themselves when they are told to stop.
+    /// These end by themselves when they are told to stop.
     workers: Vec<JoinHandle<()>>,
-    /// Go on to the end.
+    /// These run until the end.
     followers: Vec<JoinHandle<()>>,
     token: String,
 }
 
-/// What came of it.
+/// The result of the load.
 #[derive(Debug)]
 pub struct Outcome {
     pub tally: Tally,
@@ -66,14 +66,14 @@ pub struct Outcome {
 }
 
 impl Load {
-    /// Starts when each listener hears. Two servers may be killed at once only where `may_break`.
+    /// Starts the traffic once every listener hears. Two servers may be killed at once only if `may_break` is set.
     pub fn start(cluster: &Cluster, rate: Rate, may_break: bool) -> Self {
         let client = Arc::new(Client::new(cluster.bases(), may_break, cluster.lag()));
         let ledger = Arc::new(Ledger::default());
         let token = cluster.server(0).sign_up("loader");
         let owner = cluster.server(0).get("/api/users/me", Some(&token)).1["id"].as_str().unwrap().to_owned();
         cluster.give_movies(&owner, "Standing", STANDING);
-        // They come from elsewhere: a server's search index has them a moment later.
+        // The movies were inserted elsewhere, so a server's search index has them a moment later.
         let all = format!("/api/movies?limit=1&count=true&sort=name&added_by={owner}");
         for server in 0..SERVERS {
             crate::process::eventually("a server has the movies in its index", || {
@@ -122,7 +122,8 @@ impl Load {
         Self { client, probes, ledger, listeners, workers, followers, token }
     }
 
-    /// A change now is heard by each listener; how long after it was acknowledged by the last.
+    /// Makes a change, and asserts that each listener hears it. Returns how long after its acknowledgement the last
+    /// one heard it.
     pub fn assert_heard(&self, cluster: &Cluster, name: &str) -> Duration {
         let (client, ledger, token) = (&self.client, &self.ledger, &self.token);
         let id = cluster.runtime.block_on(async {
@@ -137,8 +138,8 @@ impl Load {
         acknowledged.elapsed()
     }
 
-    /// Ends the traffic, each request repeated until it is answered, and holds the database, the servers
-    /// and what the listeners heard against what was promised.
+    /// Ends the traffic once each request is answered, and compares the database, the servers and the heard events
+    /// with the ledger.
     pub fn finish(mut self, cluster: &Cluster) -> Outcome {
         self.client.stop.store(true, Ordering::SeqCst);
         cluster.runtime.block_on(async {
@@ -167,7 +168,7 @@ impl Load {
         }
     }
 
-    /// What is there is what was promised: nothing less, nothing more, nothing twice.
+    /// Asserts that exactly the acknowledged movies exist: no more, no fewer, and none twice.
     fn assert_kept(&self, cluster: &Cluster) {
         let filter =
             doc! { "genres": { "$ne": "Probe" }, "name": { "$not": { "$regex": "^(Standing|Leaving) " } } };
@@ -176,7 +177,7 @@ impl Load {
             cluster.runtime.block_on(async { movies.find(filter).await?.try_collect().await }).unwrap();
         self.ledger.assert_equals(&found);
         assert_eq!(cluster.count("movies", doc! { "name": { "$regex": "^Standing " } }), STANDING as u64);
-        // And the servers say the same.
+        // The servers must agree with that.
         for server in 0..SERVERS {
             for (id, version) in self.ledger.standing().into_iter().take(100) {
                 crate::process::eventually_within(cluster.lag(), &id, || {
@@ -188,10 +189,10 @@ impl Load {
     }
 }
 
-/// Every change is in the log once, whatever has failed.
+/// Asserts that every change is in the log once, whatever has failed.
 fn assert_log_is_whole(cluster: &Cluster) {
     let flaw = std::cell::RefCell::new(None);
-    crate::process::eventually_within(Duration::from_mins(1), "the change log is whole", || {
+    crate::process::eventually_within(Duration::from_mins(1), "the change log is complete", || {
         let found = cluster.runtime.block_on(crate::change_log::flaw(&cluster.database));
         let is_whole = found.is_none();
         if flaw.replace(found.clone()) != found {
@@ -201,7 +202,7 @@ fn assert_log_is_whole(cluster: &Cluster) {
     });
 }
 
-/// An account with many movies that goes while something fails.
+/// An account with many movies that is deleted while something fails.
 pub struct Leaver {
     pub id: String,
     token: String,
@@ -209,7 +210,7 @@ pub struct Leaver {
 }
 
 impl Leaver {
-    /// Puts its movies there.
+    /// Creates the account and its movies.
     pub fn arrive(cluster: &Cluster, name: &str, movies: usize) -> Self {
         let server = cluster.server(0);
         let token = server.sign_up(name);
@@ -218,13 +219,15 @@ impl Leaver {
         Self { id, token, movies }
     }
 
-    /// Asks a server to delete the account, and comes back when some of the movies are gone. The
-    /// answer is not waited for.
+    /// Asks a server to delete the account, and returns once some of the movies are deleted. It does not wait for the
+    /// answer.
     pub fn leave(&self, cluster: &Cluster, load: &Client, server: usize) -> JoinHandle<u16> {
         let client = load.clone();
         let token = self.token.clone();
         let asked = cluster.runtime.spawn(async move { client.leave(server, &token).await });
-        crate::process::eventually("the movies are going", || self.left(cluster) < self.movies as u64);
+        crate::process::eventually("the movies are being deleted", || {
+            self.left(cluster) < self.movies as u64
+        });
         asked
     }
 
@@ -233,7 +236,7 @@ impl Leaver {
         cluster.count("movies", doc! { "added_by": owner })
     }
 
-    /// No token of it, no login, nothing that was its own.
+    /// Asserts that its tokens and its login do not work, and that nothing of it is left.
     pub fn assert_gone(&self, cluster: &Cluster, name: &str) {
         crate::process::eventually_within(Duration::from_mins(2), "no movie is left", || {
             self.left(cluster) == 0

@@ -1,4 +1,4 @@
-//! Asks each server for one small thing again and again: how long it was away.
+//! Sends each server a small request again and again, to measure how long it was unavailable.
 
 use std::{
     collections::HashMap,
@@ -12,9 +12,9 @@ use serde_json::json;
 use super::client::{Ask, Client};
 
 const PAUSE: Duration = Duration::from_millis(100);
-/// An answer that took longer counts as an interruption.
+/// A slower answer counts as an interruption.
 const SLOW: Duration = Duration::from_secs(1);
-/// All is well when there was nothing else for so long.
+/// A server counts as recovered after this time without an interruption.
 const QUIET: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,7 +58,7 @@ impl Probes {
         self.0.lock().unwrap().get(&(server, kind)).cloned().unwrap_or_default()
     }
 
-    /// Whether each server has answered well, soon and for a while.
+    /// Whether each server has answered correctly and quickly for a while.
     pub fn is_quiet(&self, since: Instant) -> bool {
         let servers: Vec<_> = self.0.lock().unwrap().keys().copied().collect();
         since.elapsed() > QUIET
@@ -70,7 +70,7 @@ impl Probes {
             })
     }
 
-    /// How long after `since` the last interruption was over; `None`: there was none.
+    /// How long after `since` the last interruption ended; `None` if there was none.
     pub fn interrupted(&self, server: usize, kind: Kind, since: Instant) -> Option<Duration> {
         let probes = self.of(server, kind);
         let last = probes.iter().rposition(|probe| probe.ended > since && probe.is_interruption())?;
@@ -78,7 +78,7 @@ impl Probes {
         Some(over.ended - since)
     }
 
-    /// The answers to what was asked after `since`: their status, and how long the slowest took.
+    /// The answers to requests after `since`: their status, and the time of the slowest.
     pub fn answers(&self, kind: Kind, since: Instant) -> (Vec<u16>, Duration) {
         let all = self.0.lock().unwrap();
         let probes: Vec<&Probe> = all

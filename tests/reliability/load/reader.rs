@@ -1,10 +1,10 @@
-//! Somebody who walks through the catalogue, page by page, again and again.
+//! A client that reads the catalogue page by page, again and again.
 
 use std::{collections::HashSet, sync::atomic::Ordering, time::Duration};
 
 use super::client::{Ask, Client};
 
-/// Pages of the whole catalogue, or of one user's movies in the order of names.
+/// Reads pages of the whole catalogue, or of one user's movies in the order of names.
 pub async fn walk(client: &Client, number: usize, pause: Duration, standing: usize, owner: &str) {
     let first = match number % 2 {
         0 => "/api/movies?limit=40&fields=name".to_owned(),

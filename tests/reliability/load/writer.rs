@@ -1,4 +1,4 @@
-//! Somebody who adds, changes and deletes movies, and repeats what was answered with 503.
+//! A client that adds, changes and deletes movies, and retries after a 503.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::cluster::SERVERS;
 
-/// Between two looks at a server that may be behind.
+/// The pause between two reads from a server that may be behind.
 const AGAIN: Duration = Duration::from_millis(50);
 
 pub struct Writer<'a> {
@@ -20,7 +20,7 @@ pub struct Writer<'a> {
     token: &'a str,
     number: usize,
     pause: Duration,
-    /// Each request goes to another server than the one before.
+    /// Each request goes to another server than the previous one.
     turn: usize,
 }
 
@@ -64,7 +64,8 @@ impl<'a> Writer<'a> {
         self.client.object(format!("{doing}, again: {again}: {} {}", answer.status, answer.body));
     }
 
-    /// Adds a movie; its id. A 409 is right if an earlier try was answered with 503, and that one was it.
+    /// Adds a movie. Returns its id. A 409 is correct if an earlier attempt was answered with 503, and that attempt
+    /// added it.
     pub async fn create(&mut self, name: &str) -> Option<String> {
         let promise =
             Promise { name: name.to_owned(), version: 1, plot: "Version 1".to_owned(), is_deleted: false };
@@ -95,7 +96,7 @@ impl<'a> Writer<'a> {
         Some(id)
     }
 
-    /// Changes it. A 412 is right if an earlier try was answered with 503, and that one was it.
+    /// Changes the movie. A 412 is correct if an earlier attempt was answered with 503, and that attempt changed it.
     async fn replace(&mut self, id: &str) {
         let before = self.ledger.of(id);
         let version = before.version + 1;
@@ -116,7 +117,7 @@ impl<'a> Writer<'a> {
         self.read_back(id, answer.server).await;
     }
 
-    /// Deletes it. A 404 is right if an earlier try was answered with 503, and that one was it.
+    /// Deletes the movie. A 404 is correct if an earlier attempt was answered with 503, and that attempt deleted it.
     async fn delete(&mut self, id: &str) {
         let before = self.ledger.of(id);
         let path = format!("/api/movies/{id}");
@@ -131,7 +132,7 @@ impl<'a> Writer<'a> {
         self.read_back(id, answer.server).await;
     }
 
-    /// What was acknowledged is what is read, through each server.
+    /// Asserts that each server returns the acknowledged state.
     async fn read_back(&mut self, id: &str, written_by: usize) {
         for server in [written_by, written_by + 1] {
             self.read_through(id, server, written_by).await;

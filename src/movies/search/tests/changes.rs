@@ -24,7 +24,7 @@ async fn a_change_that_somebody_waits_for_is_in_the_next_search() {
 }
 
 #[tokio::test]
-async fn who_waits_for_a_change_that_has_not_come_gets_it_when_it_comes() {
+async fn a_caller_that_waits_for_a_change_sees_it_when_it_comes() {
     let (_folder, index) = index_of(&[]).await;
     let waiting = tokio::spawn({
         let index = index.clone();
@@ -34,7 +34,7 @@ async fn who_waits_for_a_change_that_has_not_come_gets_it_when_it_comes() {
     index.apply(Batch { upserts: vec![movie(2, "Two")], number: 5, ..Batch::default() }).await.unwrap();
     waiting.await.unwrap().unwrap();
     assert_eq!(index.movies(), 2);
-    // What never comes is not waited for.
+    // Waiting for a change that never comes ends with an error.
     assert!(matches!(index.visible(6).await, Err(SearchError::Behind)));
 }
 
@@ -51,12 +51,12 @@ async fn a_change_that_nobody_waits_for_is_visible_soon() {
 }
 
 #[tokio::test]
-async fn an_index_that_is_being_made_answers_nothing_and_says_how_far_it_is() {
+async fn an_index_that_is_being_built_answers_nothing_and_reports_its_progress() {
     let folder = tempfile::tempdir().unwrap();
     let (index, _) = MovieIndex::open(folder.path(), 1).unwrap();
     index.apply(Batch { upserts: vec![movie(1, "One")], is_new: true, ..Batch::default() }).await.unwrap();
     assert!(matches!(index.count(Meant::default()).await, Err(SearchError::Behind)));
-    // A change that comes while the rest is still being read.
+    // A change that comes while the other movies are still being read.
     index.apply(Batch { upserts: vec![movie(1, "Uno")], ..Batch::default() }).await.unwrap();
     index.complete("now".into(), 7).await.unwrap();
     let state = index.state();

@@ -1,4 +1,4 @@
-//! Files that are torn, changed, missing, or those of another version.
+//! Files that are torn, changed, missing, or of another version.
 
 use std::{
     fs,
@@ -8,7 +8,7 @@ use std::{
 
 use super::*;
 
-/// Opens an index again, when the thread that had it has ended.
+/// Opens an index again, once the thread that used it has ended.
 fn reopen(folder: &Path) -> (MovieIndex, Option<String>) {
     let begun = Instant::now();
     loop {
@@ -32,7 +32,7 @@ fn copy(from: &Path, to: &Path) {
     for file in files(from) {
         let target = to.join(file.strip_prefix(from).unwrap());
         fs::create_dir_all(target.parent().unwrap()).unwrap();
-        // What is written at this moment may go away.
+        // A file that is being written at this moment may disappear.
         let _ = fs::copy(&file, target);
     }
 }
@@ -46,7 +46,7 @@ async fn closed() -> TempDir {
     folder
 }
 
-/// Either as it was, or empty; and in both cases it works.
+/// Asserts that the index is either unchanged or empty, and works in both cases.
 async fn assert_works(folder: &Path, what: &str) -> Option<String> {
     let (index, position) = reopen(folder);
     if position.is_none() {
@@ -62,7 +62,7 @@ async fn assert_works(folder: &Path, what: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn an_index_that_was_closed_goes_on_where_it_was() {
+async fn an_index_that_was_closed_resumes_at_its_position() {
     let folder = closed().await;
     assert_eq!(assert_works(folder.path(), "closed").await.as_deref(), Some("later"));
 }
@@ -70,7 +70,7 @@ async fn an_index_that_was_closed_goes_on_where_it_was() {
 type Damage = fn(&Path);
 
 #[tokio::test]
-async fn a_damaged_file_makes_the_index_anew() {
+async fn an_index_with_a_damaged_file_is_rebuilt() {
     let whole = closed().await;
     // Its thread has ended.
     drop(reopen(whole.path()));
@@ -123,7 +123,7 @@ async fn whatever_a_kill_leaves_can_be_opened() {
         let left = tempfile::tempdir().unwrap();
         copy(folder.path(), left.path());
         let (copied, position) = reopen(left.path());
-        // All that its position says.
+        // The index has everything up to its position.
         if let Some(position) = position.filter(|position| position != "all") {
             assert_eq!(copied.movies(), 5 * (position.parse::<u64>().unwrap() - 1));
         }
@@ -147,14 +147,14 @@ async fn an_index_of_another_version_stays_until_the_new_one_is_complete() {
         tokio::task::yield_now().await;
     }
     drop(index);
-    // One that was not completed is not used.
+    // An incomplete index is not used.
     let folder = tempfile::tempdir().unwrap();
     drop(MovieIndex::open(folder.path(), 1).unwrap());
     assert_eq!(reopen(folder.path()).1, None);
 }
 
 #[tokio::test]
-async fn a_folder_that_goes_away_is_an_error_and_can_be_made_anew() {
+async fn a_folder_that_disappears_is_an_error_and_the_index_can_be_rebuilt() {
     let (folder, index) = index_of(&[movie(1, "One")]).await;
     fs::remove_dir_all(folder.path()).unwrap();
     index.apply(Batch { upserts: vec![movie(2, "Two")], number: 2, ..Batch::default() }).await.unwrap();
@@ -171,13 +171,13 @@ async fn a_folder_that_goes_away_is_an_error_and_can_be_made_anew() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_made_is_an_error() {
+fn a_folder_that_cannot_be_created_is_an_error() {
     let file = tempfile::NamedTempFile::new().unwrap();
     assert!(MovieIndex::open(&file.path().join("search"), 1).is_err());
 }
 
 #[tokio::test]
-async fn two_cannot_have_one_folder() {
+async fn two_indexes_cannot_share_one_folder() {
     let (folder, _index) = index_of(&[]).await;
     assert!(MovieIndex::open(folder.path(), 1).is_err());
 }

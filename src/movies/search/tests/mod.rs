@@ -1,4 +1,4 @@
-//! The index as a whole, on movies made by hand.
+//! Tests of the index as a whole, with hand-made movies.
 
 mod changes;
 mod damage;
@@ -28,7 +28,7 @@ fn texts(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| (*text).to_owned()).collect()
 }
 
-/// A movie with nothing but a name, made in the order of the numbers.
+/// A movie with only a name. A higher number means a later creation time.
 fn movie(number: u32, name: &str) -> IndexedMovie {
     IndexedMovie {
         id: id(number),
@@ -45,7 +45,7 @@ fn movie(number: u32, name: &str) -> IndexedMovie {
     }
 }
 
-/// Longer than anything takes on a busy machine.
+/// Longer than any step takes on a busy machine.
 const LONG: Duration = Duration::from_mins(1);
 
 /// Applies a batch and waits until it is visible.

@@ -1,4 +1,4 @@
-//! Filters, orders, counts and facets, against looking at every movie.
+//! Compares filters, orders, counts and facets with a scan of every movie.
 
 use std::{
     cmp::Ordering,
@@ -21,11 +21,11 @@ use crate::movies::{
     sort::Direction::{self, Ascending, Descending},
 };
 
-/// Short, so that none has a stem or a typo or is a beginning.
+/// Short words, so that none has a stem or a typo, or is the beginning of another.
 const WORDS: [&str; 6] = ["ab", "AB", "áb", "cd", "ef", "gh"];
 const GENRES: [&str; 4] = ["Drama", "drama", "Western", "Drama\u{ad}"];
 
-/// Movies in which much is equal.
+/// Movies that have many values in common.
 fn catalogue() -> Vec<IndexedMovie> {
     let pick = |number: u32, of: &[&str], every: u32| {
         let many = number / every % 3;
@@ -52,7 +52,7 @@ fn catalogue() -> Vec<IndexedMovie> {
         .collect()
 }
 
-/// The catalogue, put together by several commits: with movies that were changed and deleted.
+/// An index of the catalogue, built by several commits that also changed and deleted movies.
 async fn stocked(all: &[IndexedMovie]) -> (TempDir, MovieIndex) {
     let old: Vec<_> =
         all.iter().map(|movie| IndexedMovie { name: "cd old".into(), ..movie.clone() }).collect();
@@ -65,7 +65,7 @@ async fn stocked(all: &[IndexedMovie]) -> (TempDir, MovieIndex) {
             apply(&index, Batch { upserts, deletes, number, ..Batch::default() }).await;
         }
     }
-    // The last batch has a number of its own.
+    // The last batch has its own number.
     apply(&index, Batch { deletes: vec![id(900)], number: 99, ..Batch::default() }).await;
     (folder, index)
 }
@@ -155,7 +155,7 @@ impl Question {
         words.collect()
     }
 
-    /// What is found, and whether words were left out.
+    /// The expected movies, and whether words were left out.
     fn expected<'a>(&self, all: &'a [IndexedMovie]) -> (Vec<&'a IndexedMovie>, bool) {
         let kept: Vec<_> = all.iter().filter(|movie| self.keeps(movie)).collect();
         for left_out in 0..=2_usize.min(self.words.len().saturating_sub(1)) {
@@ -192,7 +192,7 @@ impl Question {
     }
 }
 
-/// Every page of a question.
+/// Reads every page of a question.
 async fn walk(index: &MovieIndex, mut question: PageQuestion) -> (Vec<Hit>, bool, Option<u64>) {
     let (mut hits, mut relaxed) = (Vec::new(), false);
     loop {
@@ -200,7 +200,7 @@ async fn walk(index: &MovieIndex, mut question: PageQuestion) -> (Vec<Hit>, bool
         assert!(page.hits.len() <= question.limit);
         relaxed |= page.relaxed;
         hits.extend(page.hits);
-        // As a client sends it.
+        // In the form in which a client sends it.
         let cursor = hits.last().map(|hit| super::super::Cursor::parse(&hit.cursor.to_text()).unwrap());
         question.after = cursor;
         if !page.more {
@@ -224,7 +224,7 @@ fn counted<'a>(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_question_is_answered_as_by_looking_at_every_movie() {
+async fn every_answer_equals_a_scan_of_every_movie() {
     let all = catalogue();
     let (_folder, index) = stocked(&all).await;
     let mut options = CollatorOptions::default();
@@ -285,7 +285,7 @@ async fn a_movie_is_found_by_its_id_and_its_exact_name() {
 }
 
 #[tokio::test]
-async fn a_walk_under_change_visits_each_movie_that_stood_there_once() {
+async fn a_walk_during_changes_visits_each_unchanged_movie_once() {
     let all = catalogue();
     let sorts = [
         Sort::CreatedAt(Descending),
@@ -318,8 +318,8 @@ async fn a_walk_under_change_visits_each_movie_that_stood_there_once() {
             if !page.more {
                 break;
             }
-            // Others come and go: so many that a word becomes rarer or more frequent. Not for ever: all may come
-            // after this page.
+            // Other movies are added and deleted, so many that a word becomes rarer or more frequent. This ends after
+            // a while, because all new movies may come after this page.
             if number > 12 {
                 continue;
             }

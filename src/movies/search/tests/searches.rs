@@ -1,4 +1,4 @@
-//! What a search finds, and in which order.
+//! What a search finds, and in what order.
 
 use super::*;
 
@@ -6,7 +6,7 @@ fn named(names: &[&str]) -> Vec<IndexedMovie> {
     (1..).zip(names).map(|(number, name)| movie(number, name)).collect()
 }
 
-/// Asserts what each search finds, by the places of the names in the list.
+/// Asserts what each search finds, as positions in the list of names.
 async fn assert_found(movies: &[IndexedMovie], expected: &[(&str, &[u32])]) {
     let (_folder, index) = index_of(movies).await;
     for (words, expected) in expected {
@@ -68,7 +68,7 @@ async fn odd_names_are_found_as_a_person_types_them() {
 }
 
 #[tokio::test]
-async fn every_word_must_be_there_in_whatever_field() {
+async fn every_word_must_match_in_some_field() {
     let mut movies = named(&["The Godfather", "The Conversation", "Heat"]);
     for movie in &mut movies[..2] {
         movie.directors = texts(&["Francis Ford Coppola"]);
@@ -81,12 +81,12 @@ async fn every_word_must_be_there_in_whatever_field() {
     assert_eq!(found(&index, "hears coppola").await, [2]);
     assert_eq!(found(&index, "\"al pacino\"").await, [3, 1]);
     assert_eq!(found(&index, "\"pacino al\"").await, [0; 0]);
-    // The end of one name and the beginning of the next are no phrase.
+    // The end of one name and the beginning of the next are not a phrase.
     assert_eq!(found(&index, "\"brando al\"").await, [0; 0]);
     assert_eq!(found(&index, "pacino -heat").await, [1]);
     assert_eq!(found(&index, "pacino -\"marlon brando\"").await, [3]);
     assert_eq!(found(&index, "-pacino").await, [2]);
-    // In the plot a beginning is none.
+    // The beginning of a word does not match in the plot.
     assert_eq!(found(&index, "shou").await, [0; 0]);
     assert_eq!(found(&index, "copp").await, [1, 2]);
     assert!(search(&index, "copp man").await.relaxed);
@@ -103,7 +103,7 @@ async fn words_are_left_out_only_if_no_movie_has_all() {
     let too_many = search(&index, "red black white grey").await;
     assert_eq!((too_many.relaxed, too_many.total), (false, Some(0)));
     assert_eq!(search(&index, "black").await.total, Some(0));
-    // The rare word says more than the frequent one.
+    // The rare word counts more than the frequent one.
     assert_eq!(found(&index, "red yellow").await, [4, 3, 2, 1]);
     assert_eq!(index.count(meant("red green black")).await.unwrap(), 2);
 }
@@ -111,12 +111,12 @@ async fn words_are_left_out_only_if_no_movie_has_all() {
 #[tokio::test]
 async fn typos_are_forgiven_only_where_few_movies_have_the_word() {
     let (_folder, index) = index_of(&named(&["Heat", "Meat", "Heath", "Heat 2", "Elephants", "Eat"])).await;
-    // Two have it.
+    // Two movies have the word.
     assert_eq!(found(&index, "heat").await, [1, 4, 3, 2, 6]);
     apply(&index, Batch { upserts: vec![movie(7, "Heat 3")], number: 2, ..Batch::default() }).await;
-    // Three have it; the last word may still be a beginning.
+    // Three movies have it. The last word may still be a beginning.
     assert_eq!(found(&index, "heat").await, [1, 4, 7, 3]);
-    // One edit, of four letters; two of eight.
+    // One edit from four letters on, two from eight.
     assert_eq!(found(&index, "meta").await, [2]);
     assert_eq!(found(&index, "elehpnats").await, [5]);
     assert_eq!(found(&index, "elephxnxs").await, [5]);
@@ -127,7 +127,7 @@ async fn typos_are_forgiven_only_where_few_movies_have_the_word() {
 }
 
 #[tokio::test]
-async fn stems_go_by_the_language_of_the_movie() {
+async fn stems_depend_on_the_language_of_the_movie() {
     let mut movies = named(&["Films about Films", "Die Häuser", "Les Chevaux"]);
     movies[1].languages = texts(&["German"]);
     movies[2].languages = texts(&["French"]);
@@ -135,14 +135,14 @@ async fn stems_go_by_the_language_of_the_movie() {
 }
 
 #[tokio::test]
-async fn better_finds_come_first() {
+async fn better_matches_come_first() {
     let mut movies = named(&["Rain", "The Rain People", "Rains of May", "Rainy Day", "Sun", "Cloud", "Fog"]);
     movies[4].directors = texts(&["Ann Rain"]);
     movies[5].casts = texts(&["Bob Rain"]);
     movies[6].plot = Some("It may rain.".into());
     let (_folder, index) = index_of(&movies).await;
     let order = found(&index, "rain").await;
-    // Whole name, name, stem of the name, director, cast, beginning in the name, plot.
+    // In this order: whole name, name, stem of the name, director, cast, beginning in the name, plot.
     assert_eq!(order, [1, 2, 3, 5, 6, 4, 7]);
     assert_eq!(found(&index, "the rain").await[0], 2);
     assert_eq!(found(&index, "the fog").await[0], 7);
@@ -174,7 +174,7 @@ async fn a_search_by_relevance_ends_after_a_thousand() {
 }
 
 #[tokio::test]
-async fn no_text_is_an_error() {
+async fn every_text_is_a_valid_search() {
     let (_folder, index) = index_of(&named(&["The Godfather", "-"])).await;
     let long = "千".repeat(200);
     for words in [
@@ -240,7 +240,7 @@ async fn names_are_suggested_from_their_beginning_and_with_a_typo() {
     let suggest = async |prefix: &str, limit| -> Vec<u32> {
         index.suggest(prefix.to_owned(), limit).await.unwrap().into_iter().map(number).collect()
     };
-    // Names that begin so come first, each in alphabetical order.
+    // Names that begin with the text come first. Each group is in alphabetical order.
     assert_eq!(suggest("god", 10).await, [4, 2, 3, 1]);
     assert_eq!(suggest("GOD", 3).await, [4, 2, 3]);
     assert_eq!(suggest("the god", 10).await, [1]);

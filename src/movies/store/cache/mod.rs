@@ -1,17 +1,16 @@
-//! Movies kept in memory, if `cache.movies` says so, and kept true by a change stream.
+//! Keeps movies in memory, if `cache.movies` enables it. A change stream keeps them up to date.
 //!
-//! What it promises, and how:
+//! The cache guarantees this:
 //!
-//! - *A write through this server is seen at once*: a writer invalidates the movie before the write is
-//!   answered ([`Cache::invalidate`]), however the write ends.
-//! - *A write through another server is seen after the stream's delay*: its event invalidates the movie. Where
-//!   the stream has said nothing for [`SILENCE`], not even that there was nothing, nothing is answered
-//!   from here; and when it is heard again, everything is read anew.
-//!   So it is when there is another primary.
-//! - *What was read before a write is not kept after it*: whoever reads to keep says so before
-//!   ([`Cache::look`]), and keeps nothing if the movie was invalidated in between.
+//! - *A write through this server is visible at once.* The writer invalidates the movie before the write is answered
+//!   ([`Cache::invalidate`]), whatever the outcome of the write.
+//! - *A write through another server is visible after the stream's delay.* The event invalidates the movie. If the
+//!   stream is silent for [`SILENCE`] (it normally reports even that nothing happened), the cache answers nothing.
+//!   When the stream is back, or another member has become primary, the cache starts empty.
+//! - *A read from before a write is not kept after it.* A reader announces that it wants to keep a movie
+//!   ([`Cache::look`]). If the movie was invalidated in between, it keeps nothing.
 //!
-//! Only movies that exist are kept. Pages, counts and searches are always read from the database.
+//! The cache keeps only movies that exist. Pages, counts and searches are always read from the database.
 
 use std::{
     collections::HashMap,
@@ -33,7 +32,8 @@ use crate::{
     telemetry::metrics::{counters, read_gauge},
 };
 
-/// The database says once a second that there was nothing. Beyond this it is away, or the way to it is cut.
+/// The database reports at least once a second, even without changes. If it is silent for this long, it or the
+/// connection is down.
 const SILENCE: Duration = Duration::from_secs(3);
 
 /// The kept movies. Clones share them.
@@ -43,7 +43,7 @@ pub struct Cache {
     lookups: Lookups,
 }
 
-/// How many looks into the cache had which outcome.
+/// Counts lookups by outcome.
 #[derive(Clone)]
 struct Lookups {
     hits: IntCounter,
@@ -54,7 +54,7 @@ struct Lookups {
 
 impl Lookups {
     fn new() -> Self {
-        let help = "Looks into the cache of movies, by what they gave.";
+        let help = "Lookups in the cache of movies, by outcome.";
         let values = ["hit", "miss", "closed"];
         let all = counters("movie_bag_cache_lookups_total", help, "result", &values);
         let [hits, misses, closed] = values.map(|value| all.with_label_values(&[value]));
@@ -65,36 +65,36 @@ impl Lookups {
 struct Kept {
     movies: LruCache<MovieId, Arc<ReadMovie>>,
     most: NonZero<usize>,
-    /// Who is reading in order to keep.
+    /// The readers that want to keep what they read.
     readers: HashMap<MovieId, Readers>,
-    /// When the stream was last heard; `None` while there is none.
+    /// When the stream last reported something; `None` while there is no stream.
     heard: Option<Instant>,
 }
 
 impl Kept {
-    /// Whether it would be known if something had changed.
+    /// Whether the cache would know of a change.
     fn is_live(&self) -> bool {
         self.heard.is_some_and(|heard| heard.elapsed() <= SILENCE)
     }
 }
 
-/// Those of one movie.
+/// The readers of one movie.
 #[derive(Default)]
 struct Readers {
     count: usize,
-    /// Raised when the movie is invalidated: who has begun before may have read what was then.
+    /// Raised when the movie is invalidated. A reader that began earlier may have read the old state.
     generation: u64,
 }
 
-/// What a look into the cache gives.
+/// The result of a lookup.
 pub(super) enum Look {
     Hit(Arc<ReadMovie>),
     Miss(Reading),
-    /// Nothing can be answered from here now.
+    /// The cache cannot answer now.
     Closed,
 }
 
-/// Somebody reads a movie, to keep it.
+/// A read of a movie that is to be kept.
 pub(super) struct Reading {
     cache: Cache,
     id: MovieId,
@@ -104,7 +104,7 @@ pub(super) struct Reading {
 impl Cache {
     #[must_use]
     pub(super) fn new(most: NonZero<usize>) -> Self {
-        // It grows as it is filled: the setting may be larger than the catalogue.
+        // It grows as it fills, because the setting may be larger than the catalogue.
         let movies = LruCache::unbounded();
         let kept = Kept { movies, most, readers: HashMap::new(), heard: None };
         Self { kept: Arc::new(Mutex::new(kept)), lookups: Lookups::new() }
@@ -115,13 +115,13 @@ impl Cache {
         let movies = read_gauge("movie_bag_cache_movies", "Movies kept in memory.", move || {
             f64::from(u32::try_from(counted.kept().movies.len()).unwrap_or(u32::MAX))
         });
-        let help = "1 while movies are answered from memory: the change stream is followed.";
+        let help = "1 while the cache answers, because it follows the change stream.";
         let live = read_gauge("movie_bag_cache_live", help, move || f64::from(live.kept().is_live()));
         vec![Box::new(self.lookups.all.clone()), Box::new(movies), Box::new(live)]
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        // Nothing in here panics half-way.
+        // No code that holds this lock panics half-way through a change.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -143,7 +143,7 @@ impl Cache {
         Look::Miss(Reading { cache: self.clone(), id, generation })
     }
 
-    /// Somebody has changed these, or has tried to.
+    /// Invalidates movies that somebody has changed, or has tried to change.
     pub(super) fn invalidate(&self, ids: &[MovieId]) {
         let mut kept = self.kept();
         for id in ids {
@@ -154,7 +154,7 @@ impl Cache {
         }
     }
 
-    /// Nothing is known any more; from `heard` on changes are heard of.
+    /// Empties the cache. From `heard` on, the stream reports changes.
     fn begin_anew(&self, heard: Option<Instant>) {
         let mut kept = self.kept();
         let forgotten = mem::replace(&mut kept.movies, LruCache::unbounded());
@@ -162,14 +162,14 @@ impl Cache {
             readers.generation += 1;
         }
         kept.heard = heard;
-        // There may be many: that takes a while, and nobody need wait for it.
+        // Dropping many movies takes a while, so do it after the lock is released.
         drop(kept);
         drop(forgotten);
     }
 }
 
 impl Reading {
-    /// Keeps what was read, unless it was invalidated since.
+    /// Keeps what was read, unless the movie was invalidated since.
     pub(super) fn keep(&self, movie: &Arc<ReadMovie>) {
         let mut kept = self.cache.kept();
         if kept.readers.get(&self.id).is_some_and(|readers| readers.generation == self.generation) {

@@ -1,4 +1,4 @@
-//! What keeps the cache true: the change stream that feeds the log.
+//! Keeps the cache up to date, with the change stream that also feeds the log.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -16,10 +16,10 @@ use crate::{
 
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Why the cache has to begin anew.
+/// Why the cache has to start over.
 enum Ended {
-    /// The stream broke off, or something was lost. It breaks off when there is another primary: what the last one had
-    /// may have been rolled back.
+    /// The stream broke off, or a change was lost. The stream breaks off when another member becomes primary: writes
+    /// of the last one may have been rolled back.
     Lost,
     Unsupported,
 }
@@ -38,7 +38,7 @@ impl Cache {
                     tracing::warn!("cache.movies has no effect: a standalone MongoDB has no change streams");
                     return;
                 }
-                Ended::Lost => tracing::warn!("the cache is not in use: its change stream broke off"),
+                Ended::Lost => tracing::warn!("the cache of movies is off until the change stream is back"),
             }
             tokio::select! {
                 () = sleep(RETRY_DELAY) => {}
@@ -61,7 +61,7 @@ impl Cache {
         let mut heard = Instant::now();
         self.begin_anew(Some(heard));
         loop {
-            // Read before the changes: all up to here is among them.
+            // Read this before the changes: they include every change up to this place.
             let asked = match &*progress.borrow_and_update() {
                 Progress::Live(position) => position.heard,
                 Progress::Unsupported => return Err(Ended::Unsupported),
@@ -77,7 +77,7 @@ impl Cache {
                 }
             }
             if heard.elapsed() > SILENCE {
-                // The driver has resumed the stream: there may be more to come of what happened meanwhile.
+                // The driver has resumed the stream, so more changes from the meantime may follow.
                 return Err(Ended::Lost);
             }
             heard = heard.max(asked);
