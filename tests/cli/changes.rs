@@ -146,6 +146,20 @@ async fn roll_the_oplog(client: &mongodb::Client, token: &str) {
     panic!("the oplog does not roll");
 }
 
+/// Waits until the log's checkpoint is a place that the oplog still contains.
+async fn a_checkpoint_is_in_the_oplog(database: &mongodb::Database) {
+    let log = database.collection::<Document>("change_log");
+    let oldest = oldest_operation(database.client()).await.time;
+    for _ in 0..600 {
+        let marks = log.find_one(doc! {}).await.unwrap().unwrap();
+        if seconds(marks.get_str("checkpoint").unwrap()) > oldest {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("no checkpoint was written");
+}
+
 /// A mongod with a small oplog.
 fn forgetful(folder: &Folder) -> std::process::Command {
     let smaller =
@@ -166,17 +180,7 @@ fn an_idle_log_keeps_its_place_while_other_writes_roll_the_oplog_over() {
     let newest = now(&server);
     in_database(&folder.mongod_uri(), "movie_bag", async |database| {
         roll_the_oplog(database.client(), &newest).await;
-        // The next checkpoint is a place that the oplog still contains.
-        let log = database.collection::<Document>("change_log");
-        let oldest = oldest_operation(database.client()).await.time;
-        for _ in 0..600 {
-            let marks = log.find_one(doc! {}).await.unwrap().unwrap();
-            if seconds(marks.get_str("checkpoint").unwrap()) > oldest {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        panic!("no checkpoint was written");
+        a_checkpoint_is_in_the_oplog(&database).await;
     });
     server.signal(Signal::KILL);
     server.wait();
@@ -263,5 +267,42 @@ fn changes_missing_from_the_oplog_are_a_gap_and_the_server_logs_it() {
     assert_eq!(server.call("POST", "/api/movies", Some(&token), Some(movie("Ronin"))).0, 201);
     assert_eq!(kinds_after(&server, &since), (200, vec!["created".to_owned()]));
     server.stop();
+    mongod.stop();
+}
+
+#[test]
+fn a_server_that_fell_behind_continues_where_another_one_has_written_the_log() {
+    let host = Folder::new();
+    let mongod = Server::start(forgetful(&host));
+    let serve = |folder: &Folder| {
+        let mut command = folder.command(&["serve"]);
+        command
+            .env("MOVIE_BAG_MONGODB__URI", host.mongod_uri())
+            .env("MOVIE_BAG_MONGODB__DATABASE", "other")
+            .env("MOVIE_BAG_JWT__SECRET", "12345678901234567890123456789012");
+        Server::start(command)
+    };
+    let folders = [Folder::new(), Folder::new()];
+    let (sleeper, writer) = (serve(&folders[0]), serve(&folders[1]));
+    let token = sleeper.sign_up("ann");
+    let since = now(&sleeper);
+    sleeper.signal(Signal::STOP);
+    assert_eq!(writer.call("POST", "/api/movies", Some(&token), Some(movie("Heat"))).0, 201);
+    eventually("the other server has written it", || kinds_after(&writer, &since).1.len() == 1);
+    let newest = now(&writer);
+    in_database(&host.mongod_uri(), "other", async |database| {
+        roll_the_oplog(database.client(), &newest).await;
+        a_checkpoint_is_in_the_oplog(&database).await;
+    });
+    writer.stop();
+    sleeper.signal(Signal::CONT);
+    eventually("it continues", || {
+        let (status, kinds) = kinds_after(&sleeper, &since);
+        assert_ne!(status, 410, "no change is missing");
+        (status, kinds) == (200, vec!["created".to_owned()])
+    });
+    assert_eq!(sleeper.call("POST", "/api/movies", Some(&token), Some(movie("Ronin"))).0, 201);
+    assert_eq!(kinds_after(&sleeper, &since), (200, vec!["created".to_owned(); 2]));
+    sleeper.stop();
     mongod.stop();
 }

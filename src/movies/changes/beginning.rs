@@ -25,7 +25,7 @@ pub async fn prepare(database: &Database) -> Result<(), StoreError> {
     match Feed::open(&movies, None).await {
         Ok(feed) => log.begin(&feed.start).await,
         Err(Ended::Failed(error)) => Err(error),
-        Err(Ended::Unsupported | Ended::Lost) => Ok(()),
+        Err(Ended::Unsupported | Ended::Forgotten | Ended::Lost) => Ok(()),
     }
 }
 

@@ -30,10 +30,11 @@ const SILENCE: Duration = Duration::from_secs(5);
 const OPENING: Duration = Duration::from_secs(15);
 /// How many reads may wait to be consumed. Each may hold the former state of a movie.
 const AHEAD: usize = 64;
-/// `ChangeStreamHistoryLost` and `ChangeStreamFatalError` mean that the database no longer knows what follows the
-/// token. `BSONObjectTooLarge` means that it cannot report it: somebody put a document of many megabytes there by
-/// hand, and the stream would end at it every time.
-const HISTORY_LOST: [i32; 3] = [286, 280, 10_334];
+/// `ChangeStreamHistoryLost`: the database no longer knows what follows the token.
+const HISTORY_LOST: i32 = 286;
+/// `ChangeStreamFatalError` and `BSONObjectTooLarge`: the database cannot report what follows the token, and never will.
+/// For example, somebody put a document of many megabytes there by hand: the stream would end at it every time.
+const UNREADABLE: [i32; 2] = [280, 10_334];
 
 type Events = ChangeStream<ChangeStreamEvent<Document>>;
 
@@ -49,7 +50,9 @@ pub(super) enum Read {
 /// Why a stream ended.
 #[derive(Debug)]
 pub(super) enum Ended {
-    /// The database no longer knows what follows.
+    /// The database no longer knows what follows this place. It may know what follows a later one.
+    Forgotten,
+    /// The database cannot report some changes, now or later.
     Lost,
     /// A standalone MongoDB has no change streams.
     Unsupported,
@@ -60,7 +63,8 @@ impl From<mongodb::error::Error> for Ended {
     fn from(error: mongodb::error::Error) -> Self {
         match error::code(&error) {
             Some(error::NOT_A_REPLICA_SET) => Self::Unsupported,
-            Some(code) if HISTORY_LOST.contains(&code) => Self::Lost,
+            Some(HISTORY_LOST) => Self::Forgotten,
+            Some(code) if UNREADABLE.contains(&code) => Self::Lost,
             _ => Self::Failed(error.into()),
         }
     }

@@ -53,6 +53,8 @@ pub(super) struct Shared {
     pub acknowledged: Acknowledged,
     pub store: ChangeStore,
     seen: Mutex<Seen>,
+    /// The last entry of another server that a reader has found in the log.
+    pub known_as_written: tokio::sync::Mutex<Option<Token>>,
     pub progress: watch::Sender<Progress>,
     /// The incoming changes. `None` means that some were lost, and listeners have to start over.
     live: broadcast::Sender<Option<Arc<Entry>>>,
@@ -102,6 +104,7 @@ impl Changes {
             acknowledged,
             store: ChangeStore::new(database),
             seen: Mutex::default(),
+            known_as_written: tokio::sync::Mutex::default(),
             progress: watch::Sender::new(Progress::Waiting),
             live: broadcast::Sender::new(BEHIND),
             written: counter(
@@ -144,7 +147,12 @@ impl Changes {
                     self.0.progress.send_replace(Progress::Unsupported);
                     return;
                 }
-                Err(Ended::Lost) => self.begin_anew().await,
+                Err(Ended::Forgotten) if self.leaves_its_place() => {
+                    tracing::warn!(
+                        "this server fell too far behind; it continues at the end of the change log"
+                    );
+                }
+                Err(Ended::Forgotten | Ended::Lost) => self.begin_anew().await,
                 Err(Ended::Failed(error)) => {
                     tracing::warn!(%error, "the change stream broke off and will be reopened");
                 }
@@ -162,6 +170,17 @@ impl Changes {
     /// that server waits.
     async fn leave(&self) {
         let _ = self.0.store.state.let_go(self.0.holder).await;
+    }
+
+    /// Gives up this process's own place in the stream, so that it continues at the end of the log: another server may
+    /// have written what this one missed. Listeners are disconnected and find it there. Returns `false` if this process
+    /// has no place of its own, that is, it has begun at the end of the log.
+    fn leaves_its_place(&self) -> bool {
+        let had_one = std::mem::take(&mut *self.seen()).at.is_some();
+        if had_one {
+            let _ = self.0.live.send(None);
+        }
+        had_one
     }
 
     /// Handles a gap: the log reports it to its readers, and every listener in this process is disconnected.

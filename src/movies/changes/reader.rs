@@ -99,13 +99,22 @@ impl Changes {
     /// If another server writes the log, that server may not have reached the place that this one has seen.
     async fn wait_for_the_writer(&self, seen: &Position, deadline: Instant) -> Result<(), StoreError> {
         let Some(last) = seen.last.as_ref().filter(|_| !seen.is_written) else { return Ok(()) };
-        while !self.0.store.has(last).await? {
-            if Instant::now() >= deadline {
+        loop {
+            // One reader asks at a time: what it finds answers those who wait behind it.
+            let mut known = timeout_at(deadline, self.0.known_as_written.lock()).await.map_err(|_| late())?;
+            if known.as_ref().is_some_and(|known| known >= last) {
+                return Ok(());
+            }
+            if self.0.store.has(last).await? {
+                *known = Some(last.clone());
+                return Ok(());
+            }
+            if Instant::now() + LOOK >= deadline {
                 return Err(late());
             }
+            // Kept meanwhile: nobody else need look earlier.
             sleep(LOOK).await;
         }
-        Ok(())
     }
 
     /// The place after the newest entry of the log.
