@@ -167,7 +167,7 @@ async fn a_hash_of_a_lower_cost_is_renewed_at_the_next_login() {
     dearer.log_in("ann").await.get("/api/users/me").await.assert_status(200);
     let renewed = hash().await;
     assert!(renewed.starts_with("$2b$05$"));
-    // Neither server hashes it again.
+    // Another login does not renew the hash again, and the cheaper server does not lower its cost.
     dearer.log_in("ann").await;
     app.log_in("ann").await;
     assert_eq!(hash().await, renewed);

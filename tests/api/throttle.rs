@@ -393,7 +393,7 @@ async fn a_known_address_does_not_reveal_who_has_an_account() {
         let request = app.anyone().request("POST", "/api/auth/signup").header("X-Real-IP", shared);
         Reply::of(request.json(&credentials(email, PASSWORD))).await
     };
-    // Use up the attempts with made-up emails. It takes 300, because the database hears of the 299 before.
+    // Use up the attempts with made-up emails. The limit is 300, so set the counts in the database to 299.
     for made_up in ["one@example.com", "another@example.com"] {
         log_in_from(&app, shared, made_up, "wrong").await.assert_status(401);
         forgot(made_up).await.assert_status(202);

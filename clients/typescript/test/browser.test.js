@@ -169,7 +169,7 @@ async function tour(t, onServer, address) {
   await row(other, "Heat").getByRole("button", { name: "Save" }).click();
   await row(other, "— Theirs.").waitFor();
   await row(page, "Heat").getByRole("button", { name: "Save" }).click();
-  await page.getByRole("dialog").getByText("Meanwhile the plot has become: Theirs.").waitFor();
+  await page.getByRole("dialog").getByText("Somebody else has changed the plot to: Theirs.").waitFor();
   await page.getByRole("button", { name: "Save mine" }).click();
   await row(page, "— Mine.").waitFor();
   await row(other, "— Mine.").waitFor();
