@@ -62,6 +62,9 @@ pub fn start(format: LogFormat, level: LogLevel) -> io::Result<Log> {
         .with_default(level.min(LevelFilter::WARN))
         // Rocket logs normal events as warnings, for example that it has launched.
         .with_target("rocket", LevelFilter::ERROR)
+        // The search library warns when a merge ends too late, because its last movie was deleted meanwhile. It then
+        // discards the merge; nothing is lost.
+        .with_target("tantivy", LevelFilter::ERROR)
         .with_target(env!("CARGO_CRATE_NAME"), level)
         .with_target(AUDIT, LevelFilter::INFO);
     // Rocket's generated code logs each refusal of a guard. The request's own line reports that already.
