@@ -157,8 +157,8 @@ impl Finder {
             total = total.or(page.total);
             let mut there = self.movies.find_several(page.hits.iter().map(|hit| MovieId(hit.id))).await?;
             let placed = page.hits.iter().filter_map(|hit| {
-                let key = json!(hit.cursor.to_text());
-                Some((there.remove(&MovieId(hit.id))?, Position { key, id: hit.id }))
+                let position = Position::new(json!(hit.cursor.to_text()), hit.id);
+                Some((there.remove(&MovieId(hit.id))?, position))
             });
             let movies: Vec<Placed> = placed.collect();
             if !movies.is_empty() || !page.more {

@@ -48,6 +48,7 @@ pub use cursor::Cursor;
 pub use error::SearchError;
 pub use index::MovieIndex;
 pub use movie::IndexedMovie;
+pub use names::NameOrder;
 pub use question::{Entry, Exact, Facets, Found, Hit, Meant, PageQuestion};
 pub use words::Words;
 pub use writer::{Batch, State};

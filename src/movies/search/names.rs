@@ -26,6 +26,12 @@ impl NameOrder {
         Self(collator.expect("BUG: the order of English is in the binary"))
     }
 
+    /// Whether two names have the same place, so that the id decides.
+    #[must_use]
+    pub fn is_same(&self, one: &str, other: &str) -> bool {
+        self.0.compare(one, other).is_eq()
+    }
+
     /// The place of a movie among all names. No two movies have the same.
     #[must_use]
     pub fn key(&self, name: &str, id: ObjectId) -> Vec<u8> {
