@@ -49,6 +49,9 @@ pub struct PageRequest<'a> {
     pub after: Option<Position>,
     pub limit: u32,
     pub count: bool,
+    /// What [`Finder::is_indexed`] has said of this list. It is asked once for a page, since an index that becomes
+    /// ready in between would give a page whose cursor is bound to the other engine.
+    pub is_indexed: bool,
 }
 
 /// A page, and perhaps the first movie of the next one.
@@ -134,10 +137,9 @@ impl Finder {
     /// # Errors
     /// When it cannot be answered now; [`FindError::Cursor`] for a cursor of something else.
     pub async fn page(&self, request: PageRequest<'_>) -> Result<Found, FindError> {
-        let PageRequest { filter, sort, after, limit, count } = request;
-        if self.is_indexed(filter, sort)
-            && let Some(index) = self.index().await?
-        {
+        let PageRequest { filter, sort, after, limit, count, is_indexed } = request;
+        if is_indexed {
+            let index = self.index().await?.ok_or(FindError::Building)?;
             let after = after.map(|after| cursor(&after.key).ok_or(FindError::Cursor)).transpose()?;
             let limit = limit as usize;
             let meant = self.meant(filter).await?;

@@ -89,9 +89,11 @@ pub(in crate::movies) async fn my_movies(
 
 async fn page(query: &MovieQuery, finder: &Finder, cursors: &Cursors) -> Result<Reply, Problem> {
     let MovieQuery { filter, sort, paging, count, .. } = query;
-    let binding = query.binding(finder.is_indexed(filter, *sort));
+    let is_indexed = finder.is_indexed(filter, *sort);
+    let binding = query.binding(is_indexed);
     let after = paging.after(cursors, &binding)?;
-    let request = PageRequest { filter, sort: *sort, after, limit: paging.limit, count: *count };
+    let request =
+        PageRequest { filter, sort: *sort, after, limit: paging.limit, count: *count, is_indexed };
     let found = finder.page(request).await?;
     let position = |(_, position): &Placed| position.clone();
     Page::new(&found.movies, paging, cursors, &binding, position)

@@ -39,6 +39,7 @@ pub struct TestApp {
     pub http: reqwest::Client,
     /// What the server writes movies with: it knows of them at once.
     pub movies: Movies,
+    pub finder: Finder,
     /// What the throttle counts by.
     pub clock: Clock,
     shutdown: Shutdown,
@@ -152,7 +153,7 @@ impl TestApp {
             finder.ready().await;
         }
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { base, database, http, movies, clock, shutdown, uri: uri.to_owned(), _data: data }
+        Self { base, database, http, movies, finder, clock, shutdown, uri: uri.to_owned(), _data: data }
     }
 
     /// Somebody without a token.
