@@ -20,7 +20,7 @@ use super::{
     entry::Entry,
     feed::{Ended, Feed, Read},
     primary::Primary,
-    progress::{Progress, Run},
+    progress::{Progress, Run, Seen},
     store::ChangeStore,
     token::Token,
 };
@@ -59,14 +59,6 @@ pub(super) struct Shared {
     written: IntCounter,
     breaks: IntCounter,
     writes: IntGauge,
-}
-
-/// What this process has seen, in all its readings of the stream.
-#[derive(Default)]
-struct Seen {
-    /// Everything up to here has been passed on here.
-    at: Option<Token>,
-    last: Option<Token>,
 }
 
 /// When the writer's chores were done last.
@@ -165,7 +157,7 @@ impl Changes {
     /// There is a gap. The log says so to its readers, and everybody who listens here is cut off.
     async fn begin_anew(&self) {
         tracing::warn!("the change stream cannot be resumed: the change log has a gap");
-        *self.seen() = Seen::default();
+        self.seen().begin_anew();
         let _ = self.0.live.send(None);
         let anew = async {
             // A collection that was dropped and made again has no images, and a log that was dropped has no beginning.
@@ -200,7 +192,8 @@ impl Changes {
         let mut feed = Feed::open(&self.0.movies, from.as_ref()).await?;
         let mut run = Run::new(feed.start.clone(), writes);
         let mut chores = Chores { renewed: Instant::now(), noted: Instant::now(), pruned: None };
-        self.move_to(&run);
+        // Since the stream was last read, something may have been missed.
+        self.move_to(&run, true);
         loop {
             if chores.renewed.elapsed() > RENEWAL {
                 chores.renewed = Instant::now();
@@ -271,7 +264,7 @@ impl Changes {
                 let _ = self.0.live.send(Some(Arc::new(entry.without_former_state())));
             }
         }
-        self.move_to(run);
+        self.move_to(run, !group.is_empty());
         Ok(())
     }
 
@@ -303,10 +296,12 @@ impl Changes {
         self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn move_to(&self, run: &Run) {
+    /// `is_news`: whether there may be changes that this process has not passed on before.
+    fn move_to(&self, run: &Run, is_news: bool) {
         let mut seen = self.seen();
+        seen.generation += u64::from(is_news);
         seen.at = seen.at.take().max(Some(run.at.clone()));
         seen.last = seen.last.take().max(run.last.clone());
-        self.0.progress.send_replace(Progress::Live(run.position(seen.last.clone())));
+        self.0.progress.send_replace(Progress::Live(run.position(&seen)));
     }
 }

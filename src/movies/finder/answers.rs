@@ -13,10 +13,10 @@ use crate::{
     mongo::{StoreError, keyset::Position},
     movies::{
         Movies,
-        changes::Changes,
+        changes::{Changes, Generation},
         filter::MovieFilter,
         folding,
-        search::{Cursor, Facets, Meant, MovieIndex, PageQuestion, SearchError},
+        search::{Commit, Cursor, Facets, Meant, MovieIndex, PageQuestion, SearchError},
         sort::Sort,
         store::{pages::Placed, suggestions::Named},
     },
@@ -66,6 +66,14 @@ pub struct Found {
     pub total: Option<u64>,
 }
 
+/// What answers depend on. While two readings of it are equal, every question has the same answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    generation: Generation,
+    /// What the index shows, where there is one.
+    commit: Option<Commit>,
+}
+
 /// Finds movies. Clones share the index.
 #[derive(Clone)]
 pub struct Finder {
@@ -101,6 +109,14 @@ impl Finder {
             // The sender lives as long as the indexer.
             let _ = indexer.index().wait_for(Option::is_some).await;
         }
+    }
+
+    /// To be read before a question is asked: its answer is as good as this, or better. `None` where nothing can be said.
+    #[must_use]
+    pub fn standing(&self) -> Option<Standing> {
+        let generation = self.log.generation()?;
+        let index = self.indexer.as_ref().and_then(|indexer| indexer.index().borrow().clone());
+        Some(Standing { generation, commit: index.map(|index| index.commit()) })
     }
 
     /// Whether the cursors of this list are the index's.

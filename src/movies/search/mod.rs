@@ -14,10 +14,11 @@
 //! | what holds for all pages of a search, and where does a page end? | `plan.rs`, `cursor.rs` |
 //! | in which order do movies come? | `top.rs`, `names.rs` |
 //! | facets and suggestions | `counting.rs`, `suggestions.rs` |
-//! | when does a change become visible? | `writer.rs` |
+//! | when does a change become visible? | `writer.rs`; has anything become visible? `commits.rs` |
 //! | where are its files, and when is it made anew? | `folder.rs`, `files.rs` |
 
 mod answers;
+mod commits;
 mod counting;
 mod cursor;
 mod error;
@@ -44,6 +45,7 @@ mod top;
 mod words;
 mod writer;
 
+pub use commits::Commit;
 pub use cursor::Cursor;
 pub use error::SearchError;
 pub use index::MovieIndex;
