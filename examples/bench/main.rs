@@ -16,6 +16,7 @@ use movie_bag::{
 mod client;
 mod fill;
 mod films;
+mod forms;
 mod keys;
 mod kinds;
 mod latency;
@@ -67,6 +68,20 @@ enum Command {
         #[arg(long, default_value_t = 20)]
         seconds: u64,
     },
+    /// Ask for answers as they are, compressed and as 304, and print what each form costs.
+    Forms {
+        #[command(flatten)]
+        server: Server,
+        /// How long each form is asked for.
+        #[arg(long, default_value_t = 5)]
+        seconds: u64,
+        /// How many ask at once.
+        #[arg(long, default_value_t = 8)]
+        callers: usize,
+        /// The id of the server's process, to print its processor time too.
+        #[arg(long)]
+        process: Option<u32>,
+    },
     /// Keep the embedded mongod: whoever attaches to it first runs this of its own program.
     #[command(hide = true)]
     SuperviseMongod(supervisor::Arguments),
@@ -95,6 +110,9 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(command: Command) -> Outcome<()> {
+    if let Command::Forms { server, seconds, callers, process } = command {
+        return forms::run(&server.address, seconds, callers, process).await;
+    }
     let films = films::read(&PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/demo/films.ndjson.gz")))?;
     if let Command::Latency { server, requests, only } = command {
         return latency::run(&server.address, &films, requests, &only).await;
@@ -108,7 +126,10 @@ async fn run(command: Command) -> Outcome<()> {
     let result = match command {
         Command::Fill { movies, email } => fill::run(&connection.database, &films, movies, &email).await,
         Command::Keys { server, page } => keys::run(&server.address, &connection.database, page).await,
-        Command::Latency { .. } | Command::Storm { .. } | Command::SuperviseMongod(_) => Ok(()),
+        Command::Latency { .. }
+        | Command::Storm { .. }
+        | Command::Forms { .. }
+        | Command::SuperviseMongod(_) => Ok(()),
     };
     connection.close().await;
     result
