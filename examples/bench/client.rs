@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
 use crate::Outcome;
@@ -28,10 +28,16 @@ impl Ask {
 pub struct Answer {
     pub status: StatusCode,
     pub took: Duration,
+    pub tag: Option<String>,
     body: Vec<u8>,
 }
 
 impl Answer {
+    /// Bytes of the body, as they were sent.
+    pub fn size(&self) -> usize {
+        self.body.len()
+    }
+
     /// The body, if the answer is not an error.
     pub fn json(&self) -> Outcome<Value> {
         if self.status.is_success() {
@@ -40,6 +46,15 @@ impl Answer {
             Err(format!("{}: {}", self.status, String::from_utf8_lossy(&self.body)).into())
         }
     }
+}
+
+async fn answer(request: RequestBuilder) -> Outcome<Answer> {
+    let begun = Instant::now();
+    let response = request.send().await?;
+    let status = response.status();
+    let tag = response.headers().get("ETag").and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+    let body = response.bytes().await?.to_vec();
+    Ok(Answer { status, took: begun.elapsed(), tag, body })
 }
 
 pub struct Client {
@@ -74,11 +89,13 @@ impl Client {
         if let Some(body) = &ask.body {
             request = request.json(body);
         }
-        let begun = Instant::now();
-        let response = request.send().await?;
-        let status = response.status();
-        let body = response.bytes().await?.to_vec();
-        Ok(Answer { status, took: begun.elapsed(), body })
+        answer(request).await
+    }
+
+    /// Reads an address with one header more.
+    pub async fn get(&self, path: &str, header: Option<&(&'static str, String)>) -> Outcome<Answer> {
+        let request = self.http.get(format!("{}{path}", self.address));
+        answer(header.into_iter().fold(request, |request, (name, value)| request.header(*name, value))).await
     }
 
     pub async fn read(&self, path: &str) -> Outcome<Value> {

@@ -17,6 +17,7 @@ mod changes;
 mod client;
 mod fill;
 mod films;
+mod forms;
 mod keys;
 mod kinds;
 mod lag;
@@ -96,6 +97,20 @@ enum Command {
         #[arg(long, default_value_t = 20)]
         seconds: u64,
     },
+    /// Ask for answers as they are, compressed and as 304, and print what each form costs.
+    Forms {
+        #[command(flatten)]
+        server: Server,
+        /// How long each form is asked for.
+        #[arg(long, default_value_t = 5)]
+        seconds: u64,
+        /// How many ask at once.
+        #[arg(long, default_value_t = 8)]
+        callers: usize,
+        /// The id of the server's process, to print its processor time too.
+        #[arg(long)]
+        process: Option<u32>,
+    },
     /// Supervise the embedded mongod: the first process that attaches to it runs this command of its own program.
     #[command(hide = true)]
     SuperviseMongod(supervisor::Arguments),
@@ -124,6 +139,9 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(command: Command) -> Outcome<()> {
+    if let Command::Forms { server, seconds, callers, process } = command {
+        return forms::run(&server.address, seconds, callers, process).await;
+    }
     let films = films::read(&PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/demo/films.ndjson.gz")))?;
     if let Command::Latency { server, requests, callers, only } = command {
         let plan = latency::Plan { requests, callers, only: &only };
@@ -148,6 +166,7 @@ async fn run(command: Command) -> Outcome<()> {
         | Command::Changes { .. }
         | Command::Lag { .. }
         | Command::Storm { .. }
+        | Command::Forms { .. }
         | Command::SuperviseMongod(_) => Ok(()),
     };
     connection.close().await;

@@ -14,6 +14,7 @@ use rocket::{
     request::{FromRequest, Outcome},
 };
 use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use utoipa::{
@@ -65,7 +66,8 @@ impl Cursors {
     }
 
     fn seal(&self, binding: &str, position: &Position) -> String {
-        let body = json!([position.key, position.id.to_hex()]).to_string().into_bytes();
+        let Position { key, id, is_last_of_key } = position;
+        let body = json!(Sealed(key.clone(), id.to_hex(), *is_last_of_key)).to_string().into_bytes();
         let signature = self.signed(binding, &body).finalize().into_bytes();
         BASE64_URL_SAFE_NO_PAD.encode([&signature[..SIGNATURE], &body].concat())
     }
@@ -77,10 +79,14 @@ impl Cursors {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
         let (signature, body) = bytes.split_at_checked(SIGNATURE)?;
         self.signed(binding, body).verify_truncated_left(signature).ok()?;
-        let (key, id): (Value, String) = serde_json::from_slice(body).ok()?;
-        Some(Position { key, id: ObjectId::parse_str(id).ok()? })
+        let Sealed(key, id, is_last_of_key) = serde_json::from_slice(body).ok()?;
+        Some(Position { key, id: ObjectId::parse_str(id).ok()?, is_last_of_key })
     }
 }
+
+/// A position in a cursor. An earlier release did not write the last member.
+#[derive(Serialize, Deserialize)]
+struct Sealed(Value, String, #[serde(default, skip_serializing_if = "std::ops::Not::not")] bool);
 
 /// `limit` and `after` of a request. The cursor is bound to a text that the caller makes from the resource, its
 /// filters and its sort. The same list must always give the same text.
@@ -268,17 +274,29 @@ mod tests {
 
     #[test]
     fn a_cursor_opens_for_its_own_list_only() {
-        let position = Position { key: json!(1_234), id: ObjectId::new() };
+        let position = Position::new(json!(1_234), ObjectId::new());
         let cursor = cursors().seal("movies sort=-created_at", &position);
-        assert_eq!(cursors().open("movies sort=-created_at", &cursor), Some(position));
+        assert_eq!(cursors().open("movies sort=-created_at", &cursor), Some(position.clone()));
+        let last = Position { is_last_of_key: true, ..position };
+        assert_eq!(cursors().open("x", &cursors().seal("x", &last)), Some(last));
         assert_eq!(cursors().open("movies sort=created_at", &cursor), None);
         let other = Cursors::new(&SecretString::from("another secret of thirty-two byte"));
         assert_eq!(other.open("movies sort=-created_at", &cursor), None);
     }
 
     #[test]
+    fn a_cursor_of_an_earlier_release_opens() {
+        let id = ObjectId::new();
+        let body = format!("[1234,\"{}\"]", id.to_hex()).into_bytes();
+        let signature = cursors().signed("x", &body).finalize().into_bytes();
+        let cursor = BASE64_URL_SAFE_NO_PAD.encode([&signature[..SIGNATURE], &body].concat());
+        assert_eq!(cursors().open("x", &cursor), Some(Position::new(json!(1_234), id)));
+        assert_eq!(cursors().seal("x", &Position::new(json!(1_234), id)), cursor);
+    }
+
+    #[test]
     fn a_cursor_that_was_touched_is_none() {
-        let cursor = cursors().seal("x", &Position { key: Value::Null, id: ObjectId::new() });
+        let cursor = cursors().seal("x", &Position::new(Value::Null, ObjectId::new()));
         for at in 0..cursor.len() {
             let mut touched = cursor.clone().into_bytes();
             touched[at] = if touched[at] == b'A' { b'B' } else { b'A' };
@@ -293,7 +311,9 @@ mod tests {
     #[test]
     fn a_cursor_stays_short_for_the_longest_name() {
         for longest in ["電".repeat(300), "🎬".repeat(300), "\\\"".repeat(150)] {
-            let cursor = cursors().seal("x", &Position { key: json!(longest), id: ObjectId::new() });
+            let position =
+                Position { is_last_of_key: true, ..Position::new(json!(longest), ObjectId::new()) };
+            let cursor = cursors().seal("x", &position);
             assert!(cursor.len() <= MAX_CURSOR, "{}", cursor.len());
         }
     }

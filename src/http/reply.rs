@@ -130,12 +130,23 @@ impl Reply {
         self.header("ETag", tag.to_string())
     }
 
+    /// The weak tag of the body.
+    #[must_use]
+    pub fn weak_tag(&self) -> WeakTag {
+        WeakTag::of(self.body.as_deref().unwrap_or_default())
+    }
+
+    #[must_use]
+    pub fn weak_etag(self, tag: &WeakTag) -> Self {
+        self.header("ETag", tag.to_string())
+    }
+
     /// With a weak tag of the body; 304 in its place if the client has that body already.
     #[must_use]
     pub fn unless_known(self, condition: &IfNoneMatch) -> Self {
-        let tag = WeakTag::of(self.body.as_deref().unwrap_or_default());
+        let tag = self.weak_tag();
         let reply = if condition.has_answer(&tag) { Self::not_modified() } else { self };
-        reply.header("ETag", tag.to_string())
+        reply.weak_etag(&tag)
     }
 
     #[must_use]

@@ -10,13 +10,22 @@ use serde_json::Value;
 pub struct Position {
     pub key: Value,
     pub id: ObjectId,
+    /// Whether the next item, when this one was read, had another key. Then no item after this one has its key, but
+    /// for those that were added since, which need not be visited.
+    pub is_last_of_key: bool,
 }
 
 impl Position {
+    /// A place after which more items may have the same key.
+    #[must_use]
+    pub fn new(key: Value, id: ObjectId) -> Self {
+        Self { key, id, is_last_of_key: false }
+    }
+
     /// The place of an item in the order "newest first".
     #[must_use]
     pub fn newest_first(created_at: DateTime, id: ObjectId) -> Self {
-        Self { key: created_at.timestamp_millis().into(), id }
+        Self::new(created_at.timestamp_millis().into(), id)
     }
 }
 

@@ -95,7 +95,7 @@ impl Sort {
             Self::Name(_) => movie.name.as_str().into(),
             Self::Year(_) => movie.year.map_or(Value::Null, Value::from),
         };
-        Position { key, id: movie.id }
+        Position::new(key, movie.id)
     }
 
     /// The ranges to read after a position, in order.
@@ -127,7 +127,9 @@ fn order(field: &'static str, direction: Direction, after: Option<&Position>) ->
     let Some(position) = after else { return vec![range(field, direction, Document::new())] };
     let key = bson_key(field, &position.key);
     let same = doc! { field: key.clone(), "_id": beyond(direction, position.id.into()) };
-    vec![range(field, direction, same), range(field, direction, doc! { field: beyond(direction, key) })]
+    let same = (!position.is_last_of_key).then(|| range(field, direction, same));
+    let others = range(field, direction, doc! { field: beyond(direction, key) });
+    same.into_iter().chain([others]).collect()
 }
 
 fn range(field: &'static str, direction: Direction, condition: Document) -> Range {

@@ -16,6 +16,7 @@ use super::{
         editors::{self, EditorList},
         facets::{self, Facets},
         invitations::{self, Acceptance, NewInvitation},
+        known::KnownTags,
         lists, movie, rate,
         suggest::{self, Suggestion},
         trash::{self, DeletedMovie, TrashPage},
@@ -124,6 +125,7 @@ pub fn stage(movies: Movies, log: Changes, finder: Finder, limits: Limits) -> Ad
             .manage(log)
             .manage(finder)
             .manage(movies)
+            .manage(KnownTags::default())
             .manage(rate::WriteRate::new(limits.writes_per_minute))
             .mount("/api/movies", limited(catalogue))
             // Mounted without the time limit, because a stream of events has no end.

@@ -4,13 +4,14 @@
 //! fallback for all other paths. It answers 404 like Rocket's own, but only after the body was read
 //! ([`crate::http::refusal`]). HEAD has no fallback, because Rocket answers it with the GET route. But where a GET uses
 //! something up, HEAD is a wrong method too.
+//! `OPTIONS *` asks about the server and not about an address (RFC 9110, section 9.3.7): 204 with every method.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rocket::{
-    Data, Request, Route,
+    Data, Request, Response, Route,
     fairing::AdHoc,
-    http::Method,
+    http::{Header, Method, Status},
     route::{Handler, Outcome},
 };
 
@@ -53,6 +54,21 @@ impl Handler for Fallback {
     }
 }
 
+/// Answers `OPTIONS *`; what else comes here has no route.
+#[derive(Clone)]
+struct AboutTheServer;
+
+#[rocket::async_trait]
+impl Handler for AboutTheServer {
+    async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
+        if request.uri().path() != "*" {
+            return Fallback(Problem::NotFound).handle(request, data).await;
+        }
+        let allow = Header::new("Allow", "DELETE, GET, PATCH, POST, PUT, HEAD");
+        Outcome::Success(Response::build().status(Status::NoContent).header(allow).finalize())
+    }
+}
+
 /// Whether this is a route of the service, and not one of those made here.
 #[must_use]
 pub fn is_real(route: &Route) -> bool {
@@ -73,7 +89,11 @@ pub fn stage() -> AdHoc {
         let fallbacks: Vec<Route> =
             paths.iter().flat_map(|(path, methods)| fallbacks(path, methods)).collect();
         let elsewhere = METHODS.map(|method| {
-            let mut route = Route::ranked(LAST, method, "/<_..>", Fallback(Problem::NotFound));
+            let mut route = if method == Method::Options {
+                Route::ranked(LAST, method, "/<_..>", AboutTheServer)
+            } else {
+                Route::ranked(LAST, method, "/<_..>", Fallback(Problem::NotFound))
+            };
             route.name = Some(NO_ROUTE.into());
             route
         });

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{Reply, TestApp, eventually};
+use crate::support::{Proxy, Reply, TestApp, eventually, mongod::OwnMongod};
 
 /// Public answers with a weak tag.
 const LISTS: [&str; 3] = ["/api/movies?genre=Drama", "/api/movies/facets", "/api/movies/suggest?prefix=hea"];
@@ -68,6 +68,135 @@ async fn tags(app: &TestApp) -> Vec<String> {
         tags.push(app.anyone().get(path).await.header("ETag").unwrap());
     }
     tags
+}
+
+/// Each kind of answer, also from the search index, a page that goes on, and a count.
+async fn addresses(app: &TestApp) -> Vec<String> {
+    let next = |page: &Reply| page.json()["next"].as_str().unwrap().to_owned();
+    let (newest, found) = (
+        next(&app.anyone().get("/api/movies?limit=1").await),
+        next(&app.anyone().get("/api/movies?q=heat&limit=1").await),
+    );
+    let others = [
+        "/api/movies".to_owned(),
+        "/api/movies?q=heat".to_owned(),
+        "/api/movies?genre=Drama&sort=name&count=true".to_owned(),
+        format!("/api/movies?limit=1&after={newest}"),
+        format!("/api/movies?q=heat&limit=1&after={found}"),
+    ];
+    LISTS.map(str::to_owned).into_iter().chain(others).collect()
+}
+
+#[tokio::test]
+async fn what_a_client_has_costs_the_database_nothing() {
+    let app = app().await;
+    let ann = app.user("ann").await;
+    for name in ["Heat", "Heat 2", "Heat 3"] {
+        ann.add(name).await;
+    }
+    for path in addresses(&app).await {
+        eventually("nothing is read for what a client has", async || {
+            let tag = app.anyone().get(&path).await.header("ETag").unwrap();
+            let known = async {
+                for method in ["GET", "HEAD", "GET"] {
+                    asking(&app, method, &path, &tag).await.assert_status(304);
+                }
+            };
+            let commands = app.profiled("movies", known).await;
+            if commands.is_empty() { Ok(()) } else { Err((path.clone(), commands)) }
+        })
+        .await;
+        // Another tag does not find it.
+        asking(&app, "GET", &path, "\"1\"").await.assert_status(200);
+    }
+}
+
+#[tokio::test]
+async fn what_a_client_has_never_hides_what_this_server_has_written() {
+    let app = app().await;
+    let ann = app.user("ann").await;
+    ann.add("Heat").await;
+    for number in 0..40 {
+        let mut had = Vec::new();
+        for path in LISTS {
+            let tag = app.anyone().get(path).await.assert_status(200).header("ETag").unwrap();
+            asking(&app, "GET", path, &tag).await.assert_status(304);
+            had.push((path, tag));
+        }
+        let movie = ann.add(&format!("Heat {number}")).await;
+        for (path, tag) in &had {
+            let now = asking(&app, "GET", path, tag).await.assert_status(200);
+            asking(&app, "GET", path, &now.header("ETag").unwrap()).await.assert_status(304);
+        }
+        ann.delete(&movie).await.assert_status(204);
+        // All is as it was.
+        for (path, tag) in &had {
+            asking(&app, "GET", path, tag).await.assert_status(304);
+        }
+    }
+    let had = tags(&app).await;
+    ann.delete("/api/users/me").await.assert_status(204);
+    for (path, tag) in LISTS.into_iter().zip(had) {
+        asking(&app, "GET", path, &tag).await.assert_status(200);
+    }
+}
+
+#[tokio::test]
+async fn what_another_server_has_written_is_seen_soon() {
+    let here = app().await;
+    let there = here.twin().await;
+    let ann = here.user("ann").await;
+    for number in 0..5 {
+        let had = tags(&there).await;
+        ann.add(&format!("Heat {number}")).await;
+        for (path, tag) in LISTS.into_iter().zip(had) {
+            eventually("the other server's movie is seen", async || {
+                let reply = asking(&there, "GET", path, &tag).await;
+                if reply.status == 200 { Ok(()) } else { Err(reply.status) }
+            })
+            .await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_hears_of_no_change_says_304_of_nothing() {
+    let mongod = OwnMongod::start().await;
+    let proxy = Proxy::before(&mongod.uri()).await;
+    let behind = TestApp::with(&proxy.uri(), "movies", |_| {}).await;
+    let beside = TestApp::with(&mongod.uri(), "movies", |_| {}).await;
+    let ann = beside.user("ann").await;
+    ann.add("Heat").await;
+    let path = "/api/movies";
+    for (number, cut) in [(2, true), (3, false)] {
+        let tag = beside.anyone().get(path).await.assert_status(200).header("ETag").unwrap();
+        eventually("both have the same", async || {
+            let reply = asking(&behind, "GET", path, &tag).await;
+            if reply.status == 304 { Ok(()) } else { Err(reply.status) }
+        })
+        .await;
+        if cut {
+            proxy.cut();
+        } else {
+            proxy.freeze();
+        }
+        ann.add(&format!("Heat {number}")).await;
+        eventually("what cannot be known is not answered", async || {
+            let reply = asking(&behind, "GET", path, &tag).await;
+            if reply.status == 503 { Ok(()) } else { Err(reply.status) }
+        })
+        .await;
+        proxy.heal();
+        eventually("the database is back", async || {
+            let reply = asking(&behind, "GET", path, &tag).await;
+            if reply.status == 503 {
+                return Err(reply.status);
+            }
+            assert_eq!(reply.status, 200);
+            Ok(())
+        })
+        .await;
+    }
 }
 
 #[tokio::test]

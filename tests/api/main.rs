@@ -37,6 +37,7 @@ mod search;
 mod sessions;
 #[path = "../support/smtp.rs"]
 mod smtp;
+mod strangers;
 mod support;
 mod throttle;
 mod tokens;

@@ -1,8 +1,16 @@
 //! The search index behind the API: what a client finds, when it sees a change, and what happens to the index.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use movie_bag::config::SearchEngine;
+use movie_bag::{
+    config::SearchEngine,
+    http::ids::UserId,
+    movies::{
+        filter::MovieFilter,
+        finder::PageRequest,
+        sort::{Direction, Sort},
+    },
+};
 use serde_json::{Value, json};
 use tokio::{task::JoinSet, time::Instant};
 
@@ -297,4 +305,25 @@ async fn the_databases_own_search_requires_every_word() {
     let facets = app.anyone().get("/api/movies/facets?q=paris").await.json();
     assert_eq!(facets["genres"], json!([{ "value": "Drama", "count": 2 }]));
     assert_eq!(page(&app, "q=paris&count=true").await["total"], 2);
+}
+
+/// The index may become ready while a request is under way: its page must come from the engine that its cursors are
+/// bound to, or the next page would be refused.
+#[tokio::test]
+async fn a_page_comes_from_the_engine_that_its_cursors_are_bound_to() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann").await;
+    ann.add("Heat").await;
+    let mut filter = MovieFilter::default();
+    filter.added_by = UserId::parse(&ann.id().await);
+    let filter = Arc::new(filter);
+    let sort = Sort::Name(Direction::Ascending);
+    assert!(app.finder.is_indexed(&filter, sort));
+    for is_indexed in [false, true] {
+        let request = PageRequest { filter: &filter, sort, after: None, limit: 1, count: false, is_indexed };
+        let found = app.finder.page(request).await.unwrap();
+        // The database's cursor has the name, the index's has its own key.
+        let [(_, position)] = found.movies.as_slice() else { panic!("one movie") };
+        assert_eq!(position.key == "Heat", !is_indexed, "{position:?}");
+    }
 }

@@ -11,22 +11,35 @@ use std::sync::{
 use bson::Timestamp;
 use mongodb::ClientSession;
 
-/// Clones share the time.
+/// Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Acknowledged(Arc<AtomicU64>);
+pub struct Acknowledged(Arc<Writes>);
+
+#[derive(Debug, Default)]
+struct Writes {
+    /// The cluster time of the latest.
+    latest: AtomicU64,
+    count: AtomicU64,
+}
 
 impl Acknowledged {
     /// Call this after the database acknowledges a write of this session, and before the server answers the client. A
     /// standalone MongoDB reports no time; it has no log either.
     pub fn note(&self, session: &ClientSession) {
         if let Some(time) = session.operation_time() {
-            self.0.fetch_max(instant(time), Ordering::AcqRel);
+            self.0.latest.fetch_max(instant(time), Ordering::AcqRel);
         }
+        self.0.count.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// How many writes this server has acknowledged.
+    pub(super) fn count(&self) -> u64 {
+        self.0.count.load(Ordering::Acquire)
     }
 
     /// The cluster time that the log must have reached.
     pub(super) fn latest(&self) -> u64 {
-        self.0.load(Ordering::Acquire)
+        self.0.latest.load(Ordering::Acquire)
     }
 }
 

@@ -20,7 +20,7 @@ use super::{
     entry::Entry,
     feed::{Ended, Feed, Read},
     primary::Primary,
-    progress::{Progress, Run},
+    progress::{Progress, Run, Seen},
     store::ChangeStore,
     token::Token,
 };
@@ -61,14 +61,6 @@ pub(super) struct Shared {
     written: IntCounter,
     breaks: IntCounter,
     writes: IntGauge,
-}
-
-/// What this process has seen, across all its runs over the stream.
-#[derive(Default)]
-struct Seen {
-    /// Every change up to this place has been passed on to the listeners in this process.
-    at: Option<Token>,
-    last: Option<Token>,
 }
 
 /// When the writer last did each of its chores.
@@ -176,7 +168,8 @@ impl Changes {
     /// have written what this one missed. Listeners are disconnected and find it there. Returns `false` if this process
     /// has no place of its own, that is, it has begun at the end of the log.
     fn leaves_its_place(&self) -> bool {
-        let had_one = std::mem::take(&mut *self.seen()).at.is_some();
+        let had_one = self.seen().at.is_some();
+        self.seen().begin_anew();
         if had_one {
             let _ = self.0.live.send(None);
         }
@@ -186,7 +179,7 @@ impl Changes {
     /// Handles a gap: the log reports it to its readers, and every listener in this process is disconnected.
     async fn begin_anew(&self) {
         tracing::warn!("the change stream cannot be resumed; the change log has a gap");
-        *self.seen() = Seen::default();
+        self.seen().begin_anew();
         let _ = self.0.live.send(None);
         let anew = async {
             // A collection that was dropped and created again keeps no images, and a log that was dropped has no
@@ -222,7 +215,8 @@ impl Changes {
         let mut feed = Feed::open(&self.0.movies, from.as_ref()).await?;
         let mut run = Run::new(feed.start.clone(), writes);
         let mut chores = Chores { renewed: Instant::now(), noted: Instant::now(), pruned: None };
-        self.move_to(&run);
+        // Since the stream was last read, something may have been missed.
+        self.move_to(&run, true);
         loop {
             if chores.renewed.elapsed() > RENEWAL {
                 chores.renewed = Instant::now();
@@ -293,7 +287,7 @@ impl Changes {
                 let _ = self.0.live.send(Some(Arc::new(entry.without_former_state())));
             }
         }
-        self.move_to(run);
+        self.move_to(run, !group.is_empty());
         Ok(())
     }
 
@@ -325,10 +319,12 @@ impl Changes {
         self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn move_to(&self, run: &Run) {
+    /// `is_news`: whether there may be changes that this process has not passed on before.
+    fn move_to(&self, run: &Run, is_news: bool) {
         let mut seen = self.seen();
+        seen.generation += u64::from(is_news);
         seen.at = seen.at.take().max(Some(run.at.clone()));
         seen.last = seen.last.take().max(run.last.clone());
-        self.0.progress.send_replace(Progress::Live(run.position(seen.last.clone())));
+        self.0.progress.send_replace(Progress::Live(run.position(&seen)));
     }
 }

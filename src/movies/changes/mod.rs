@@ -12,7 +12,7 @@
 //! | how entries are stored | [`store`]; how far the log is complete, and who writes it: [`state`] |
 //! | how the change stream is read | [`feed`] |
 //! | who writes, and who learns of a change | [`follower`]; how far a process has come: [`progress`]; whether it asks the right member: [`primary`] |
-//! | what this server has acknowledged | [`acknowledged`] |
+//! | what this server has acknowledged | [`acknowledged`]; whether anything has changed at all: [`generation`] |
 //! | how a page is read | [`reader`] |
 //! | how former versions and deleted movies are found | [`versions`], [`trash`] |
 //!
@@ -26,6 +26,7 @@ mod beginning;
 mod entry;
 mod feed;
 mod follower;
+mod generation;
 mod primary;
 mod progress;
 mod reader;
@@ -39,6 +40,7 @@ pub use acknowledged::Acknowledged;
 pub use beginning::prepare;
 pub use entry::{Entry, Kind};
 pub use follower::{Beginning, Changes};
+pub use generation::Generation;
 pub(in crate::movies) use progress::Progress;
 pub use reader::ReadError;
 pub use store::{ChangeStore, Gone};

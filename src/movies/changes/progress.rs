@@ -27,6 +27,25 @@ pub(in crate::movies) struct Position {
     pub(super) is_written: bool,
     /// When the database was asked for the latest result, which was true at that time or later.
     pub heard: Instant,
+    /// Raised with the changes that this process passes on, and whenever it may have missed some.
+    pub(super) generation: u64,
+}
+
+/// What this process has seen, in all its readings of the stream.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// Everything up to here has been passed on here.
+    pub at: Option<Token>,
+    pub last: Option<Token>,
+    /// See [`Position::generation`].
+    pub generation: u64,
+}
+
+impl Seen {
+    /// Nothing of the stream is known any more. The generation stays: it never comes again.
+    pub fn begin_anew(&mut self) {
+        (self.at, self.last) = (None, None);
+    }
 }
 
 /// One run over the stream, as the log's writer or as a reader.
@@ -81,15 +100,16 @@ impl Run {
         std::mem::take(&mut self.group)
     }
 
-    /// `last` is the last change that this process has seen, in this run or in an earlier one. A run that has just
-    /// begun to write may not have written it again yet.
-    pub fn position(&self, last: Option<Token>) -> Position {
+    /// `seen`: in this run or in an earlier one. A run that has just begun to write may not have written the last change
+    /// again yet.
+    pub fn position(&self, seen: &Seen) -> Position {
         Position {
             at: self.at.clone(),
             complete: self.complete,
-            is_written: self.writes && last.as_ref().is_none_or(|last| *last <= self.at),
-            last,
+            is_written: self.writes && seen.last.as_ref().is_none_or(|last| *last <= self.at),
+            last: seen.last.clone(),
             heard: self.heard,
+            generation: seen.generation,
         }
     }
 }
@@ -122,11 +142,11 @@ mod tests {
     #[test]
     fn a_change_seen_by_an_earlier_run_counts_as_written_only_when_this_run_reaches_it() {
         let mut run = Run::new(token(1, ""), true);
-        let seen = Some(token(5, "AA"));
-        assert!(!run.position(seen.clone()).is_written);
+        let seen = Seen { last: Some(token(5, "AA")), ..Seen::default() };
+        assert!(!run.position(&seen).is_written);
         run.push(entry(token(5, "AA")));
-        assert!(run.position(seen.clone()).is_written);
-        assert!(!Run::new(token(9, ""), false).position(seen).is_written);
+        assert!(run.position(&seen).is_written);
+        assert!(!Run::new(token(9, ""), false).position(&seen).is_written);
     }
 
     #[test]

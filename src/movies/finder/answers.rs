@@ -13,10 +13,10 @@ use crate::{
     mongo::{StoreError, keyset::Position},
     movies::{
         Movies,
-        changes::Changes,
+        changes::{Changes, Generation},
         filter::MovieFilter,
         folding,
-        search::{Cursor, Facets, Meant, MovieIndex, PageQuestion, SearchError},
+        search::{Commit, Cursor, Facets, Meant, MovieIndex, PageQuestion, SearchError},
         sort::Sort,
         store::{pages::Placed, suggestions::Named},
     },
@@ -49,6 +49,9 @@ pub struct PageRequest<'a> {
     pub after: Option<Position>,
     pub limit: u32,
     pub count: bool,
+    /// What [`Finder::is_indexed`] has said of this list. It is asked once for a page, since an index that becomes
+    /// ready in between would give a page whose cursor is bound to the other engine.
+    pub is_indexed: bool,
 }
 
 /// A page, and perhaps the first movie of the next one.
@@ -61,6 +64,14 @@ pub struct Found {
     pub relaxed: bool,
     /// How many movies match, if the request asked for it.
     pub total: Option<u64>,
+}
+
+/// What answers depend on. While two readings of it are equal, every question has the same answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    generation: Generation,
+    /// What the index shows, where there is one.
+    commit: Option<Commit>,
 }
 
 /// Finds movies. Clones share the index.
@@ -100,6 +111,14 @@ impl Finder {
         }
     }
 
+    /// To be read before a question is asked: its answer is as good as this, or better. `None` where nothing can be said.
+    #[must_use]
+    pub fn standing(&self) -> Option<Standing> {
+        let generation = self.log.generation()?;
+        let index = self.indexer.as_ref().and_then(|indexer| indexer.index().borrow().clone());
+        Some(Standing { generation, commit: index.map(|index| index.commit()) })
+    }
+
     /// Whether the cursors of this list come from the index.
     #[must_use]
     pub fn is_indexed(&self, filter: &MovieFilter, sort: Sort) -> bool {
@@ -134,10 +153,9 @@ impl Finder {
     /// # Errors
     /// When the page cannot be read now; [`FindError::Cursor`] for a cursor of another search.
     pub async fn page(&self, request: PageRequest<'_>) -> Result<Found, FindError> {
-        let PageRequest { filter, sort, after, limit, count } = request;
-        if self.is_indexed(filter, sort)
-            && let Some(index) = self.index().await?
-        {
+        let PageRequest { filter, sort, after, limit, count, is_indexed } = request;
+        if is_indexed {
+            let index = self.index().await?.ok_or(FindError::Building)?;
             let after = after.map(|after| cursor(&after.key).ok_or(FindError::Cursor)).transpose()?;
             let limit = limit as usize;
             let meant = self.meant(filter).await?;
@@ -157,8 +175,8 @@ impl Finder {
             total = total.or(page.total);
             let mut there = self.movies.find_several(page.hits.iter().map(|hit| MovieId(hit.id))).await?;
             let placed = page.hits.iter().filter_map(|hit| {
-                let key = json!(hit.cursor.to_text());
-                Some((there.remove(&MovieId(hit.id))?, Position { key, id: hit.id }))
+                let position = Position::new(json!(hit.cursor.to_text()), hit.id);
+                Some((there.remove(&MovieId(hit.id))?, position))
             });
             let movies: Vec<Placed> = placed.collect();
             if !movies.is_empty() || !page.more {

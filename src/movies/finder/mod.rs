@@ -20,5 +20,5 @@ mod indexer;
 mod reading;
 mod slot;
 
-pub use answers::{FindError, Finder, Found, PageRequest};
+pub use answers::{FindError, Finder, Found, PageRequest, Standing};
 pub use engine::{Engine, EngineError};

@@ -1,10 +1,10 @@
 //! `GET /api/movies/facets`: how many movies there are of each genre, decade, language and country.
 
-use rocket::{State, get};
+use rocket::{State, get, http::uri::Origin};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::queries::FacetQuery;
+use super::{known::KnownTags, queries::FacetQuery};
 use crate::{
     http::{
         conditional::IfNoneMatch,
@@ -70,8 +70,10 @@ answers! {
 pub(in crate::movies) async fn facets(
     query: FacetQuery,
     condition: IfNoneMatch,
+    address: &Origin<'_>,
     finder: &State<Finder>,
+    known: &State<KnownTags>,
 ) -> Result<Reply, Problem> {
-    let facets = Facets::from(finder.facets(&query.0).await?);
-    Ok(Reply::ok(&facets)?.unless_known(&condition))
+    let count = async { Reply::ok(&Facets::from(finder.facets(&query.0).await?)) };
+    known.unless_known(finder, address, &condition, count).await
 }

@@ -1,9 +1,10 @@
 //! `GET /api/movies`, and the caller's own list: a page of movies.
 
-use rocket::{State, get};
+use rocket::{State, get, http::uri::Origin};
 
 use super::{
     described::MoviePage,
+    known::KnownTags,
     queries::{MovieQuery, MyMovieQuery, MyRole},
 };
 use crate::{
@@ -56,10 +57,12 @@ answers! {
 pub(in crate::movies) async fn list(
     query: MovieQuery,
     condition: IfNoneMatch,
+    address: &Origin<'_>,
     finder: &State<Finder>,
     cursors: &State<Cursors>,
+    known: &State<KnownTags>,
 ) -> Result<Reply, Problem> {
-    Ok(page(&query, finder, cursors).await?.unless_known(&condition))
+    known.unless_known(finder, address, &condition, page(&query, finder, cursors)).await
 }
 
 /// A page of the movies that the caller owns or edits.
@@ -89,9 +92,10 @@ pub(in crate::movies) async fn my_movies(
 
 async fn page(query: &MovieQuery, finder: &Finder, cursors: &Cursors) -> Result<Reply, Problem> {
     let MovieQuery { filter, sort, paging, count, .. } = query;
-    let binding = query.binding(finder.is_indexed(filter, *sort));
+    let is_indexed = finder.is_indexed(filter, *sort);
+    let binding = query.binding(is_indexed);
     let after = paging.after(cursors, &binding)?;
-    let request = PageRequest { filter, sort: *sort, after, limit: paging.limit, count: *count };
+    let request = PageRequest { filter, sort: *sort, after, limit: paging.limit, count: *count, is_indexed };
     let found = finder.page(request).await?;
     let position = |(_, position): &Placed| position.clone();
     Page::new(&found.movies, paging, cursors, &binding, position)

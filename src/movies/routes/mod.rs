@@ -11,6 +11,7 @@
 //! | what the caller has deleted, and how it comes back | [`trash`] |
 //! | names while somebody types | [`suggest`] |
 //! | counts by genre, decade and language | [`facets`] |
+//! | 304 for a list that has not changed | [`known`] |
 //! | what a list can be asked | [`queries`], and [`parameters`] for the OpenAPI document |
 //! | the schemas of the OpenAPI document | [`described`] |
 //! | how often an account may write | [`rate`] |
@@ -21,6 +22,7 @@ pub mod described;
 pub mod editors;
 pub mod facets;
 pub mod invitations;
+pub mod known;
 pub mod lists;
 pub mod movie;
 mod once;

@@ -2,12 +2,13 @@
 
 use rocket::{
     Request, State, get,
+    http::uri::Origin,
     request::{FromRequest, Outcome},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::described::Suggestions;
+use super::{described::Suggestions, known::KnownTags};
 use crate::{
     http::{
         conditional::IfNoneMatch,
@@ -85,9 +86,13 @@ answers! {
 pub(in crate::movies) async fn suggest(
     query: SuggestQuery,
     condition: IfNoneMatch,
+    address: &Origin<'_>,
     finder: &State<Finder>,
+    known: &State<KnownTags>,
 ) -> Result<Reply, Problem> {
-    let found = finder.suggest(&query.prefix, query.limit as usize).await?;
-    let suggestions: Vec<Suggestion> = found.into_iter().map(Suggestion::from).collect();
-    Ok(Reply::ok(&suggestions)?.unless_known(&condition))
+    let suggest = async {
+        let found = finder.suggest(&query.prefix, query.limit as usize).await?;
+        Reply::ok(&found.into_iter().map(Suggestion::from).collect::<Vec<_>>())
+    };
+    known.unless_known(finder, address, &condition, suggest).await
 }

@@ -70,7 +70,7 @@ pub(in crate::movies) async fn list(
 }
 
 fn position(deletion: &Deletion) -> Position {
-    Position { key: deletion.token.to_string().into(), id: deletion.movie.id }
+    Position::new(deletion.token.to_string().into(), deletion.movie.id)
 }
 
 /// The signature of a cursor says that it is ours.

@@ -93,7 +93,7 @@ pub(in crate::movies) async fn list(
     if let Some(after) = after.and_then(|position| position.key.as_i64()) {
         versions.retain(|version| version.version < after);
     }
-    let position = |version: &Version| Position { key: version.version.into(), id: id.0 };
+    let position = |version: &Version| Position::new(version.version.into(), id.0);
     Page::new(&versions, &paging, cursors, &binding, position)
         .reply(|version, json| json.view(&VersionView::from(version)))
 }

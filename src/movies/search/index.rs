@@ -19,6 +19,7 @@ use tokio::{
 
 use super::{
     answers::Answers,
+    commits::{Commit, Commits},
     error::SearchError,
     folder::{Folder, Opened},
     question::{Facets, Found, Meant, PageQuestion},
@@ -44,6 +45,7 @@ struct Inner {
     room: Arc<Semaphore>,
     wanted: Arc<AtomicU64>,
     state: watch::Receiver<State>,
+    commits: Commits,
 }
 
 impl MovieIndex {
@@ -74,11 +76,13 @@ impl MovieIndex {
         let state = State { is_complete: opened.position.is_some(), ..State::default() };
         let (state, watched) = watch::channel(state);
         let wanted = Arc::new(AtomicU64::new(0));
+        let commits = Commits::default();
         let writer = Writer {
             fields: Arc::clone(&fields),
             index: opened.index,
             reader: opened.reader.clone(),
             state,
+            commits: commits.clone(),
             wanted: Arc::clone(&wanted),
             folder,
             path: opened.path,
@@ -91,7 +95,8 @@ impl MovieIndex {
             .spawn(move || writer.run(library_writer, &received))?;
         let queries = QueryThreads::start(threads)?;
         let room = Arc::new(Semaphore::new(BATCHES));
-        let inner = Inner { fields, reader: opened.reader, queries, tasks, room, wanted, state: watched };
+        let inner =
+            Inner { fields, reader: opened.reader, queries, tasks, room, wanted, state: watched, commits };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -143,6 +148,12 @@ impl MovieIndex {
     fn failure(&self) -> SearchError {
         let failed = self.0.state.borrow().failed.clone();
         SearchError::Failed(failed.unwrap_or_else(|| "its thread has ended".into()))
+    }
+
+    /// What is visible now.
+    #[must_use]
+    pub fn commit(&self) -> Commit {
+        self.0.commits.latest()
     }
 
     /// How far the index is.

@@ -15,10 +15,11 @@
 //! | what stays the same for all pages of a search, and where does a page end? | `plan.rs`, `cursor.rs` |
 //! | how are movies ordered? | `top.rs`, `names.rs` |
 //! | facets and suggestions | `counting.rs`, `suggestions.rs` |
-//! | when does a change become visible? | `writer.rs` |
+//! | when does a change become visible? | `writer.rs`; has anything become visible? `commits.rs` |
 //! | where are its files, and when is it rebuilt? | `folder.rs`, `files.rs` |
 
 mod answers;
+mod commits;
 mod counting;
 mod cursor;
 mod error;
@@ -45,10 +46,12 @@ mod top;
 mod words;
 mod writer;
 
+pub use commits::Commit;
 pub use cursor::Cursor;
 pub use error::SearchError;
 pub use index::MovieIndex;
 pub use movie::IndexedMovie;
+pub use names::NameOrder;
 pub use question::{Entry, Exact, Facets, Found, Hit, Meant, PageQuestion};
 pub use words::Words;
 pub use writer::{Batch, State};

@@ -26,6 +26,12 @@ impl NameOrder {
         Self(collator.expect("BUG: the binary contains the collation data for English"))
     }
 
+    /// Whether two names have the same place, so that the id decides.
+    #[must_use]
+    pub fn is_same(&self, one: &str, other: &str) -> bool {
+        self.0.compare(one, other).is_eq()
+    }
+
     /// The key of a movie in the order of names. No two movies have the same key.
     #[must_use]
     pub fn key(&self, name: &str, id: ObjectId) -> Vec<u8> {

@@ -18,6 +18,7 @@ use tantivy::{Index, IndexReader, IndexWriter, indexer::IndexWriterOptions, merg
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::{
+    commits::Commits,
     error::SearchError,
     folder::{self, Folder},
     movie::IndexedMovie,
@@ -83,6 +84,7 @@ pub struct Writer {
     pub index: Index,
     pub reader: IndexReader,
     pub state: watch::Sender<State>,
+    pub commits: Commits,
     /// The highest number that a caller waits for.
     pub wanted: Arc<AtomicU64>,
     pub folder: Folder,
@@ -218,6 +220,7 @@ impl Writer {
         commit.set_payload(&folder::payload(self.position.as_deref()));
         commit.commit()?;
         self.reader.reload()?;
+        self.commits.count();
         *pending = Pending { number: pending.number, ..Pending::default() };
         self.show(pending.number);
         Ok(())

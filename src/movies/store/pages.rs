@@ -13,6 +13,7 @@ use crate::{
     movies::{
         filter::MovieFilter,
         model::MovieDocument,
+        search::NameOrder,
         sort::{RELEVANCE_DEPTH, Sort},
         view::ReadMovie,
     },
@@ -34,6 +35,7 @@ pub struct PageKey {
 /// Reads pages. Callers that ask for the same page at the same time share it.
 pub struct Pages {
     movies: Collection<MovieDocument>,
+    names: NameOrder,
 }
 
 impl Command for Pages {
@@ -60,7 +62,7 @@ impl Command for Pages {
 
 impl Pages {
     pub(super) fn new(movies: Collection<MovieDocument>) -> Self {
-        Self { movies }
+        Self { movies, names: NameOrder::new() }
     }
 
     async fn page(
@@ -94,13 +96,28 @@ impl Pages {
                 within(COMMAND, async { find.await?.try_collect().await }).await?;
             found.extend(movies);
         }
-        Ok(found
-            .into_iter()
-            .map(|movie| {
-                let place = sort.position(&movie);
-                (Arc::new(movie.into()), place)
-            })
-            .collect())
+        Ok(self.placed(sort, found))
+    }
+
+    /// Movies in their order, each with its place.
+    fn placed(&self, sort: Sort, movies: Vec<MovieDocument>) -> Vec<Placed> {
+        let mut places: Vec<Position> = movies.iter().map(|movie| sort.position(movie)).collect();
+        for (place, pair) in places.iter_mut().zip(movies.windows(2)) {
+            place.is_last_of_key = !self.is_tie(sort, &pair[0], &pair[1]);
+        }
+        movies.into_iter().map(|movie| Arc::new(movie.into())).zip(places).collect()
+    }
+
+    /// Whether the id alone says which of two movies comes first.
+    fn is_tie(&self, sort: Sort, one: &MovieDocument, other: &MovieDocument) -> bool {
+        match sort {
+            Sort::CreatedAt(_) => one.created_at == other.created_at,
+            // As the collation has it: it ignores some characters, a soft hyphen for example.
+            Sort::Name(_) => self.names.is_same(&one.name, &other.name),
+            Sort::Year(_) => one.year == other.year,
+            // The score decides, which is no field of a movie.
+            Sort::Relevance => true,
+        }
     }
 
     /// Best match first. A position is the score, and how many movies came before it. The last page is the one that
@@ -142,7 +159,7 @@ impl Pages {
             .map(|(found, number)| {
                 // The bits of the score: a decimal form might not parse to the same number.
                 let key = json!([found.score.to_bits(), number]);
-                let position = Position { key, id: found.movie.id };
+                let position = Position::new(key, found.movie.id);
                 (Arc::new(found.movie.into()), position)
             })
             .collect())

@@ -39,6 +39,7 @@ pub struct TestApp {
     pub http: reqwest::Client,
     /// The server's own `Movies`: the server knows of writes through it at once.
     pub movies: Movies,
+    pub finder: Finder,
     /// The clock that the throttle uses.
     pub clock: Clock,
     shutdown: Shutdown,
@@ -152,7 +153,7 @@ impl TestApp {
             finder.ready().await;
         }
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { base, database, http, movies, clock, shutdown, uri: uri.to_owned(), _data: data }
+        Self { base, database, http, movies, finder, clock, shutdown, uri: uri.to_owned(), _data: data }
     }
 
     /// A caller without a token.
