@@ -32,6 +32,7 @@ const PAGE: &str = "index.html";
 const FILES: &[(&str, &[u8])] = files![
     "index.html",
     "style.css",
+    "views.css",
     "icon.svg",
     "account.js",
     "address.js",
@@ -49,8 +50,8 @@ const FILES: &[(&str, &[u8])] = files![
     "live.js",
     "movie.js",
     "poster.js",
-    "sharing.js",
     "providers.js",
+    "sharing.js",
     "trash.js",
 ];
 
