@@ -40,6 +40,7 @@ const FILES: &[(&str, &[u8])] = files![
     "app.js",
     "catalogue.js",
     "devices.js",
+    "dialog.js",
     "dom.js",
     "drawings.js",
     "editor.js",
