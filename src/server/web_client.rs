@@ -49,6 +49,7 @@ const FILES: &[(&str, &[u8])] = files![
     "forms.js",
     "history.js",
     "live.js",
+    "more.js",
     "movie.js",
     "poster.js",
     "providers.js",
