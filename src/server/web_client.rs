@@ -54,6 +54,7 @@ const FILES: &[(&str, &[u8])] = files![
     "poster.js",
     "providers.js",
     "sharing.js",
+    "skeleton.js",
     "trash.js",
 ];
 
