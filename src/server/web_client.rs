@@ -48,6 +48,7 @@ const FILES: &[(&str, &[u8])] = files![
     "finder.js",
     "forms.js",
     "history.js",
+    "leaving.js",
     "live.js",
     "more.js",
     "movie.js",
