@@ -19,6 +19,7 @@ import { returned } from "./providers.js";
 import { skeleton } from "./skeleton.js";
 import { account, forgot, logIn, reset, signUp } from "./account.js";
 import { trashPage } from "./trash.js";
+import { usersPage } from "./users.js";
 import { verify } from "./devices.js";
 
 /**
@@ -48,6 +49,7 @@ const VIEWS = [
   [/^\/reset$/, reset],
   [/^\/verify$/, verify],
   [/^\/account$/, account, true],
+  [/^\/users$/, usersPage, true],
   [/^(code|error)=/, returned],
 ];
 
@@ -171,6 +173,7 @@ function frame() {
       ? [
           link("/add", "Add a movie"),
           link("/mine", "My movies"),
+          session.user.role === "admin" && link("/users", "Users", "a.wide"),
           link("/account", "Account"),
           h("button.link", { onclick: logOut }, "Log out"),
         ]

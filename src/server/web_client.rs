@@ -57,6 +57,7 @@ const FILES: &[(&str, &[u8])] = files![
     "sharing.js",
     "skeleton.js",
     "trash.js",
+    "users.js",
 ];
 
 struct Asset {
