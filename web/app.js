@@ -144,21 +144,26 @@ const nothingHere = () => ({
 });
 
 /** @param {Problem} problem @returns {View} */
-const broken = (problem) => ({
-  title: problem.status === 404 ? "Not found" : "Something went wrong",
-  body: h(
-    "div.page",
-    {},
-    h("h1", { tabindex: -1 }, problem.status === 404 ? "Not found" : "Something went wrong"),
-    h("p", { role: "alert" }, problem.words),
-    h(
-      "div.actions",
+function broken(problem) {
+  /** @type {Record<number, string>} */
+  const final = { 403: "Not allowed", 404: "Not found" };
+  const title = final[problem.status] ?? "Something went wrong";
+  return {
+    title,
+    body: h(
+      "div.page",
       {},
-      problem.status !== 404 && h("button.primary", { onclick: show }, "Try again"),
-      h("a.button", { href: "#/" }, "Go to the catalogue"),
+      h("h1", { tabindex: -1 }, title),
+      h("p.lead", { role: "alert" }, problem.words),
+      h(
+        "div.actions",
+        {},
+        !final[problem.status] && h("button.primary", { onclick: show }, "Try again"),
+        h("a.button", { href: "#/" }, "Go to the catalogue"),
+      ),
     ),
-  ),
-});
+  };
+}
 
 /** The links at the top. They depend on who is logged in. */
 function frame() {
