@@ -1,11 +1,11 @@
-//! The web client: the files of `web/`, in the binary, at `/` and `/assets/<file>`. What they do
-//! is told in `web/README.md`; they use the public API like any other client.
+//! The web client: the files of `web/`, in the binary, at `/` and `/assets/<file>`. `web/README.md` says what
+//! they do. They use the public API like any other client.
 
 use rocket::{
     Request, Response, State,
     fairing::AdHoc,
     get,
-    http::{ContentType, Header, Status},
+    http::{ContentType, Header, Method, Status},
     response::{self, Responder},
     routes,
 };
@@ -77,9 +77,9 @@ impl Assets {
         Self(FILES.iter().map(asset).collect())
     }
 
-    fn answer(&self, name: &str, condition: &IfNoneMatch) -> Result<Answer, Problem> {
-        let asset = self.0.iter().find(|asset| asset.name == name).ok_or(Problem::NotFound)?;
-        Ok(Answer {
+    fn answer(&self, name: &str, condition: &IfNoneMatch) -> Option<Answer> {
+        let asset = self.0.iter().find(|asset| asset.name == name)?;
+        Some(Answer {
             name: asset.name,
             tag: asset.tag.clone(),
             body: (!condition.has_answer(&asset.tag)).then_some(asset.body),
@@ -113,15 +113,47 @@ impl<'r> Responder<'r, 'static> for Answer {
     }
 }
 
+/// The page in place of a problem, for an address outside the API that a browser opened and that leads nowhere. The
+/// client then says so, and leads back.
+pub struct Lost {
+    problem: Problem,
+    page: &'static [u8],
+}
+
+impl Lost {
+    /// None where the problem is something else, or where the caller prefers it to a page.
+    #[must_use]
+    pub fn instead_of(problem: &Problem, request: &Request<'_>) -> Option<Self> {
+        let path = request.uri().path();
+        let is_api = path.segments().next() == Some("api");
+        let is_read = matches!(request.method(), Method::Get | Method::Head);
+        let wants_page = request.accept().is_some_and(|accept| accept.preferred().is_html());
+        let assets = request.rocket().state::<Assets>()?;
+        let page = assets.0.iter().find(|asset| asset.name == PAGE)?.body;
+        let is_lost = matches!(problem, Problem::NotFound) && is_read && wants_page && !is_api;
+        is_lost.then(|| Self { problem: problem.clone(), page })
+    }
+}
+
+impl<'r> Responder<'r, 'static> for Lost {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let mut response = self.problem.respond_to(request)?;
+        response.set_header(ContentType::HTML);
+        response.set_header(Header::new("Content-Security-Policy", POLICY));
+        response.set_sized_body(self.page.len(), std::io::Cursor::new(self.page));
+        Ok(response)
+    }
+}
+
 /// The page. Query parameters are for nobody here, and a link may bring some: they are passed over.
 #[get("/")]
-fn page(condition: IfNoneMatch, assets: &State<Assets>) -> Result<Answer, Problem> {
+fn page(condition: IfNoneMatch, assets: &State<Assets>) -> Option<Answer> {
     assets.answer(PAGE, &condition)
 }
 
 /// What the page is made of.
 #[get("/assets/<file>")]
-fn asset(file: &str, condition: IfNoneMatch, assets: &State<Assets>) -> Result<Answer, Problem> {
+fn asset(file: &str, condition: IfNoneMatch, assets: &State<Assets>) -> Option<Answer> {
     assets.answer(file, &condition)
 }
 
