@@ -47,6 +47,8 @@ const FACES = {
   sans: ["750 100px --sans", -0.035, false, 0.92],
   caps: ["500 100px --sans", 0.06, true, 0.72],
 };
+/** Read from the style sheet once: each look at it makes the browser lay the page out. @type {Record<string, string>} */
+const fonts = {};
 /** Widths in em. @type {Map<string, number>} */
 const widths = new Map();
 const pen = document.createElement("canvas").getContext("2d");
@@ -56,8 +58,9 @@ function width(word, face) {
   const [font, space, isCaps, scale] = FACES[face];
   const key = `${face} ${word}`;
   if (!pen || widths.has(key)) return widths.get(key) ?? word.length * 0.6;
-  const style = getComputedStyle(document.documentElement);
-  pen.font = font.replace(/--\w+/, (name) => style.getPropertyValue(name));
+  pen.font = fonts[face] ??= font.replace(/--\w+/, (name) =>
+    getComputedStyle(document.documentElement).getPropertyValue(name),
+  );
   const text = isCaps ? word.toUpperCase() : word;
   const found = (pen.measureText(text).width / 100 + text.length * space) * scale;
   widths.set(key, found);
