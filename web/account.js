@@ -3,7 +3,7 @@
 
 import { go, wayBack } from "./address.js";
 import { Problem, logIn as startSession, request, session } from "./api.js";
-import { counted, day, h } from "./dom.js";
+import { counted, day, h, replaceWithNotice } from "./dom.js";
 import { confirmation, currentPassword, sessions, tokens } from "./devices.js";
 import { field, form } from "./forms.js";
 import { identities, signInButtons } from "./providers.js";
@@ -96,13 +96,7 @@ export function forgot() {
     submit: "Send me a link",
     async send({ email }) {
       await request("POST", "/auth/forgot", { body: { email } });
-      node.replaceWith(
-        h(
-          "p.notice",
-          { role: "status" },
-          `If ${email} has an account, we sent a link to it. The link works once, within an hour.`,
-        ),
-      );
+      replaceWithNotice(node, `If ${email} has an account, we sent a link to it. The link works once, within an hour.`);
     },
   });
   return narrow("Forgot your password?", h("p.lead", {}, "We mail you a link to choose a new one."), node);
@@ -137,8 +131,12 @@ export async function account() {
   const [logins, scripts, providers] = await Promise.all([sessions(), tokens(user), identities(user)]);
   // The role may have changed since the login.
   if (session.current) session.current = { ...session.current, user };
-  const done = (/** @type {Element} */ place, /** @type {string} */ text) =>
-    place.prepend(h("p.notice", { role: "status" }, text));
+  const done = (/** @type {Element} */ place, /** @type {string} */ text) => {
+    place.querySelector(".notice")?.remove();
+    const notice = h("p.notice", { tabindex: -1 }, text);
+    place.prepend(notice);
+    notice.focus();
+  };
 
   const address = form({
     label: "Change the email",

@@ -2,7 +2,7 @@
 // Sessions, tokens for scripts, and the link that confirms an email address.
 
 import { get, request, session } from "./api.js";
-import { h, moment } from "./dom.js";
+import { announce, h, moment, removeRow, replaceWithNotice } from "./dom.js";
 import { choice, field, form } from "./forms.js";
 
 /** @typedef {import("./app.js").Address} Address */
@@ -37,14 +37,16 @@ export function removable({ label, words, press, path }) {
     label,
     fields: [],
     submit: press,
+    name: `${press}: ${label}`,
     look: "",
     async send() {
       await request("DELETE", path);
-      row.remove();
+      removeRow(row);
+      announce(`${label} is removed`);
     },
     onProblem(problem) {
       // Another browser has removed it already.
-      if (problem.status === 404) row.remove();
+      if (problem.status === 404) removeRow(row);
       else notice(h("p", {}, problem.words));
       return true;
     },
@@ -118,7 +120,7 @@ export function confirmation(user) {
     look: "",
     async send() {
       await request("POST", "/users/me/verification");
-      node.replaceWith(h("p.notice", { role: "status" }, `We sent a link to ${user.email}.`));
+      replaceWithNotice(node, `We sent a link to ${user.email}.`);
     },
   });
   return h("div", {}, h("p", {}, "Your email address is not confirmed yet. Open the link that we mail you to confirm it."), node);
@@ -138,7 +140,7 @@ export function verify({ query }) {
       if (session.current) {
         session.current = { ...session.current, user: { ...session.current.user, email_verified: true } };
       }
-      node.replaceWith(h("p.notice", { role: "status" }, "Your email address is confirmed. Thank you."));
+      replaceWithNotice(node, "Your email address is confirmed. Thank you.");
     },
     onProblem(problem, notice) {
       if (problem.code !== "invalid-verify-token") return false;

@@ -50,6 +50,20 @@ export function announce(text) {
   setTimeout(() => (region.textContent = text), 50);
 }
 
+/** Shows a message in the place of an element that had the focus, and gives it to the message. @param {Element} node @param {string} text */
+export function replaceWithNotice(node, text) {
+  const notice = h("p.notice", { tabindex: -1 }, text);
+  node.replaceWith(notice);
+  notice.focus();
+}
+
+/** Removes an entry of a list. The focus goes to the next entry, or to the page. @param {Element} row */
+export function removeRow(row) {
+  const neighbour = row.nextElementSibling ?? row.previousElementSibling;
+  row.remove();
+  (neighbour?.querySelector("button") ?? byId("main")).focus();
+}
+
 /** @param {number} count @param {string} one @param {string} [many] */
 export const counted = (count, one, many = `${one}s`) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 

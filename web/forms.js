@@ -155,13 +155,14 @@ export function list(name, label, { hint, value = [], suggestions = [] } = {}) {
 
 /**
  * A form. While `send` runs it cannot be sent again. A problem that `send` throws is shown in words, each complaint at its field.
+ * `label` names the form for a screen reader, and `name` its button, where the text of the button says too little.
  * `done` gets what `send` returned, when the form has nothing unsaved any more; `isChanged` tells whether it has.
  * @param {{ fields: Field[], submit: string, send: (values: Record<string, any>) => Promise<any>, done?: (result: any) => void, more?: any[],
- *   onProblem?: (problem: Problem, notice: (...content: any[]) => void) => boolean | Promise<boolean>, label?: string, look?: string }} options
+ *   onProblem?: (problem: Problem, notice: (...content: any[]) => void) => boolean | Promise<boolean>, label?: string, name?: string, look?: string }} options
  */
-export function form({ fields, submit, send, done, more = [], onProblem, label, look = ".primary" }) {
+export function form({ fields, submit, send, done, more = [], onProblem, label, name, look = ".primary" }) {
   const alert = h("div.alert", { role: "alert" });
-  const button = h(`button${look}`, { type: "submit" }, submit);
+  const button = h(`button${look}`, { type: "submit", "aria-label": name }, submit);
   const notice = (/** @type {any[]} */ ...content) => {
     alert.replaceChildren(...present(content));
     if (content.length) alert.scrollIntoView({ block: "nearest" });

@@ -3,7 +3,7 @@
 
 import { go } from "./address.js";
 import { get, request, session } from "./api.js";
-import { announce, h } from "./dom.js";
+import { announce, h, removeRow } from "./dom.js";
 import { choice, field, form } from "./forms.js";
 
 /** @typedef {{ id: string, email?: string }} Editor */
@@ -60,6 +60,7 @@ function owners(path, items) {
       label: email,
       fields: [],
       submit: "Remove",
+      name: `Remove: ${email}`,
       look: "",
       async send() {
         await request("DELETE", `${path}/editors/${id}`);
@@ -74,7 +75,7 @@ function owners(path, items) {
       },
     });
     const gone = () => {
-      entry.remove();
+      removeRow(entry);
       none.hidden = list.children.length > 0;
       list.hidden = !list.children.length;
     };

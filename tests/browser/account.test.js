@@ -17,8 +17,10 @@ story("a session is ended from another browser", { expected: [401] }, async (new
   await accountOf(here);
   await here.getByText("This is the browser you are using.").waitFor();
   const other = here.getByRole("listitem").filter({ hasText: "The other browser" });
-  await other.getByRole("button", { name: "End this session" }).click();
+  await other.getByRole("button", { name: /^End this session: The other browser/ }).click();
   await other.waitFor({ state: "detached" });
+  // A keyboard goes on from there.
+  assert.ok(await here.evaluate(() => document.querySelector("main").contains(document.activeElement)));
   await there.getByRole("link", { name: "Account", exact: true }).click();
   await there.getByText("You were logged out").waitFor();
   await here.reload();
@@ -48,7 +50,7 @@ story("a token for a script is shown once, works, and is deleted", { expected: [
   await heading(page, "Account");
   assert.equal(await page.getByText(/^mbp_/).count(), 0);
   const row = page.getByRole("listitem").filter({ hasText: "backup" });
-  await row.getByRole("button", { name: "Delete this token" }).click();
+  await row.getByRole("button", { name: "Delete this token: backup" }).click();
   await row.waitFor({ state: "detached" });
   assert.equal(await status(), 401);
 });
