@@ -1,9 +1,9 @@
 // @ts-check
-// Accounts: signing up, logging in, a forgotten password, and everything about one's own account.
+// Signing up, logging in, forgotten passwords, and the page of the user's own account.
 
 import { go, wayBack } from "./address.js";
 import { Problem, logIn as startSession, request, session } from "./api.js";
-import { counted, h } from "./dom.js";
+import { counted, day, h, replaceWithNotice } from "./dom.js";
 import { confirmation, currentPassword, sessions, tokens } from "./devices.js";
 import { field, form } from "./forms.js";
 import { identities, signInButtons } from "./providers.js";
@@ -11,16 +11,16 @@ import { identities, signInButtons } from "./providers.js";
 /** @typedef {import("./app.js").Address} Address */
 /** @typedef {import("./app.js").View} View */
 
-/** Why somebody stands before the login, by the code that the server gave. @type {Record<string, string>} */
+/** Why the login page is shown, by the code in its address. @type {Record<string, string>} */
 const REASONS = {
-  "login-needed": "Log in first; then it goes on where you were.",
-  "expired-token": "You have been logged in for a while. Please log in again.",
-  "revoked-token": "You have been logged out: here or elsewhere, or because the password was changed.",
+  "login-needed": "Log in to open this page.",
+  "expired-token": "Your login has expired. Please log in again.",
+  "revoked-token": "You were logged out, here or from another browser, or your password was changed.",
   "invalid-token": "Please log in again.",
-  "missing-token": "Log in first; then it goes on where you were.",
+  "missing-token": "Log in to open this page.",
   "logged-out-everywhere": "You are logged out everywhere.",
   "password-reset": "Your password is changed. Log in with the new one.",
-  "account-deleted": "Your account and all your movies are gone. Thank you for having been here.",
+  "account-deleted": "Your account and all your movies are deleted. Thank you for using Movie Bag.",
 };
 
 const email = (/** @type {any} */ more = {}) =>
@@ -29,7 +29,7 @@ const newPassword = (/** @type {string} */ label = "Password") =>
   field("password", label, {
     type: "password",
     autocomplete: "new-password",
-    hint: "8 characters at least, and none of the common ones.",
+    hint: "At least 8 characters, and not a common password.",
   });
 
 /** @param {string} title @param {...any} content @returns {View} */
@@ -54,7 +54,7 @@ export function logIn({ query }) {
     "Log in",
     why && h("p.notice", {}, why),
     node,
-    h("p.aside", {}, h("a", { href: "#/forgot" }, "Forgotten the password?")),
+    h("p.aside", {}, h("a", { href: "#/forgot" }, "Forgot your password?")),
     h(
       "p.aside",
       {},
@@ -78,12 +78,12 @@ export function signUp({ query }) {
   });
   return narrow(
     "Sign up",
-    h("p.lead", {}, "Then you can add movies, and change those that you added."),
+    h("p.lead", {}, "With an account you can add movies and change those that you added."),
     node,
     h(
       "p.aside",
       {},
-      "Already here? ",
+      "Already have an account? ",
       h("a", { href: `#/login?${new URLSearchParams({ back: wayBack(query) })}` }, "Log in"),
     ),
     signInButtons(query),
@@ -96,22 +96,16 @@ export function forgot() {
     submit: "Send me a link",
     async send({ email }) {
       await request("POST", "/auth/forgot", { body: { email } });
-      node.replaceWith(
-        h(
-          "p.notice",
-          { role: "status" },
-          `If there is an account for ${email}, a link is on its way there. It works once, within an hour.`,
-        ),
-      );
+      replaceWithNotice(node, `If ${email} has an account, we sent a link to it. The link works once, within an hour.`);
     },
   });
-  return narrow("Forgotten password", h("p.lead", {}, "You get a link by mail, to choose a new one."), node);
+  return narrow("Forgot your password?", h("p.lead", {}, "We mail you a link to choose a new one."), node);
 }
 
 /** @param {Address} address */
 export function reset({ query }) {
   const token = query.get("token") ?? "";
-  // The link is as good as a password: it does not stay in the address bar or in the history.
+  // The link is worth as much as a password, so it must not stay in the address bar or in the history.
   history.replaceState(history.state, "", "#/reset");
   const { node } = form({
     fields: [newPassword("New password")],
@@ -123,7 +117,7 @@ export function reset({ query }) {
     },
     onProblem(problem, notice) {
       if (problem.code !== "invalid-reset-token") return false;
-      notice(h("p", {}, "This link is used already, or too old. ", h("a", { href: "#/forgot" }, "Get a new one")));
+      notice(h("p", {}, "This link was used before or is too old. ", h("a", { href: "#/forgot" }, "Get a new one")));
       return true;
     },
   });
@@ -135,9 +129,14 @@ export async function account() {
   /** @type {import("./api.js").User} */
   const user = (await request("GET", "/users/me")).body;
   const [logins, scripts, providers] = await Promise.all([sessions(), tokens(user), identities(user)]);
-  const since = new Date(user.created_at).toLocaleDateString("en", { dateStyle: "long" });
-  const done = (/** @type {Element} */ place, /** @type {string} */ text) =>
-    place.prepend(h("p.notice", { role: "status" }, text));
+  // The role may have changed since the login.
+  if (session.current) session.current = { ...session.current, user };
+  const done = (/** @type {Element} */ place, /** @type {string} */ text) => {
+    place.querySelector(".notice")?.remove();
+    const notice = h("p.notice", { tabindex: -1 }, text);
+    place.prepend(notice);
+    notice.focus();
+  };
 
   const address = form({
     label: "Change the email",
@@ -155,19 +154,19 @@ export async function account() {
     label: "Change the password",
     fields: [...currentPassword(user), newPassword("New password")],
     submit: user.has_password ? "Change the password" : "Choose a password",
-    // So that a password manager knows whose password it is.
+    // A password manager stores the password with this name.
     more: [h("input", { type: "text", autocomplete: "username", value: user.email, hidden: true })],
     async send(body) {
       const { body: changed } = await request("PATCH", "/users/me", { body });
-      // Every token is worth nothing now, this one too.
+      // A new password ends every session, this one too.
       await startSession(changed.email, body.password);
-      done(password.node, "Your password is changed. Other browsers are logged out.");
+      done(password.node, "Your password is changed. All other browsers are logged out.");
       password.node.reset();
     },
   });
   const farewell = form({
-    label: "Delete the account",
-    fields: [field("typed", "Your email, to be sure", { type: "email", autocomplete: "off" })],
+    label: "Delete your account",
+    fields: [field("typed", "Type your email to confirm", { type: "email", autocomplete: "off" })],
     submit: "Delete my account",
     look: ".danger",
     async send({ typed }) {
@@ -196,7 +195,7 @@ export async function account() {
       "p.lead",
       {},
       h("strong.who", {}, user.email),
-      ` — here since ${since}, `,
+      ` · joined ${day(user.created_at)} · `,
       h("a", { href: "#/mine" }, counted(user.movie_count ?? 0, "movie")),
     ),
     h("section", {}, h("h2", {}, "Email"), confirmation(user), address.node),
@@ -204,30 +203,37 @@ export async function account() {
       "section",
       {},
       h("h2", {}, "Password"),
-      !user.has_password && h("p", {}, "Your account has no password: you sign in with a provider."),
+      !user.has_password && h("p", {}, "Your account has no password. You sign in with a provider."),
       password.node,
     ),
     providers,
+    user.role === "admin" &&
+      h(
+        "section",
+        {},
+        h("h2", {}, "Administration"),
+        h("p", {}, "You are an admin. ", h("a", { href: "#/users" }, "Manage users")),
+      ),
     h(
       "section",
       {},
-      h("h2", {}, "Other devices"),
+      h("h2", {}, "Where you are logged in"),
       logins,
-      h("p", {}, "Ends every login of yours, in this browser too."),
+      h("p", {}, "Log out in every browser, including this one:"),
       everywhere.node,
     ),
     h(
       "section",
       {},
       h("h2", {}, "Tokens for scripts"),
-      h("p", {}, "A script sends its token instead of your password. A token does only what you allow it."),
+      h("p", {}, "Give a script a token instead of your password. It can do only what you permit."),
       scripts,
     ),
     h(
       "section",
       {},
-      h("h2", {}, "Delete the account"),
-      h("p", {}, "Your account goes, and every movie that you added. This cannot be undone."),
+      h("h2", {}, "Delete your account"),
+      h("p", {}, "This deletes your account and every movie that you own. It cannot be undone."),
       farewell.node,
     ),
   );

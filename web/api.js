@@ -1,24 +1,24 @@
 // @ts-check
-// The one place that talks to the API: requests, problems, and who is logged in.
+// The only place that talks to the API: requests, problems, and the session.
 
 /** @typedef {{ id: string, name: string, year?: number, runtime?: number, casts: string[], genres: string[],
  *   directors: string[], countries: string[], languages: string[], plot?: string, poster_url?: string,
  *   added_by: string, created_at: string, updated_at: string, version: number }} Movie */
-/** @typedef {{ id: string, email: string, email_verified: boolean, has_password: boolean, created_at: string, movie_count?: number }} User */
+/** @typedef {{ id: string, email: string, email_verified: boolean, has_password: boolean, role: "user" | "admin", created_at: string, movie_count?: number }} User */
 /** @typedef {{ field: string, code: string, message: string }} FieldError */
 
-/** An answer that is no success (RFC 9457), or none at all: then the code is "unreachable". */
+/** An answer that is an error (RFC 9457), or no answer at all: then the code is "unreachable". */
 export class Problem extends Error {
   /** @param {{ code?: string, status?: number, detail?: string, errors?: FieldError[] }} body @param {number} [wait] seconds */
   constructor(body, wait) {
-    super(body.detail ?? "The server answered with something unexpected.");
+    super(body.detail ?? "The server gave an unexpected answer.");
     this.code = body.code ?? "unknown";
     this.status = body.status ?? 0;
     this.errors = body.errors ?? [];
     this.wait = wait;
   }
 
-  /** The server does not take our token (any more). */
+  /** The server does not accept our token. */
   get loggedOut() {
     return this.status === 401 && this.code.endsWith("-token");
   }
@@ -28,14 +28,14 @@ export class Problem extends Error {
     const again = this.wait ? ` Try again in ${duration(this.wait)}.` : "";
     switch (this.code) {
       case "too-many-requests":
-        return `That was tried too often.${again || " Try again later."}`;
+        return `Too many attempts.${again || " Try again later."}`;
       case "overloaded":
-        return `Too many people at once.${again}`;
+        return `The server is busy.${again}`;
       case "database-unavailable":
       case "deadline-exceeded":
-        return `The catalogue does not answer at the moment.${again}`;
+        return `The catalogue is not available right now.${again}`;
       case "precondition-failed":
-        return "This movie was changed somewhere else since you opened it.";
+        return "This movie was changed since you opened it.";
       default:
         return this.message + again;
     }
@@ -48,7 +48,7 @@ function duration(seconds) {
   return `${count} ${unit}${count === 1 ? "" : "s"}`;
 }
 
-/** Who is logged in: in `localStorage`, so it holds for every tab; see README.md for why. */
+/** The session, in `localStorage`, so that it is the same in every tab. README.md says why. */
 class Session extends EventTarget {
   #key = "movie-bag.session";
 
@@ -57,7 +57,7 @@ class Session extends EventTarget {
     try {
       return JSON.parse(localStorage.getItem(this.#key) ?? "null");
     } catch {
-      // Not written by us: as good as nothing.
+      // Another program wrote it, so nobody is logged in.
       return null;
     }
   }
@@ -83,7 +83,7 @@ class Session extends EventTarget {
 
 export const session = new Session();
 
-/** Called with the code of a problem when the server no longer takes our token. @type {(code: string) => void} */
+/** Called with the code of a problem when the server no longer accepts our token. @type {(code: string) => void} */
 let onLoggedOut = () => {};
 /** @param {(code: string) => void} listener */
 export const whenLoggedOut = (listener) => (onLoggedOut = listener);
@@ -106,23 +106,26 @@ export async function request(method, path, { body, etag, query, signal, token =
   if (etag) headers["If-Match"] = etag;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const search = query ? `?${new URLSearchParams(query)}` : "";
+  /** @param {unknown} error @returns {never} */
+  const lost = (error) => {
+    if (signal?.aborted) throw error;
+    throw new Problem({ code: "unreachable", detail: "Cannot reach the server. Check your connection." });
+  };
   const answer = await fetch(`/api${path}${search}`, {
     method,
     headers,
     signal,
     body: body === undefined ? undefined : JSON.stringify(body),
-  }).catch((error) => {
-    if (signal?.aborted) throw error;
-    throw new Problem({ code: "unreachable", detail: "The server cannot be reached. Are you online?" });
-  });
-  const json = answer.headers.get("Content-Type")?.includes("json") ? await answer.json().catch(() => null) : null;
+  }).catch(lost);
+  // The connection may also end in the middle of a body.
+  const json = answer.headers.get("Content-Type")?.includes("json") ? await answer.json().catch(lost) : null;
   if (answer.ok && method !== "GET") onChanged();
   if (answer.ok) return { status: answer.status, body: json, etag: answer.headers.get("ETag") };
   const problem = new Problem(
     json ?? { status: answer.status },
     Number(answer.headers.get("Retry-After")) || undefined,
   );
-  // The token in use may have been replaced by a newer login meanwhile; that one stays.
+  // If a newer login has replaced this token meanwhile, the newer one stays.
   if (problem.loggedOut && token === session.current?.token) {
     session.current = null;
     onLoggedOut(problem.code);
@@ -138,7 +141,7 @@ export async function logIn(email, password) {
   await enter((await request("POST", "/auth/login", { body: { email, password } })).body.token);
 }
 
-/** This browser is logged in from now on. @param {string} token */
+/** Logs this browser in. @param {string} token */
 export async function enter(token) {
   const { body: user } = await request("GET", "/users/me", { token });
   session.current = { token, user };

@@ -1,19 +1,21 @@
 // @ts-check
-// The catalogue, one's own movies, and those that one edits for others: filters, order, and page after page of posters.
+// The catalogue, the user's own movies, and those of others that the user edits: filters, order, and posters page by page.
 //
-// The query in the address is the API's own query (`#/?genre=Drama&year_min=1990&year_max=1999&sort=-year`),
+// The query in the address is a query of the API (`#/?genre=Drama&year_min=1990&year_max=1999&sort=-year`),
 // so every list that the API can make has an address here.
 
 import { go } from "./address.js";
 import { Problem, get, session } from "./api.js";
 import { announce, counted, h } from "./dom.js";
 import { decadeOf, filters } from "./filters.js";
+import { showMore } from "./more.js";
 import { poster } from "./poster.js";
+import { cards } from "./skeleton.js";
 
 /** What a card shows, and who may change it. */
 const FIELDS = "name,year,genres,directors,poster_url,added_by";
 const PAGE = "60";
-/** What a list can be about, as one reads it. @type {[string, (value: string) => string][]} */
+/** The words for what a list is about. @type {[string, (value: string) => string][]} */
 const HEADINGS = [
   ["q", (value) => `“${value}”`],
   ["director", (value) => `Directed by ${value}`],
@@ -21,11 +23,13 @@ const HEADINGS = [
   ["genre", (value) => value],
   ["country", (value) => `From ${value}`],
   ["language", (value) => `In ${value}`],
+  ["added_by", () => "Added by one user"],
 ];
-/** A burst of news is told once. */
+/** A burst of news is announced once. */
 const NEWS_MS = 400;
 
 /** @typedef {{ items: any[], next: string | null, total: number, relaxed?: boolean }} List */
+/** @typedef {{ query: URLSearchParams, list: List, counts: Promise<any> }} Ready  a list that has come, and the counts beside the filters */
 
 /** A movie as one of many. @param {any} movie */
 export const card = (movie) =>
@@ -66,9 +70,11 @@ export async function catalogue({ path, query: first, saved }) {
     );
   const news = h("div.news", { role: "status" });
   const grid = h("ul.grid", { "aria-label": "Movies" });
-  const more = h("button.more", { hidden: true, onclick: () => next() }, "Show more");
+  const more = showMore(grid, next);
   const problem = h("div", { role: "alert" });
-  const bar = filters((changed) => go(`#${path}${changed.size ? `?${changed}` : ""}`));
+  const bar = filters(choose);
+  /** @type {Ready | null} */
+  let ready = null;
 
   const title = () => {
     const about = HEADINGS.filter(([name]) => query.has(name)).map(([name, words]) =>
@@ -77,8 +83,8 @@ export async function catalogue({ path, query: first, saved }) {
     const decade = decadeOf(query);
     return [mine && "My movies", shared && "Shared with me", ...about, decade && `${decade}s`].filter(Boolean).join(" · ") || "All movies";
   };
-  const page = (/** @type {Record<string, string>} */ paging) => {
-    const asked = new URLSearchParams(query);
+  const page = (/** @type {URLSearchParams} */ wanted, /** @type {Record<string, string>} */ paging) => {
+    const asked = new URLSearchParams(wanted);
     const own = shared ? { role: "editor" } : {};
     for (const [name, value] of Object.entries({ fields: FIELDS, limit: PAGE, ...own, ...paging })) asked.set(name, value);
     return get(source, asked, asking.signal);
@@ -91,7 +97,8 @@ export async function catalogue({ path, query: first, saved }) {
     heading.textContent = title();
     total.textContent = howMany();
     grid.replaceChildren(...list.items.map(card));
-    more.hidden = !list.next;
+    more.show(list.next);
+    problem.replaceChildren();
     added = 0;
     clearTimeout(telling);
     news.replaceChildren();
@@ -102,66 +109,81 @@ export async function catalogue({ path, query: first, saved }) {
     news.replaceChildren(
       h(
         "button",
-        { onclick: () => inWords(load()) },
+        { onclick: reload },
         `${added ? counted(added, "new movie") : "The list has changed"} · Show`,
       ),
     );
 
   const nothing = () =>
     query.size
-      ? ["No movie is like that. ", h("a", { href: `#${path}` }, "Take all filters away")]
+      ? ["No movie matches. ", h("a", { href: `#${path}` }, "Clear all filters")]
       : mine
-        ? ["Nothing here yet. ", h("a", { href: "#/add" }, "Add your first movie")]
+        ? ["You have not added a movie yet. ", h("a", { href: "#/add" }, "Add your first movie")]
         : shared
-          ? ["Nobody shares a movie with you. An invitation comes by mail."]
+          ? ["Nobody shares a movie with you yet. Invitations come by mail."]
           : ["The catalogue is empty. ", h("a", { href: "#/add" }, "Add the first movie")];
 
-  async function load() {
+  /** Reads the beginning of a list. The page shows it with `take`. @param {URLSearchParams} wanted @returns {Promise<Ready>} */
+  async function read(wanted) {
     asking.abort();
     asking = new AbortController();
     const { signal } = asking;
     grid.setAttribute("aria-busy", "true");
-    // The counts beside the filters take longer, and may be missing.
-    const about = new URLSearchParams([...query].filter(([name]) => name !== "sort"));
+    const about = new URLSearchParams([...wanted].filter(([name]) => name !== "sort"));
     if (mine && session.user) about.set("added_by", session.user.id);
-    bar.show(query, null);
-    // They are counted over the catalogue: what one edits is no part of it that anybody can ask for.
-    if (!shared)
-      get("/movies/facets", about, signal).then(
-        (facets) => bar.show(query, facets),
-        () => {},
-      );
-    list = await page({ count: "true" });
-    grid.removeAttribute("aria-busy");
-    draw();
+    // The counts take longer, and the list does not wait for them. They are made for the whole catalogue and for the
+    // movies of one owner, and nobody can ask for those of the movies that a user edits.
+    const counts = shared ? Promise.resolve(null) : get("/movies/facets", about, signal).catch(() => null);
+    try {
+      return { query: wanted, list: await page(wanted, { count: "true" }), counts };
+    } finally {
+      if (asking.signal === signal) grid.removeAttribute("aria-busy");
+    }
   }
 
-  /** @param {Promise<void>} work */
-  const inWords = (work) =>
-    work.then(
-      () => problem.replaceChildren(),
-      (failed) => {
-        if (failed.name === "AbortError") return;
-        if (!(failed instanceof Problem)) throw failed;
-        grid.removeAttribute("aria-busy");
-        problem.replaceChildren(h("p.alert", {}, failed.words));
-      },
-    );
+  /** Shows a list that has come. @param {Ready} found @param {boolean} [first]  it is read from its heading on */
+  function take(found, first) {
+    ({ query, list } = found);
+    bar.show(query, null);
+    draw();
+    if (!first) announce(`${title()}: ${howMany()}`);
+    found.counts.then((facets) => list === found.list && facets && bar.show(query, facets));
+  }
+
+  /** A filter was chosen. It is set when its list has come: one that fails is not. @param {URLSearchParams} wanted */
+  function choose(wanted) {
+    bar.show(wanted, null);
+    const arrived = read(wanted).then((found) => {
+      ready = found;
+      go(`#${path}${wanted.size ? `?${wanted}` : ""}`);
+    });
+    inWords(arrived, () => choose(wanted));
+  }
+
+  const reload = () => inWords(read(query).then((found) => take(found)), reload);
+
+  /** @param {Promise<void>} work @param {() => void} again */
+  const inWords = (work, again) =>
+    work.catch((failed) => {
+      // Something else was chosen meanwhile.
+      if (failed.name === "AbortError") return;
+      if (!(failed instanceof Problem)) throw failed;
+      bar.show(query, null);
+      for (const placeholder of grid.querySelectorAll(":scope > [aria-hidden]")) placeholder.remove();
+      problem.replaceChildren(
+        h("div.alert", {}, h("p", {}, failed.words), h("div.actions", {}, h("button", { onclick: again }, "Try again"))),
+      );
+    });
 
   async function next() {
-    const before = list.items.length;
-    more.setAttribute("aria-busy", "true");
-    await inWords(
-      page({ after: list.next ?? "" }).then(({ items, next }) => {
-        list.next = next;
-        list.items.push(...items);
-        grid.append(...items.map(card));
-        more.hidden = !next;
-        announce(`${counted(items.length, "more movie")}, ${list.items.length} of ${list.total}`);
-        grid.children[before]?.querySelector("a")?.focus({ preventScroll: true });
-      }),
-    );
-    more.removeAttribute("aria-busy");
+    const asked = list;
+    const found = await page(query, { after: list.next ?? "" });
+    if (list !== asked) return;
+    list.next = found.next;
+    list.items.push(...found.items);
+    grid.append(...found.items.map(card));
+    more.show(list.next);
+    announce(`${counted(found.items.length, "more movie")}, ${list.items.length} of ${list.total}`);
   }
 
   if (saved) {
@@ -169,16 +191,27 @@ export async function catalogue({ path, query: first, saved }) {
     draw();
     bar.show(query, saved.facets);
   } else {
-    await load();
+    take(await read(query), true);
   }
 
   return {
     title: title(),
-    body: [h("header.list-head", {}, h("div", {}, heading, total, deleted), bar.node), news, problem, grid, more],
+    body: [h("header.list-head", {}, h("div", {}, heading, total, deleted), bar.node), problem, news, grid, more.node],
     save: () => ({ ...list, facets: bar.facets }),
     update(changed) {
+      const found = ready;
+      ready = null;
       query = changed;
-      inWords(load().then(() => announce(`${title()}: ${howMany()}`)));
+      if (String(found?.query) === String(changed)) take(/** @type {Ready} */ (found));
+      else {
+        // The back button, or a link: the old list does not belong to this address.
+        heading.textContent = title();
+        total.textContent = "";
+        grid.replaceChildren(...cards());
+        more.show(null);
+        bar.show(query, null);
+        reload();
+      }
       return title();
     },
     onChange({ type, id, movie }) {

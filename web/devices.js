@@ -1,8 +1,8 @@
 // @ts-check
-// Where somebody is logged in, the tokens of their scripts, and the link that confirms their address.
+// Sessions, tokens for scripts, and the link that confirms an email address.
 
 import { get, request, session } from "./api.js";
-import { h } from "./dom.js";
+import { announce, h, moment, removeRow, replaceWithNotice } from "./dom.js";
 import { choice, field, form } from "./forms.js";
 
 /** @typedef {import("./app.js").Address} Address */
@@ -10,38 +10,43 @@ import { choice, field, form } from "./forms.js";
 /** @typedef {{ id: string, name: string, last_used_at: string, expires_at: string, current: boolean }} Session */
 /** @typedef {{ id: string, name: string, scopes: string[], last_used_at: string | null, expires_at: string, token?: string }} Token */
 
-/** What a token may do. @type {[string, string][]} */
+/** The scopes that a token can have. @type {[string, string][]} */
 const SCOPES = [
   ["movies:write", "Add, change and delete movies"],
-  ["account:read", "Read the account and its movies"],
-  ["movies:write account:read", "Both"],
+  ["account:read", "Read your account and your movies"],
+  ["movies:write account:read", "Change movies and read your account"],
 ];
 
-const moment = (/** @type {string} */ text) =>
-  new Date(text).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });
+/** @param {string[]} scopes */
+function permission(scopes) {
+  const value = [...scopes].sort().reverse().join(" ");
+  return SCOPES.find(([known]) => known === value)?.[1] ?? value;
+}
 
-/** What proves who asks: an account without a password has signed in just now instead.
+/** The field that proves who asks. An account without a password has none: there a recent sign-in is the proof.
  * @param {import("./api.js").User} user */
 export const currentPassword = (user) =>
   user.has_password
     ? [field("current_password", "Current password", { type: "password", autocomplete: "current-password" })]
     : [];
 
-/** An entry of a list, with a button that takes it out.
+/** An entry of a list, with a button that removes it.
  * @param {{ label: string, words: string, press: string, path: string }} entry */
 export function removable({ label, words, press, path }) {
   const { node, notice } = form({
     label,
     fields: [],
     submit: press,
+    name: `${press}: ${label}`,
     look: "",
     async send() {
       await request("DELETE", path);
-      row.remove();
+      removeRow(row);
+      announce(`${label} is removed`);
     },
     onProblem(problem) {
-      // Another browser was quicker.
-      if (problem.status === 404) row.remove();
+      // Another browser has removed it already.
+      if (problem.status === 404) removeRow(row);
       else notice(h("p", {}, problem.words));
       return true;
     },
@@ -59,7 +64,7 @@ export async function sessions() {
     { "aria-label": "Sessions" },
     items.map(({ id, name, last_used_at, current }) =>
       current
-        ? h("li", {}, h("strong", {}, name), h("p", {}, "This browser."))
+        ? h("li", {}, h("strong", {}, name), h("p", {}, "This is the browser you are using."))
         : removable({
             label: name,
             words: `Last used ${moment(last_used_at)}.`,
@@ -77,26 +82,26 @@ export async function tokens(user) {
   const row = (/** @type {Token} */ { id, name, scopes, last_used_at, expires_at }) =>
     removable({
       label: name,
-      words: `${scopes.join(", ")}; ${last_used_at ? `last used ${moment(last_used_at)}` : "never used"}; expires ${moment(expires_at)}.`,
+      words: `${permission(scopes)}. ${last_used_at ? `Last used ${moment(last_used_at)}` : "Never used"}. Expires ${moment(expires_at)}.`,
       press: "Delete this token",
       path: `/users/me/tokens/${id}`,
     });
   const list = h("ul.plain", { "aria-label": "Tokens" }, items.map(row));
   const secret = h("div", { role: "status" });
   const { node } = form({
-    label: "Make a token",
+    label: "Create a token",
     fields: [
-      field("name", "What is it for?", { hint: "The name of the script, for example." }),
-      choice("scopes", "What may it do?", SCOPES),
+      field("name", "Name", { hint: "What the token is for: the name of a script, for example." }),
+      choice("scopes", "Permissions", SCOPES),
       ...currentPassword(user),
     ],
-    submit: "Make a token",
+    submit: "Create a token",
     async send({ name, scopes, current_password }) {
       const body = { name, scopes: scopes.split(" "), current_password };
       /** @type {{ body: Token }} */
       const { body: made } = await request("POST", "/users/me/tokens", { body });
       secret.replaceChildren(
-        h("p.notice", {}, "Copy the token now; nobody can show it again: ", h("code", {}, made.token)),
+        h("p.notice", {}, "Copy your token now. It is not shown again. ", h("code", {}, made.token)),
       );
       list.prepend(row(made));
       node.reset();
@@ -105,45 +110,45 @@ export async function tokens(user) {
   return h("div", {}, list, secret, node);
 }
 
-/** Whether the address is confirmed, and a button that asks for a link. @param {import("./api.js").User} user */
+/** Whether the address is confirmed, and a button that has a link mailed. @param {import("./api.js").User} user */
 export function confirmation(user) {
-  if (user.email_verified) return h("p", {}, "Your address is confirmed.");
+  if (user.email_verified) return h("p", {}, "Your email address is confirmed.");
   const { node } = form({
-    label: "Confirm the address",
+    label: "Confirm your email address",
     fields: [],
     submit: "Send me a link",
     look: "",
     async send() {
       await request("POST", "/users/me/verification");
-      node.replaceWith(h("p.notice", { role: "status" }, `A link is on its way to ${user.email}.`));
+      replaceWithNotice(node, `We sent a link to ${user.email}.`);
     },
   });
-  return h("div", {}, h("p", {}, "Your address is not confirmed. A link in a mail confirms it."), node);
+  return h("div", {}, h("p", {}, "Your email address is not confirmed yet. Open the link that we mail you to confirm it."), node);
 }
 
 /** The page of such a link. @param {Address} address @returns {View} */
 export function verify({ query }) {
   const token = query.get("token") ?? "";
-  // It works once: it does not stay in the address bar or in the history.
+  // It works once, so it must not stay in the address bar or in the history.
   history.replaceState(history.state, "", "#/verify");
-  // Some mailboxes open every link: that alone must not use it up.
+  // Some mail servers open every link. That must not use it up, so the person confirms with a button.
   const { node } = form({
     fields: [],
-    submit: "Confirm my address",
+    submit: "Confirm my email address",
     async send() {
       await request("POST", "/auth/verify", { body: { verify_token: token } });
       if (session.current) {
         session.current = { ...session.current, user: { ...session.current.user, email_verified: true } };
       }
-      node.replaceWith(h("p.notice", { role: "status" }, "Your address is confirmed. Thank you."));
+      replaceWithNotice(node, "Your email address is confirmed. Thank you.");
     },
     onProblem(problem, notice) {
       if (problem.code !== "invalid-verify-token") return false;
-      const words = "This link is used already, or too old. Under ";
-      notice(h("p", {}, words, h("a", { href: "#/account" }, "Account"), " you get a new one."));
+      const words = "This link was used before or is too old. Get a new one on your ";
+      notice(h("p", {}, words, h("a", { href: "#/account" }, "account page"), "."));
       return true;
     },
   });
-  const title = "Confirm your address";
+  const title = "Confirm your email address";
   return { title, body: h("div.page.narrow", {}, h("h1", { tabindex: -1 }, title), node) };
 }

@@ -1,6 +1,6 @@
 // @ts-check
-// Making elements. Text from the server only ever becomes a text node or an attribute, never markup;
-// the page's Content-Security-Policy (`require-trusted-types-for`) has the browser refuse anything else.
+// Makes elements, and words for numbers and times. Text from the server only becomes a text node or an attribute,
+// never markup: the browser refuses that, as the page's Content-Security-Policy (`require-trusted-types-for`) asks.
 
 /** @typedef {Node | string | number | null | undefined | false} Child */
 
@@ -16,7 +16,7 @@ export function h(tag, attributes = {}, ...children) {
   return fill(document.createElement(name), { class: classes.join(" ") || null, ...attributes }, children);
 }
 
-/** The same for a drawing. @param {string} tag @param {Record<string, any>} attributes @param {...Child} children */
+/** The same for an SVG element. @param {string} tag @param {Record<string, any>} attributes @param {...Child} children */
 export function svg(tag, attributes, ...children) {
   return fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 }
@@ -39,16 +39,36 @@ export const present = (children) =>
     .filter((child) => child !== null && child !== undefined && child !== false)
     .map((child) => (child instanceof Node ? child : String(child)));
 
-/** @param {string} id @returns {any} an element that index.html has */
+/** @param {string} id @returns {any} an element of index.html */
 export const byId = (id) => document.getElementById(id);
 
-/** Says something to those who listen to the page. @param {string} text */
+/** Says something to people who use a screen reader. @param {string} text */
 export function announce(text) {
   const region = byId("polite");
-  // The same text twice is a change only if the region was empty in between.
+  // A screen reader reads the same text twice only if the region was empty in between.
   region.textContent = "";
   setTimeout(() => (region.textContent = text), 50);
 }
 
+/** Shows a message in the place of an element that had the focus, and gives it to the message. @param {Element} node @param {string} text */
+export function replaceWithNotice(node, text) {
+  const notice = h("p.notice", { tabindex: -1 }, text);
+  node.replaceWith(notice);
+  notice.focus();
+}
+
+/** Removes an entry of a list. The focus goes to the next entry, or to the page. @param {Element} row */
+export function removeRow(row) {
+  const neighbour = row.nextElementSibling ?? row.previousElementSibling;
+  row.remove();
+  (neighbour?.querySelector("button") ?? byId("main")).focus();
+}
+
 /** @param {number} count @param {string} one @param {string} [many] */
 export const counted = (count, one, many = `${one}s`) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
+
+/** @param {string} time */
+export const moment = (time) => new Date(time).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+
+/** @param {string} time */
+export const day = (time) => new Date(time).toLocaleDateString("en-GB", { dateStyle: "long" });

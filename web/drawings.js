@@ -1,7 +1,7 @@
 // @ts-check
-// The drawings of posters: one for each genre that the demo films know, and one for all others.
+// The drawings of posters: one for each genre of the demo films, and one for all others.
 //
-// Each is made of a few shapes in a box of 100 by 100, and of chance, so that no two are alike.
+// Each consists of a few shapes in a box of 100 by 100. Random numbers arrange them, so that no two are alike.
 
 import { svg } from "./dom.js";
 
@@ -151,7 +151,7 @@ export const DRAWINGS = {
 DRAWINGS.Music = DRAWINGS.Musical;
 DRAWINGS.Family = DRAWINGS.Animation = DRAWINGS.other;
 
-/** Drawings that hang in the air, so that the title may stand below; and those that may be turned too. */
+/** Drawings that touch no edge, so that the title can be below them; and those that can be turned. */
 export const FLOATING = [
   "Comedy",
   "Romance",

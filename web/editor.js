@@ -11,29 +11,29 @@ import { isEditor } from "./sharing.js";
 /** @typedef {import("./app.js").Address} Address */
 /** @typedef {import("./app.js").View} View */
 
-/** What was typed when the login ended: it is there again after the next one. @type {Map<string, any>} */
+/** What was typed when the login ended. The form shows it again after the next login. @type {Map<string, any>} */
 const drafts = new Map();
 
-/** @param {Partial<Movie>} movie @param {string[]} genres @param {string[]} languages */
-const movieFields = (movie, genres, languages) => [
+/** @param {Partial<Movie>} movie @param {string[][]} suggestions  genres and languages */
+const movieFields = (movie, [genres, languages]) => [
   field("name", "Name", { value: movie.name, required: true, maxlength: 300 }),
   field("year", "Year", { value: movie.year, inputmode: "numeric" }),
   field("runtime", "Runtime in minutes", { value: movie.runtime, inputmode: "numeric" }),
-  list("genres", "Genres", { value: movie.genres, suggestions: genres, hint: "At least one. Enter ends each." }),
-  list("directors", "Directors", { value: movie.directors }),
-  list("casts", "Cast", { value: movie.casts, hint: "Enter ends a name; several lines can be pasted." }),
+  list("genres", "Genres", { value: movie.genres, suggestions: genres, hint: "At least one. Press Enter after each." }),
+  list("directors", "Directors", { value: movie.directors, hint: "Press Enter after each name." }),
+  list("casts", "Cast", { value: movie.casts, hint: "Press Enter after each name, or paste several lines." }),
   list("countries", "Countries", { value: movie.countries }),
   list("languages", "Languages", { value: movie.languages, suggestions: languages }),
   field("plot", "Plot", { type: "multiline", value: movie.plot }),
   field("poster_url", "Poster", {
     type: "url",
     value: movie.poster_url,
-    hint: "The address of a picture. Without one, a poster is drawn.",
+    hint: "The web address of an image. Leave it empty, and a poster is drawn.",
   }),
 ];
 
-/** What a form holds as the API takes it: null for what is empty, and numbers where digits were typed.
- * What is no number goes out as it is, so that the server says what is wrong with it. @param {Record<string, any>} values */
+/** The values of a form in the form of the API: null for an empty field, a number where digits were typed.
+ * Other text in a number's place is sent as it is, so that the server says what is wrong with it. @param {Record<string, any>} values */
 const asMovie = (values) =>
   Object.fromEntries(
     Object.entries(values).map(([name, value]) => {
@@ -43,48 +43,57 @@ const asMovie = (values) =>
     }),
   );
 
-/** @param {string} key @param {Record<string, any>} values @param {() => Promise<any>} send */
-async function keepingDraft(key, values, send) {
-  try {
-    return await send();
-  } catch (problem) {
-    if (problem instanceof Problem && problem.loggedOut) drafts.set(key, values);
-    throw problem;
-  }
-}
+/** @param {any} one @param {any} other */
+const same = (one, other) => JSON.stringify(one ?? null) === JSON.stringify(other ?? null);
 
-/** @param {string} key */
-function takeDraft(key) {
-  const draft = drafts.get(key);
-  drafts.delete(key);
-  return draft;
-}
-
-/** What to suggest; the form works without. */
+/** What to suggest. The form also works without. @returns {Promise<string[][]>} */
 const suggestions = () =>
   get("/movies/facets").then(
     ({ genres, languages }) => [genres, languages].map((found) => found.map((/** @type {any} */ { value }) => value)),
     () => [[], []],
   );
 
+/** The form, with the draft of this address if there is one.
+ * @param {string} path @param {Partial<Movie>} movie @param {string[][]} known
+ * @param {Omit<Parameters<typeof form>[0], "fields">} options */
+function movieForm(path, movie, known, { send, done, ...options }) {
+  const draft = drafts.get(path);
+  drafts.delete(path);
+  const fields = movieFields(draft ?? movie, known);
+  let hasDraft = draft !== undefined;
+  let isKept = false;
+  const { node, isChanged } = form({
+    fields,
+    ...options,
+    send: (values) =>
+      send(values).catch((problem) => {
+        isKept = problem instanceof Problem && problem.loggedOut;
+        if (isKept) drafts.set(path, values);
+        throw problem;
+      }),
+    done(result) {
+      hasDraft = false;
+      done?.(result);
+    },
+  });
+  return { fields, node, isUnsaved: () => !isKept && (hasDraft || isChanged()) };
+}
+
 /** @param {Address} address @returns {Promise<View>} */
 export async function addMovie({ path }) {
-  const { node } = form({
-    fields: movieFields(takeDraft(path) ?? {}, .../** @type {[string[], string[]]} */ (await suggestions())),
+  const { node, isUnsaved } = movieForm(path, {}, await suggestions(), {
     submit: "Add the movie",
-    send: (values) =>
-      keepingDraft(path, values, async () => {
-        const { body } = await request("POST", "/movies", { body: asMovie(values) });
-        go(`#/movie/${body.id}`, { replace: true });
-      }),
+    send: async (values) => (await request("POST", "/movies", { body: asMovie(values) })).body,
+    done: ({ id }) => go(`#/movie/${id}`, { replace: true }),
   });
   return {
     title: "Add a movie",
+    isUnsaved,
     body: h(
       "div.page",
       {},
       h("h1", { tabindex: -1 }, "Add a movie"),
-      h("p.lead", {}, "Anyone will see it. Only you, and the editors whom you invite, can change it."),
+      h("p.lead", {}, "Anyone can see it. Only you and the editors you invite can change it."),
       node,
     ),
   };
@@ -101,55 +110,72 @@ export async function editMovie({ id, path, from }) {
       code: "not-owner",
       detail: "Only this movie's owner or an editor may change it.",
     });
-  const page = h("div.page");
 
-  /** @param {Record<string, any>} shown */
-  const draw = (shown) => {
-    const { node } = form({
-      fields: movieFields(shown, .../** @type {[string[], string[]]} */ (known)),
-      submit: "Save",
-      more: [h("button", { type: "button", onclick: leave }, "Cancel")],
-      send: (values) => keepingDraft(path, values, () => save(values)),
-      onProblem(problem, notice) {
-        if (problem.code !== "precondition-failed") return false;
-        notice(
-          h("p", {}, "This movie was changed somewhere else since you opened it. Nothing of yours is saved yet."),
-          h(
-            "div.actions",
-            {},
-            h("button", { type: "button", onclick: reload }, "Show what it is now"),
-            h(
-              "button",
-              { type: "button", onclick: () => ((etag = null), node.requestSubmit()) },
-              "Save mine all the same",
-            ),
-          ),
-        );
-        return true;
-      },
-    });
-    page.replaceChildren(h("h1", { tabindex: -1 }, `Edit “${movie.name}”`), node);
-  };
+  /** Back to the movie, without a second copy of it in the history. */
+  const leave = () => (from === `/movie/${id}` ? history.back() : go(`#/movie/${id}`, { replace: true }));
 
   /** Sends what has changed and nothing else (JSON Merge Patch). @param {Record<string, any>} values */
   async function save(values) {
-    const changed = Object.entries(asMovie(values)).filter(
-      ([name, value]) => JSON.stringify(value) !== JSON.stringify(movie[name] ?? null),
-    );
+    const changed = Object.entries(asMovie(values)).filter(([name, value]) => !same(value, movie[name]));
     if (changed.length)
       await request("PATCH", `/movies/${movie.id}`, { body: Object.fromEntries(changed), etag: etag ?? undefined });
-    leave();
   }
 
-  /** Back to the movie, without leaving a second copy of it in the history. */
-  const leave = () => (from === `/movie/${id}` ? history.back() : go(`#/movie/${id}`, { replace: true }));
+  const { fields, node, isUnsaved } = movieForm(path, movie, known, {
+    submit: "Save",
+    more: [h("button", { type: "button", onclick: leave }, "Cancel")],
+    send: save,
+    done: leave,
+    async onProblem(problem, notice) {
+      if (problem.code !== "precondition-failed") return false;
+      try {
+        const now = await read();
+        const conflicts = meet(fields, movie, now.body);
+        ({ body: movie, etag } = now);
+        notice(
+          h("p", {}, "This movie was changed since you opened it. Nothing you typed is lost, and nothing is saved yet."),
+          h("p", {}, conflicts ? "Where you changed the same field, both values are shown. " : "", "Save again to save yours."),
+        );
+      } catch (other) {
+        if (!(other instanceof Problem)) throw other;
+        notice(h("p", {}, other.words));
+      }
+      return true;
+    },
+  });
+  return {
+    title: `Edit ${movie.name}`,
+    isUnsaved,
+    body: h("div.page", {}, h("h1.clamp", { tabindex: -1 }, `Edit “${movie.name}”`), node),
+  };
+}
 
-  async function reload() {
-    ({ body: movie, etag } = await read());
-    draw(movie);
-    page.querySelector("h1")?.focus();
+/** Somebody else has changed the movie. A field that the person left alone gets its new value; one that both have changed
+ * keeps what was typed, with the new value beside it. Returns how many fields both have changed.
+ * @param {import("./forms.js").Field[]} fields @param {any} before @param {any} now */
+function meet(fields, before, now) {
+  let conflicts = 0;
+  for (const field of fields) {
+    const mine = asMovie({ [field.name]: field.value() })[field.name];
+    const theirs = now[field.name];
+    field.remark();
+    if (same(theirs, mine) || same(theirs, before[field.name])) continue;
+    if (same(mine, before[field.name])) {
+      field.set(theirs);
+      field.remark(h("p", {}, "Changed by somebody else just now."));
+      continue;
+    }
+    conflicts += 1;
+    const take = () => {
+      field.set(theirs);
+      field.remark();
+      field.input.focus();
+    };
+    const words = Array.isArray(theirs) ? theirs.join(", ") : theirs;
+    field.remark(
+      h("p", {}, "Now: ", words ? h("q", {}, words) : "empty"),
+      h("button", { type: "button", "aria-label": `Use this for ${field.label}`, onclick: take }, "Use this"),
+    );
   }
-
-  draw(takeDraft(path) ?? movie);
-  return { title: `Edit ${movie.name}`, body: page };
+  return conflicts;
 }

@@ -1,18 +1,21 @@
 // @ts-check
-// What narrows the catalogue: genre, decade, language, each with how many movies it would leave; and the order.
+// The filters of a list (genre, decade, language, each with the number of movies that it would leave) and its order.
 
 import { counted, h } from "./dom.js";
 
 /** @typedef {Record<"genres" | "decades" | "languages", { value: any, count: number }[]>} Facets */
 
+/** Between a menu and the edge of the window. */
+const MARGIN_PX = 12;
+
 const ORDERS = {
   relevance: "Best match",
-  "-created_at": "Newly added",
-  name: "By name",
-  "-year": "Latest year",
-  year: "Earliest year",
+  "-created_at": "Recently added",
+  name: "Name, A to Z",
+  "-year": "Year, newest first",
+  year: "Year, oldest first",
 };
-/** Parameters that a person may take away again, and what is shown of each. @type {Record<string, string>} */
+/** Parameters that are shown as chips, and the words in front of their values. @type {Record<string, string>} */
 const CHIPS = {
   q: "Search",
   genre: "",
@@ -21,16 +24,17 @@ const CHIPS = {
   country: "From",
   language: "In",
   year: "Year",
+  added_by: "Added by one user",
 };
 
-// A menu closes when one clicks elsewhere.
+// A click elsewhere closes a menu.
 document.addEventListener("click", ({ target }) => {
   for (const menu of document.querySelectorAll("details.menu[open]")) {
     if (target instanceof Node && target.isConnected && !menu.contains(target)) menu.removeAttribute("open");
   }
 });
 
-/** The decade that a query asks for, if its years are just one. @param {URLSearchParams} query */
+/** The decade that a query asks for, if its years are exactly a decade. @param {URLSearchParams} query */
 export function decadeOf(query) {
   const [first, last] = [Number(query.get("year_min")), Number(query.get("year_max"))];
   return last - first === 9 && first % 10 === 0 ? first : null;
@@ -45,7 +49,7 @@ export function filters(onChange) {
   const change = (/** @type {(query: URLSearchParams) => void} */ edit) => {
     const changed = new URLSearchParams(query);
     edit(changed);
-    // An order by relevance is one of a search.
+    // Only a search can be ordered by relevance.
     if (!changed.has("q") && changed.get("sort") === "relevance") changed.delete("sort");
     onChange(changed);
   };
@@ -61,7 +65,7 @@ export function filters(onChange) {
   });
   const chips = h("ul.chips", { "aria-label": "Filters in use" });
 
-  /** A menu of checkboxes that stays open while one chooses. @param {string} label */
+  /** A menu of checkboxes that stays open while the person chooses. @param {string} label */
   function menu(label) {
     const summary = h("summary", {}, label);
     const choices = h("fieldset", {}, h("legend.quiet", {}, label));
@@ -71,6 +75,14 @@ export function filters(onChange) {
       node.open = false;
       summary.focus();
     });
+    // It opens at its button, and moves as far as it must to stay in the window.
+    node.addEventListener("toggle", () => {
+      choices.style.setProperty("--shift", "0px");
+      const { left, right } = choices.getBoundingClientRect();
+      const { clientWidth } = document.documentElement;
+      const shift = Math.max(Math.min(0, clientWidth - MARGIN_PX - right), MARGIN_PX - left);
+      if (node.open) choices.style.setProperty("--shift", `${shift}px`);
+    });
     return {
       node,
       focus: () => summary.focus(),
@@ -78,7 +90,7 @@ export function filters(onChange) {
       show(found) {
         const used = found.filter(({ chosen }) => chosen).length;
         summary.textContent = used ? `${label} · ${used}` : label;
-        // What is made anew must not lose the focus.
+        // The choices are made anew, and the one with the focus keeps it.
         const active = document.activeElement;
         const focused = choices.contains(active) ? active?.parentElement?.dataset.choice : undefined;
         choices.replaceChildren(
@@ -98,7 +110,7 @@ export function filters(onChange) {
     };
   }
 
-  /** What is chosen stays in the list, also where nothing is left of it. @param {string} name @param {{ value: string, count: number }[]} found */
+  /** A chosen value stays in the list, even if no movie has it. @param {string} name @param {{ value: string, count: number }[]} found */
   const choices = (name, found) =>
     [
       ...query
@@ -137,7 +149,10 @@ export function filters(onChange) {
 
     /** @type {[string, () => void][]} */
     const used = Object.entries(CHIPS).flatMap(([name, words]) =>
-      query.getAll(name).map((value) => [`${words} ${value}`.trim(), () => toggle(name, value)]),
+      query
+        .getAll(name)
+        // The id of a user tells nobody anything.
+        .map((value) => [name === "added_by" ? words : `${words} ${value}`.trim(), () => toggle(name, value)]),
     );
     if (chosen !== null)
       used.push([`${chosen}s`, () => change((changed) => (changed.delete("year_min"), changed.delete("year_max")))]);
@@ -148,7 +163,7 @@ export function filters(onChange) {
       ])
         if (query.has(name))
           used.push([`${words} ${query.get(name)}`, () => change((changed) => changed.delete(name))]);
-    // A chip that is taken away takes the focus with it, so that goes to the menus first.
+    // A chip that is removed loses the focus, so the first menu gets it.
     chips.replaceChildren(
       ...used.map(([text, remove]) =>
         h(
@@ -162,7 +177,7 @@ export function filters(onChange) {
             h(
               "li",
               {},
-              h("button.link", { onclick: () => (genres.focus(), onChange(new URLSearchParams())) }, "Clear all"),
+              h("button.link", { onclick: () => (genres.focus(), onChange(new URLSearchParams())) }, "Clear all filters"),
             ),
           ]
         : []),
@@ -187,7 +202,7 @@ export function filters(onChange) {
     get facets() {
       return facets;
     },
-    /** @param {URLSearchParams} current @param {Facets | null} counts  null: still on their way */
+    /** @param {URLSearchParams} current @param {Facets | null} counts  null: not here yet */
     show(current, counts) {
       query = current;
       facets = counts ?? facets;

@@ -1,12 +1,12 @@
 // @ts-check
-// The search field at the top: names while one types (a combobox, as WAI-ARIA's practices have it), and
-// a search in everything on Enter.
+// The search field at the top. It suggests names while the person types (a combobox after WAI-ARIA's practices), and
+// Enter searches everywhere.
 
 import { go } from "./address.js";
 import { get } from "./api.js";
 import { announce, counted, h } from "./dom.js";
 
-/** Long enough that a word is not asked for letter by letter. */
+/** Without this pause each letter of a word would be a request. */
 const PAUSE_MS = 120;
 
 /** @param {HTMLElement} place */
@@ -15,8 +15,8 @@ export function finder(place) {
     id: "q",
     type: "search",
     role: "combobox",
-    placeholder: "Find titles, names, plots",
-    "aria-label": "Find movies",
+    placeholder: "Search titles, people, plots",
+    "aria-label": "Search movies",
     autocomplete: "off",
     spellcheck: "false",
     maxlength: 200,
@@ -72,19 +72,19 @@ export function finder(place) {
     if (!prefix) return close();
     const { signal } = asking;
     /** @type {{ id: string, name: string, year?: number }[]} */
-    // A list of names that does not come is no news: Enter searches all the same.
+    // If the names do not come, the person is not told: Enter still searches.
     const found = await get("/movies/suggest", { prefix, limit: "8" }, signal).catch(() => null);
     if (!found || signal.aborted || document.activeElement !== input) return;
     choices = [
       ...found.map(({ id, name, year }) => option(`#/movie/${id}`, h("span", {}, name), h("small", {}, year))),
-      option(everything(), h("span", {}, `Search everywhere for “${prefix}”`)),
+      option(everything(), h("span", {}, `Search titles, people and plots for “${prefix}”`)),
     ];
     choices.forEach((choice, at) => (choice.id = `name-${at}`));
     options.replaceChildren(...choices);
     options.hidden = false;
     input.setAttribute("aria-expanded", "true");
     choose(-1);
-    announce(`${counted(found.length, "name")} found`);
+    announce(`${counted(found.length, "suggestion")}`);
   }
 
   input.addEventListener("input", () => {
@@ -100,7 +100,7 @@ export function finder(place) {
     } else if (step) {
       event.preventDefault();
       if (options.hidden) ask();
-      // From the field into the list, round, and through the field again.
+      // From the field into the list, and from its end back to the field.
       else choose(((chosen + 1 + step + choices.length + 1) % (choices.length + 1)) - 1);
     }
   });

@@ -1,27 +1,30 @@
 // @ts-check
-// Forms that show what the server says at the field that it speaks of.
+// Forms that show each problem at the field that it is about.
 
 import { Problem } from "./api.js";
 import { counted, h, present } from "./dom.js";
 
-/** A problem that is about one field without saying so in `errors`. @type {Record<string, string>} */
+/** Problems that are about one field, although they have no `errors`. @type {Record<string, string>} */
 const FIELD_OF = { "email-taken": "email", "wrong-password": "current_password", "duplicate-movie": "name" };
 
 let lastId = 0;
 
 /**
- * @typedef {{ name: string, label: string, node: HTMLElement, input: HTMLElement, value: () => any, fail: (message: string | null) => void }} Field
+ * @typedef {{ name: string, label: string, node: HTMLElement, input: HTMLElement, value: () => any, set: (value: any) => void,
+ *   fail: (message: string | null) => void, remark: (...content: any[]) => void }} Field
+ *   `remark`: says something below the input; without content it takes that away
  * @typedef {{ hint?: string, type?: string, value?: any, required?: boolean, [attribute: string]: any }} FieldOptions
  */
 
-/** The label, the hint and the place for a complaint around an input.
+/** The label, the hint and the places for a complaint and a remark around an input.
  * @param {string} name @param {string} label @param {string | undefined} hint @param {any} input @param {() => any} value
- * @param {Node} [shown]  what stands in the form, if the input is only a part of it
+ * @param {(value: any) => void} set @param {Node} [shown]  what the form shows, if the input is only a part of it
  * @returns {Field} */
-function labelled(name, label, hint, input, value, shown = input) {
+function labelled(name, label, hint, input, value, set, shown = input) {
   const id = `field-${++lastId}`;
   input.id = id;
   const complaint = h("p.complaint", { id: `${id}-complaint`, hidden: true });
+  const remark = h("div.remark", { id: `${id}-remark`, hidden: true });
   const node = h(
     "div.field",
     { "data-field": name },
@@ -29,22 +32,31 @@ function labelled(name, label, hint, input, value, shown = input) {
     hint && h("p.hint", { id: `${id}-hint` }, hint),
     shown,
     complaint,
+    remark,
   );
-  const describe = (/** @type {boolean} */ broken) =>
-    input.setAttribute("aria-describedby", [broken && complaint.id, hint && `${id}-hint`].filter(Boolean).join(" "));
-  describe(false);
+  const describe = () => {
+    const words = [!complaint.hidden && complaint.id, !remark.hidden && remark.id, hint && `${id}-hint`];
+    input.setAttribute("aria-describedby", words.filter(Boolean).join(" "));
+  };
+  describe();
   return {
     name,
     label,
     node,
     input,
     value,
+    set,
     fail(message) {
       complaint.textContent = message ?? "";
       complaint.hidden = !message;
       if (message) input.setAttribute("aria-invalid", "true");
       else input.removeAttribute("aria-invalid");
-      describe(Boolean(message));
+      describe();
+    },
+    remark(...content) {
+      remark.replaceChildren(...present(content));
+      remark.hidden = !content.length;
+      describe();
     },
   };
 }
@@ -52,21 +64,23 @@ function labelled(name, label, hint, input, value, shown = input) {
 /** A line, a number or, with `type: "multiline"`, a text. @param {string} name @param {string} label @param {FieldOptions} [options] */
 export function field(name, label, { hint, type = "text", value, ...more } = {}) {
   const input = type === "multiline" ? h("textarea", { rows: 5, name, ...more }) : h("input", { type, name, ...more });
-  input.value = value ?? "";
-  return labelled(name, label, hint, input, () => input.value);
+  const set = (/** @type {any} */ value) => (input.value = value ?? "");
+  set(value);
+  return labelled(name, label, hint, input, () => input.value, set);
 }
 
 /** One of several. @param {string} name @param {string} label @param {[string, string][]} options  value and words */
 export function choice(name, label, options) {
   const input = h("select", { name }, options.map(([value, words]) => h("option", { value }, words)));
-  return labelled(name, label, undefined, input, () => input.value);
+  const set = (/** @type {any} */ value) => (input.value = value);
+  return labelled(name, label, undefined, input, () => input.value, set);
 }
 
-/** A list: each entry a chip that can be taken out again. Names may hold commas, so Enter ends one.
+/** A list. Each entry is a chip that can be removed. Names may hold commas, so Enter ends an entry.
  * @param {string} name @param {string} label @param {FieldOptions} [options] */
 export function list(name, label, { hint, value = [], suggestions = [] } = {}) {
   /** @type {string[]} */
-  const entries = [...value];
+  let entries = [...value];
   const options = h(
     "datalist",
     { id: `suggestions-${name}` },
@@ -101,20 +115,25 @@ export function list(name, label, { hint, value = [], suggestions = [] } = {}) {
         ),
       ),
     );
-  const take = () => {
-    // Several lines may have been pasted.
-    const found = input.value
-      .split("\n")
-      .map((/** @type {string} */ line) => line.trim())
-      .filter(Boolean);
-    entries.push(...found.filter((/** @type {string} */ entry) => !entries.includes(entry)));
+  /** With the lines of a text. @param {string} text */
+  const withLines = (text) => [
+    ...new Set([
+      ...entries,
+      ...text
+        .split("\n")
+        .map((line) => line.trim())
+        .filter(Boolean),
+    ]),
+  ];
+  const set = (/** @type {string[]} */ value) => {
+    entries = [...value];
     input.value = "";
     show();
   };
   input.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
     if (event.key === "Enter" && input.value.trim()) {
       event.preventDefault();
-      take();
+      set(withLines(input.value));
     } else if (event.key === "Backspace" && !input.value && entries.length) {
       entries.pop();
       show();
@@ -123,30 +142,27 @@ export function list(name, label, { hint, value = [], suggestions = [] } = {}) {
   input.addEventListener("paste", (/** @type {ClipboardEvent} */ event) => {
     const text = event.clipboardData?.getData("text") ?? "";
     if (!text.includes("\n")) return;
-    // A line of input would make blanks of the line ends.
+    // The input has one line and would turn line breaks into blanks.
     event.preventDefault();
-    entries.push(
-      ...text
-        .split("\n")
-        .map((line) => line.trim())
-        .filter((line) => line && !entries.includes(line)),
-    );
+    entries = withLines(text);
     show();
   });
   show();
-  // What stands in the line when the form is sent is an entry too. It becomes none sooner: a chip that
-  // appears while one presses the button would push the button away.
-  return labelled(name, label, hint, input, () => (take(), [...entries]), h("div.entries", {}, chips, input, options));
+  // Text in the input counts as an entry when the form is sent. It becomes a chip no earlier: a chip that
+  // appeared while a button is being pressed would push the button away.
+  return labelled(name, label, hint, input, () => withLines(input.value), set, h("div.entries", {}, chips, input, options));
 }
 
 /**
- * A form. While `send` runs it cannot be sent again; what `send` throws is shown in words, each at its field.
- * @param {{ fields: Field[], submit: string, send: (values: Record<string, any>) => Promise<unknown>, more?: any[],
- *   onProblem?: (problem: Problem, notice: (...content: any[]) => void) => boolean, label?: string, look?: string }} options
+ * A form. While `send` runs it cannot be sent again. A problem that `send` throws is shown in words, each complaint at its field.
+ * `label` names the form for a screen reader, and `name` its button, where the text of the button says too little.
+ * `done` gets what `send` returned, when the form has nothing unsaved any more; `isChanged` tells whether it has.
+ * @param {{ fields: Field[], submit: string, send: (values: Record<string, any>) => Promise<any>, done?: (result: any) => void, more?: any[],
+ *   onProblem?: (problem: Problem, notice: (...content: any[]) => void) => boolean | Promise<boolean>, label?: string, name?: string, look?: string }} options
  */
-export function form({ fields, submit, send, more = [], onProblem, label, look = ".primary" }) {
+export function form({ fields, submit, send, done, more = [], onProblem, label, name, look = ".primary" }) {
   const alert = h("div.alert", { role: "alert" });
-  const button = h(`button${look}`, { type: "submit" }, submit);
+  const button = h(`button${look}`, { type: "submit", "aria-label": name }, submit);
   const notice = (/** @type {any[]} */ ...content) => {
     alert.replaceChildren(...present(content));
     if (content.length) alert.scrollIntoView({ block: "nearest" });
@@ -158,6 +174,9 @@ export function form({ fields, submit, send, more = [], onProblem, label, look =
     alert,
     h("div.actions", {}, button, more),
   );
+  const values = () => Object.fromEntries(fields.map((field) => [field.name, field.value()]));
+  let sent = JSON.stringify(values());
+  const isChanged = () => JSON.stringify(values()) !== sent;
 
   async function submitted(/** @type {SubmitEvent} */ event) {
     event.preventDefault();
@@ -166,10 +185,12 @@ export function form({ fields, submit, send, more = [], onProblem, label, look =
     notice();
     button.setAttribute("aria-disabled", "true");
     try {
-      await send(Object.fromEntries(fields.map((field) => [field.name, field.value()])));
+      const result = await send(values());
+      sent = JSON.stringify(values());
+      done?.(result);
     } catch (problem) {
       if (!(problem instanceof Problem)) throw problem;
-      if (!onProblem?.(problem, notice) && !problem.loggedOut) show(problem);
+      if (!(await onProblem?.(problem, notice)) && !problem.loggedOut) show(problem);
     } finally {
       button.removeAttribute("aria-disabled");
     }
@@ -198,5 +219,5 @@ export function form({ fields, submit, send, more = [], onProblem, label, look =
     fields.find((field) => complaints.has(field))?.input.focus();
   }
 
-  return { node, notice };
+  return { node, notice, isChanged };
 }

@@ -1,18 +1,19 @@
 // @ts-check
-// The history of one movie: each version, what it changed, and the way back to it. For its owner and its editors.
+// The history of one movie, for its owner and its editors: each version, what it changed, and a button that restores it.
 
 import { go } from "./address.js";
 import { Problem, get, request, session } from "./api.js";
-import { announce, h } from "./dom.js";
+import { announce, h, moment } from "./dom.js";
+import { showMore } from "./more.js";
 
 /** @typedef {{ version: number, type: "created" | "updated", changed_by?: string, changed_at: string }} Version */
 /** @typedef {Partial<import("./api.js").Movie>} Former */
 /** @typedef {import("./app.js").Address} Address */
 /** @typedef {import("./app.js").View} View */
 
-/** Each version on a page is read, to compare it with the one before it. */
+/** Each version of a page is read, to compare it with the one before. */
 const PAGE = "10";
-/** As the form for a movie calls them. @type {[keyof Former & string, string][]} */
+/** The labels are those of the movie form. @type {[keyof Former & string, string][]} */
 const FIELDS = [
   ["name", "Name"],
   ["year", "Year"],
@@ -26,25 +27,22 @@ const FIELDS = [
   ["poster_url", "Poster"],
 ];
 
-/** @param {string} time */
-export const moment = (time) => new Date(time).toLocaleString("en", { dateStyle: "medium", timeStyle: "short" });
-
-/** What a field lost and got, in words. @param {any} before @param {any} after */
+/** What a field lost and gained. @param {any} before @param {any} after */
 function difference(before, after) {
   const value = (/** @type {string} */ tag, /** @type {any} */ text) => text !== undefined && h(tag, {}, text);
   if (!Array.isArray(after)) return [value("del", before), value("ins", after)];
   const lost = before.filter((/** @type {string} */ name) => !after.includes(name));
   const got = after.filter((/** @type {string} */ name) => !before.includes(name));
-  if (!lost.length && !got.length) return ["another order"];
+  if (!lost.length && !got.length) return ["in another order"];
   const each = (/** @type {string} */ tag, /** @type {string[]} */ names) => names.map((name) => value(tag, name));
   return [...each("del", lost), ...each("ins", got)];
 }
 
 /** @param {Former | null} before @param {Former} after */
 function changes(before, after) {
-  if (!before) return h("p", {}, "What was there before is no longer kept.");
+  if (!before) return h("p", {}, "The version before this one is no longer kept.");
   const changed = FIELDS.filter(([name]) => JSON.stringify(before[name]) !== JSON.stringify(after[name]));
-  if (!changed.length) return h("p", {}, "Nothing was changed.");
+  if (!changed.length) return h("p", {}, "No field was changed.");
   const rows = changed.map(([name, label]) =>
     h("div", {}, h("dt", {}, label), h("dd", {}, difference(before[name], after[name]))),
   );
@@ -62,9 +60,9 @@ export async function movieHistory({ id }) {
   let next = null;
   let loads = 0;
   const list = h("ol.history");
-  const more = h("button.more", { hidden: true, onclick: () => inWords(load(next)) }, "Show more");
+  const more = showMore(list, () => load(next));
   const alert = h("div", { role: "alert" });
-  const heading = h("h1", { tabindex: -1 });
+  const heading = h("h1.clamp", { tabindex: -1 });
 
   /** @param {number} version */
   const read = (version) => {
@@ -76,14 +74,14 @@ export async function movieHistory({ id }) {
   /** @param {Version} version @param {boolean} isCurrent @param {boolean} isFirst */
   async function entry({ version, type, changed_by, changed_at }, isCurrent, isFirst) {
     const after = await read(version);
-    // The one before the oldest that is kept is not there.
+    // The version before the oldest one is no longer kept.
     const before = version > 1 && !isFirst ? await read(version - 1) : null;
     const by = changed_by === session.user?.id ? "by you" : changed_by ? "by somebody else" : "";
     const what = type === "updated" ? "Changed" : version === 1 ? "Added" : "Restored after it was deleted";
     return h(
       "li",
       {},
-      h("h2", {}, `Version ${version}`, isCurrent && h("small", {}, "now")),
+      h("h2", {}, `Version ${version}`, isCurrent && h("small", {}, "current")),
       h("p", {}, `${what} ${by}, `, h("time", { datetime: changed_at }, moment(changed_at))),
       type === "updated" && changes(before, after),
       !isCurrent && h("button", { onclick: () => inWords(restore(version)) }, `Restore version ${version}`),
@@ -93,20 +91,18 @@ export async function movieHistory({ id }) {
   /** @param {string | null} after */
   async function load(after) {
     const own = ++loads;
-    more.setAttribute("aria-busy", "true");
     /** @type {{ items: Version[], next: string | null }} */
     const page = await get(source, { limit: PAGE, ...(after && { after }) });
     const all = after ? [...versions, ...page.items] : page.items;
     const last = page.next ? null : page.items.at(-1);
     const entries = await Promise.all(page.items.map((item) => entry(item, item === all[0], item === last)));
-    // A change has come meanwhile, and the list is being read again.
+    // A change came meanwhile, and the list is being read again.
     if (own !== loads) return;
     versions = all;
     if (after) list.append(...entries);
     else list.replaceChildren(...entries);
     next = page.next;
-    more.hidden = !next;
-    more.removeAttribute("aria-busy");
+    more.show(next);
   }
 
   /** @param {number} version */
@@ -122,10 +118,10 @@ export async function movieHistory({ id }) {
       () => alert.replaceChildren(),
       async (problem) => {
         if (!(problem instanceof Problem)) throw problem;
-        more.removeAttribute("aria-busy");
         if (problem.loggedOut) return;
         alert.replaceChildren(h("p.alert", {}, problem.words));
-        // What is shown is what would be replaced now.
+        alert.scrollIntoView({ block: "nearest" });
+        // Then the page shows what a restore would replace now.
         if (problem.code === "precondition-failed") await load(null).catch(() => {});
       },
     );
@@ -142,7 +138,7 @@ export async function movieHistory({ id }) {
       h("p.lead", {}, h("a", { href: `#/movie/${id}` }, "Back to the movie")),
       alert,
       list,
-      more,
+      more.node,
     ),
     onChange(change) {
       if (change.type === "reset" || (change.id === id && change.type !== "deleted")) load(null).catch(() => {});

@@ -1,12 +1,12 @@
 // @ts-check
-// What others change, as it happens: server-sent events.
+// Changes that others make, as they happen (server-sent events).
 //
-// A browser opens six connections to a server at most, and each stream holds one. So the tabs share
-// one: whoever gets the lock listens, and passes on what it hears.
+// A browser opens at most six connections to a server, and each stream uses one. So all tabs share one
+// stream: the tab that holds the lock listens and tells the others.
 
 /** @typedef {{ type: "created" | "updated" | "deleted" | "reset", id?: string, version?: number, movie?: import("./api.js").Movie }} Change */
 
-/** After the server has ended a stream with an error. */
+/** The pause after the server ended a stream with an error. */
 const RETRY_MS = 15_000;
 
 const address = "/api/movies/events";
@@ -20,14 +20,14 @@ export function listen(onChange) {
     onChange(change);
     channel.postMessage(change);
   };
-  // Locks are there on https and localhost only; elsewhere each tab has a stream of its own.
+  // Browsers have locks only on https and on localhost. Elsewhere each tab has its own stream.
   if (!navigator.locks) return void stream(onChange);
   navigator.locks.request("movie-bag.events", () => stream(tell)).catch(() => {});
 }
 
 /**
  * Settles when there is nothing to listen to: a server whose database has no change streams answers
- * 501, an older one 404. A lost connection is not the end: the browser goes on by itself, from where it was.
+ * 501, an older server 404. After a lost connection the browser reconnects by itself and misses nothing.
  * @param {(change: Change) => void} onChange
  */
 function stream(onChange) {
@@ -39,14 +39,14 @@ function stream(onChange) {
         source.addEventListener(type, ({ data }) => onChange({ ...(data && JSON.parse(data)), type }));
       }
       source.onopen = () => {
-        // This is another stream than before, and something may have been missed in between.
+        // This is a new stream, and events may have been missed before it.
         if (heard) onChange({ type: "reset" });
         heard = true;
         source.onopen = null;
       };
       source.onerror = async () => {
         if (source.readyState !== EventSource.CLOSED) return;
-        // The event does not say what was answered: 503 passes, these two do not.
+        // The event does not tell the status. These two are final, unlike 503.
         const answer = heard ? null : await fetch(address, { method: "HEAD" }).catch(() => null);
         if ([404, 501].includes(answer?.status ?? 0)) resolve(undefined);
         else setTimeout(open, RETRY_MS);

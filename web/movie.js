@@ -1,10 +1,11 @@
 // @ts-check
-// One movie: what is known of it, for its owner the way to change, share or delete it, and for its editors to change it.
+// One movie: its facts; for its owner the ways to change, share and delete it; for its editors the way to change it.
 
 import { go } from "./address.js";
-import { Problem, get, request, session } from "./api.js";
+import { get, request, session } from "./api.js";
 import { card } from "./catalogue.js";
-import { announce, byId, h } from "./dom.js";
+import { ask } from "./dialog.js";
+import { announce, h } from "./dom.js";
 import { poster } from "./poster.js";
 import { isEditor } from "./sharing.js";
 import { canUndo, offerUndo } from "./trash.js";
@@ -13,8 +14,11 @@ import { canUndo, offerUndo } from "./trash.js";
 /** @typedef {import("./app.js").Address} Address */
 /** @typedef {import("./app.js").View} View */
 
-/** A link to all movies of which that is true too. @param {string} name @param {string} value */
+/** A link to all movies that have this value. @param {string} name @param {string} value */
 const likewise = (name, value) => h("a", { href: `#/?${new URLSearchParams({ [name]: value })}` }, value);
+
+/** A name of more characters is set smaller. */
+const LONG = 60;
 
 /** @param {number} minutes */
 const hours = (minutes) => (minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`);
@@ -32,7 +36,7 @@ export async function moviePage({ id }) {
 
   const draw = () => {
     const art = poster(movie);
-    // The light around the poster has its colour.
+    // The light around the poster takes the colour of its drawing.
     place.style.setProperty("--glow", art.style.getPropertyValue("--figure") || "transparent");
     place.replaceChildren(...content(art));
   };
@@ -41,7 +45,7 @@ export async function moviePage({ id }) {
     h(
       "div.about",
       {},
-      h("h1", { tabindex: -1 }, movie.name),
+      h(movie.name.length > LONG ? "h1.long" : "h1", { tabindex: -1 }, movie.name),
       h(
         "p.line",
         {},
@@ -103,44 +107,27 @@ export async function moviePage({ id }) {
   }
 
   async function confirmed() {
-    const complaint = h("div", { role: "alert" });
     const consequence = h("p", {}, "It will be gone for everyone.");
     const undoable = canUndo();
     undoable.then((can) => consequence.append(can ? " You can restore it for 30 days." : " This cannot be undone."));
-    const dialog = h(
-      "dialog",
-      { "aria-labelledby": "really" },
-      h("h2", { id: "really" }, `Delete “${movie.name}”?`),
-      consequence,
-      complaint,
-      h(
-        "div.actions",
-        {},
-        h("button.danger", { onclick: remove }, "Delete it"),
-        h("button", { autofocus: true, onclick: () => dialog.close() }, "Keep it"),
-      ),
-    );
-    dialog.addEventListener("close", () => dialog.remove());
-    byId("main").append(dialog);
-    dialog.showModal();
-
-    async function remove() {
-      try {
-        await request("DELETE", `/movies/${movie.id}`, { etag: etag ?? undefined });
-        dialog.close();
-        announce(`“${movie.name}” is deleted`);
-        // The offer goes with the page that it is made on.
-        if (await undoable) addEventListener("hashchange", () => offerUndo(movie), { once: true });
-        go("#/mine", { replace: true });
-      } catch (problem) {
-        if (!(problem instanceof Problem)) throw problem;
-        if (problem.loggedOut) return dialog.close();
-        const changed = problem.code === "precondition-failed";
-        complaint.replaceChildren(h("p.alert", {}, problem.words, changed && " Delete it all the same?"));
-        // Behind the question stands what would be deleted now.
-        if (changed) await reread().catch(() => {});
-      }
-    }
+    const isDeleted = await ask({
+      title: `Delete “${movie.name}”?`,
+      body: [consequence],
+      agree: "Delete it",
+      decline: "Keep it",
+      act: () => request("DELETE", `/movies/${movie.id}`, { etag: etag ?? undefined }),
+      onProblem(problem) {
+        if (problem.code !== "precondition-failed") return problem.words;
+        // The page behind the question shows what would be deleted now.
+        reread().catch(() => {});
+        return `${problem.words} Delete it anyway?`;
+      },
+    });
+    if (!isDeleted) return;
+    announce(`“${movie.name}” is deleted`);
+    // The offer belongs to the page that comes next.
+    if (await undoable) addEventListener("hashchange", () => offerUndo(movie), { once: true });
+    go("#/mine", { replace: true });
   }
 
   async function also() {
@@ -154,11 +141,11 @@ export async function moviePage({ id }) {
     });
     const others = items.filter((/** @type {Movie} */ { id }) => id !== movie.id);
     shelf.hidden = !others.length;
-    shelf.replaceChildren(h("h2", {}, "Also by ", likewise("director", director)), h("ul.grid", {}, others.map(card)));
+    shelf.replaceChildren(h("h2", {}, "More by ", likewise("director", director)), h("ul.grid", {}, others.map(card)));
   }
 
   draw();
-  // The movie is shown at once; what an editor can do comes a moment later.
+  // The movie is shown at once. The buttons of an editor come a moment later.
   isEditor(movie).then(
     (found) => {
       edits = found;
@@ -166,26 +153,26 @@ export async function moviePage({ id }) {
     },
     () => {},
   );
-  // The rest of the page stands without it.
+  // The page also works without it.
   also().catch(() => {});
   return {
     title: movie.year ? `${movie.name} (${movie.year})` : movie.name,
     body: [place, shelf],
     onChange(change) {
-      // Something was missed, and it may have been this movie.
+      // Events were missed, and one may have been about this movie.
       if (change.type === "reset") return void reread().catch(() => {});
       if (change.id !== movie.id || (change.version && change.version <= movie.version)) return;
       if (change.movie) {
         movie = change.movie;
         etag = `"${movie.version}"`;
         draw();
-        announce("This movie was just changed");
+        announce("This movie was changed just now");
       } else if (change.type === "updated") {
-        // Its event leaves a large movie out.
+        // The event of a large movie comes without the movie.
         reread().catch(() => {});
       } else if (change.type === "deleted") {
         place.querySelector(".actions")?.remove();
-        place.querySelector(".about")?.prepend(h("p.alert", { role: "alert" }, "This movie was just deleted."));
+        place.querySelector(".about")?.prepend(h("p.alert", { role: "alert" }, "This movie was deleted just now."));
       }
     },
   };

@@ -1,11 +1,11 @@
 // @ts-check
-// Many movies have no poster, so each of them gets one drawn: the drawing comes from a genre of its own, the
-// colours and the arrangement from its name. The same movie looks the same everywhere and always.
+// Many movies have no poster, so one is drawn. One of the movie's genres decides the drawing, its name the colours and
+// the arrangement. The same movie always looks the same, everywhere.
 
 import { h, svg } from "./dom.js";
 import { DRAWINGS, FLOATING, TURNING } from "./drawings.js";
 
-/** Ground, figure, ink: printers' colours; the ink is readable on the ground (4.5:1 at least). */
+/** Ground, figure, ink. The contrast of the ink on the ground is at least 4.5:1. */
 const PALETTES = [
   ["#1f2a44", "#e2703a", "#f6ecd9"],
   ["#efe5cf", "#b8432f", "#2a211d"],
@@ -25,7 +25,10 @@ const PALETTES = [
   ["#f3ecdf", "#2f6b73", "#1b2b30"],
 ];
 
-/** A stream of numbers from 0 to 1 that a text decides (FNV-1a into mulberry32). @param {string} text */
+/** The width of a title in hundredths of the poster's width, a little less than the style sheet leaves it. */
+const ROOM = 83;
+
+/** A stream of numbers from 0 to 1 that depends on a text alone (FNV-1a into mulberry32). @param {string} text */
 function stream(text) {
   let state = 0x811c9dc5;
   for (const character of text) state = Math.imul(state ^ (character.codePointAt(0) ?? 0), 0x01000193);
@@ -37,20 +40,51 @@ function stream(text) {
   };
 }
 
-/** The largest size at which the title stays clear of the drawing: its longest word in a line, its lines in
- * the third of the poster that is theirs. In hundredths of the width. @param {string} name */
-function size(name) {
-  const words = name.split(/\s+/);
+/** The faces of a title: how a browser writes the font, the space between letters in widths of an em, whether in
+ * capitals, and how much smaller than the size (see `.drawn` in views.css). @type {Record<string, [string, number, boolean, number]>} */
+const FACES = {
+  serif: ["400 100px --serif", -0.015, false, 1],
+  sans: ["750 100px --sans", -0.035, false, 0.92],
+  caps: ["500 100px --sans", 0.06, true, 0.72],
+};
+/** Read from the style sheet once: each look at it makes the browser lay the page out. @type {Record<string, string>} */
+const fonts = {};
+/** Widths in em. @type {Map<string, number>} */
+const widths = new Map();
+const pen = document.createElement("canvas").getContext("2d");
+
+/** @param {string} word @param {string} face */
+function width(word, face) {
+  const [font, space, isCaps, scale] = FACES[face];
+  const key = `${face} ${word}`;
+  if (!pen || widths.has(key)) return widths.get(key) ?? word.length * 0.6;
+  pen.font = fonts[face] ??= font.replace(/--\w+/, (name) =>
+    getComputedStyle(document.documentElement).getPropertyValue(name),
+  );
+  const text = isCaps ? word.toUpperCase() : word;
+  const found = (pen.measureText(text).width / 100 + text.length * space) * scale;
+  widths.set(key, found);
+  return found;
+}
+
+/** The largest size at which the title leaves the drawing free: each word on one line, all lines in the third of the
+ * poster that is theirs. In hundredths of the poster's width. @param {string} name @param {string} face */
+function size(name, face) {
+  // Chinese and Japanese lines break between any two characters, and lines of other scripts after a hyphen too.
+  const words = name.split(/\s+|(?<=[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}-])/u).map((word) => width(word, face));
+  const gap = width(" ", face);
+  const longest = Math.max(...words);
   for (let size = 16; size > 6; size -= 0.5) {
-    const room = 84 / (size * 0.54);
-    let [lines, used] = [1, -1];
-    for (const { length } of words) {
-      if (used + 1 + length > room) [lines, used] = [lines + 1, -1];
-      used += 1 + length;
+    const room = ROOM / size;
+    let [lines, used] = [1, -gap];
+    for (const word of words) {
+      if (used + gap + word > room) [lines, used] = [lines + 1, -gap];
+      used += gap + word;
     }
-    if (lines * size * 1.06 <= 33 && words.every(({ length }) => length <= room)) return size;
+    if (lines * size * 1.06 <= 33 && longest <= room) return size;
   }
-  return 6;
+  // A name of many words is cut after five lines. A longer word than this is cut at the edge.
+  return Math.max(4, Math.min(6, ROOM / longest));
 }
 
 /** @param {{ name: string, year?: number, genres?: string[], directors?: string[] }} movie */
@@ -77,13 +111,13 @@ function drawn(movie) {
       h("span", {}, [movie.directors?.[0], movie.year].filter(Boolean).join(" · ")),
     ),
   );
-  for (const [name, value] of Object.entries({ ground, figure, ink, size: `${size(movie.name)}cqi` })) {
+  for (const [name, value] of Object.entries({ ground, figure, ink, size: `${size(movie.name, face)}cqi` })) {
     poster.style.setProperty(`--${name}`, value);
   }
   return poster;
 }
 
-/** The poster of a movie. The title always stands beside it as text, so it is no more than decoration. @param {any} movie */
+/** The poster of a movie. The page always shows the name as text too, so the poster is decoration. @param {any} movie */
 export function poster(movie) {
   if (!movie.poster_url) return drawn(movie);
   const image = h("img.poster", {

@@ -1,9 +1,9 @@
 // @ts-check
-// Signing in with another provider: the way there, the way back, and which are linked to the account.
+// Signing in with another provider: the way there, the way back, and the providers that are linked to an account.
 
 import { go, wayBack } from "./address.js";
 import { Problem, enter, get, request } from "./api.js";
-import { h } from "./dom.js";
+import { day, h } from "./dom.js";
 import { currentPassword, removable } from "./devices.js";
 import { form } from "./forms.js";
 
@@ -11,19 +11,19 @@ import { form } from "./forms.js";
 /** @typedef {import("./app.js").View} View */
 /** @typedef {{ id: string, name: string }} Provider */
 
-/** What this tab keeps while the browser is at a provider: only this tab can end what it began. */
+/** What this tab keeps while the browser is at a provider. Only this tab can finish the sign-in that it began. */
 const KEY = "movie-bag.sign-in";
 
-/** Why a sign-in came to nothing, by the code behind `#error=`. @type {Record<string, string>} */
+/** Why a sign-in failed, by the code behind `#error=`. @type {Record<string, string>} */
 const WORDS = {
-  "access-denied": "The sign-in was refused: at the provider, or because this service takes no new accounts.",
+  "access-denied": "The sign-in was refused, either by the provider or because this service accepts no new accounts.",
   "email-taken":
-    "There is an account with your email already. Log in to it with your password, then link the provider under “Account”.",
+    "There is already an account with your email. Log in with your password, then link the provider on your account page.",
   "email-not-verified": "The provider has not confirmed your email address. Confirm it there, then try again.",
-  "provider-failed": "The provider did not answer as it should. Try again later.",
-  "link-failed": "The provider was not linked. It may be linked to an account already, or it took too long.",
-  overloaded: "The catalogue does not answer at the moment. Try again.",
-  "invalid-exchange-code": "The sign-in took too long, or was begun in another tab. Please try again.",
+  "provider-failed": "The provider gave an unexpected answer. Try again later.",
+  "link-failed": "The provider was not linked. It may be linked to another account already, or the sign-in took too long.",
+  overloaded: "The server is busy. Please try again.",
+  "invalid-exchange-code": "The sign-in took too long, or you began it in another tab. Please try again.",
 };
 
 const base64url = (/** @type {Uint8Array} */ bytes) =>
@@ -45,7 +45,7 @@ async function begin(id, { back, ticket }) {
   location.assign(`/api/auth/oidc/${id}/start?${query}`);
 }
 
-/** A button for each provider, once they are known: nobody waits for them, so they stand last and push nothing away.
+/** A button for each provider. The page does not wait for them: they come last, so that nothing else moves.
  * @param {URLSearchParams} query */
 export function signInButtons(query) {
   const place = h("div");
@@ -55,27 +55,27 @@ export function signInButtons(query) {
     if (!items.length) return;
     place.append(h("div.actions", { role: "group", "aria-label": "Other providers" }, items.map(button)));
   };
-  // Browsers compute the challenge on https and on this machine only; no provider returns elsewhere either.
+  // Browsers compute the challenge only on https and on localhost. Providers return only there, too.
   if (crypto.subtle) {
     get("/auth/providers").then(fill, (problem) => {
-      // Then one logs in with a password.
+      // A login with a password still works.
       if (!(problem instanceof Problem)) throw problem;
     });
   }
   return place;
 }
 
-/** What this tab has begun: once. @returns {{ verifier: string, back: string } | null} */
+/** What this tab has begun. It can be read once. @returns {{ verifier: string, back: string } | null} */
 function begun() {
   const kept = sessionStorage.getItem(KEY);
   sessionStorage.removeItem(KEY);
   return kept ? JSON.parse(kept) : null;
 }
 
-/** Where a provider leads back to. @param {Address} address @returns {Promise<View>} */
+/** The page to which a provider sends the browser back. @param {Address} address @returns {Promise<View>} */
 export async function returned({ path }) {
   const [, kind, value] = path.match(/^(code|error)=([\w-]*)$/) ?? [];
-  // The code does not stay in the address bar or in the history.
+  // The code must not stay in the address bar or in the history.
   history.replaceState(history.state, "", "#/signed-in");
   const began = begun();
   const back = began?.back ?? "#/";
@@ -92,8 +92,8 @@ export async function returned({ path }) {
       why = problem.code;
     }
   }
-  const words = Object.hasOwn(WORDS, why) ? WORDS[why] : "That did not work. Please try again.";
-  const [href, where] = back === "#/account" ? [back, "To the account"] : ["#/login", "To the login"];
+  const words = Object.hasOwn(WORDS, why) ? WORDS[why] : "The sign-in failed. Please try again.";
+  const [href, where] = back === "#/account" ? [back, "Go to your account"] : ["#/login", "Go to the login page"];
   return {
     title: "Not signed in",
     body: h(
@@ -118,7 +118,7 @@ export async function identities(user) {
   const rows = linked.map(({ provider, linked_at }) =>
     removable({
       label: nameOf(provider),
-      words: `Linked since ${new Date(linked_at).toLocaleDateString("en", { dateStyle: "long" })}.`,
+      words: `Linked on ${day(linked_at)}.`,
       press: `Unlink ${nameOf(provider)}`,
       path: `/users/me/identities/${provider}`,
     }),
@@ -143,7 +143,7 @@ export async function identities(user) {
     "section",
     {},
     h("h2", {}, "Other providers"),
-    h("p", {}, "You can sign in to this account with a provider that is linked to it."),
+    h("p", {}, "You can sign in with any provider that is linked to your account."),
     h("ul.plain", { "aria-label": "Linked providers" }, rows),
     links,
   );

@@ -1,24 +1,24 @@
 // @ts-check
-// Sharing a movie: who edits it, whom its owner invites, and the link of an invitation.
+// Sharing a movie: its editors, invitations, and the page of an invitation.
 
 import { go } from "./address.js";
 import { get, request, session } from "./api.js";
-import { announce, h } from "./dom.js";
+import { announce, h, removeRow } from "./dom.js";
 import { choice, field, form } from "./forms.js";
 
 /** @typedef {{ id: string, email?: string }} Editor */
 /** @typedef {import("./app.js").Address} Address */
 /** @typedef {import("./app.js").View} View */
 
-/** What one invites to. @type {[string, string][]} */
+/** What an invitation offers. @type {[string, string][]} */
 const ROLES = [
-  ["editor", "Edit the movie with me"],
-  ["owner", "Own the movie in my place"],
+  ["editor", "Editor: can change the movie"],
+  ["owner", "Owner: takes the movie over from you"],
 ];
-/** Where the token of an invitation waits for a login. */
+/** The key under which the token of an invitation is kept during a login. */
 const WAITING = "movie-bag.invitation";
 
-/** Whether the caller edits a movie that belongs to somebody else. Only the caller's own list says so.
+/** Whether the user edits a movie that belongs to somebody else. Only the user's own list tells.
  * @param {import("./api.js").Movie} movie */
 export async function isEditor(movie) {
   if (!session.user || movie.added_by === session.user.id) return false;
@@ -43,16 +43,16 @@ export async function sharing({ id }) {
     body: h(
       "div.page.narrow",
       {},
-      h("h1", { tabindex: -1 }, `Sharing “${movie.name}”`),
+      h("h1.clamp", { tabindex: -1 }, `Sharing “${movie.name}”`),
       h("p.lead", {}, h("a", { href: `#/movie/${id}` }, "Back to the movie")),
       isOwner ? owners(path, items) : editors(path, items),
     ),
   };
 }
 
-/** What the owner sees. @param {string} path @param {Editor[]} items */
+/** For the owner. @param {string} path @param {Editor[]} items */
 function owners(path, items) {
-  const none = h("p", { hidden: items.length > 0 }, "Nobody but you edits this movie.");
+  const none = h("p", { hidden: items.length > 0 }, "Only you can change this movie.");
   const list = h("ul.plain", { "aria-label": "Editors" });
   list.hidden = !items.length;
   const row = (/** @type {Editor} */ { id, email = "" }) => {
@@ -60,21 +60,22 @@ function owners(path, items) {
       label: email,
       fields: [],
       submit: "Remove",
+      name: `Remove: ${email}`,
       look: "",
       async send() {
         await request("DELETE", `${path}/editors/${id}`);
         gone();
-        announce(`${email} edits this movie no more`);
+        announce(`${email} can no longer change this movie`);
       },
       onProblem(problem) {
-        // The editor was quicker.
+        // The editor has left already.
         if (problem.code === "user-not-found") gone();
         else notice(h("p", {}, problem.words));
         return true;
       },
     });
     const gone = () => {
-      entry.remove();
+      removeRow(entry);
       none.hidden = list.children.length > 0;
       list.hidden = !list.children.length;
     };
@@ -84,16 +85,16 @@ function owners(path, items) {
   list.append(...items.map(row));
   const sent = h("div", { role: "status" });
   const { node } = form({
-    label: "Invite somebody",
+    label: "Invite someone",
     fields: [
       field("email", "Email", { type: "email", autocomplete: "off" }),
-      choice("role", "To do what?", ROLES),
+      choice("role", "Role", ROLES),
     ],
     submit: "Send the invitation",
     async send({ email, role }) {
       await request("POST", `${path}/invitations`, { body: { email, role } });
       sent.replaceChildren(
-        h("p.notice", {}, `An invitation is mailed to ${email}. It works once, within seven days.`),
+        h("p.notice", {}, `We sent an invitation to ${email}. It works once, within seven days.`),
       );
       node.reset();
     },
@@ -101,17 +102,19 @@ function owners(path, items) {
   return h(
     "div",
     {},
-    h("h2", {}, "Editors"),
-    none,
-    list,
-    h("h2", {}, "Invite somebody"),
-    h("p", {}, "Editors change the movie and see its history. Who owns it also deletes it, and invites."),
-    sent,
-    node,
+    h("section", {}, h("h2", {}, "Editors"), none, list),
+    h(
+      "section",
+      {},
+      h("h2", {}, "Invite someone"),
+      h("p", {}, "Editors can change the movie and see its history. Only the owner can delete it and invite others."),
+      sent,
+      node,
+    ),
   );
 }
 
-/** What an editor sees. @param {string} path @param {Editor[]} items */
+/** For an editor. @param {string} path @param {Editor[]} items */
 function editors(path, items) {
   const others = items.length - 1;
   const { node } = form({
@@ -121,30 +124,31 @@ function editors(path, items) {
     look: ".danger",
     async send() {
       await request("DELETE", `${path}/editors/${session.user?.id}`);
-      announce("You edit this movie no more");
+      announce("You can no longer change this movie");
       go("#/shared", { replace: true });
     },
   });
-  const company = others ? `, like ${others === 1 ? "one other user" : `${others} other users`}` : "";
-  return h("div", {}, h("p", {}, `Its owner lets you edit this movie${company}.`), node);
+  const company = others ? ` So ${others === 1 ? "does one other user" : `do ${others} other users`}.` : "";
+  return h("div", {}, h("p", {}, `You edit this movie for its owner.${company}`), node);
 }
 
-/** The page of an invitation's link. @param {Address} address @returns {View} */
+/** The page that the link in an invitation opens. @param {Address} address @returns {View} */
 export function invitation({ query }) {
   const sent = query.get("token");
-  // It is a right: it does not stay in the address bar or in the history, and survives a login.
+  // Anybody with the token can accept, so it must not stay in the address bar or in the history. It survives a login.
   if (sent) sessionStorage.setItem(WAITING, sent);
   history.replaceState(history.state, "", "#/invitation");
   const token = sessionStorage.getItem(WAITING) ?? "";
-  const title = "An invitation";
+  const title = "Invitation to a movie";
   const page = (/** @type {any[]} */ ...content) => ({
     title,
     body: h("div.page.narrow", {}, h("h1", { tabindex: -1 }, title), ...content),
   });
+  if (!token) return page(h("p.lead", {}, "To accept an invitation, open the link in the mail that you got."));
   if (!session.user) {
     const back = new URLSearchParams({ back: "#/invitation" });
     return page(
-      h("p.lead", {}, "Log in first: an invitation is for the account that you are logged in with."),
+      h("p.lead", {}, "Log in with the account that you want to use for this movie."),
       h(
         "div.actions",
         {},
@@ -153,21 +157,21 @@ export function invitation({ query }) {
       ),
     );
   }
-  // Some mailboxes open every link: that alone must not use it up.
+  // Some mail servers open every link. That must not use it up, so the person accepts with a button.
   const { node } = form({
     fields: [],
     submit: "Accept the invitation",
     async send() {
       const { body } = await request("POST", "/invitations/accept", { body: { invitation_token: token } });
       sessionStorage.removeItem(WAITING);
-      announce(body.added_by === session.user?.id ? "The movie is yours" : "You can edit this movie now");
+      announce(body.added_by === session.user?.id ? "You own this movie now" : "You can edit this movie now");
       go(`#/movie/${body.id}`, { replace: true });
     },
     onProblem(problem, notice) {
       if (problem.code !== "invalid-invitation") return false;
-      notice(h("p", {}, "This invitation is used already, or too old, or it is your own. Ask for another one."));
+      notice(h("p", {}, "This invitation was used before, is too old, or was sent by you. Ask for a new one."));
       return true;
     },
   });
-  return page(h("p.lead", {}, `You accept as ${session.user.email}.`), node);
+  return page(h("p.lead", {}, `You are logged in as ${session.user.email}.`), node);
 }

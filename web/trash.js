@@ -1,10 +1,10 @@
 // @ts-check
-// What one has deleted: a list of it, and the way back.
+// The movies that the user has deleted, and how they are restored.
 
 import { go } from "./address.js";
 import { Problem, get, request } from "./api.js";
-import { announce, byId, counted, h } from "./dom.js";
-import { moment } from "./history.js";
+import { announce, byId, counted, h, moment } from "./dom.js";
+import { showMore } from "./more.js";
 
 /** @typedef {import("./api.js").Movie & { deleted_at: string }} Deleted */
 /** @typedef {import("./app.js").View} View */
@@ -19,7 +19,7 @@ export const canUndo = () =>
     (problem) => problem.status !== 501,
   );
 
-/** Offers to take a deletion back, on this page. @param {import("./api.js").Movie} movie */
+/** Offers to undo a deletion, as long as this page is shown. @param {import("./api.js").Movie} movie */
 export function offerUndo({ id, name }) {
   const bar = byId("undo");
   const undo = h("button", { onclick: () => takeBack() }, "Undo");
@@ -51,33 +51,32 @@ export function offerUndo({ id, name }) {
 /** @returns {Promise<View>} */
 export async function trashPage() {
   const list = h("ul.deleted", { "aria-label": "Deleted movies" });
-  const alert = h("div", { role: "alert" });
-  const more = h("button.more", { hidden: true, onclick: () => load() }, "Show more");
+  const more = showMore(list, () => page().then((count) => announce(counted(count, "more movie"))));
   /** @type {string | null} */
   let next = null;
 
   /** @param {Deleted} movie */
-  const row = (movie) =>
-    h(
+  const row = (movie) => {
+    const alert = h("p.alert", { role: "alert" });
+    return h(
       "li",
       { "data-id": movie.id },
-      h("p", {}, h("strong", {}, movie.name), movie.year && ` (${movie.year})`),
+      h("p.clamp", {}, h("strong", {}, movie.name), movie.year && ` (${movie.year})`),
       h("p", {}, "Deleted ", h("time", { datetime: movie.deleted_at }, moment(movie.deleted_at))),
-      h("button", { "aria-label": `Restore ${movie.name}`, onclick: () => bringBack(movie) }, "Restore"),
+      h("button", { "aria-label": `Restore ${movie.name}`, onclick: () => bringBack(movie, alert) }, "Restore"),
+      alert,
     );
-  const say = (/** @type {any} */ problem) => {
-    if (!(problem instanceof Problem)) throw problem;
-    if (!problem.loggedOut) alert.replaceChildren(h("p.alert", {}, problem.words));
   };
 
-  /** @param {Deleted} movie */
-  async function bringBack(movie) {
+  /** @param {Deleted} movie @param {HTMLElement} alert */
+  async function bringBack(movie, alert) {
     try {
       await restore(movie.id);
-      announce(`“${movie.name}” is back`);
+      announce(`“${movie.name}” is restored`);
       go(`#/movie/${movie.id}`);
     } catch (problem) {
-      say(problem);
+      if (!(problem instanceof Problem)) throw problem;
+      if (!problem.loggedOut) alert.replaceChildren(problem.words);
     }
   }
 
@@ -85,11 +84,9 @@ export async function trashPage() {
     const found = await get("/users/me/trash", { limit: "50", ...(next && { after: next }) });
     list.append(...found.items.map(row));
     next = found.next;
-    more.hidden = !next;
+    more.show(next);
     return found.items.length;
   }
-
-  const load = () => page().then((count) => announce(counted(count, "more movie")), say);
 
   const count = await page();
   return {
@@ -98,10 +95,9 @@ export async function trashPage() {
       "div.page",
       {},
       h("h1", { tabindex: -1 }, "Deleted movies"),
-      h("p.lead", {}, count ? "You can restore a movie for 30 days." : "Nothing that you have deleted can be restored."),
-      alert,
+      h("p.lead", {}, count ? "You can restore a movie for 30 days after you delete it." : "You have no deleted movies to restore."),
       list,
-      more,
+      more.node,
     ),
     onChange({ type, id }) {
       if (type === "created") list.querySelector(`[data-id="${id}"]`)?.remove();

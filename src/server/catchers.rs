@@ -1,16 +1,16 @@
 //! Gives Rocket's own errors the form of every other error.
 
-use rocket::{Catcher, Request, catch, catchers, http::Status};
+use rocket::{Catcher, Either, Request, catch, catchers, http::Status};
 
-use super::envelope;
+use super::{envelope, web_client::Lost};
 use crate::http::{body, problem::Problem};
 
 /// The only catcher. A guard that has refused the request has left its problem with it.
 #[catch(default)]
-fn default(status: Status, request: &Request<'_>) -> Problem {
+fn default(status: Status, request: &Request<'_>) -> Either<Lost, Problem> {
     let problem = problem(status, request);
     envelope::note_unrouted(request, &problem);
-    problem
+    Lost::instead_of(&problem, request).map_or(Either::Right(problem), Either::Left)
 }
 
 fn problem(status: Status, request: &Request<'_>) -> Problem {

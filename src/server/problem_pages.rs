@@ -6,11 +6,13 @@ use rocket::{fairing::AdHoc, get, routes};
 
 use crate::http::{
     html::{HtmlPage, escaped},
-    problem::{Code, Problem},
+    problem::Code,
 };
 
+/// Every colour is set: what a browser takes for links in the dark is made for its own black.
 const STYLE: &str = "
-:root { color-scheme: light dark; }
+:root { color-scheme: light dark; background: light-dark(#faf7f1, #131210); color: light-dark(#1f1b16, #ece6da); }
+a { color: light-dark(#a8371f, #f0937a); }
 body { font: 1.05rem/1.6 system-ui, sans-serif; max-width: 42rem; margin: 0 auto; padding: 1.5rem 1rem; overflow-wrap: anywhere; }
 h1 { line-height: 1.2; margin: 0 0 .25rem; }
 h2 { font-size: 1.1rem; margin: 1.75rem 0 .25rem; }
@@ -21,11 +23,10 @@ dd { margin: 0; }
 nav { margin-top: 2rem; }
 ";
 
-/// The page of one code. An unknown code is 404, like any other unknown address.
+/// The page of one code. An unknown code is 404, like any other unknown address: the catcher answers.
 #[get("/<code>")]
-fn page(code: &str) -> Result<HtmlPage, Problem> {
-    let known = Code::ALL.iter().map(|known| known.kind()).find(|kind| kind.code == code);
-    let kind = known.ok_or(Problem::NotFound)?;
+fn page(code: &str) -> Option<HtmlPage> {
+    let kind = Code::ALL.iter().map(|known| known.kind()).find(|kind| kind.code == code)?;
     let [title, meaning, remedy] = [kind.title, kind.meaning, kind.remedy].map(escaped);
     let body = format!(
         "<main>\n<h1>{title}</h1>\n<p><code>{code}</code>, status {status}</p>\n\
@@ -33,7 +34,7 @@ fn page(code: &str) -> Result<HtmlPage, Problem> {
          <nav><a href=\"/problems\">All problems</a></nav>\n",
         status = kind.status.code,
     );
-    Ok(HtmlPage::of_text(&format!("{} – Movie Bag", kind.title), STYLE, &body))
+    Some(HtmlPage::of_text(&format!("{} – Movie Bag", kind.title), STYLE, &body))
 }
 
 /// The list of all codes.

@@ -5,7 +5,7 @@ use rocket::{
     Request, Response, State,
     fairing::AdHoc,
     get,
-    http::{ContentType, Header, Status},
+    http::{ContentType, Header, Method, Status},
     response::{self, Responder},
     routes,
 };
@@ -32,6 +32,7 @@ const PAGE: &str = "index.html";
 const FILES: &[(&str, &[u8])] = files![
     "index.html",
     "style.css",
+    "views.css",
     "icon.svg",
     "account.js",
     "address.js",
@@ -39,6 +40,7 @@ const FILES: &[(&str, &[u8])] = files![
     "app.js",
     "catalogue.js",
     "devices.js",
+    "dialog.js",
     "dom.js",
     "drawings.js",
     "editor.js",
@@ -46,12 +48,16 @@ const FILES: &[(&str, &[u8])] = files![
     "finder.js",
     "forms.js",
     "history.js",
+    "leaving.js",
     "live.js",
+    "more.js",
     "movie.js",
     "poster.js",
-    "sharing.js",
     "providers.js",
+    "sharing.js",
+    "skeleton.js",
     "trash.js",
+    "users.js",
 ];
 
 struct Asset {
@@ -71,9 +77,9 @@ impl Assets {
         Self(FILES.iter().map(asset).collect())
     }
 
-    fn answer(&self, name: &str, condition: &IfNoneMatch) -> Result<Answer, Problem> {
-        let asset = self.0.iter().find(|asset| asset.name == name).ok_or(Problem::NotFound)?;
-        Ok(Answer {
+    fn answer(&self, name: &str, condition: &IfNoneMatch) -> Option<Answer> {
+        let asset = self.0.iter().find(|asset| asset.name == name)?;
+        Some(Answer {
             name: asset.name,
             tag: asset.tag.clone(),
             body: (!condition.has_answer(&asset.tag)).then_some(asset.body),
@@ -107,15 +113,47 @@ impl<'r> Responder<'r, 'static> for Answer {
     }
 }
 
+/// The page in place of a problem, if a browser opens an unknown address outside the API. The client then says so, and
+/// links back.
+pub struct Lost {
+    problem: Problem,
+    page: &'static [u8],
+}
+
+impl Lost {
+    /// `None` for any other problem, and for a caller that prefers the problem to a page.
+    #[must_use]
+    pub fn instead_of(problem: &Problem, request: &Request<'_>) -> Option<Self> {
+        let path = request.uri().path();
+        let is_api = path.segments().next() == Some("api");
+        let is_read = matches!(request.method(), Method::Get | Method::Head);
+        let wants_page = request.accept().is_some_and(|accept| accept.preferred().is_html());
+        let assets = request.rocket().state::<Assets>()?;
+        let page = assets.0.iter().find(|asset| asset.name == PAGE)?.body;
+        let is_lost = matches!(problem, Problem::NotFound) && is_read && wants_page && !is_api;
+        is_lost.then(|| Self { problem: problem.clone(), page })
+    }
+}
+
+impl<'r> Responder<'r, 'static> for Lost {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let mut response = self.problem.respond_to(request)?;
+        response.set_header(ContentType::HTML);
+        response.set_header(Header::new("Content-Security-Policy", POLICY));
+        response.set_sized_body(self.page.len(), std::io::Cursor::new(self.page));
+        Ok(response)
+    }
+}
+
 /// The page. A link may bring query parameters, which are ignored.
 #[get("/")]
-fn page(condition: IfNoneMatch, assets: &State<Assets>) -> Result<Answer, Problem> {
+fn page(condition: IfNoneMatch, assets: &State<Assets>) -> Option<Answer> {
     assets.answer(PAGE, &condition)
 }
 
 /// The files that the page loads.
 #[get("/assets/<file>")]
-fn asset(file: &str, condition: IfNoneMatch, assets: &State<Assets>) -> Result<Answer, Problem> {
+fn asset(file: &str, condition: IfNoneMatch, assets: &State<Assets>) -> Option<Answer> {
     assets.answer(file, &condition)
 }
 

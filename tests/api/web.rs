@@ -66,6 +66,53 @@ async fn a_file_that_a_browser_already_has_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn the_page_asks_for_every_script_at_once() {
+    let app = TestApp::start().await;
+    let page = app.anyone().get("/").await.assert_status(200);
+    let page = String::from_utf8(page.body).unwrap();
+    let named: Vec<&str> = page
+        .lines()
+        .filter_map(|line| {
+            line.trim().strip_prefix(r#"<link rel="modulepreload" href="/assets/"#)?.strip_suffix(r#"">"#)
+        })
+        .collect();
+    let mut scripts = files();
+    scripts.retain(|file| file.ends_with(".js") && file != "app.js");
+    scripts.sort();
+    assert_eq!(named, scripts);
+}
+
+#[tokio::test]
+async fn a_browser_gets_the_page_at_an_unknown_address() {
+    let app = TestApp::start().await;
+    let asking = |method: &str, path: &str, accept: &str| {
+        Reply::of(app.anyone().request(method, path).header("Accept", accept))
+    };
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let page = app.anyone().get("/").await;
+    for path in ["/nope", "/no/such/page?of=ours", "/assets/nope.js", "/problems/nope", "/apis"] {
+        let lost = asking("GET", path, browser).await.assert_status(404);
+        for name in ["content-type", "content-security-policy"] {
+            assert_eq!(lost.header(name), page.header(name), "{path}: {name}");
+        }
+        assert_eq!(lost.header("cache-control").as_deref(), Some("no-store"), "{path}");
+        assert!(lost.body == page.body, "{path}: {}", String::from_utf8_lossy(&lost.body));
+        asking("HEAD", path, browser).await.assert_status(404);
+        // A caller that does not ask for a page gets a problem, as everywhere.
+        for accept in ["*/*", "application/json", "application/json, text/html;q=0.9"] {
+            asking("GET", path, accept).await.assert_problem(404, "not-found");
+        }
+    }
+    // So does every caller under /api, or with another method.
+    for path in ["/api", "/api/", "/api/nope", "/api/movies/a/b/c", "//api/nope"] {
+        asking("GET", path, browser).await.assert_problem(404, "not-found");
+    }
+    asking("POST", "/nope", browser).await.assert_problem(404, "not-found");
+    asking("GET", "/api/movies/0", browser).await.assert_problem(404, "movie-not-found");
+    asking("POST", "/", browser).await.assert_problem(405, "method-not-allowed");
+}
+
+#[tokio::test]
 async fn a_path_that_is_not_a_file_of_the_client_is_not_found() {
     let app = TestApp::start().await;
     for path in

@@ -15,12 +15,14 @@ story("a session is ended from another browser", { expected: [401] }, async (new
   await logIn(there, email);
   await there.getByRole("link", { name: "Account", exact: true }).waitFor();
   await accountOf(here);
-  await here.getByText("This browser.").waitFor();
+  await here.getByText("This is the browser you are using.").waitFor();
   const other = here.getByRole("listitem").filter({ hasText: "The other browser" });
-  await other.getByRole("button", { name: "End this session" }).click();
+  await other.getByRole("button", { name: /^End this session: The other browser/ }).click();
   await other.waitFor({ state: "detached" });
+  // A keyboard goes on from there.
+  assert.ok(await here.evaluate(() => document.querySelector("main").contains(document.activeElement)));
   await there.getByRole("link", { name: "Account", exact: true }).click();
-  await there.getByText("You have been logged out").waitFor();
+  await there.getByText("You were logged out").waitFor();
   await here.reload();
   await heading(here, "Account");
 });
@@ -29,14 +31,14 @@ story("a token for a script is shown once, works, and is deleted", { expected: [
   const page = await newcomer();
   await signUp(page);
   await accountOf(page);
-  const form = page.getByRole("form", { name: "Make a token" });
-  await form.getByLabel("What is it for?").fill("backup");
-  await form.getByLabel("What may it do?").selectOption("Read the account and its movies");
+  const form = page.getByRole("form", { name: "Create a token" });
+  await form.getByLabel("Name").fill("backup");
+  await form.getByLabel("Permissions").selectOption("Read your account and your movies");
   await form.getByLabel("Current password").fill("not this one");
-  await form.getByRole("button", { name: "Make a token" }).click();
+  await form.getByRole("button", { name: "Create a token" }).click();
   await form.getByText("1 field needs another look.").waitFor();
   await form.getByLabel("Current password").fill(PASSWORD);
-  await form.getByRole("button", { name: "Make a token" }).click();
+  await form.getByRole("button", { name: "Create a token" }).click();
   const token = await page.getByText(/^mbp_/).textContent();
   await scan(page, "the account with a token");
   const status = async () => {
@@ -48,7 +50,7 @@ story("a token for a script is shown once, works, and is deleted", { expected: [
   await heading(page, "Account");
   assert.equal(await page.getByText(/^mbp_/).count(), 0);
   const row = page.getByRole("listitem").filter({ hasText: "backup" });
-  await row.getByRole("button", { name: "Delete this token" }).click();
+  await row.getByRole("button", { name: "Delete this token: backup" }).click();
   await row.waitFor({ state: "detached" });
   assert.equal(await status(), 401);
 });
@@ -57,9 +59,9 @@ story("an address is confirmed by a link that works once", { expected: [422] }, 
   const page = await newcomer();
   const email = await signUp(page);
   await accountOf(page);
-  await page.getByText("Your address is not confirmed.").waitFor();
-  await page.getByRole("form", { name: "Confirm the address" }).getByRole("button").click();
-  await page.getByText(`A link is on its way to ${email}.`).waitFor();
+  await page.getByText("Your email address is not confirmed yet.").waitFor();
+  await page.getByRole("form", { name: "Confirm your email address" }).getByRole("button").click();
+  await page.getByText(`We sent a link to ${email}.`).waitFor();
   // The one of the sign-up, and the one that replaces it.
   let links = [];
   for (let attempt = 0; links.length < 2 && attempt < 100; attempt++) {
@@ -70,14 +72,14 @@ story("an address is confirmed by a link that works once", { expected: [422] }, 
   const open = async () => {
     await page.goto("about:blank");
     await page.goto(`${base}/${links.at(-1)}`);
-    await heading(page, "Confirm your address");
+    await heading(page, "Confirm your email address");
     assert.equal(new URL(page.url()).hash, "#/verify");
-    await page.getByRole("button", { name: "Confirm my address" }).click();
+    await page.getByRole("button", { name: "Confirm my email address" }).click();
   };
   await open();
-  await page.getByText("Your address is confirmed. Thank you.").waitFor();
+  await page.getByText("Your email address is confirmed. Thank you.").waitFor();
   await accountOf(page);
-  await page.getByText("Your address is confirmed.").waitFor();
+  await page.getByText("Your email address is confirmed.").waitFor();
   await open();
-  await page.getByText("This link is used already, or too old.").waitFor();
+  await page.getByText("This link was used before or is too old.").waitFor();
 });

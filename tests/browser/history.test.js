@@ -39,7 +39,7 @@ story("a movie's history says what was changed, and a version comes back", { exp
   };
   await page.route("**/versions/1/restore", faster, { times: 1 });
   await page.getByRole("button", { name: "Restore version 1" }).click();
-  await page.getByText("This movie was changed somewhere else").waitFor();
+  await page.getByText("This movie was changed since you opened it.").waitFor();
   await page.getByRole("heading", { name: "Version 3" }).waitFor();
   await page.getByRole("button", { name: "Restore version 1" }).click();
   await heading(page, name);
@@ -71,7 +71,7 @@ story("a deletion is undone at once, or later", { expected: [409] }, async (newc
   await heading(page, name);
   assert.equal(page.url().split("/").at(-1), id);
   await page.goto(page.url().replace(/#.*/, "#/trash"));
-  await page.getByText("Nothing that you have deleted can be restored.").waitFor();
+  await page.getByText("You have no deleted movies to restore.").waitFor();
 });
 
 story("a server without a log says that a deletion is for good", { expected: [501] }, async (newcomer) => {

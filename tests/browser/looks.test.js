@@ -15,7 +15,7 @@ async function tour(page, look) {
   await page.getByRole("checkbox", { name: "Drama" }).waitFor();
   await look("genres");
   await page.keyboard.press("Escape");
-  await page.getByRole("combobox", { name: "Find movies" }).fill("the god");
+  await page.getByRole("combobox", { name: "Search movies" }).fill("the god");
   await page.getByRole("option").first().waitFor();
   await page.keyboard.press("ArrowDown");
   await look("typeahead");
@@ -23,7 +23,7 @@ async function tour(page, look) {
   await visit("#/?genre=Romance&language=French&year_min=1990&year_max=1999", "Romance · In French · 1990s");
   await visit("#/?q=nothingislikethis", "“nothingislikethis”");
   await visit("#/login?why=expired-token", "Log in");
-  await visit("#/forgot", "Forgotten password");
+  await visit("#/forgot", "Forgot your password?");
   await visit("#/reset?token=x", "New password");
   await visit("#/nowhere", "Nothing here");
   await visit("#/movie/000000000000000000000000", "Not found");
@@ -45,7 +45,7 @@ async function tour(page, look) {
     cast: ["Setsuko Hara", "Chishu Ryu"],
     plot: "A quiet man, his cassettes, and the light in the trees.",
   });
-  await page.getByRole("heading", { name: "Also by Yasujirō Ozu" }).waitFor();
+  await page.getByRole("heading", { name: "More by Yasujirō Ozu" }).waitFor();
   await look("movie");
   await page.getByRole("button", { name: "Delete" }).click();
   await look("delete");
@@ -138,7 +138,7 @@ story("a keyboard is enough", {}, async (newcomer) => {
   await page.keyboard.press("Enter");
   await heading(page, name);
   assert.equal(await focused(), name);
-  const search = page.getByRole("combobox", { name: "Find movies" });
+  const search = page.getByRole("combobox", { name: "Search movies" });
   await search.focus();
   await page.keyboard.type("casabl");
   await page.getByRole("option", { name: "Casablanca" }).first().waitFor();

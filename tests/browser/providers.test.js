@@ -91,7 +91,7 @@ story("a provider is linked to an account, and then signs in to it", { atProvide
   const there = newEmail();
   await atProvider(page, there);
   await heading(page, "Account");
-  await page.getByText("Linked since").waitFor();
+  await page.getByText("Linked on").waitFor();
   assert.equal((await me(page)).id, user.id);
   await toProvider(other);
   await atProvider(other, there);
@@ -113,12 +113,12 @@ story("a sign-in that comes to nothing says why", { atProvider: true, expected: 
   const stranger = await newcomer();
   await toProvider(stranger);
   await atProvider(stranger, email);
-  await stranger.getByText("There is an account with your email already.").waitFor();
+  await stranger.getByText("There is already an account with your email.").waitFor();
   assert.equal(await stranger.getByRole("link", { name: "My movies" }).count(), 0);
   // A link with somebody else's code does nothing.
   await other.goto("about:blank");
   await other.goto(`${base}/#code=${"a".repeat(43)}`);
-  await other.getByText("was begun in another tab").waitFor();
+  await other.getByText("you began it in another tab").waitFor();
   assert.equal((await me(other)).email, email);
   assert.equal(other.url(), `${base}/#/signed-in`);
 });

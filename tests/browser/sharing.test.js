@@ -13,17 +13,17 @@ async function openInvitation(page, email) {
   }
   await page.goto("about:blank");
   await page.goto(`${base}/${links.at(-1)}`);
-  await heading(page, "An invitation");
+  await heading(page, "Invitation to a movie");
   assert.equal(new URL(page.url()).hash, "#/invitation");
 }
 
 async function invite(page, email, what) {
   await page.getByRole("link", { name: "Sharing" }).click();
-  const form = page.getByRole("form", { name: "Invite somebody" });
+  const form = page.getByRole("form", { name: "Invite someone" });
   await form.getByLabel("Email").fill(email);
-  await form.getByLabel("To do what?").selectOption(what);
+  await form.getByLabel("Role").selectOption(what);
   await form.getByRole("button").click();
-  await page.getByText(`An invitation is mailed to ${email}.`).waitFor();
+  await page.getByText(`We sent an invitation to ${email}.`).waitFor();
 }
 
 const toMovie = async (page, name) => {
@@ -38,12 +38,12 @@ story("an editor is invited, edits, and leaves", { expected: [422] }, async (new
   const id = await addMovie(owner, name, { year: 1999 });
   await owner.getByRole("link", { name: "Sharing" }).click();
   await heading(owner, `Sharing “${name}”`);
-  await owner.getByText("Nobody but you edits this movie.").waitFor();
+  await owner.getByText("Only you can change this movie.").waitFor();
   await scan(owner, "sharing, without editors");
   await toMovie(owner, name);
   // The address need not be the account's, and there need not be an account yet.
   const address = newEmail();
-  await invite(owner, address, "Edit the movie with me");
+  await invite(owner, address, "editor");
 
   await openInvitation(editor, address);
   await scan(editor, "an invitation, before the login");
@@ -54,8 +54,8 @@ story("an editor is invited, edits, and leaves", { expected: [422] }, async (new
   await editor.getByLabel("Email").fill(email);
   await editor.getByLabel("Password").fill("plum-cake-at-noon");
   await editor.getByRole("button", { name: "Sign up" }).click();
-  await heading(editor, "An invitation");
-  await editor.getByText(`You accept as ${email}.`).waitFor();
+  await heading(editor, "Invitation to a movie");
+  await editor.getByText(`You are logged in as ${email}.`).waitFor();
   await scan(editor, "an invitation");
   await editor.getByRole("button", { name: "Accept the invitation" }).click();
   await heading(editor, name);
@@ -69,7 +69,7 @@ story("an editor is invited, edits, and leaves", { expected: [422] }, async (new
 
   await openInvitation(editor, address);
   await editor.getByRole("button", { name: "Accept the invitation" }).click();
-  await editor.getByText("This invitation is used already").waitFor();
+  await editor.getByText("This invitation was used before").waitFor();
 
   await editor.getByRole("link", { name: "My movies" }).click();
   await editor.getByRole("link", { name: "Shared with me" }).click();
@@ -78,11 +78,11 @@ story("an editor is invited, edits, and leaves", { expected: [422] }, async (new
   await assertNoSidewaysScroll(editor, "shared with me");
   await editor.getByRole("link", { name }).click();
   await editor.getByRole("link", { name: "Sharing" }).click();
-  await editor.getByText("Its owner lets you edit this movie.").waitFor();
+  await editor.getByText("You edit this movie for its owner.").waitFor();
   await scan(editor, "sharing, for an editor");
   await editor.getByRole("button", { name: "Stop editing this movie" }).click();
   await heading(editor, "Shared with me");
-  await editor.getByText("Nobody shares a movie with you.").waitFor();
+  await editor.getByText("Nobody shares a movie with you yet.").waitFor();
   const { status } = await api(editor, "GET", `/movies/${id}`);
   assert.equal(status, 200);
 });
@@ -93,7 +93,7 @@ story("an owner removes an editor, and hands the movie over", {}, async (newcome
   const first = await signUp(owner);
   const email = await signUp(other);
   await addMovie(owner, name);
-  await invite(owner, email, "Edit the movie with me");
+  await invite(owner, email, "editor");
   await openInvitation(other, email);
   await other.getByRole("button", { name: "Accept the invitation" }).click();
   await heading(other, name);
@@ -102,13 +102,13 @@ story("an owner removes an editor, and hands the movie over", {}, async (newcome
   const editor = owner.getByRole("listitem").filter({ hasText: email });
   await scan(owner, "sharing, with an editor");
   await editor.getByRole("button", { name: "Remove" }).click();
-  await owner.getByText("Nobody but you edits this movie.").waitFor();
+  await owner.getByText("Only you can change this movie.").waitFor();
   await other.reload();
   await heading(other, name);
   assert.equal(await other.getByRole("link", { name: "Edit" }).count(), 0);
 
   await toMovie(owner, name);
-  await invite(owner, email, "Own the movie in my place");
+  await invite(owner, email, "owner");
   await openInvitation(other, email);
   await other.getByRole("button", { name: "Accept the invitation" }).click();
   await heading(other, name);

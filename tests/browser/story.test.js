@@ -46,7 +46,7 @@ story(
     await page.getByRole("link", { name }).waitFor();
     assert.match(page.url(), /genre=Adventure&year_min=1990&year_max=1999$/);
 
-    const search = page.getByRole("combobox", { name: "Find movies" });
+    const search = page.getByRole("combobox", { name: "Search movies" });
     await search.fill("coast nobody");
     await search.press("Enter");
     await heading(page, "“coast nobody”");
@@ -76,18 +76,18 @@ story(
     await logIn(page, email, "pear-tart-at-two");
     await page.getByRole("link", { name: "Account" }).click();
 
-    const farewell = page.getByRole("form", { name: "Delete the account" });
-    await farewell.getByLabel("Your email").fill("somebody@example.com");
+    const farewell = page.getByRole("form", { name: "Delete your account" });
+    await farewell.getByLabel("Type your email").fill("somebody@example.com");
     await farewell.getByRole("button").click();
     await farewell.getByText(`is not ${email}`).waitFor();
-    await farewell.getByLabel("Your email").fill(email);
+    await farewell.getByLabel("Type your email").fill(email);
     await farewell.getByRole("button").click();
-    await page.getByText("Your account and all your movies are gone.").waitFor();
+    await page.getByText("Your account and all your movies are deleted.").waitFor();
 
     await logIn(page, email, "pear-tart-at-two");
     await page.getByText("Email or password invalid").waitFor();
     await page.goto(page.url().replace(/#.*/, `#/?director=Ida+Lund`));
-    await page.getByText("No movie is like that.").waitFor();
+    await page.getByText("No movie matches.").waitFor();
   },
 );
 
@@ -102,5 +102,5 @@ story("a movie is deleted after a question", {}, async (newcomer) => {
   await page.getByRole("button", { name: "Delete" }).click();
   await page.getByRole("button", { name: "Delete it" }).click();
   await heading(page, "My movies");
-  await page.getByText("Nothing here yet.").waitFor();
+  await page.getByText("You have not added a movie yet.").waitFor();
 });

@@ -15,6 +15,8 @@ export const base = env("BASE_URL");
 const providerUrl = env("PROVIDER_URL");
 export const serverLog = () => readFile(env("SERVER_LOG"), "utf8");
 export const PASSWORD = "plum-cake-at-noon";
+/** Owns the demo films, and is the only admin; with the same password. */
+export const CURATOR = "curator@example.com";
 
 const shots = process.env.SCREENSHOTS ?? path.join(tmpdir(), "movie-bag-screenshots");
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
