@@ -345,7 +345,7 @@ async fn with_metrics_public_everybody_reads_them() {
 }
 
 #[tokio::test]
-async fn the_page_for_operators_lists_what_there_is() {
+async fn the_page_of_metrics_lists_what_there_is() {
     let app = TestApp::set(|settings| settings.cache.movies = 1).await;
     app.user("ann").await;
     let text = app.anyone().get("/metrics").await.assert_status(200).text();
@@ -356,7 +356,7 @@ async fn the_page_for_operators_lists_what_there_is() {
         .collect();
     // That of the log is there where there is a log: in a server that runs as a process.
     given.insert("movie_bag_log_lines_dropped_total");
-    let page = include_str!("../../docs/operate/operating.md");
+    let page = include_str!("../../docs/reference/metrics.md");
     let listed: BTreeSet<&str> = page
         .lines()
         .filter_map(|line| line.strip_prefix("| `"))

@@ -17,7 +17,7 @@
 //! pub fn collectors(&self) -> Vec<Box<dyn Collector>> { vec![Box::new(self.batches.clone())] }
 //! ```
 //!
-//! and a row in `docs/operate/operating.md`, which a test holds against what is answered. A scrape reads memory
+//! and a row in `docs/reference/metrics.md`, which a test holds against what is answered. A scrape reads memory
 //! and `/proc`, and asks the database nothing: what only the database knows is noted when it was asked
 //! anyway.
 //!
