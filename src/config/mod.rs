@@ -21,6 +21,8 @@ mod checks;
 mod keys;
 mod mail;
 mod oidc;
+#[cfg(test)]
+mod page_tests;
 pub mod secret;
 mod settings;
 mod sources;
