@@ -25,6 +25,21 @@ const ALL_FILMS: [&str; 2] =
 const FOUND: [&str; 5] = ["odfather", "Coppola", "Omar Sy", "Akira Kurosawa", "Amélie"];
 const FOUND_TOGETHER: [&str; 2] = ["\"Comedy\"", "\"Crime\""];
 const MARK: &str = "=== step";
+/// A server finds what an import has added within a second: a person takes longer to go on, and this waits.
+const BEGIN: &str = r#"
+exec 2>&1
+movie-bag() { "$MOVIE_BAG" "$@"; }
+cargo() {
+    shift 2
+    movie-bag "$@"
+    [ "$1" = import ] || return
+    all=$(movie-bag export | wc -l)
+    for try in $(seq 600); do
+        curl -s localhost:8000/metrics | grep -q "^movie_bag_search_index_movies $all$" && return
+        sleep 0.1
+    done
+}
+"#;
 
 #[derive(Debug)]
 struct Step {
@@ -78,9 +93,7 @@ fn some_films() -> Vec<u8> {
 
 /// What the commands of each step have written.
 fn run(folder: &Folder, server: &Server, steps: &[Step]) -> Vec<String> {
-    let mut script =
-        "exec 2>&1\nmovie-bag() { \"$MOVIE_BAG\" \"$@\"; }\ncargo() { shift 2; movie-bag \"$@\"; }\n"
-            .to_owned();
+    let mut script = BEGIN.to_owned();
     for step in steps {
         script.extend([&format!("printf '\\n{MARK}\\n'\n"), step.commands.as_str()]);
     }
