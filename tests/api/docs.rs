@@ -6,9 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use bson::Document;
 use movie_bag::http::problem::Code;
 
-use crate::matrix::{Access, ROUTES};
+use crate::{
+    matrix::{Access, ROUTES},
+    support::TestApp,
+};
 
 const CODES_BEGIN: &str = "<!-- codes: made from src/http/problem/codes.rs -->\n";
 const CODES_END: &str = "<!-- end of codes -->\n";
@@ -120,4 +124,29 @@ fn the_page_of_the_log_lists_the_audit_events() {
     let (_, list) = log.split_once("`event` is one of ").unwrap();
     let (list, _) = list.split_once(". ").unwrap();
     assert_eq!(code_spans(list).collect::<BTreeSet<_>>(), given);
+}
+
+#[tokio::test]
+async fn the_page_of_indexes_lists_them() {
+    let app = TestApp::start().await;
+    let mut given = BTreeSet::new();
+    for collection in app.database.list_collection_names().await.unwrap() {
+        for index in app.database.collection::<Document>(&collection).list_index_names().await.unwrap() {
+            given.insert(format!("{collection}.{index}"));
+        }
+    }
+    given.retain(|index| !index.ends_with("._id_"));
+    let indexes = page("operate/indexes.md");
+    let mut listed = BTreeSet::new();
+    for cell in first_cells(&indexes) {
+        let mut collection = "";
+        for name in code_spans(cell) {
+            let (before, index) = name.split_once('.').unwrap();
+            // `movies.casts`, `.countries`: the second is of the same collection.
+            collection = if before.is_empty() { collection } else { before };
+            listed.insert(format!("{collection}.{index}"));
+        }
+    }
+    assert!(listed.remove("movies.search"), "it is there with search.engine = \"text\" alone");
+    assert_eq!(listed, given);
 }
