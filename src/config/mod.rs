@@ -1,7 +1,7 @@
 //! Reads the settings and the secret once, at the start, and checks them.
 //!
 //! Settings come from these sources; later ones override earlier ones: the `Rocket.toml` in the binary, the one in
-//! the working directory, `.env`, the environment. The section "Settings" of the README lists them. Nothing reads the
+//! the working directory, `.env`, the environment. `docs/reference/settings.md` lists them. Nothing reads the
 //! environment later. A secret is a [`secrecy::SecretString`], which does not print.
 //!
 //! This folder imports no other folder.
@@ -21,6 +21,8 @@ mod checks;
 mod keys;
 mod mail;
 mod oidc;
+#[cfg(test)]
+mod page_tests;
 pub mod secret;
 mod settings;
 mod sources;

@@ -12,6 +12,7 @@ mod catalogue;
 mod changes;
 mod compression;
 mod cors;
+mod docs;
 mod editors;
 mod erasure;
 mod errors;

@@ -345,7 +345,7 @@ async fn with_public_metrics_everybody_can_read_them() {
 }
 
 #[tokio::test]
-async fn the_page_for_operators_lists_every_metric() {
+async fn the_page_of_metrics_lists_every_metric() {
     let app = TestApp::set(|settings| settings.cache.movies = 1).await;
     app.user("ann").await;
     let text = app.anyone().get("/metrics").await.assert_status(200).text();
@@ -356,7 +356,7 @@ async fn the_page_for_operators_lists_every_metric() {
         .collect();
     // The metric of the log exists only in a server that runs as a process, because only that has a log.
     given.insert("movie_bag_log_lines_dropped_total");
-    let page = include_str!("../../docs/operate/operating.md");
+    let page = include_str!("../../docs/reference/metrics.md");
     let listed: BTreeSet<&str> = page
         .lines()
         .filter_map(|line| line.strip_prefix("| `"))

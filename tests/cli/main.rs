@@ -8,11 +8,13 @@ mod change_log;
 mod changes;
 mod closed;
 mod disk;
+mod help;
 mod import;
 mod keeper;
 #[path = "../api/oidc/keys.rs"]
 #[expect(dead_code, reason = "the tests of the API need more of it")]
 mod keys;
+mod links;
 mod log;
 mod mail;
 #[path = "../support/movie.rs"]
@@ -32,5 +34,6 @@ mod start;
 mod stop;
 #[path = "../support/process.rs"]
 mod support;
+mod tours;
 mod upgrade;
 mod user;

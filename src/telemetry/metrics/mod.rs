@@ -17,7 +17,7 @@
 //! pub fn collectors(&self) -> Vec<Box<dyn Collector>> { vec![Box::new(self.batches.clone())] }
 //! ```
 //!
-//! and a row in `docs/operate/operating.md`, which a test compares with the real metrics. A scrape reads memory and
+//! and a row in `docs/reference/metrics.md`, which a test compares with the real metrics. A scrape reads memory and
 //! `/proc`, and never asks the database: values that only the database knows are recorded when it is asked anyway.
 //!
 //! Names follow the conventions of Prometheus: base units, `_seconds`, `_total`. The names for requests are those of
