@@ -86,14 +86,15 @@ fn assert_test_exists(page: &str, file: &str, name: &str) {
 #[test]
 fn the_security_page_names_files_and_tests_that_exist() {
     let page = "docs/evidence/security.md";
+    let is_rust = |name: &str| Path::new(name).extension().is_some_and(|extension| extension == "rs");
     for quoted in quoted(&read(page)) {
-        if let Some((file, name)) = quoted.split_once("::") {
-            if file.ends_with(".rs") {
-                assert_test_exists(page, file, name);
+        match quoted.split_once("::") {
+            Some((file, name)) if is_rust(file) => assert_test_exists(page, file, name),
+            None if !quoted.contains(' ') && (is_rust(&quoted) || quoted.ends_with('/')) => {
+                let path = Path::new("src").join(&quoted);
+                assert!(path.exists(), "{page}: there is no {}", path.display());
             }
-        } else if !quoted.contains(' ') && (quoted.ends_with(".rs") || quoted.ends_with('/')) {
-            let path = Path::new("src").join(&quoted);
-            assert!(path.exists(), "{page}: there is no {}", path.display());
+            _ => {}
         }
     }
 }
