@@ -1,0 +1,41 @@
+//! Finds the commit that `movie-bag --version` names: from the variable `BUILD_COMMIT` where it is set (an image is built
+//! without `.git`), else from git. A build that finds neither has a version without a commit.
+
+use std::{env, path::Path, process::Command};
+
+/// As many hex digits as git itself shows for a repository of any size.
+const DIGITS: usize = 12;
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-env-changed=BUILD_COMMIT");
+    let named = env::var("BUILD_COMMIT").ok().filter(|commit| !commit.is_empty());
+    let commit = named.or_else(checked_out);
+    let version = env!("CARGO_PKG_VERSION");
+    let version = match commit.as_deref().map(|commit| commit.get(..DIGITS).unwrap_or(commit)) {
+        Some(commit) => format!("{version} ({commit})"),
+        None => version.to_owned(),
+    };
+    println!("cargo::rustc-env=MOVIE_BAG_VERSION={version}");
+}
+
+fn checked_out() -> Option<String> {
+    // git would also find the repository around an archive that was unpacked inside another project.
+    if !Path::new(".git").exists() {
+        return None;
+    }
+    // A line is added to this file with every commit and every checkout. An edit of the sources leaves it as it is, so
+    // that nothing is built again for the sake of the version.
+    let moves = git(&["rev-parse", "--git-path", "logs/HEAD"])?;
+    // Cargo would run this program at every build for a file that is not there.
+    if Path::new(&moves).exists() {
+        println!("cargo::rerun-if-changed={moves}");
+    }
+    git(&["rev-parse", "HEAD"])
+}
+
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(arguments).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
+}
