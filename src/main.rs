@@ -12,7 +12,7 @@ use movie_bag::{
         serve::{self, ServeError},
         user::{self, UserCommand},
     },
-    config::{self, LogFormat, LogLevel, Settings},
+    config::{self, LogFormat, LogLevel, Settings, Sources},
     mongo::{ConnectError, Connection},
     mongod::supervisor,
     server::{self, openapi},
@@ -152,7 +152,7 @@ fn print_openapi() -> Result<(), Failure> {
 }
 
 fn run(command: Command) -> Result<(), Failure> {
-    let figment = config::figment().map_err(usage)?;
+    let Sources { figment, ignored } = config::read().map_err(usage)?;
     let settings = Settings::extract(&figment).map_err(usage);
     // Also where another setting is wrong: then the log says so.
     let format = figment.extract_inner("log.format").unwrap_or(LogFormat::Text);
@@ -163,6 +163,9 @@ fn run(command: Command) -> Result<(), Failure> {
         _ => LogLevel::Warn,
     };
     let log = log::start(format, level).map_err(failed)?;
+    for variable in ignored {
+        tracing::warn!(variable, "ignored a ROCKET_ variable that is not a setting of Rocket's");
+    }
     let result = settings.and_then(|settings| run_with(command, &figment, &settings, &log));
     match (result, format) {
         (Err(failure), LogFormat::Json) => Err(failure.logged()),
