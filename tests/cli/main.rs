@@ -8,6 +8,8 @@ mod change_log;
 mod changes;
 mod closed;
 mod disk;
+mod first_minute;
+mod help;
 mod import;
 mod keeper;
 #[path = "../api/oidc/keys.rs"]
@@ -34,3 +36,4 @@ mod stop;
 mod support;
 mod upgrade;
 mod user;
+mod version;
