@@ -16,7 +16,11 @@ RUN mkdir src && touch src/lib.rs && echo 'fn main() {}' > src/main.rs \
 FROM dependencies AS build
 # .dockerignore says what this copies.
 COPY . .
-RUN cargo build --release --locked
+# Without .git the build cannot find out which commit it is of:
+#
+#   docker build --build-arg BUILD_COMMIT=$(git rev-parse HEAD) -t movie-bag .
+ARG BUILD_COMMIT=
+RUN BUILD_COMMIT=$BUILD_COMMIT cargo build --release --locked
 
 FROM debian:bookworm-slim
 # The certificates to trust when the server sends mail over TLS.

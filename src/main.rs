@@ -1,18 +1,22 @@
-//! The command line; everything else is in the library.
+//! Runs the command that the command line names; everything else is in the library.
 
-use std::{fmt::Display, io::Write, path::PathBuf, process::ExitCode};
+use std::{
+    fmt::Display,
+    io::{self, Write},
+    process::ExitCode,
+};
 
-use clap::{Parser, Subcommand, error::ErrorKind};
+use clap::{Parser, error::ErrorKind};
 use figment::Figment;
 use movie_bag::{
     commands::{
         admin,
-        admin::RoleCommand,
-        export, import,
+        arguments::{self, Command, CommandLine},
+        export, import, print,
         serve::{self, ServeError},
-        user::{self, UserCommand},
+        user,
     },
-    config::{self, LogFormat, LogLevel, Settings},
+    config::{self, LogFormat, LogLevel, Settings, Sources},
     mongo::{ConnectError, Connection},
     mongod::supervisor,
     server::{self, openapi},
@@ -22,62 +26,18 @@ use movie_bag::{
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// A movie catalogue REST API on MongoDB.
-#[derive(Parser)]
-#[command(name = "movie-bag", version)]
-struct CommandLine {
-    #[command(subcommand)]
-    command: Option<Command>,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Serve the API (the default).
-    Serve,
-    /// Add the movies of a file: NDJSON, or CSV with a header; plain or gzipped.
-    Import {
-        file: PathBuf,
-        /// The account that adds them.
-        #[arg(long = "as", value_name = "EMAIL")]
-        email: String,
-        /// Say what would happen, and change nothing.
-        #[arg(long)]
-        dry_run: bool,
-        /// Where to write what was refused, a JSON object a line.
-        #[arg(long, value_name = "FILE")]
-        report: Option<PathBuf>,
-    },
-    /// Write every movie as a line of JSON, to a file or to standard output.
-    Export { file: Option<PathBuf> },
-    /// Say who is admin.
-    Admin {
-        #[command(subcommand)]
-        command: RoleCommand,
-    },
-    /// Make, reset, delete and list accounts.
-    User {
-        #[command(subcommand)]
-        command: UserCommand,
-    },
-    /// Print the OpenAPI document; needs neither settings nor a database.
-    Openapi,
-    /// Run the embedded mongod as long as somebody uses it; started by the others.
-    #[command(hide = true)]
-    SuperviseMongod(supervisor::Arguments),
-}
-
 /// What failed, and what it means for the exit code.
 enum Failure {
     /// Wrong usage or settings: 2.
     Usage(String),
     /// Anything else: 1.
     Failed(String),
-    /// It is in the log already; only the code is left to say.
+    /// The log has the reason already; only the exit code is left.
     Logged(u8),
 }
 
 impl Failure {
-    /// Said in the log, whose every line has one form.
+    /// Writes the reason to the log, where every line must have the log's format.
     fn logged(self) -> Self {
         let (text, code) = match self {
             Self::Usage(text) => (text, 2),
@@ -90,48 +50,49 @@ impl Failure {
 }
 
 fn main() -> ExitCode {
-    let command_line = match CommandLine::try_parse() {
-        Ok(command_line) => command_line,
-        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            say(error);
-            return ExitCode::SUCCESS;
-        }
-        Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            return report(&Failure::Usage("a subcommand is missing (see movie-bag --help)".to_owned()));
-        }
-        Err(error) => {
-            // clap's text begins with what is wrong, which may be a list, and goes on with hints.
-            let text = error.to_string();
-            let wrong = text.split("\n\n").next().unwrap_or_default();
-            let line = wrong.trim_start_matches("error: ").split_whitespace().collect::<Vec<_>>().join(" ");
-            return report(&Failure::Usage(format!("{line} (see movie-bag --help)")));
-        }
+    let command = match CommandLine::try_parse() {
+        Ok(command_line) => command_line.command.unwrap_or(Command::Serve),
+        Err(error) => return report(answer(&error)),
     };
-    let result = match command_line.command.unwrap_or(Command::Serve) {
+    report(match command {
         Command::SuperviseMongod(arguments) => supervisor::run(&arguments).map_err(failed),
-        Command::Openapi => print_openapi(),
+        Command::Openapi => openapi::pretty().map_err(failed).and_then(say),
+        Command::Completions { shell } => say(print::completions(shell)),
+        Command::Man => print::manual().map_err(failed).and_then(say),
         command => run(command),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => report(&failure),
+    })
+}
+
+/// Help and the version are answers; all else that clap reports is wrong usage.
+fn answer(error: &clap::Error) -> Result<(), Failure> {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => say(error.to_string()),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            Err(Failure::Usage("a subcommand is missing (see movie-bag --help)".to_owned()))
+        }
+        _ => Err(Failure::Usage(arguments::complaint(error))),
     }
 }
 
-fn report(failure: &Failure) -> ExitCode {
-    let (text, code) = match failure {
-        Failure::Usage(text) => (text, 2),
-        Failure::Failed(text) => (text, 1),
-        Failure::Logged(code) => return ExitCode::from(*code),
+fn report(result: Result<(), Failure>) -> ExitCode {
+    let (text, code) = match result {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Logged(code)) => return ExitCode::from(code),
+        Err(Failure::Usage(text)) => (text, 2),
+        Err(Failure::Failed(text)) => (text, 1),
     };
-    // A log on a disk that is full cannot be written: that must not be a panic.
-    let _ = writeln!(std::io::stderr(), "movie-bag: {text}");
+    // Standard error may be closed, or on a full disk: that must not be a panic.
+    let _ = writeln!(io::stderr(), "movie-bag: {text}");
     ExitCode::from(code)
 }
 
-/// To standard output. A closed pipe must not fail a command whose work is done.
-fn say(text: impl Display) {
-    let _ = write!(std::io::stdout(), "{text}");
+/// Writes to standard output. The reader of a pipe may close it when it has read enough (`| head`).
+fn say(text: impl AsRef<[u8]>) -> Result<(), Failure> {
+    let mut output = io::stdout().lock();
+    match output.write_all(text.as_ref()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(|error| Failure::Failed(format!("standard output: {error}"))),
+    }
 }
 
 fn failed(error: impl Display) -> Failure {
@@ -142,27 +103,21 @@ fn usage(error: impl Display) -> Failure {
     Failure::Usage(error.to_string())
 }
 
-fn print_openapi() -> Result<(), Failure> {
-    let document = openapi::pretty().map_err(failed)?;
-    match std::io::stdout().write_all(document.as_bytes()) {
-        // `| head`: who reads has read enough.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(failed),
-    }
-}
-
 fn run(command: Command) -> Result<(), Failure> {
-    let figment = config::figment().map_err(usage)?;
+    let Sources { figment, ignored } = config::read().map_err(usage)?;
     let settings = Settings::extract(&figment).map_err(usage);
     // Also where another setting is wrong: then the log says so.
     let format = figment.extract_inner("log.format").unwrap_or(LogFormat::Text);
     let level = match (&settings, &command) {
         (Ok(settings), Command::Serve) => settings.log.level,
-        // A command reports on its own; of the log it shows what went wrong.
+        // A command has its own report; the log shows what went wrong.
         (Ok(settings), _) if settings.log.level == LogLevel::Error => LogLevel::Error,
         _ => LogLevel::Warn,
     };
     let log = log::start(format, level).map_err(failed)?;
+    for variable in ignored {
+        tracing::warn!(variable, "ignored a ROCKET_ variable that is not a setting of Rocket's");
+    }
     let result = settings.and_then(|settings| run_with(command, &figment, &settings, &log));
     match (result, format) {
         (Err(failure), LogFormat::Json) => Err(failure.logged()),
@@ -207,17 +162,16 @@ async fn with(
             import::run(&options, connection).await.map_err(failed)
         }
         Command::Export { file } => export::run(file, connection).await.map_err(failed),
-        Command::Admin { command } => {
-            let said = admin::run(command, connection).await.map_err(failed)?;
-            say(said);
-            Ok(())
-        }
+        Command::Admin { command } => say(admin::run(command, connection).await.map_err(failed)?),
         Command::User { command } => {
             let link_base = server::link_base(figment, settings).map_err(usage)?;
-            say(user::run(command, connection, &link_base).await.map_err(failed)?);
-            Ok(())
+            say(user::run(command, connection, &link_base).await.map_err(failed)?)
         }
-        Command::Serve | Command::Openapi | Command::SuperviseMongod(_) => {
+        Command::Serve
+        | Command::Openapi
+        | Command::Completions { .. }
+        | Command::Man
+        | Command::SuperviseMongod(_) => {
             unreachable!("BUG: these run without this connection")
         }
     }

@@ -156,7 +156,7 @@ async fn run(command: Command) -> Outcome<()> {
     if let Command::Storm { server, seconds } = command {
         return storm::run(&server.address, seconds).await;
     }
-    let settings = Settings::extract(&config::figment()?)?;
+    let settings = Settings::extract(&config::read()?.figment)?;
     let _log = log::start(settings.log.format, LogLevel::Info)?;
     let connection = Connection::open(&settings).await?;
     let result = match command {

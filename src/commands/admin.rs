@@ -1,4 +1,4 @@
-//! `movie-bag admin grant|revoke EMAIL`, `movie-bag admin list`: how the first admin is made.
+//! `movie-bag admin grant|revoke EMAIL`, `movie-bag admin list`. The first admin is made here: no route can do it.
 
 use crate::{
     accounts::{
@@ -12,20 +12,26 @@ use crate::{
 /// What to do with the role.
 #[derive(Debug, Clone, clap::Subcommand)]
 pub enum RoleCommand {
-    /// Make a user admin.
-    Grant { email: String },
-    /// Take the role from an admin; the last one keeps it.
-    Revoke { email: String },
-    /// List the admins.
+    /// Make a user an admin
+    Grant {
+        /// Email of the account
+        email: String,
+    },
+    /// Take the role away from an admin. The last admin keeps it
+    Revoke {
+        /// Email of the account
+        email: String,
+    },
+    /// List the emails of the admins
     List,
 }
 
 /// Why it was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
-    #[error("there is no user {0}")]
+    #[error("{0} has no account")]
     NoSuchUser(String),
-    #[error("{0} is no admin")]
+    #[error("{0} is not an admin")]
     NoAdmin(String),
     #[error("{0} is the last admin: make another user admin first")]
     LastAdmin(String),
@@ -33,7 +39,7 @@ pub enum AdminError {
     Store(#[from] StoreError),
 }
 
-/// Does it, and says so.
+/// Changes or lists the role; the text to print.
 ///
 /// # Errors
 /// See [`AdminError`].
@@ -46,7 +52,7 @@ pub async fn run(command: RoleCommand, connection: &Connection) -> Result<String
             let granted = admins.grant(&users, account.id).await?;
             granted.map_err(|NoSuchUser| AdminError::NoSuchUser(email))?;
             audit::record_command(Event::RoleGranted, account.id);
-            Ok(format!("{} is admin now\n", account.email))
+            Ok(format!("{} is now an admin\n", account.email))
         }
         RoleCommand::Revoke { email } => {
             let account = find(&users, &email).await?;
@@ -56,12 +62,12 @@ pub async fn run(command: RoleCommand, connection: &Connection) -> Result<String
             let revoked = admins.revoke(account.id).await?;
             revoked.map_err(|LastAdmin| AdminError::LastAdmin(account.email.clone()))?;
             audit::record_command(Event::RoleRevoked, account.id);
-            Ok(format!("{} is no admin now\n", account.email))
+            Ok(format!("{} is no longer an admin\n", account.email))
         }
         RoleCommand::List => {
             let mut emails = Vec::new();
             for id in admins.members().await? {
-                // One who is being deleted is no longer there.
+                // An account that is being deleted is not found.
                 emails.extend(users.find(id).await?.map(|account| account.email.clone() + "\n"));
             }
             emails.sort_unstable();

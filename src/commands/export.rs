@@ -1,7 +1,7 @@
 //! `movie-bag export [FILE]`: the client's fields of every movie, one JSON object a line.
 //!
-//! For moving a catalogue: an import of it gives the same movies to one account. Ids, owners and
-//! versions are for `mongodump`.
+//! For moving a catalogue: importing the file gives the same movies to one account. Ids, owners and versions are for
+//! `mongodump`.
 
 use std::{
     fs::File,
@@ -11,12 +11,13 @@ use std::{
 
 use futures::TryStreamExt;
 
+use super::{is_standard, progress::Progress};
 use crate::{
     mongo::{Connection, StoreError},
     movies::{Movies, view::MovieLine},
 };
 
-/// Why an export is not whole.
+/// Why an export is not complete.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     #[error("{}: {source}", path.display())]
@@ -30,8 +31,8 @@ pub enum ExportError {
 /// # Errors
 /// See [`ExportError`].
 pub async fn run(file: Option<PathBuf>, connection: &Connection) -> Result<(), ExportError> {
-    match write(file, connection).await {
-        // `| head`: who reads has read enough.
+    match write(file.filter(|file| !is_standard(file)), connection).await {
+        // The reader has read enough (`| head`).
         Err(ExportError::File { source, .. }) if source.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written,
     }
@@ -46,9 +47,18 @@ async fn write(file: Option<PathBuf>, connection: &Connection) -> Result<(), Exp
     };
     let mut sink = BufWriter::new(sink);
     let mut movies = Box::pin(Movies::new(&connection.database).all().await?);
+    // Not where a pager may show standard output on the same terminal.
+    let progress = file.is_some().then(|| Progress::begin("{spinner} {elapsed} {msg}"));
+    let mut exported = 0_u64;
     while let Some(movie) = movies.try_next().await? {
         serde_json::to_writer(&mut sink, &MovieLine(&movie)).map_err(|error| at(error.into()))?;
         sink.write_all(b"\n").map_err(at)?;
+        exported += 1;
+        if let Some(progress) = &progress
+            && exported.is_multiple_of(1_000)
+        {
+            progress.bar().set_message(format!("{exported} exported"));
+        }
     }
     sink.flush().map_err(at)
 }

@@ -1,8 +1,10 @@
-//! `movie-bag serve`: from the settings to a server that listens, and to its clean end.
+//! `movie-bag serve`: starts the database and the server, and ends both cleanly.
+//!
+//! Every step that may take a while writes a line to the log first. What a person should read when the server listens is
+//! printed to standard output, which has nothing else ([`welcome`](super::welcome)).
 
 use std::{
     fs::{File, TryLockError},
-    io::Write,
     path::Path,
 };
 
@@ -11,6 +13,7 @@ use rocket::{error::ErrorKind, fairing::AdHoc};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use secrecy::SecretString;
 
+use super::welcome::Welcome;
 use crate::{
     accounts::store::admin_list::Admins,
     config::{Settings, secret},
@@ -39,7 +42,7 @@ pub enum ServeError {
     Failed(String),
 }
 
-/// Serves until it is told to stop.
+/// Serves until a signal asks it to stop.
 ///
 /// # Errors
 /// See [`ServeError`].
@@ -56,12 +59,12 @@ pub async fn run(figment: &Figment, settings: &Settings, log: &Log) -> Result<()
     if settings.mongodb.uri.is_none() {
         secret::warn_of_loose(&settings.data_dir);
     }
-    // First of all: as the first process of a container this one gets no signal that it has not asked for.
+    // Before the database is opened: the first process of a container gets only the signals that it asks for.
     let mut signals = Signals::listen().map_err(failed)?;
     let opened = tokio::select! {
         opened = Connection::open(settings) => opened,
         () = signals.next() => {
-            tracing::info!("stopped before it had begun to serve");
+            tracing::info!("stopped before the server was ready");
             return Ok(());
         }
     };
@@ -70,7 +73,7 @@ pub async fn run(figment: &Figment, settings: &Settings, log: &Log) -> Result<()
         error => failed(error),
     })?;
     let result = launch(figment, settings, log, &connection, signals).await;
-    // Not before: until here requests were under way.
+    // Only now: until here, requests were in flight.
     connection.close().await;
     if result.is_ok() {
         tracing::info!("stopped");
@@ -94,18 +97,20 @@ async fn launch(
     })?;
     let secret = jwt_secret(settings, connection)?;
     warn_of_vulnerable_version(&connection.database).await?;
-    let database = connection.name().into_owned();
+    let (database, public_url) = (connection.name().into_owned(), settings.public_url.clone());
     let rocket = crate::server::rocket(figment, settings, &secret, &connection.database, engine)
         .map_err(failed)?
         .attach(metrics::registering("log", log.collectors()))
         .attach(metrics::registering("driver pool", connection.pool.collectors()))
         .attach(AdHoc::on_liftoff("welcome", move |rocket| {
-            let (address, port) = (rocket.config().address, rocket.config().port);
-            let mail = rocket.state::<Mailer>().map_or("", Mailer::describe);
-            Box::pin(async move {
-                let address = format!("http://{}", std::net::SocketAddr::from((address, port)));
-                welcome(&address, &database, engine, mail);
-            })
+            let welcome = Welcome {
+                listens: (rocket.config().address, rocket.config().port).into(),
+                public_url,
+                database,
+                search: engine.to_string(),
+                mail: rocket.state::<Mailer>().map_or("", Mailer::describe),
+            };
+            Box::pin(async move { welcome.print() })
         }));
     #[cfg(feature = "otlp")]
     let rocket = match crate::server::traces::Traces::start().map_err(ServeError::Setting)? {
@@ -123,7 +128,7 @@ async fn launch(
     })
 }
 
-/// Also where the operator chose the MongoDB: nobody reads its version again once it runs.
+/// Also of a MongoDB that the operator runs: nobody looks at its version again once it runs.
 async fn warn_of_vulnerable_version(database: &mongodb::Database) -> Result<(), ServeError> {
     if let Some(version) = versions::vulnerable(database).await.map_err(failed)? {
         tracing::warn!(version, "this MongoDB has known security holes: update it (see SECURITY.md)");
@@ -131,13 +136,13 @@ async fn warn_of_vulnerable_version(database: &mongodb::Database) -> Result<(), 
     Ok(())
 }
 
-/// Each connection is an open file, and each who listens to events a connection: as many as the system
-/// lets us have, instead of the usual 1,024.
+/// Each connection is an open file, and each listener to events has a connection. Raises the limit from the usual 1,024
+/// to what the system allows.
 fn raise_file_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        tracing::warn!(%error, "the limit of open files stays as it is");
+        tracing::warn!(%error, "could not raise the limit of open files");
     }
 }
 
@@ -167,20 +172,11 @@ fn jwt_secret(settings: &Settings, connection: &Connection) -> Result<SecretStri
 }
 
 fn secret_is_required() -> ServeError {
-    let text = "jwt.secret: is required with mongodb.uri: 32 bytes at least (try: openssl rand -base64 48)";
+    let text =
+        "jwt.secret: is required with mongodb.uri; it needs at least 32 bytes (try: openssl rand -base64 48)";
     ServeError::Setting(text.to_owned())
 }
 
 fn failed(error: impl std::fmt::Display) -> ServeError {
     ServeError::Failed(error.to_string())
-}
-
-fn welcome(address: &str, database: &str, engine: Engine, mail: &str) {
-    // Whoever does not want to read it may have closed it.
-    let _ = writeln!(
-        std::io::stdout(),
-        "Movie Bag listens on {address}\nDatabase: {database}\nSearch: {engine}\nMail: {mail}\n\
-         Try first:\n  curl {address}/api/movies\n  curl {address}/api/auth/signup -H 'Content-Type: application/json' \
-         -d '{{\"email\":\"you@example.com\",\"password\":\"choose a good one\"}}'"
-    );
 }

@@ -1,5 +1,5 @@
-//! `movie-bag user add|reset|delete EMAIL`, `movie-bag user list`: accounts, for whoever runs the server. Where nobody may
-//! sign up, and where no mail is sent, this is the way.
+//! `movie-bag user add|reset|delete EMAIL`, `movie-bag user list`: the operator's commands for accounts. They also work
+//! where sign-up is closed and where no mail is sent.
 
 use std::{
     collections::HashSet,
@@ -30,18 +30,25 @@ const PAGE: u32 = 1_000;
 /// What to do with accounts.
 #[derive(Debug, Clone, clap::Subcommand)]
 pub enum UserCommand {
-    /// Make an account with a confirmed address, and print a link on which to choose a password.
-    Add { email: String },
-    /// Print a link on which the user can choose a new password.
-    Reset { email: String },
-    /// Delete an account with all its movies.
-    Delete {
+    /// Add an account with a confirmed email, and print a link where its user chooses a password
+    Add {
+        /// Email of the new account
         email: String,
-        /// Do not ask.
+    },
+    /// Print a link where the user of an account chooses a new password
+    Reset {
+        /// Email of the account
+        email: String,
+    },
+    /// Delete an account and all its movies
+    Delete {
+        /// Email of the account
+        email: String,
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
-    /// List the accounts, newest first.
+    /// List the accounts, newest first
     List,
 }
 
@@ -50,23 +57,23 @@ pub enum UserCommand {
 pub enum UserError {
     #[error("{0} is not an email address")]
     NotAnEmail(String),
-    #[error("there is an account {0} already")]
+    #[error("{0} already has an account")]
     Taken(String),
-    #[error("there is no user {0}")]
+    #[error("{0} has no account")]
     NoSuchUser(String),
     #[error("{0} is the last admin: make another user admin first")]
     LastAdmin(String),
     #[error("nothing was deleted")]
     NotConfirmed,
-    #[error("no random numbers: {0}")]
+    #[error("the system has no random numbers: {0}")]
     Random(#[from] getrandom::Error),
-    #[error("cannot ask: {0}")]
+    #[error("cannot ask for confirmation: {0}")]
     Asking(#[from] io::Error),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Does it; what to print.
+/// Changes or lists accounts; the text to print.
 ///
 /// # Errors
 /// See [`UserError`].
@@ -128,14 +135,14 @@ async fn delete(connection: &Connection, users: &Users, email: &str, yes: bool) 
     let removed =
         cascade.remove_account(id, move || audit::record_command(Event::AccountDeleted, id)).await?;
     match removed.map_err(|LastAdmin| UserError::LastAdmin(account.email.clone()))? {
-        Removal::Complete => Ok(format!("{} is deleted\n", account.email)),
+        Removal::Complete => Ok(format!("{} was deleted\n", account.email)),
         Removal::GoesOn => {
-            Ok(format!("{} is deleted; a server will delete the rest of the movies\n", account.email))
+            Ok(format!("{} was deleted; a server will delete the rest of its movies\n", account.email))
         }
     }
 }
 
-/// Asks on standard error, so that standard output has nothing but what was done.
+/// Asks on standard error: standard output has the result alone.
 fn is_confirmed(question: &str) -> io::Result<bool> {
     io::stderr().write_all(question.as_bytes())?;
     let mut answer = String::new();
@@ -148,7 +155,7 @@ async fn list(connection: &Connection, users: &Users) -> Result<String, UserErro
     let (mut lines, mut after) = (Vec::new(), None);
     loop {
         let found = users.list(&UserFilter { email_prefix: None }, after.as_ref(), PAGE).await?;
-        // One more than was asked for says that there is another page.
+        // The list has one account more than the page if another page follows.
         let page = found.get(..PAGE as usize).unwrap_or(&found);
         for account in page {
             let role = if members.contains(&account.id) { "admin" } else { "user" };

@@ -12,6 +12,7 @@
 //! | which values the server accepts | [`checks`] |
 //! | where a value comes from | [`sources`] |
 //! | how a variable finds its setting | [`keys`] |
+//! | what is said of a value that has the wrong type | [`words`] |
 //! | where the secret comes from, and which keys are derived from it | [`secret`] |
 //!
 //! To add a setting, add a field to its struct in `settings.rs` and a line to `Rocket.toml` and `.env.example`. The
@@ -28,6 +29,7 @@ mod settings;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use mail::{MailSettings, Smtp};
 pub use oidc::{OidcProvider, OidcSettings, is_loopback, is_safe};
@@ -36,4 +38,4 @@ pub use settings::{
     LogLevel, LogSettings, MetricsSettings, MongodbSettings, PasswordSettings, SearchEngine, SearchSettings,
     Settings, SettingsError, Signup, ThrottleSettings,
 };
-pub use sources::{defaults, figment};
+pub use sources::{Sources, defaults, read};

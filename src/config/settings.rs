@@ -6,7 +6,11 @@ use figment::Figment;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 
-use super::{mail::MailSettings, oidc::OidcSettings, sources::readable};
+use super::{
+    mail::MailSettings,
+    oidc::OidcSettings,
+    words::{self, readable},
+};
 
 /// A setting that cannot be used. The text names the key and never contains a secret.
 #[derive(Debug, thiserror::Error)]
@@ -199,7 +203,7 @@ where
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text).map_err(serde::de::Error::custom)
+    humantime::parse_duration(&text).map_err(|_| serde::de::Error::custom(words::DURATION))
 }
 
 impl Settings {

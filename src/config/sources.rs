@@ -25,12 +25,20 @@ const ROCKET_PREFIX: &str = "ROCKET_";
 /// For the tests' own settings, which the server ignores.
 const TEST_PREFIX: &str = "MOVIE_BAG_TEST_";
 
+/// The settings as they were found.
+#[derive(Debug)]
+pub struct Sources {
+    pub figment: Figment,
+    /// The `ROCKET_` variables that are not settings of Rocket's. They have no effect.
+    pub ignored: Vec<String>,
+}
+
 /// Lays the sources over one another: the built-in `Rocket.toml`, the one in the working
 /// directory, `.env`, the environment.
 ///
 /// # Errors
 /// A variable with our prefix that names no setting, or an unreadable `.env`.
-pub fn figment() -> Result<Figment, SettingsError> {
+pub fn read() -> Result<Sources, SettingsError> {
     let mut variables = dotenv()?;
     for (name, value) in std::env::vars_os() {
         match (name.into_string(), value.into_string()) {
@@ -95,8 +103,9 @@ fn with_workers(figment: Figment) -> Figment {
 pub(super) fn layered(
     file: impl figment::Provider,
     variables: Vec<(String, String)>,
-) -> Result<Figment, SettingsError> {
+) -> Result<Sources, SettingsError> {
     let mut figment = built_in().merge(file);
+    let mut ignored = Vec::new();
     for (name, value) in variables {
         if name == "ROCKET_PROFILE" {
             figment = figment.select(Profile::new(&value));
@@ -113,38 +122,20 @@ pub(super) fn layered(
             };
             figment = figment.merge(Serialized::global(&key, value));
         } else if let Some(key) = name.strip_prefix(ROCKET_PREFIX) {
-            figment = figment.merge(Serialized::global(&key.to_ascii_lowercase(), typed(&value)));
+            let key = key.to_ascii_lowercase();
+            if rocket::Config::PARAMETERS.contains(&key.as_str()) {
+                figment = figment.merge(Serialized::global(&key, typed(&value)));
+            } else {
+                ignored.push(name);
+            }
         }
     }
-    Ok(with_workers(figment))
+    Ok(Sources { figment: with_workers(figment), ignored })
 }
 
 fn typed(value: &str) -> Value {
     // Infallible: a text that is not a TOML value is a string.
     value.parse().unwrap_or_else(|never: std::convert::Infallible| match never {})
-}
-
-/// One line that begins with the key, or with the file that cannot be read at all.
-pub(super) fn readable(error: &figment::Error) -> SettingsError {
-    let reason = match &error.kind {
-        // The text of these shows the value; that of a secret must not be seen.
-        figment::error::Kind::InvalidType(_, expected) | figment::error::Kind::InvalidValue(_, expected) => {
-            format!("must be {expected}")
-        }
-        figment::error::Kind::UnknownVariant(_, expected) => {
-            format!("must be one of {}", expected.join(", "))
-        }
-        // Of a file that is no TOML: the first line says where, the next ones show what stands there.
-        kind => kind.to_string().lines().next().unwrap_or_default().to_owned(),
-    };
-    let key = error.path.join(".");
-    if !key.is_empty() {
-        return SettingsError(format!("{key}: {reason}"));
-    }
-    match error.metadata.as_ref().and_then(|metadata| metadata.source.as_ref()) {
-        Some(source) => SettingsError(format!("{source}: {reason}")),
-        None => SettingsError(reason),
-    }
 }
 
 #[cfg(test)]
@@ -202,7 +193,7 @@ mod tests {
         let unknown: Vec<&String> = written.difference(&known).filter(|key| !rockets(key)).collect();
         assert!(unknown.is_empty(), "no variable sets {unknown:?}");
         for key in known {
-            let figment = layered(Toml::string(""), vec![(variable(&key), "7".to_owned())]).unwrap();
+            let figment = layered(Toml::string(""), vec![(variable(&key), "7".to_owned())]).unwrap().figment;
             // Of another type it may be, but not unknown.
             let error = figment.extract::<Settings>().err().map(|error| error.kind);
             assert!(!matches!(error, Some(figment::error::Kind::UnknownField(..))), "{key}: {error:?}");

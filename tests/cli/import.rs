@@ -4,7 +4,10 @@ use std::io::{Read, Write};
 
 use serde_json::{Value, json};
 
-use crate::support::{Folder, eventually};
+use crate::{
+    movie::movie,
+    support::{Folder, answering, eventually},
+};
 
 fn demo() -> Vec<u8> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/films.ndjson.gz");
@@ -22,12 +25,12 @@ fn all_films_are_imported_and_can_be_read() {
     let token = server.sign_up("ann");
     folder.write("films.ndjson.gz", demo());
     let import = ["import", "films.ndjson.gz", "--as", "ann@example.com", "--report", "report.ndjson"];
-    let dry = folder.run(&[&import[..], &["--dry-run"]].concat());
+    let dry = folder.run(&[&import[..], &["--dry-run"]].concat()).without_progress();
     let counts = "17025 {}, 447 refused (duplicate-movie 4, validation-failed 443)\n";
     assert_eq!(dry.assert_succeeded().err, counts.replace("{}", "would be imported"));
     assert_eq!(server.get("/api/users/me", Some(&token)).1["movie_count"], 0);
     let dry_report = report(&folder);
-    let real = folder.run(&import);
+    let real = folder.run(&import).without_progress();
     assert_eq!(real.assert_succeeded().err, counts.replace("{}", "imported"));
     let refused = report(&folder);
     assert_eq!(refused, dry_report);
@@ -66,11 +69,10 @@ fn all_films_are_imported_and_can_be_read() {
     }
     assert_eq!(films.len(), 0);
 
-    // Importing again does no harm.
-    let again = folder.run(&import);
-    assert_eq!(
-        again.assert_succeeded().err,
-        "0 imported, 17472 refused (duplicate-movie 17029, validation-failed 443)\n"
+    // Importing it again changes nothing; the lines that were never movies are an error now.
+    folder.run(&import).without_progress().assert_failed(
+        1,
+        "nothing was imported: 0 imported, 17472 refused (duplicate-movie 17029, validation-failed 443)",
     );
 }
 
@@ -120,7 +122,7 @@ fn csv_is_imported_too() {
     folder.write("wrong.csv", "name,kasts\nHeat,x\n");
     folder
         .run(&["import", "wrong.csv", "--as", "ann@example.com"])
-        .assert_failed(1, "wrong.csv: the header names 'kasts'");
+        .assert_failed(1, "wrong.csv: the header has the column 'kasts', which is not a field");
 }
 
 #[test]
@@ -128,20 +130,21 @@ fn an_import_that_fails_as_a_whole_prints_one_line_and_exits_with_1() {
     let folder = Folder::new();
     let server = folder.serve();
     server.sign_up("ann");
-    let import = |file: &str, email: &str| folder.run(&["import", file, "--as", email]);
+    let import = |file: &str, email: &str| folder.run(&["import", file, "--as", email]).without_progress();
     import("missing", "ann@example.com").assert_failed(1, "missing: ");
     folder.write("own.ndjson", "{}");
     let own = folder.run(&["import", "own.ndjson", "--as", "ann@example.com", "--report", "./own.ndjson"]);
-    own.assert_failed(1, "own.ndjson: cannot be its own report");
+    own.assert_failed(1, "./own.ndjson: the report would overwrite the file that is imported");
     // Through a hard link, another name of the same file that no path reveals.
     std::fs::hard_link(folder.path().join("own.ndjson"), folder.path().join("other")).unwrap();
     let own = folder.run(&["import", "own.ndjson", "--as", "ann@example.com", "--report", "other"]);
-    own.assert_failed(1, "own.ndjson: cannot be its own report");
+    own.assert_failed(1, "other: the report would overwrite the file that is imported");
     assert_eq!(folder.read("own.ndjson"), "{}");
     folder.write("twice.csv", "name,name\nHeat,x\n");
-    import("twice.csv", "ann@example.com").assert_failed(1, "twice.csv: the header names 'name' twice");
+    import("twice.csv", "ann@example.com")
+        .assert_failed(1, "twice.csv: the header has the column 'name' twice");
     folder.write("empty", "");
-    import("empty", "nobody@example.com").assert_failed(1, "there is no user nobody@example.com");
+    import("empty", "nobody@example.com").assert_failed(1, "nobody@example.com has no account");
     assert_eq!(import("empty", "ann@example.com").assert_succeeded().err, "0 imported, 0 refused\n");
     // The lines before the damage are imported.
     let mut cut = demo();
@@ -179,7 +182,7 @@ fn an_import_whose_account_is_deleted_is_taken_back() {
     let output = import.wait_with_output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("the account was deleted meanwhile"), "{said}");
+    assert!(said.contains("the account was deleted during the import"), "{said}");
     assert_eq!(server.get("/api/movies", None).1["items"], json!([]));
 }
 
@@ -219,9 +222,59 @@ fn importing_an_export_gives_the_same_catalogue() {
     let token = server.log_in("ann");
     assert!([202, 204].contains(&server.call("DELETE", "/api/users/me", Some(&token), None).0));
     eventually("the catalogue is empty", || server.get("/api/movies", None).1["items"] == json!([]));
-    let again = folder.run(&["import", "first.ndjson", "--as", "bob@example.com"]);
+    let again = folder.run(&["import", "first.ndjson", "--as", "bob@example.com"]).without_progress();
     assert_eq!(again.assert_succeeded().err, "17025 imported, 0 refused\n");
     folder.run(&["export", "second.ndjson"]).assert_succeeded();
     assert!(folder.read("second.ndjson") == first, "the two exports differ");
     folder.run(&["export", "no/such/folder/x"]).assert_failed(1, "no/such/folder/x: ");
+}
+
+#[test]
+fn an_import_fails_if_nothing_went_in_and_not_only_repeats_were_refused() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    server.sign_up("ann");
+    let import = |text: &str, more: &[&str]| {
+        folder.write("movies", text);
+        folder.run(&[&["import", "movies", "--as", "ann@example.com"], more].concat())
+    };
+    let (heat, ronin) = (movie("Heat").to_string(), movie("Ronin").to_string());
+    let nothing = "nothing was imported: 0 imported, 1 refused (invalid-json 1)";
+    import("{broken", &[]).assert_failed(1, nothing);
+    let dry = "nothing was imported: 0 would be imported, 1 refused (invalid-json 1)";
+    import("{broken", &["--dry-run"]).assert_failed(1, dry);
+    // Something went in.
+    import(&format!("{heat}\n{{broken"), &[]).assert_succeeded();
+    // Only repeats.
+    let repeats = import(&format!("{heat}\n{heat}"), &[]);
+    assert_eq!(repeats.assert_succeeded().err, "0 imported, 2 refused (duplicate-movie 2)\n");
+    import(&format!("{heat}\n{{broken"), &[]).assert_failed(1, "nothing was imported: ");
+    assert_eq!(import(&ronin, &[]).assert_succeeded().err, "1 imported, 0 refused\n");
+}
+
+#[test]
+fn a_dash_is_standard_input_and_output() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    server.sign_up("ann");
+    let text = format!("{}\n{{broken\n", movie("Heat"));
+    let import = ["import", "-", "--as", "ann@example.com"];
+    let ended = answering(&folder, &[&import[..], &["--report", "-"]].concat(), &text);
+    assert_eq!(ended.assert_succeeded().err, "1 imported, 1 refused (invalid-json 1)\n");
+    assert_eq!(ended.out, "{\"line\":2,\"code\":\"invalid-json\"}\n");
+    let exported = folder.run(&["export", "-"]);
+    assert_eq!(&exported.assert_succeeded().out, &folder.run(&["export"]).out);
+    assert_eq!(exported.out.lines().count(), 1);
+    // A file that is given as standard input is known again.
+    folder.write("movies", &text);
+    let mut command = folder.command(&[&import[..], &["--report", "movies"]].concat());
+    command.stdin(std::fs::File::open(folder.path().join("movies")).unwrap());
+    crate::support::end(command).assert_failed(1, "movies: the report would overwrite the file");
+    assert_eq!(folder.read("movies"), text);
+    // Gzip, cut off.
+    let mut command = folder.command(&import);
+    folder.write("cut", &demo()[..10_000]);
+    command.stdin(std::fs::File::open(folder.path().join("cut")).unwrap());
+    crate::support::end(command).assert_failed(1, "standard input: ");
+    assert!(!folder.path().join("-").exists());
 }

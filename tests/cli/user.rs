@@ -1,10 +1,8 @@
 //! `movie-bag user`, and `movie-bag admin list`.
 
-use std::{io::Write, process::Stdio};
-
 use serde_json::json;
 
-use crate::support::{Ended, Folder, PASSWORD, Server};
+use crate::support::{Folder, PASSWORD, Server, answering};
 
 fn reset(server: &Server, printed: &str, password: &str) -> u16 {
     let (_, token) = printed.trim().split_once("/#/reset?token=").unwrap_or_else(|| panic!("{printed}"));
@@ -15,17 +13,6 @@ fn reset(server: &Server, printed: &str, password: &str) -> u16 {
 fn log_in(server: &Server, name: &str, password: &str) -> (u16, serde_json::Value) {
     let body = json!({ "email": format!("{name}@example.com"), "password": password });
     server.call("POST", "/api/auth/login", None, Some(body))
-}
-
-/// Runs a command with this answer on standard input.
-fn answering(folder: &Folder, arguments: &[&str], answer: &str) -> Ended {
-    let mut command = folder.command(arguments);
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(answer.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Ended { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }
 
 #[test]
@@ -41,7 +28,9 @@ fn if_sign_up_is_closed_the_command_line_creates_accounts() {
     let added = folder.run(&["user", "add", "Ann@Example.com"]);
     let link = added.assert_succeeded().out.clone();
     assert!(link.starts_with("http://127.0.0.1:") && link.lines().count() == 1, "{link}");
-    folder.run(&["user", "add", "ann@example.com"]).assert_failed(1, "there is an account ann@example.com");
+    folder
+        .run(&["user", "add", "ann@example.com"])
+        .assert_failed(1, "ann@example.com already has an account");
     folder.run(&["user", "add", "ann"]).assert_failed(1, "ann is not an email address");
     // Nobody can log in to an account without a password, whatever they try.
     for guess in ["", PASSWORD, "null"] {
@@ -64,7 +53,7 @@ fn if_sign_up_is_closed_the_command_line_creates_accounts() {
     assert_eq!(reset(&server, &link, PASSWORD), 204);
     let token = log_in(&server, "new", PASSWORD).1["token"].as_str().unwrap().to_owned();
     assert_eq!(server.get("/api/users/me", Some(&token)).1["email_verified"], false);
-    folder.run(&["user", "reset", "ann@example.com"]).assert_failed(1, "there is no user ann@example.com");
+    folder.run(&["user", "reset", "ann@example.com"]).assert_failed(1, "ann@example.com has no account");
 }
 
 #[test]
@@ -76,7 +65,7 @@ fn an_account_is_deleted_with_its_movies_after_a_confirmation() {
     assert_eq!(server.call("POST", "/api/movies", Some(&ann), Some(movie)).0, 201);
     folder.run(&["admin", "grant", "bob@example.com"]).assert_succeeded();
     assert_eq!(folder.run(&["admin", "list"]).assert_succeeded().out, "bob@example.com\n");
-    folder.run(&["admin", "revoke", "ann@example.com"]).assert_failed(1, "ann@example.com is no admin");
+    folder.run(&["admin", "revoke", "ann@example.com"]).assert_failed(1, "ann@example.com is not an admin");
     let listed = folder.run(&["user", "list"]).assert_succeeded().out.clone();
     let lines: Vec<Vec<&str>> = listed.lines().map(|line| line.split('\t').collect()).collect();
     assert_eq!(lines[0][..3], ["bob@example.com", "admin", "not confirmed"]);
@@ -90,12 +79,12 @@ fn an_account_is_deleted_with_its_movies_after_a_confirmation() {
         assert_eq!(server.get("/api/users/me", Some(&ann)).0, 200);
     }
     let ended = answering(&folder, &["user", "delete", "ann@example.com"], "y\n");
-    assert_eq!(ended.assert_succeeded().out, "ann@example.com is deleted\n");
+    assert_eq!(ended.assert_succeeded().out, "ann@example.com was deleted\n");
     assert_eq!(server.get("/api/users/me", Some(&ann)).0, 401);
     assert_eq!(server.get("/api/movies", None).1["items"], json!([]));
     let last = folder.run(&["user", "delete", "bob@example.com", "--yes"]);
     last.assert_failed(1, "bob@example.com is the last admin");
     folder
         .run(&["user", "delete", "nobody@example.com", "--yes"])
-        .assert_failed(1, "there is no user nobody@example.com");
+        .assert_failed(1, "nobody@example.com has no account");
 }

@@ -1,9 +1,9 @@
 //! Runs the binary in its own folder, as a new user would.
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
-    process::{Child, ChildStderr, Command, Stdio},
+    process::{Child, ChildStderr, Command, Output, Stdio},
     sync::{Arc, Mutex},
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -94,13 +94,32 @@ impl Folder {
     }
 }
 
+/// Runs with this text on standard input.
+pub fn answering(folder: &Folder, arguments: &[&str], text: &str) -> Ended {
+    let mut command = folder.command(arguments);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    Ended::of(child.wait_with_output().unwrap())
+}
+
 pub fn end(mut command: Command) -> Ended {
-    let output = command.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Ended { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    Ended::of(command.output().unwrap())
 }
 
 impl Ended {
+    /// Without the lines that say how far a long import is: a busy machine has some.
+    pub fn without_progress(mut self) -> Self {
+        let is_progress = |line: &&str| line.contains(" imported, ") && line.ends_with(" read\n");
+        self.err = self.err.split_inclusive('\n').filter(|line| !is_progress(line)).collect();
+        self
+    }
+
+    fn of(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
     /// Asserts that it failed with this code, and printed one line that begins with this reason.
     #[track_caller]
     pub fn assert_failed(&self, code: i32, says: &str) {

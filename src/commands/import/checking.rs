@@ -1,6 +1,6 @@
-//! Reading the records of a file and checking each, by the same rules as the API.
+//! Reads the records of a file and checks each, by the same rules as the API.
 
-use std::{io, path::Path};
+use std::{fs::File, io, path::Path};
 
 use indicatif::ProgressBar;
 use serde::Serialize;
@@ -15,7 +15,7 @@ use crate::{
 /// How many records are handed over at once.
 const BATCH: usize = 500;
 
-/// A record that is not imported, and why: a line of the report.
+/// A rejected record, with the reason: a line of the report.
 #[derive(Debug, Serialize)]
 pub struct RejectedRecord {
     pub line: u64,
@@ -24,10 +24,13 @@ pub struct RejectedRecord {
     errors: Vec<FieldError>,
 }
 
+/// The code of a record whose movie is there already, or earlier in the file.
+pub const DUPLICATE: &str = "duplicate-movie";
+
 impl RejectedRecord {
     /// Another movie has its name in its year.
     pub fn duplicate(line: u64) -> Self {
-        Self { line, code: "duplicate-movie", errors: Vec::new() }
+        Self { line, code: DUPLICATE, errors: Vec::new() }
     }
 }
 
@@ -35,13 +38,18 @@ impl RejectedRecord {
 pub type Checked = (u64, Result<MovieInput, RejectedRecord>);
 
 /// Reads, checks and hands over; blocks.
-pub fn read(path: &Path, bar: &ProgressBar, batches: &mpsc::Sender<Vec<Checked>>) -> io::Result<()> {
+pub fn read(
+    file: File,
+    path: &Path,
+    bar: &ProgressBar,
+    batches: &mpsc::Sender<Vec<Checked>>,
+) -> io::Result<()> {
     let mut batch = Vec::with_capacity(BATCH);
-    for record in records::open(path, bar)? {
+    for record in records::read(file, path, bar)? {
         let record = match record {
             Ok(record) => record,
             Err(error) => {
-                // What was whole before is imported.
+                // The records before the damage are imported.
                 let _ = batches.blocking_send(batch);
                 return Err(error);
             }

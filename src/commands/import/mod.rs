@@ -1,25 +1,25 @@
 //! `movie-bag import`: a file of movies through the same rules as the API.
 //!
-//! One thread reads ([`records`], and [`rows`] for CSV) and checks ([`checking`]); the database gets batches, in the order of the lines,
-//! so the first of two equal movies wins. What is refused goes into a report; the rest goes in. It is
-//! safe to run again: what is there already is refused as a duplicate.
+//! One thread reads ([`records`], and [`rows`] for CSV) and checks ([`checking`]). The database gets batches, in the order
+//! of the lines, so the first of two equal movies wins. Refused lines are written to a report ([`files`]). It is safe to
+//! import a file again: movies that are there already are refused as duplicates.
 
 use std::{
     collections::{BTreeMap, HashSet},
     fs::File,
-    io::{self, BufWriter, Write},
-    path::{Path, PathBuf},
+    io::{self, Write},
+    path::PathBuf,
     time::Duration,
 };
 
 use futures::FutureExt;
-use indicatif::{ProgressBar, ProgressStyle};
 use sha2::{Digest, Sha256};
 use tokio::{
     sync::{mpsc, oneshot},
-    task::JoinHandle,
+    task::{JoinHandle, spawn_blocking},
 };
 
+use super::progress::Progress;
 use crate::{
     accounts::{EmailAddress, Users},
     http::ids::UserId,
@@ -33,10 +33,12 @@ use crate::{
 };
 
 mod checking;
+mod files;
 mod records;
 mod rows;
 
-use checking::{Checked, RejectedRecord};
+use checking::{Checked, DUPLICATE, RejectedRecord};
+use files::Report;
 
 /// How long the end of an import waits for the change log.
 const LOGGED: Duration = Duration::from_mins(1);
@@ -49,19 +51,22 @@ pub struct Options {
     pub email: String,
     /// Change nothing.
     pub dry_run: bool,
-    /// Where the refused lines go.
+    /// Where the refused lines are written.
     pub report: Option<PathBuf>,
 }
 
-/// Why an import ended before the end of its file.
+/// Why an import failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    #[error("there is no user {0}: sign up first")]
+    #[error("{0} has no account: sign up first")]
     NoSuchUser(String),
     #[error("{}: {source}", path.display())]
     File { path: PathBuf, source: io::Error },
-    #[error("the account was deleted meanwhile; what this run put in has been taken back")]
+    #[error("the account was deleted during the import, and with it the movies that were imported")]
     OwnerGone,
+    /// The file was read to its end, but its lines are not movies.
+    #[error("nothing was imported: {summary}")]
+    Nothing { summary: String },
     #[error("{source} (before that: {summary})")]
     Cut { summary: String, source: Box<ImportError> },
     #[error(transparent)]
@@ -72,49 +77,28 @@ struct Run {
     owner: UserId,
     movies: Movies,
     users: Users,
-    /// In a rehearsal: the digests of the keys that earlier lines would have taken.
+    /// In a dry run: the digests of the keys that earlier lines would have taken.
     rehearsal: Option<HashSet<[u8; 16]>>,
-    report: Option<BufWriter<File>>,
+    report: Option<Report>,
     imported: u64,
     refused: BTreeMap<&'static str, u64>,
 }
 
-/// Whether both names lead to one file: a hard link has no other path to compare.
-#[cfg(unix)]
-fn is_same(report: &Path, input: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let identity = |path: &Path| path.metadata().map(|file| (file.dev(), file.ino()));
-    matches!((identity(report), identity(input)), (Ok(report), Ok(input)) if report == input)
-}
-
-#[cfg(not(unix))]
-fn is_same(report: &Path, input: &Path) -> bool {
-    report.canonicalize().is_ok_and(|report| report == input)
-}
-
-/// Imports, with a progress bar and a last line that counts, both on standard error.
+/// Imports, with its progress and a last line that counts, both on standard error.
 ///
 /// # Errors
-/// See [`ImportError`]. A refused line is none.
+/// See [`ImportError`]. A refused line is not an error.
 pub async fn run(options: &Options, connection: &Connection) -> Result<(), ImportError> {
     let (users, movies) = (Users::new(&connection.database), Movies::new(&connection.database));
     let account = users
         .find_by_email(&EmailAddress::claimed(&options.email))
         .await?
         .ok_or_else(|| ImportError::NoSuchUser(options.email.clone()))?;
-    let at_file = |source| ImportError::File { path: options.file.clone(), source };
-    let input = options.file.canonicalize().map_err(at_file)?;
-    let report = match &options.report {
-        // Creating it would empty it.
-        Some(path) if is_same(path, &input) => {
-            return Err(at_file(io::Error::other("cannot be its own report")));
-        }
-        Some(path) => {
-            let created = File::create(path);
-            Some(BufWriter::new(created.map_err(|source| ImportError::File { path: path.clone(), source })?))
-        }
-        None => None,
-    };
+    let path = options.file.clone();
+    let opened = spawn_blocking(move || files::open(&path)).await.map_err(io::Error::other);
+    let at_file = |source| ImportError::File { path: files::name(&options.file), source };
+    let input = opened.flatten().map_err(at_file)?;
+    let report = options.report.as_deref().map(|path| Report::create(path, &input)).transpose()?;
     let mut run = Run {
         owner: account.id,
         movies,
@@ -124,18 +108,15 @@ pub async fn run(options: &Options, connection: &Connection) -> Result<(), Impor
         imported: 0,
         refused: BTreeMap::new(),
     };
-    let bar = ProgressBar::new(0);
-    // The template is a constant.
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {elapsed} {msg}") {
-        bar.set_style(style);
-    }
+    let progress = Progress::begin("{bar:40} {bytes}/{total_bytes} {elapsed} {msg}");
     let log = if options.dry_run { None } else { Some(Log::begin(connection, &run.movies).await?) };
-    let result = run.consume(options, &bar).await;
-    bar.finish_and_clear();
+    let result = run.consume(input, options, &progress).await;
+    drop(progress);
     if let Some(log) = log {
         log.end().await;
     }
     match result {
+        Ok(()) if run.has_nothing_but_errors() => Err(ImportError::Nothing { summary: run.summary() }),
         Ok(()) => {
             // The import is done, even if nobody reads the count.
             let _ = writeln!(io::stderr(), "{}", run.summary());
@@ -146,7 +127,7 @@ pub async fn run(options: &Options, connection: &Connection) -> Result<(), Impor
     }
 }
 
-/// Writes the change log while no server does: what is imported is in it, however long it takes until one starts.
+/// Writes the change log while no server does, so that the imported movies are in it.
 struct Log {
     changes: Changes,
     stop: oneshot::Sender<()>,
@@ -156,7 +137,7 @@ struct Log {
 impl Log {
     async fn begin(connection: &Connection, movies: &Movies) -> Result<Self, StoreError> {
         changes::prepare(&connection.database).await?;
-        // To delete what is too old is for the servers, whose setting may be another one.
+        // Only servers delete old entries: their setting may differ from ours.
         let changes = Changes::new(&connection.database, movies.acknowledged().clone(), Duration::MAX);
         let (stop, stopped) = oneshot::channel();
         let followed = changes.clone();
@@ -170,37 +151,43 @@ impl Log {
             // A standalone MongoDB has no log.
             Ok(()) | Err(ReadError::Unsupported) => {}
             Err(error) => {
-                tracing::warn!(%error, "the change log is not complete yet: the next server will complete it");
+                tracing::warn!(%error, "the change log is not complete yet; the next server will complete it");
             }
         }
         let _ = self.stop.send(());
         if let Err(error) = self.following.await {
-            tracing::warn!(%error, "the change log was not left in order");
+            tracing::warn!(%error, "the task that writes the change log ended with an error");
         }
     }
 }
 
 impl Run {
-    async fn consume(&mut self, options: &Options, bar: &ProgressBar) -> Result<(), ImportError> {
-        let at_file = |source| ImportError::File { path: options.file.clone(), source };
+    async fn consume(
+        &mut self,
+        input: File,
+        options: &Options,
+        progress: &Progress,
+    ) -> Result<(), ImportError> {
         let (sender, mut batches) = mpsc::channel(2);
-        let (path, reading) = (options.file.clone(), bar.clone());
-        let reader = tokio::task::spawn_blocking(move || checking::read(&path, &reading, &sender));
+        let (path, bar) = (options.file.clone(), progress.bar().clone());
+        let reader = spawn_blocking(move || checking::read(input, &path, &bar, &sender));
+        progress.bar().set_message(self.count());
         let mut result = Ok(());
         while let Some(batch) = batches.recv().await {
             result = self.store(batch).await;
             if result.is_err() {
                 break;
             }
-            bar.set_message(format!("{} imported", self.imported));
+            progress.bar().set_message(self.count());
         }
         // The reader stops when nobody takes its batches any more.
         drop(batches);
-        let read = reader.await.map_err(io::Error::other).and_then(|read| read).map_err(at_file);
+        let read = reader.await.map_err(io::Error::other).flatten();
         if let Some(report) = &mut self.report {
-            let path = options.report.clone().unwrap_or_default();
-            report.flush().map_err(|source| ImportError::File { path, source })?;
+            report.finish()?;
         }
+        let path = files::name(&options.file);
+        let read = read.map_err(|source| ImportError::File { path, source });
         result.and(read)
     }
 
@@ -236,10 +223,7 @@ impl Run {
         for record in rejected {
             *self.refused.entry(record.code).or_default() += 1;
             if let Some(report) = &mut self.report {
-                serde_json::to_writer(&mut *report, &record)
-                    .map_err(io::Error::from)
-                    .and_then(|()| report.write_all(b"\n"))
-                    .map_err(|source| ImportError::File { path: PathBuf::from("the report"), source })?;
+                report.write(&record)?;
             }
         }
         Ok(())
@@ -257,16 +241,25 @@ impl Run {
         Ok(keys.into_iter().map(outcome).collect())
     }
 
-    fn summary(&self) -> String {
+    /// Repeats are no errors: an import that is run again refuses them all.
+    fn has_nothing_but_errors(&self) -> bool {
+        self.imported == 0 && self.refused.keys().any(|code| *code != DUPLICATE)
+    }
+
+    fn count(&self) -> String {
         let done = if self.rehearsal.is_some() { "would be imported" } else { "imported" };
+        format!("{} {done}", self.imported)
+    }
+
+    fn summary(&self) -> String {
         let total: u64 = self.refused.values().sum();
         let kinds: Vec<String> = self.refused.iter().map(|(code, count)| format!("{code} {count}")).collect();
         let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
-        format!("{} {done}, {total} refused{kinds}", self.imported)
+        format!("{}, {total} refused{kinds}", self.count())
     }
 }
 
-/// A short stand-in for a name and a year: a rehearsal remembers one for each line of the file.
+/// A short stand-in for a name and a year: a dry run keeps one for each line of the file.
 fn digest((name, year): (&str, Option<i32>)) -> [u8; 16] {
     let hash = Sha256::new().chain_update(format!("{year:?} ")).chain_update(name).finalize();
     std::array::from_fn(|index| hash[index])

@@ -1,6 +1,5 @@
-//! Reading a file of movies, a record at a time: NDJSON or CSV, plain or gzipped.
-//!
-//! Nothing here is kept: a file may be larger than the memory.
+//! Reads a file of movies, a record at a time: NDJSON or CSV, plain or gzipped. Keeps no record: a file may be larger
+//! than the memory.
 
 use std::{
     fs::File,
@@ -33,13 +32,12 @@ pub struct Record {
 
 type Records = Box<dyn Iterator<Item = io::Result<Record>> + Send>;
 
-/// Opens a file. What ends with `.csv` or `.csv.gz` is CSV with a header, all else NDJSON; gzip is
-/// known by its first bytes.
+/// Reads the records of a file. A name that ends with `.csv` or `.csv.gz` means CSV with a header; all else is NDJSON. The
+/// first bytes tell gzip.
 ///
 /// # Errors
-/// The file's, or that of a header with a column that is no field of a movie.
-pub fn open(path: &Path, progress: &ProgressBar) -> io::Result<Records> {
-    let file = File::open(path)?;
+/// The file's, or that of a header with a column that is not a field of a movie.
+pub fn read(file: File, path: &Path, progress: &ProgressBar) -> io::Result<Records> {
     progress.set_length(file.metadata()?.len());
     let mut raw = BufReader::with_capacity(64 * 1024, progress.wrap_read(file));
     let is_gzip = raw.fill_buf()?.starts_with(&[0x1f, 0x8b]);
@@ -92,11 +90,11 @@ fn csv(text: impl BufRead + Send + 'static) -> io::Result<Records> {
     let header: Vec<String> = header.iter().map(|column| column.trim().to_owned()).collect();
     for (place, column) in header.iter().enumerate() {
         if header[..place].contains(column) {
-            return Err(io::Error::other(format!("the header names '{column}' twice")));
+            return Err(io::Error::other(format!("the header has the column '{column}' twice")));
         }
         if ![&LISTS[..], &INTEGERS, &OTHERS].concat().contains(&column.as_str()) {
             return Err(io::Error::other(format!(
-                "the header names '{column}', which is no field of a movie"
+                "the header has the column '{column}', which is not a field of a movie"
             )));
         }
     }
@@ -139,11 +137,11 @@ mod tests {
 
     use super::*;
 
-    fn read(name: &str, bytes: &[u8]) -> Vec<(u64, Result<Value, &'static str>)> {
+    fn records(name: &str, bytes: &[u8]) -> Vec<(u64, Result<Value, &'static str>)> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         File::create(&path).unwrap().write_all(bytes).unwrap();
-        open(&path, &ProgressBar::hidden())
+        read(File::open(&path).unwrap(), &path, &ProgressBar::hidden())
             .unwrap()
             .map(|record| record.map(|record| (record.line, record.value)).unwrap())
             .collect()
@@ -159,14 +157,14 @@ mod tests {
             (4, Err("invalid-json")),
             (5, Ok(json!("last"))),
         ];
-        assert_eq!(read("f.ndjson", text.as_bytes()), expected);
+        assert_eq!(records("f.ndjson", text.as_bytes()), expected);
     }
 
     #[test]
     fn a_line_of_exactly_the_limit_is_read() {
         let line = format!("\"{}\"", "x".repeat(MAX_RECORD - 2));
         for end in ["", "\n"] {
-            assert!(read("f", format!("{line}{end}").as_bytes())[0].1.is_ok());
+            assert!(records("f", format!("{line}{end}").as_bytes())[0].1.is_ok());
         }
     }
 
@@ -178,7 +176,7 @@ mod tests {
             packed.finish().unwrap()
         };
         let bytes = [member("1\n"), member("2\n")].concat();
-        assert_eq!(read("plain", &bytes), [(1, Ok(json!(1))), (2, Ok(json!(2)))]);
+        assert_eq!(records("plain", &bytes), [(1, Ok(json!(1))), (2, Ok(json!(2)))]);
     }
 
     #[test]
@@ -195,7 +193,7 @@ mod tests {
             (5, Ok(json!({"name": "$", "casts": [], "genres": ["Drama"]}))),
             (6, Ok(json!({"name": "Odd", "year": "soon", "casts": [], "genres": ["A", "", "B"]}))),
         ];
-        assert_eq!(read("films.csv", text.as_bytes()), expected);
+        assert_eq!(records("films.csv", text.as_bytes()), expected);
     }
 
     #[test]
@@ -203,7 +201,7 @@ mod tests {
         let row = |length: usize| format!("aa,\"{}\"\n", "x\n".repeat(length / 2));
         let (whole, long) = (row(MAX_RECORD - 2), row(MAX_RECORD));
         let text = format!("name,plot\n{whole}{long}b,short\n");
-        let rows = read("f.csv", text.as_bytes());
+        let rows = records("f.csv", text.as_bytes());
         let half = u64::try_from(MAX_RECORD / 2).unwrap();
         assert_eq!(rows[0].1.as_ref().unwrap()["plot"].as_str().unwrap().len(), MAX_RECORD - 2);
         assert_eq!(rows[1], (2 + half, Err(TOO_LARGE)));
@@ -229,7 +227,7 @@ mod tests {
     fn lines_are_counted_whatever_ends_them() {
         for end in ["\n", "\r\n"] {
             let lines = ["name,year", "", "Heat,1995", "short", "\"two", "lines\",1", "", "", "Ronin,1998"];
-            let rows = read("f.csv", lines.join(end).as_bytes());
+            let rows = records("f.csv", lines.join(end).as_bytes());
             assert_eq!(rows.iter().map(|row| row.0).collect::<Vec<_>>(), [3, 4, 5, 9], "{end:?}");
         }
     }
@@ -249,7 +247,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join(name);
             std::fs::write(&path, [header.as_bytes(), &rest].concat()).unwrap();
-            if let Ok(records) = open(&path, &ProgressBar::hidden()) {
+            if let Ok(records) = read(File::open(&path).unwrap(), &path, &ProgressBar::hidden()) {
                 let mut last = 0;
                 for record in records.take(1_000).map_while(Result::ok) {
                     proptest::prop_assert!(record.line >= last.max(1), "{} after {last}", record.line);

@@ -1,0 +1,44 @@
+//! Finds the commit that `movie-bag --version` names in a release build: from the variable `BUILD_COMMIT` where it is set
+//! (an image is built without `.git`), else from git. A build that finds neither has a version without a commit.
+//!
+//! A development build names none: with the commit in it, everything would be built again after every commit.
+
+use std::{env, path::Path, process::Command};
+
+/// As many hex digits as tell commits apart in a repository of any size.
+const DIGITS: usize = 12;
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-env-changed=BUILD_COMMIT");
+    let named = env::var("BUILD_COMMIT").ok().filter(|commit| !commit.is_empty());
+    let is_release = env::var("PROFILE").is_ok_and(|profile| profile == "release");
+    let commit = named.or_else(|| if is_release { checked_out() } else { None });
+    let version = env!("CARGO_PKG_VERSION");
+    let version = match commit.as_deref().map(|commit| commit.get(..DIGITS).unwrap_or(commit)) {
+        Some(commit) => format!("{version} ({commit})"),
+        None if is_release => version.to_owned(),
+        None => format!("{version} (development build)"),
+    };
+    println!("cargo::rustc-env=MOVIE_BAG_VERSION={version}");
+}
+
+fn checked_out() -> Option<String> {
+    // git would also find the repository around an archive that was unpacked inside another project.
+    if !Path::new(".git").exists() {
+        return None;
+    }
+    // Every commit and every checkout adds a line to this file; an edit of the sources does not touch it.
+    let moves = git(&["rev-parse", "--git-path", "logs/HEAD"])?;
+    // Cargo would run this program at every build for a file that is not there.
+    if Path::new(&moves).exists() {
+        println!("cargo::rerun-if-changed={moves}");
+    }
+    git(&["rev-parse", "HEAD"])
+}
+
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(arguments).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
+}

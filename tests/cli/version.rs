@@ -1,0 +1,64 @@
+//! Which commit a version names: what `build.rs` says, in folders of each kind.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::support::Folder;
+
+/// The program that Cargo would make of `build.rs`.
+fn build_script(folder: &Folder) -> PathBuf {
+    let program = folder.path().join("build-script");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/build.rs");
+    let mut rustc = Command::new("rustc");
+    rustc.args(["--edition", "2024", source, "-o"]).arg(&program).env("CARGO_PKG_VERSION", "1.2.3");
+    assert!(rustc.status().unwrap().success());
+    program
+}
+
+/// What it prints.
+fn run(program: &Path, within: &Path, profile: &str, commit: &str) -> String {
+    let mut command = Command::new(program);
+    command.current_dir(within).env("PROFILE", profile).env("BUILD_COMMIT", commit);
+    String::from_utf8(command.output().unwrap().stdout).unwrap()
+}
+
+fn version(printed: &str) -> &str {
+    printed.lines().find_map(|line| line.strip_prefix("cargo::rustc-env=MOVIE_BAG_VERSION=")).unwrap()
+}
+
+fn git(within: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new("git");
+    command.arg("-C").arg(within).args(["-c", "user.name=Ann", "-c", "user.email=ann@example.com"]);
+    let output = command.args(arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn a_release_names_the_commit_of_its_own_repository_or_none() {
+    let folder = Folder::new();
+    let program = build_script(&folder);
+    let repository = folder.path().join("repository");
+    std::fs::create_dir_all(repository.join("unpacked")).unwrap();
+    git(&repository, &["init", "--quiet"]);
+    git(&repository, &["commit", "--quiet", "--allow-empty", "--message", "Begin"]);
+    let commit = git(&repository, &["rev-parse", "HEAD"]);
+    let printed = run(&program, &repository, "release", "");
+    assert_eq!(version(&printed), format!("1.2.3 ({})", &commit[..12]));
+    // Cargo runs it again after the next commit.
+    assert!(printed.contains("cargo::rerun-if-changed=.git/logs/HEAD\n"), "{printed}");
+    // An archive within another project, and an image, which is told.
+    let unpacked = repository.join("unpacked");
+    assert_eq!(version(&run(&program, &unpacked, "release", "")), "1.2.3");
+    let told = run(&program, &unpacked, "release", "0123456789abcdef0123456789abcdef01234567");
+    assert_eq!(version(&told), "1.2.3 (0123456789ab)");
+}
+
+#[test]
+fn a_development_build_is_not_made_again_for_a_commit() {
+    let printed = run(&build_script(&Folder::new()), Path::new(env!("CARGO_MANIFEST_DIR")), "debug", "");
+    assert_eq!(version(&printed), "1.2.3 (development build)");
+    assert!(!printed.contains(".git"), "{printed}");
+}
