@@ -14,6 +14,9 @@ use crate::{
 /// A larger movie is left out: a change of a few bytes must not send it to everyone who listens.
 pub const MAX_MOVIE_BYTES: usize = 16 << 10;
 
+/// The event of a listener that has missed more than the log has.
+pub const RESET: &str = "reset";
+
 /// Rendered once.
 #[derive(Debug)]
 pub struct Change {

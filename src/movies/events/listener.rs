@@ -13,7 +13,11 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Events, change::Change, hub::Missed};
+use super::{
+    Events,
+    change::{Change, RESET},
+    hub::Missed,
+};
 use crate::movies::changes::Token;
 
 /// Something is said at least this often, so that nobody on the way takes the connection for dead.
@@ -102,7 +106,7 @@ impl Listener {
     async fn sent_all(self, sender: &mpsc::Sender<Event>) -> Result<Infallible, CutOff> {
         let Self { position, is_reset, missed, live, events } = self;
         let first = if is_reset {
-            Event::data("{}").event("reset")
+            Event::data("{}").event(RESET)
         } else {
             // No event, only an id: who is cut off before the first event can come back all the same.
             Event::comment("")
