@@ -35,14 +35,19 @@ pub struct Health {
     status: &'static str,
 }
 
-/// 200 while the process serves.
+/// Says whether the process serves requests.
+///
+/// Anyone may call this. It does not ask the database. Restart an instance that does not answer.
 #[utoipa::path(context_path = "/health", tag = "service", operation_id = "is_live", responses(Live))]
 #[get("/live")]
 fn live(_query: NoQuery) -> Result<Reply, Problem> {
     Reply::ok(&Health { status: "live" })
 }
 
-/// 200 when the database answers, else 503.
+/// Says whether the server can answer requests: whether its database answers.
+///
+/// Anyone may call this. If the database does not answer within a second, the answer is 503 `database-unavailable`:
+/// send the instance no requests until it is ready again.
 #[utoipa::path(context_path = "/health", tag = "service", operation_id = "is_ready", responses(Ready))]
 #[get("/ready")]
 async fn ready(_query: NoQuery, database: &State<Database>) -> Result<Reply, Problem> {

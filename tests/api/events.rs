@@ -12,7 +12,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::support::{Caller, Reply, TestApp, eventually, mongod};
+use crate::support::{Caller, Reply, TestApp, contract::objection_to_event, eventually, mongod};
 
 const EVENTS: &str = "/api/movies/events";
 const LONG: Duration = Duration::from_mins(1);
@@ -68,6 +68,10 @@ impl Listener {
             kind,
             data: serde_json::from_str(&field("data:").unwrap_or_default()).unwrap(),
         });
+        if let Some(Event { kind, data }) = &event {
+            let whole = json!({ "event": kind, "id": self.id, "data": data });
+            assert_eq!(objection_to_event(&whole), None, "{whole}");
+        }
         Some(event)
     }
 

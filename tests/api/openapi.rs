@@ -59,8 +59,8 @@ fn the_document_requires_a_token_exactly_where_the_server_does() {
         let row = ROUTES.iter().find(|(m, p, ..)| *m == method && *p == path).unwrap();
         let mut schemes = vec![json!({ "token": [] })];
         schemes.extend(row.4.map(|scope| json!({ "personal_token": [scope] })));
-        let expected = (row.2 != Access::Anyone).then(|| Value::from(schemes));
-        assert_eq!(operation.get("security").cloned(), expected, "{method} {path}");
+        let expected = if row.2 == Access::Anyone { Vec::new() } else { schemes };
+        assert_eq!(operation["security"], Value::from(expected), "{method} {path}");
         assert!(operation["responses"].get(row.3.to_string()).is_some(), "{method} {path}");
     }
 }
@@ -71,7 +71,9 @@ fn every_operation_has_its_own_id_and_says_what_it_does() {
     let mut ids = BTreeSet::new();
     for ((method, path), operation) in operations(&document) {
         assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{method} {path}");
-        assert!(!operation["summary"].as_str().unwrap().is_empty(), "{method} {path}");
+        for text in ["summary", "description"] {
+            assert!(operation[text].as_str().is_some_and(|text| !text.is_empty()), "{method} {path}: {text}");
+        }
         assert_eq!(operation["tags"].as_array().unwrap().len(), 1, "{method} {path}");
         let parameters: Vec<&str> = operation["parameters"]
             .as_array()
@@ -83,6 +85,98 @@ fn every_operation_has_its_own_id_and_says_what_it_does() {
         let names =
             ["id", "user_id", "n", "provider"].into_iter().filter(|name| path.contains(&format!("<{name}>")));
         assert_eq!(parameters, names.collect::<Vec<_>>(), "{method} {path}");
+    }
+}
+
+#[test]
+fn problems_are_shared_components_of_one_schema_with_every_code() {
+    let document = document();
+    let mut used = BTreeSet::new();
+    for ((method, path), operation) in operations(&document) {
+        for (status, answer) in operation["responses"].as_object().unwrap() {
+            if status.starts_with(['2', '3']) {
+                continue;
+            }
+            let reference = answer["$ref"].as_str().unwrap_or_else(|| panic!("{method} {path} {status}"));
+            let shared = document.pointer(reference.trim_start_matches('#')).unwrap();
+            let content = &shared["content"]["application/problem+json"];
+            assert_eq!(content["schema"], json!({ "$ref": "#/components/schemas/Problem" }), "{reference}");
+            for example in content["examples"].as_object().unwrap().values() {
+                let example = document.pointer(example["$ref"].as_str().unwrap().trim_start_matches('#'));
+                assert_eq!(example.unwrap()["value"]["status"].to_string(), *status, "{reference}");
+            }
+            used.insert(reference.rsplit('/').next().unwrap());
+        }
+    }
+    let shared = document["components"]["responses"].as_object().unwrap();
+    assert_eq!(used, shared.keys().map(String::as_str).collect());
+    let schemas = &document["components"]["schemas"];
+    let code = json!({ "$ref": "#/components/schemas/ProblemCode" });
+    assert_eq!(schemas["Problem"]["properties"]["code"], code);
+    let codes: Vec<&str> = Code::ALL.iter().map(|code| code.kind().code).collect();
+    assert_eq!(schemas["ProblemCode"]["enum"], json!(codes));
+}
+
+/// What strictly typed clients need: where a field is always sent, it is required.
+#[test]
+fn a_movie_is_whole_unless_fields_is_sent() {
+    let document = document();
+    let schema = |name: &str| document["components"]["schemas"][name].clone();
+    let always = json!([
+        "id",
+        "name",
+        "casts",
+        "genres",
+        "directors",
+        "countries",
+        "languages",
+        "added_by",
+        "created_at",
+        "updated_at",
+        "version"
+    ]);
+    assert_eq!(schema("Movie")["required"], always);
+    assert_eq!(schema("MovieSelection")["required"], json!(["id"]));
+    assert_eq!(schema("Movie")["properties"], schema("MovieSelection")["properties"]);
+    let mut count = 0;
+    for ((method, path), operation) in operations(&document) {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        if !parameters.into_iter().any(|parameter| parameter["name"] == "fields") {
+            continue;
+        }
+        let content = &operation["responses"]["200"]["content"]["application/json"];
+        let names = if path.ends_with("<id>") {
+            ["Movie", "MovieSelection"]
+        } else {
+            ["MoviePage", "MovieSelectionPage"]
+        };
+        let [whole, part] = names.map(|name| json!({ "$ref": format!("#/components/schemas/{name}") }));
+        assert_eq!(
+            (&content["schema"], &content["x-schema-with-fields"]),
+            (&whole, &part),
+            "{method} {path}"
+        );
+        count += 1;
+    }
+    assert_eq!(count, 3);
+}
+
+#[test]
+fn a_number_that_may_outgrow_32_bits_says_so() {
+    let document = document();
+    for pointer in [
+        "Movie/properties/version",
+        "Change/properties/version",
+        "Version/properties/version",
+        "MoviePage/properties/total",
+        "User/properties/movie_count",
+        "Counts/properties/users",
+        "Counts/properties/movies",
+        "Token/properties/expires_in",
+        "Facets/properties/genres/items/properties/count",
+    ] {
+        let schema = document.pointer(&format!("/components/schemas/{pointer}")).unwrap();
+        assert_eq!(schema["format"], "int64", "{pointer}");
     }
 }
 
@@ -167,12 +261,12 @@ async fn the_document_is_served() {
 
 #[test]
 fn an_undocumented_answer_is_reported() {
-    let check = |method, path, status, content_type: &str, body: &str| {
+    let check = |method, path: &str, status, content_type: &str, body: &str| {
         let header = |name: &str| match name {
             "X-Request-Id" => Some("x".to_owned()),
             "Content-Type" => Some(content_type.to_owned()),
             "Cache-Control" => Some("public".to_owned()),
-            "ETag" if path == "/api/movies" => Some("W/\"x\"".to_owned()),
+            "ETag" if path.split('?').next() == Some("/api/movies") => Some("W/\"x\"".to_owned()),
             _ => None,
         };
         objection(method, path, &Answer { status, header: &header, body: body.as_bytes() })
@@ -181,6 +275,8 @@ fn an_undocumented_answer_is_reported() {
     let page = r#"{"items":[],"next":null}"#;
     assert_eq!(check("GET", "/api/movies", 200, json, page), None);
     assert_eq!(check("PUT", "/api/movies", 405, problem, ""), None, "is not documented at all");
+    let chosen = r#"{"items":[{"id":"6561f0c2a3b4d5e6f7081920","name":"Heat"}],"next":null}"#;
+    assert_eq!(check("GET", "/api/movies?limit=1&fields=name", 200, json, chosen), None);
     let user_problem = r#"{"type":"/problems/user-not-found","title":"","status":404,"code":"user-not-found",
         "detail":"","instance":"","request_id":""}"#;
     for (method, path, status, content_type, body) in [
@@ -189,9 +285,13 @@ fn an_undocumented_answer_is_reported() {
         ("GET", "/api/movies", 200, json, r#"{"items":[]}"#),
         ("GET", "/api/movies", 200, json, r#"{"items":[],"next":null,"more":1}"#),
         ("GET", "/api/movies", 200, json, r#"{"items":[{"name":"Heat"}],"next":null}"#),
+        // A part of a movie that was asked for as a whole.
+        ("GET", "/api/movies", 200, json, chosen),
+        ("GET", "/api/movies?limit=1", 200, json, chosen),
+        ("GET", "/api/movies?fields=name", 200, json, r#"{"items":[{"name":"Heat"}],"next":null}"#),
         (
             "GET",
-            "/api/movies",
+            "/api/movies?fields=name",
             200,
             json,
             r#"{"items":[{"id":"6561f0c2a3b4d5e6f7081920","x":1}],"next":null}"#,

@@ -11,7 +11,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How many users and movies there are. */
+        /**
+         * Counts the users and the movies.
+         * @description Needs the token of an admin; other users get 403 `admins-only`.
+         */
         get: operations["count_all"];
         put?: never;
         post?: never;
@@ -28,7 +31,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A page of users, newest first. */
+        /**
+         * Lists the users, newest first, page by page.
+         * @description Needs the token of an admin; other users get 403 `admins-only`. The users in the list have no `movie_count`.
+         */
         get: operations["list_users"];
         put?: never;
         post?: never;
@@ -45,15 +51,24 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One user. */
+        /**
+         * Returns one user.
+         * @description Needs the token of an admin; other users get 403 `admins-only`. If there is no user with this id, the answer is 404 `user-not-found`.
+         */
         get: operations["get_user"];
         put?: never;
         post?: never;
-        /** Deletes a user with all their movies. */
+        /**
+         * Deletes a user and all their movies.
+         * @description Needs the token of an admin; other users get 403 `admins-only`. Nobody can restore the account or its movies. If this takes over 20 seconds, the answer is 202, and the server deletes the rest of the movies afterwards. If the user is the last admin, the answer is 409 `last-admin`.
+         */
         delete: operations["delete_user"];
         options?: never;
         head?: never;
-        /** Gives or takes the role `admin`. */
+        /**
+         * Gives a user the role `admin`, or takes it away.
+         * @description Needs the token of an admin; other users get 403 `admins-only`. The change takes effect with the next request of that user. If nobody would be admin any more, the answer is 409 `last-admin`.
+         */
         patch: operations["change_role"];
         trace?: never;
     };
@@ -67,8 +82,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Ends a sign-in with a provider: signs in to the account of that identity, makes it at the first sign-in, or links the
-         *     identity to the account of the ticket. The code is good for one attempt, for 60 seconds.
+         * Finishes a sign-in with a provider: exchanges the code for a token.
+         * @description Anyone who has the code and its verifier may call this. It logs in to the account that is linked to the provider's user; if there is none, it makes one. After a start with a `link_ticket`, it links the provider to the account of the ticket and logs in to that.
+         *
+         *     A code is good for one attempt, within 60 seconds; otherwise the answer is 422 `invalid-exchange-code`. No account is found by its email: if an account has the email of a new user, the answer is 409 `email-taken`.
          */
         post: operations["exchange_code"];
         delete?: never;
@@ -86,7 +103,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Mails a link if the account exists. The answer does not wait to learn whether it does. */
+        /**
+         * Mails a link with which the user can set a new password.
+         * @description Anyone may call this. The answer is always 202, in the same time, whether the account exists or not, so nobody learns who has an account. The link works once, for one hour. After too many requests the answer is 429 `too-many-requests`.
+         */
         post: operations["forgot_password"];
         delete?: never;
         options?: never;
@@ -103,7 +123,12 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Makes a session and issues its token. An unknown email and a wrong password get the same answer in the same time. */
+        /**
+         * Logs in: begins a session and issues its token.
+         * @description Anyone may call this. With `refresh: true` the token lives for 15 minutes, and the answer has a refresh token for `POST /api/auth/refresh`. Without it the token lives for 7 days, unless the operator has set another time.
+         *
+         *     An unknown email and a wrong password get the same 401 `bad-credentials`, in the same time. After too many attempts the answer is 429 `too-many-requests`.
+         */
         post: operations["log_in"];
         delete?: never;
         options?: never;
@@ -120,7 +145,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Ends the session of the token that came with the request. */
+        /**
+         * Logs out: ends the session of the token that comes with the request.
+         * @description Needs the token of a session. The server rejects the session's tokens from the next request on. The caller's other sessions go on.
+         */
         post: operations["log_out"];
         delete?: never;
         options?: never;
@@ -137,7 +165,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Ends every session of the user, and revokes every token. */
+        /**
+         * Logs out everywhere: ends all sessions of the caller.
+         * @description Needs the token of a session. The server rejects every token of the account from the next request on, including its personal access tokens.
+         */
         post: operations["log_out_everywhere"];
         delete?: never;
         options?: never;
@@ -153,8 +184,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Where a provider sends the browser back to. Other parameters than these are passed over. Without the cookie of the
-         *     start it is 400, and no redirect.
+         * Receives the browser that comes back from a provider.
+         * @description The provider sends the browser here; clients do not call this. The server sends the browser on to `return_to`, with `#code=` if the sign-in succeeded. Otherwise with `#error=` and one of `access-denied`, `email-taken`, `email-not-verified`, `provider-failed`, `link-failed` and `overloaded`. Other parameters than those listed are ignored.
+         *
+         *     A browser without the cookie of the start gets 400 `invalid-query` and is not redirected.
          */
         get: operations["finish_sign_in"];
         put?: never;
@@ -172,7 +205,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Sends the browser to a provider. Afterwards it comes back to `return_to`, with a code for `POST /api/auth/exchange`. */
+        /**
+         * Sends the browser to a provider to sign in there.
+         * @description Anyone may call this. A client opens this address in a browser. The provider sends the browser back to this server, which sends it on to `return_to` with a code for `POST /api/auth/exchange`. With a `link_ticket` the sign-in links the provider to the account of the ticket. If the sign-in cannot begin, the browser returns to `return_to` with `#error=` at once.
+         *
+         *     A `return_to` that the operator has not allowed gets 400 `invalid-query`, and an unknown provider gets 404 `provider-not-found`.
+         */
         get: operations["start_sign_in"];
         put?: never;
         post?: never;
@@ -189,7 +227,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The providers with which one can sign in here. */
+        /**
+         * Lists the providers with which users can sign in.
+         * @description Anyone may call this. The list is empty if the operator has set up no provider.
+         */
         get: operations["list_providers"];
         put?: never;
         post?: never;
@@ -209,8 +250,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Issues a new token and uses up the refresh token. A refresh token that was used before ends its session, but for a
-         *     repeat within 10 seconds, which gets the same refresh token again.
+         * Issues a new token and the next refresh token.
+         * @description Anyone who has a refresh token may call this. Each refresh token is good for one refresh. If one is used again, its session ends, because somebody else may have it. The exception: for 10 seconds, and while its successor is unused, the token that was used last gets the same successor again, so a lost answer logs nobody out.
+         *
+         *     A refresh token that is unknown, expired or used, or whose session has ended, gets 401 `invalid-refresh-token`.
          */
         post: operations["refresh"];
         delete?: never;
@@ -228,7 +271,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Sets a new password with the token of a link. */
+        /**
+         * Sets a new password with the token from a mailed link.
+         * @description Anyone who has the token may call this. It ends every session and every personal access token of the account, and it confirms the address that the link was mailed to. A token that is unknown, used or over an hour old gets 422 `invalid-reset-token`.
+         */
         post: operations["reset_password"];
         delete?: never;
         options?: never;
@@ -245,7 +291,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Makes an account, and mails the link that confirms its address. Its 409 tells that an email is taken; no other route does. */
+        /**
+         * Signs up: makes an account and mails the link that confirms its address.
+         * @description Anyone may call this. The new account has the role `user`. If an account has this email already, the answer is 409 `email-taken`. If only the operator makes accounts here, the answer is 403 `signup-closed`.
+         */
         post: operations["sign_up"];
         delete?: never;
         options?: never;
@@ -262,7 +311,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Confirms an address with the token of a link. */
+        /**
+         * Confirms an email address with the token from a mailed link.
+         * @description Anyone who has the token may call this. It works once, for 3 days, and only while the account has the address that the link was mailed to. Otherwise the answer is 422 `invalid-verify-token`.
+         */
         post: operations["verify_email"];
         delete?: never;
         options?: never;
@@ -279,7 +331,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Accepts an invitation: the caller edits the movie from now on, or owns it. */
+        /**
+         * Accepts an invitation: the caller becomes an editor of the movie, or its owner.
+         * @description Needs the token of a session. The link may be used by any user, not only by the one to whose address it was mailed. If the caller becomes the owner, the former owner becomes an editor. An invitation that is unknown, used, too old or the caller's own gets 422 `invalid-invitation`. A movie that has 20 editors already takes no more: 409 `too-many-editors`.
+         */
         post: operations["accept_invitation"];
         delete?: never;
         options?: never;
@@ -294,10 +349,20 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A page of the catalogue. */
+        /**
+         * Lists movies: filtered, searched and sorted, page by page.
+         * @description Anyone may call this. While there is a next page, `next` is its cursor: send it as `after`, with the same filters and the same sort. Walking through all pages returns each movie once, even if other movies are added or deleted meanwhile.
+         *
+         *     With `fields` the items have only their `id` and the fields that you name: the page is a `MovieSelectionPage`. If `If-None-Match` has the ETag of the answer, the answer is 304. While the server builds its search index, requests that need the index get 503 `search-building`.
+         */
         get: operations["list_movies"];
         put?: never;
-        /** Adds a movie, which is then the caller's. */
+        /**
+         * Adds a movie. The caller becomes its owner.
+         * @description Needs a token. A personal access token needs the scope `movies:write`. No two movies have the same name in the same year: if there is one already, the answer is 409 `duplicate-movie`, and `existing` is its path.
+         *
+         *     With an `Idempotency-Key` you can safely send the request again: the movie is added once. If the operator requires confirmed addresses and the caller's is not confirmed, the answer is 403 `email-not-verified`.
+         */
         post: operations["add_movie"];
         delete?: never;
         options?: never;
@@ -314,7 +379,12 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Adds several movies, which are then the caller's. Each has its own outcome: a rejected movie does not affect the others. */
+        /**
+         * Adds up to 100 movies. The caller becomes their owner.
+         * @description Needs a token. A personal access token needs the scope `movies:write`. The answer is 200, and has an outcome for each movie, in the order of the request. A rejected movie does not affect the others. Only if the request as a whole is wrong, the answer is a problem and no movie is added.
+         *
+         *     With an `Idempotency-Key` you can safely send the request again: each movie is added once. If the operator requires confirmed addresses and the caller's is not confirmed, the answer is 403 `email-not-verified`.
+         */
         post: operations["add_movies"];
         delete?: never;
         options?: never;
@@ -329,7 +399,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What has changed since a cursor: each change once, oldest first. */
+        /**
+         * Lists what has changed since a cursor: each change once, oldest first.
+         * @description Anyone may call this. Without `since` the answer has no changes, only the cursor of now. For a copy of the catalogue, ask for that cursor, read the list of movies, then apply the changes from the cursor on. Go on with `next` as `since`; `more` says whether there are more changes already.
+         *
+         *     If the server no longer keeps every change after `since`, the answer is 410 `changes-gone`: read the list again. If the database has no change streams, the answer is 501 `no-events`.
+         */
         get: operations["list_changes"];
         put?: never;
         post?: never;
@@ -346,7 +421,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Follows the catalogue. The server cuts off a client that does not read; it may come back with the last id. */
+        /**
+         * Follows the changes of the catalogue as a stream of events.
+         * @description Anyone may call this. The stream is one of server-sent events, as `EventSource` in a browser reads it. Its events are `created`, `updated`, `deleted` and `reset`; see `MovieEvent`. After a disconnect, reconnect with the last `id` as `Last-Event-ID`: you miss nothing, even on a different server. `reset` says that the server no longer keeps what you missed: read the list again.
+         *
+         *     The server disconnects a client that does not read. If too many clients are connected, the answer is 503 `overloaded`. If the database has no change streams, the answer is 501 `no-events`.
+         */
         get: operations["follow_movies"];
         put?: never;
         post?: never;
@@ -363,7 +443,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How many movies there are of each genre, decade, language and country, within the filters. */
+        /**
+         * Counts the movies of each genre, decade, language and country.
+         * @description Anyone may call this. It counts the movies that match the filters, and returns the 50 most frequent values of each kind. If `If-None-Match` has the ETag of the answer, the answer is 304. While the server builds its search index, the answer may be 503 `search-building`.
+         */
         get: operations["count_movies"];
         put?: never;
         post?: never;
@@ -380,7 +463,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Names in which a word begins so. */
+        /**
+         * Suggests names of movies while somebody types.
+         * @description Anyone may call this. It finds the movies with a word in their name that begins with `prefix`, whatever the case and the accents. Names that begin with it come first. If `If-None-Match` has the ETag of the answer, the answer is 304. While the server builds its search index, the answer may be 503 `search-building`.
+         */
         get: operations["suggest_movies"];
         put?: never;
         post?: never;
@@ -397,16 +483,28 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One movie. */
+        /**
+         * Returns one movie.
+         * @description Anyone may call this. With `fields` the answer has only the `id` and the fields that you name: it is a `MovieSelection`. If `If-None-Match` has the ETag of the current version, the answer is 304. If there is no movie with this id, the answer is 404 `movie-not-found`.
+         */
         get: operations["get_movie"];
-        /** Replaces every client field of a movie that the caller owns or edits. */
+        /**
+         * Replaces a movie: optional fields that you do not send become unset.
+         * @description Needs the token of the movie's owner or of an editor; other users get 403 `not-owner`. A personal access token needs the scope `movies:write`. With `If-Match`, the answer is 412 `precondition-failed` if the movie has changed in between. If another movie has this name in this year, the answer is 409 `duplicate-movie`, and `existing` is its path.
+         */
         put: operations["replace_movie"];
         post?: never;
-        /** Deletes a movie of the caller's. */
+        /**
+         * Deletes a movie.
+         * @description Needs the token of the movie's owner; other users, editors included, get 403 `not-owner`. A personal access token needs the scope `movies:write`. The owner can restore the movie from the trash for 30 days. With `If-Match`, the answer is 412 `precondition-failed` if the movie has changed in between.
+         */
         delete: operations["delete_movie"];
         options?: never;
         head?: never;
-        /** Changes some fields of a movie that the caller owns or edits. */
+        /**
+         * Changes some fields of a movie.
+         * @description Needs the token of the movie's owner or of an editor; other users get 403 `not-owner`. A personal access token needs the scope `movies:write`. The body is a JSON Merge Patch (RFC 7396): fields that you do not send stay, and `null` unsets an optional field. With `If-Match`, the answer is 412 `precondition-failed` if the movie has changed in between. If another movie has this name in this year, the answer is 409 `duplicate-movie`, and `existing` is its path.
+         */
         patch: operations["patch_movie"];
         trace?: never;
     };
@@ -417,7 +515,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who edits a movie, for its owner and its editors. */
+        /**
+         * Lists the editors of a movie.
+         * @description Needs the token of a session of the movie's owner or of an editor; other users get 403 `not-owner`. Only the owner sees the editors' addresses.
+         */
         get: operations["list_editors"];
         put?: never;
         post?: never;
@@ -437,7 +538,10 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Removes an editor: the owner may remove any, and each editor itself. */
+        /**
+         * Removes an editor from a movie.
+         * @description Needs the token of a session. The movie's owner may remove any editor, and editors may remove themselves; other users get 403 `not-owner`. If that user is not an editor of the movie, the answer is 404 `user-not-found`.
+         */
         delete: operations["remove_editor"];
         options?: never;
         head?: never;
@@ -453,7 +557,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Invites somebody by mail. The answer does not tell whether the address has an account: the server does not look. */
+        /**
+         * Invites somebody to edit a movie or to own it, by mail.
+         * @description Needs the token of a session of the movie's owner; other users, editors included, get 403 `not-owner`. The mail has a link that is good once, for 7 days. The answer is the same whether the address has an account or not. After too many invitations by the caller, to the address or to the movie, the answer is 429 `too-many-requests`.
+         */
         post: operations["invite"];
         delete?: never;
         options?: never;
@@ -468,7 +575,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The versions of a movie, newest first. */
+        /**
+         * Lists the versions of a movie, newest first, page by page.
+         * @description Needs the token of the movie's owner or of an editor; other users get 403 `not-owner`. A personal access token needs the scope `account:read`. The current version is always in the list; older ones are there as far as the server keeps them. If the database has no change streams, the answer is 501 `no-events`.
+         */
         get: operations["list_versions"];
         put?: never;
         post?: never;
@@ -485,7 +595,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A movie as it was in one version. */
+        /**
+         * Returns a movie as it was in one version.
+         * @description Needs the token of the movie's owner or of an editor; other users get 403 `not-owner`. A personal access token needs the scope `account:read`. If the server does not have this version, the answer is 404 `version-not-found`. If the database has no change streams, the answer is 501 `no-events`.
+         */
         get: operations["get_version"];
         put?: never;
         post?: never;
@@ -504,7 +617,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Makes a version of a movie the current one again, as a new version. */
+        /**
+         * Restores a version of a movie: its fields become a new version.
+         * @description Needs the token of the movie's owner or of an editor; other users get 403 `not-owner`. A personal access token needs the scope `movies:write`. If the server does not have this version, the answer is 404 `version-not-found`. With `If-Match`, the answer is 412 `precondition-failed` if the movie has changed in between. If another movie has this name in this year, the answer is 409 `duplicate-movie`.
+         */
         post: operations["restore_version"];
         delete?: never;
         options?: never;
@@ -519,7 +635,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** This document. */
+        /**
+         * Returns this document.
+         * @description Anyone may call this. If `If-None-Match` has the ETag of the answer, the answer is 304.
+         */
         get: operations["openapi"];
         put?: never;
         post?: never;
@@ -536,15 +655,26 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The caller's account. */
+        /**
+         * Returns the caller's account.
+         * @description Needs a token. A personal access token needs the scope `account:read`.
+         */
         get: operations["get_me"];
         put?: never;
         post?: never;
-        /** Deletes the caller's account with all its movies. */
+        /**
+         * Deletes the caller's account and all its movies.
+         * @description Needs the token of a session. Nobody can restore the account or its movies. If this takes over 20 seconds, the answer is 202, and the server deletes the rest of the movies afterwards. The last admin gets 409 `last-admin`.
+         */
         delete: operations["delete_me"];
         options?: never;
         head?: never;
-        /** Changes the caller's account. A new password ends every session, the one of the request included. */
+        /**
+         * Changes the caller's email, password or both.
+         * @description Needs the token of a session, and the current password. An account without a password leaves `current_password` out; its session must have begun within the last 10 minutes. Otherwise the answer is 403 `wrong-password`.
+         *
+         *     A new password ends every session and every personal access token, including the session of this request. A new email has to be confirmed with a link that is mailed to it. If another account has this email, the answer is 409 `email-taken`.
+         */
         patch: operations["change_me"];
         trace?: never;
     };
@@ -555,10 +685,18 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The providers that are linked to the caller's account. */
+        /**
+         * Lists the providers that are linked to the caller's account.
+         * @description Needs the token of a session. The provider that was linked first is first in the list.
+         */
         get: operations["list_identities"];
         put?: never;
-        /** Makes a ticket for `GET /api/auth/oidc/{id}/start`: the sign-in that follows links the provider to this account. */
+        /**
+         * Makes a ticket that links a provider to the caller's account.
+         * @description Needs the token of a session, and the current password. An account without a password leaves `current_password` out; its session must have begun within the last 10 minutes. Otherwise the answer is 403 `wrong-password`.
+         *
+         *     Pass the ticket to `GET /api/auth/oidc/{id}/start` within 60 seconds. The sign-in that follows links the provider.
+         */
         post: operations["create_link_ticket"];
         delete?: never;
         options?: never;
@@ -576,7 +714,10 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Unlinks a provider, unless the caller could not sign in any more. */
+        /**
+         * Unlinks a provider from the caller's account.
+         * @description Needs the token of a session. If the account has no password and no other provider, its user could not sign in again: the answer is 409 `no-other-sign-in`. If the provider is not linked, the answer is 404 `provider-not-found`.
+         */
         delete: operations["unlink_provider"];
         options?: never;
         head?: never;
@@ -590,7 +731,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A page of the movies that the caller owns or edits. */
+        /**
+         * Lists the movies that the caller owns or edits, page by page.
+         * @description Needs a token. A personal access token needs the scope `account:read`. It takes the parameters of `GET /api/movies` except `added_by`, and `role`, which chooses between the movies that the caller owns and those that the caller edits.
+         *
+         *     With `fields` the items have only their `id` and the fields that you name: the page is a `MovieSelectionPage`.
+         */
         get: operations["list_my_movies"];
         put?: never;
         post?: never;
@@ -607,7 +753,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The caller's sessions, last used first. */
+        /**
+         * Lists the caller's sessions, last used first.
+         * @description Needs the token of a session. `current` marks the session of this request.
+         */
         get: operations["list_sessions"];
         put?: never;
         post?: never;
@@ -627,7 +776,10 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Ends a session of the caller's: its tokens are refused from the next request on. */
+        /**
+         * Ends one of the caller's sessions.
+         * @description Needs the token of a session. The server rejects the tokens of the ended session from the next request on. If the caller has no session with this id, the answer is 404 `session-not-found`.
+         */
         delete: operations["end_session"];
         options?: never;
         head?: never;
@@ -641,10 +793,18 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The caller's personal access tokens, newest first. */
+        /**
+         * Lists the caller's personal access tokens, newest first.
+         * @description Needs the token of a session. Expired tokens are not in the list, and the secret of a token is never shown again.
+         */
         get: operations["list_tokens"];
         put?: never;
-        /** Makes a personal access token. It ends with the account, with a new password, a reset and `logout-all`. */
+        /**
+         * Makes a personal access token, for a script.
+         * @description Needs the token of a session, and the current password. An account without a password leaves `current_password` out; its session must have begun within the last 10 minutes. Otherwise the answer is 403 `wrong-password`.
+         *
+         *     The token may do what its `scopes` say. It is shown in this answer only. It ends when it expires or is deleted, and with a new password, a reset, `POST /api/auth/logout-all` and the account. A caller with 50 tokens gets 409 `too-many-tokens`.
+         */
         post: operations["create_token"];
         delete?: never;
         options?: never;
@@ -662,7 +822,10 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Deletes a personal access token of the caller's: it is refused from the next request on. */
+        /**
+         * Deletes one of the caller's personal access tokens.
+         * @description Needs the token of a session. The server rejects the deleted token from the next request on. If the caller has no token with this id, the answer is 404 `token-not-found`.
+         */
         delete: operations["delete_token"];
         options?: never;
         head?: never;
@@ -676,7 +839,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The movies that the caller owned when they were deleted, for 30 days; newest deletion first. */
+        /**
+         * Lists the caller's deleted movies, newest deletion first, page by page.
+         * @description Needs a token. A personal access token needs the scope `account:read`. Deleted movies are kept for 30 days, or less if the operator keeps changes for a shorter time. If the database has no change streams, the answer is 501 `no-events`.
+         */
         get: operations["list_trash"];
         put?: never;
         post?: never;
@@ -695,7 +861,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Restores a deleted movie under its id. */
+        /**
+         * Restores a deleted movie under its id.
+         * @description Needs the token of the user who owned the movie when it was deleted. A personal access token needs the scope `movies:write`. The movie has its owner and its editors again, and a new version. If the movie is not in the caller's trash, the answer is 404 `movie-not-found`. If another movie has taken its name in its year, the answer is 409 `duplicate-movie`. If the database has no change streams, the answer is 501 `no-events`.
+         */
         post: operations["restore_movie"];
         delete?: never;
         options?: never;
@@ -712,7 +881,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Mails another link that confirms the caller's address, in place of the last one. */
+        /**
+         * Mails another link that confirms the caller's address.
+         * @description Needs the token of a session. The new link replaces the one before. If the address is confirmed already, the answer is 202 too, and no mail is sent. After too many requests the answer is 429 `too-many-requests`.
+         */
         post: operations["request_verification"];
         delete?: never;
         options?: never;
@@ -727,7 +899,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** 200 while the process serves. */
+        /**
+         * Says whether the process serves requests.
+         * @description Anyone may call this. It does not ask the database. Restart an instance that does not answer.
+         */
         get: operations["is_live"];
         put?: never;
         post?: never;
@@ -744,7 +919,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** 200 when the database answers, else 503. */
+        /**
+         * Says whether the server can answer requests: whether its database answers.
+         * @description Anyone may call this. If the database does not answer within a second, the answer is 503 `database-unavailable`: send the instance no requests until it is ready again.
+         */
         get: operations["is_ready"];
         put?: never;
         post?: never;
@@ -768,7 +946,7 @@ export interface components {
         /** @description The current password, and a new email, a new password, or both. */
         AccountPatch: {
             /**
-             * @description To prove who asks. Left out where the account has none.
+             * @description The current password of the account. Leave it out if the account has none.
              * @example plum-cake-at-noon
              */
             current_password?: string;
@@ -776,16 +954,18 @@ export interface components {
             email?: string;
             /**
              * Format: password
-             * @description At most 72 bytes, and not one of the most common passwords.
+             * @description 72 bytes at most, and none of the most common ones.
              * @example pear-tart-at-two
              */
             password?: string;
         };
         BatchResult: {
             items: ({
+                /** Format: int32 */
                 status: number;
                 movie: components["schemas"]["Movie"];
             } | {
+                /** Format: int32 */
                 status: number;
                 problem: components["schemas"]["Problem"];
             })[];
@@ -799,7 +979,10 @@ export interface components {
              * @example 6561f0c2a3b4d5e6f7081920
              */
             id: string;
-            /** @description The version that the change made. */
+            /**
+             * Format: int64
+             * @description The version that the change made.
+             */
             version?: number;
             /**
              * Format: date-time
@@ -844,7 +1027,7 @@ export interface components {
              */
             casts: string[];
             /**
-             * @description One at least.
+             * @description At least one.
              * @example [
              *       "Crime",
              *       "Thriller"
@@ -852,38 +1035,40 @@ export interface components {
              */
             genres: string[];
             /**
-             * @description Of the release.
+             * Format: int32
+             * @description The year of the release.
              * @example 1995
              */
             year?: number;
             /**
-             * @description In minutes.
+             * Format: int32
+             * @description The length in minutes.
              * @example 170
              */
             runtime?: number;
             /**
-             * @description Who directed it.
+             * @description The directors.
              * @example [
              *       "Michael Mann"
              *     ]
              */
             directors: string[];
             /**
-             * @description Where it was made.
+             * @description The countries in which it was made.
              * @example [
              *       "United States"
              *     ]
              */
             countries: string[];
             /**
-             * @description Which are spoken in it.
+             * @description The languages that are spoken in it.
              * @example [
              *       "English"
              *     ]
              */
             languages: string[];
             /**
-             * @description What happens.
+             * @description What happens in the movie.
              * @example A thief and a detective admire each other.
              */
             plot?: string;
@@ -909,7 +1094,10 @@ export interface components {
              * @example 2026-11-22T09:30:00.000Z
              */
             updated_at: string;
-            /** @description Grows by one with each change; the ETag is the same number in quotes. */
+            /**
+             * Format: int64
+             * @description Grows by one with each change; the ETag is the same number in quotes.
+             */
             version: number;
             /**
              * Format: date-time
@@ -923,7 +1111,7 @@ export interface components {
             id: components["schemas"]["UserId"];
             /**
              * Format: email
-             * @description For the owner of the movie alone.
+             * @description Only present for the owner of the movie.
              * @example ann@example.com
              */
             email?: string;
@@ -934,22 +1122,22 @@ export interface components {
         };
         Exchange: {
             /**
-             * @description From behind `#code=`.
+             * @description From the address that the browser returned to, after `#code=`.
              * @example bR3z0tJmJ0n1kzqHf2m8wq2o5oQm9m3n5v1wqk7yq3E
              */
             code: string;
             /**
-             * @description Whose S256 was the `challenge` of the start.
+             * @description The verifier whose S256 was the `challenge` of the start (RFC 7636).
              * @example dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk
              */
             verifier: string;
             /**
-             * @description What to call the session; unset, it is called after the `User-Agent`.
+             * @description The name of the session. If it is unset, the session is named after the `User-Agent`.
              * @example Firefox on the laptop
              */
             name?: string | null;
             /**
-             * @description Whether the session can be refreshed: then the token lives for 15 minutes.
+             * @description Whether the session can be refreshed. If so, the token lives for 15 minutes.
              * @example true
              */
             refresh?: boolean | null;
@@ -961,7 +1149,7 @@ export interface components {
                 /** Format: int64 */
                 count: number;
             }[];
-            /** @description 1990: the years from 1990 to 1999. */
+            /** @description Each decade by its first year: 1990 means the years from 1990 to 1999. */
             decades: {
                 /** Format: int32 */
                 value: number;
@@ -979,10 +1167,10 @@ export interface components {
                 count: number;
             }[];
         };
-        /** @description An invalid field. `code` is for programs, `message` for people. */
+        /** @description A broken field. `code` is for programs, `message` for people. */
         FieldError: {
             /**
-             * @description The name, for example `casts[2]`. Empty if the error is about the whole body.
+             * @description `casts[2]`; empty where the whole body is meant.
              * @example casts[2]
              */
             field: string;
@@ -1025,7 +1213,7 @@ export interface components {
              */
             casts: string[];
             /**
-             * @description One at least.
+             * @description At least one.
              * @example [
              *       "Crime",
              *       "Thriller"
@@ -1033,38 +1221,40 @@ export interface components {
              */
             genres: string[];
             /**
-             * @description Of the release.
+             * Format: int32
+             * @description The year of the release.
              * @example 1995
              */
             year?: number;
             /**
-             * @description In minutes.
+             * Format: int32
+             * @description The length in minutes.
              * @example 170
              */
             runtime?: number;
             /**
-             * @description Who directed it.
+             * @description The directors.
              * @example [
              *       "Michael Mann"
              *     ]
              */
             directors: string[];
             /**
-             * @description Where it was made.
+             * @description The countries in which it was made.
              * @example [
              *       "United States"
              *     ]
              */
             countries: string[];
             /**
-             * @description Which are spoken in it.
+             * @description The languages that are spoken in it.
              * @example [
              *       "English"
              *     ]
              */
             languages: string[];
             /**
-             * @description What happens.
+             * @description What happens in the movie.
              * @example A thief and a detective admire each other.
              */
             plot?: string;
@@ -1078,10 +1268,13 @@ export interface components {
              * @example 6561f0c2a3b4d5e6f7081920
              */
             added_by: string;
-            /** @description Grows by one with each change; the ETag is the same number in quotes. */
+            /**
+             * Format: int64
+             * @description Grows by one with each change; the ETag is the same number in quotes.
+             */
             version: number;
         };
-        /** @description The state of the server. */
+        /** @description What is well. */
         Health: {
             /** @example ready */
             status: string;
@@ -1103,26 +1296,27 @@ export interface components {
         };
         Login: {
             /**
-             * @description Whatever the case.
+             * @description The email of the account, in any case.
              * @example ann@example.com
              */
             email: string;
             /**
-             * @description The account's.
+             * @description The password of the account.
              * @example plum-cake-at-noon
              */
             password: string;
             /**
-             * @description What to call the session; unset, it is called after the `User-Agent`.
+             * @description The name of the session. If it is unset, the session is named after the `User-Agent`.
              * @example Firefox on the laptop
              */
             name?: string | null;
             /**
-             * @description Whether the session can be refreshed: then the token lives for 15 minutes.
+             * @description Whether the session can be refreshed. If so, the token lives for 15 minutes.
              * @example true
              */
             refresh?: boolean | null;
         };
+        /** @description A movie. Lists are always present, empty if unset; the other optional fields are left out if unset. With the parameter `fields`, see `MovieSelection`. */
         Movie: {
             /**
              * @description 24 lower-case hex digits.
@@ -1143,7 +1337,7 @@ export interface components {
              */
             casts: string[];
             /**
-             * @description One at least.
+             * @description At least one.
              * @example [
              *       "Crime",
              *       "Thriller"
@@ -1151,38 +1345,40 @@ export interface components {
              */
             genres: string[];
             /**
-             * @description Of the release.
+             * Format: int32
+             * @description The year of the release.
              * @example 1995
              */
             year?: number;
             /**
-             * @description In minutes.
+             * Format: int32
+             * @description The length in minutes.
              * @example 170
              */
             runtime?: number;
             /**
-             * @description Who directed it.
+             * @description The directors.
              * @example [
              *       "Michael Mann"
              *     ]
              */
             directors: string[];
             /**
-             * @description Where it was made.
+             * @description The countries in which it was made.
              * @example [
              *       "United States"
              *     ]
              */
             countries: string[];
             /**
-             * @description Which are spoken in it.
+             * @description The languages that are spoken in it.
              * @example [
              *       "English"
              *     ]
              */
             languages: string[];
             /**
-             * @description What happens.
+             * @description What happens in the movie.
              * @example A thief and a detective admire each other.
              */
             plot?: string;
@@ -1208,11 +1404,38 @@ export interface components {
              * @example 2026-11-22T09:30:00.000Z
              */
             updated_at: string;
-            /** @description Grows by one with each change; the ETag is the same number in quotes. */
+            /**
+             * Format: int64
+             * @description Grows by one with each change; the ETag is the same number in quotes.
+             */
             version: number;
         };
         MovieBatch: {
             items: components["schemas"]["MovieInput"][];
+        };
+        /** @description One event of `GET /api/movies/events`. `id` is the place to resume after, and a cursor of `GET /api/movies/changes`. */
+        MovieEvent: {
+            /**
+             * @description What happened. `reset`: you missed more than the server keeps; read the catalogue again.
+             * @enum {string}
+             */
+            event: "created" | "updated" | "deleted" | "reset";
+            /** @description A place in the order of all changes. It is also the `id` of an event. */
+            id: string;
+            /** @description The movie that has changed; empty with `reset`. `movie` is the movie as it is now; it is absent if the movie is gone or has over 16 KB. */
+            data: {
+                /**
+                 * @description 24 lower-case hex digits.
+                 * @example 6561f0c2a3b4d5e6f7081920
+                 */
+                id?: string;
+                /**
+                 * Format: int64
+                 * @description The version that the change made.
+                 */
+                version?: number;
+                movie?: components["schemas"]["Movie"];
+            };
         };
         /**
          * @description 24 lower-case hex digits.
@@ -1220,15 +1443,15 @@ export interface components {
          */
         MovieId: string;
         MovieInput: {
-            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
+            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
             id?: unknown;
-            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
+            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
             added_by?: unknown;
-            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
+            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
             created_at?: unknown;
-            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
+            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
             updated_at?: unknown;
-            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
+            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
             version?: unknown;
             /**
              * @description Unique together with the year.
@@ -1244,7 +1467,7 @@ export interface components {
              */
             casts: string[];
             /**
-             * @description One at least.
+             * @description At least one.
              * @example [
              *       "Crime",
              *       "Thriller"
@@ -1252,38 +1475,40 @@ export interface components {
              */
             genres: string[];
             /**
-             * @description Of the release.
+             * Format: int32
+             * @description The year of the release.
              * @example 1995
              */
             year?: number | null;
             /**
-             * @description In minutes.
+             * Format: int32
+             * @description The length in minutes.
              * @example 170
              */
             runtime?: number | null;
             /**
-             * @description Who directed it.
+             * @description The directors.
              * @example [
              *       "Michael Mann"
              *     ]
              */
             directors?: string[] | null;
             /**
-             * @description Where it was made.
+             * @description The countries in which it was made.
              * @example [
              *       "United States"
              *     ]
              */
             countries?: string[] | null;
             /**
-             * @description Which are spoken in it.
+             * @description The languages that are spoken in it.
              * @example [
              *       "English"
              *     ]
              */
             languages?: string[] | null;
             /**
-             * @description What happens.
+             * @description What happens in the movie.
              * @example A thief and a detective admire each other.
              */
             plot?: string | null;
@@ -1293,29 +1518,30 @@ export interface components {
              */
             poster_url?: string | null;
         };
+        /** @description A page of movies. If the request has `fields`, the answer is a `MovieSelectionPage` instead. */
         MoviePage: {
-            items: components["schemas"]["MovieSelection"][];
-            /** @description The `after` of the next page, or `null` on the last page. */
+            items: components["schemas"]["Movie"][];
+            /** @description The `after` of the next page; `null` on the last one. */
             next: string | null;
-            /** @description How many movies match; with `count=true` only. */
-            total?: number;
             /**
-             * @description There, and `true`, if no movie has every word of `q`: these have all but one, or all but two.
-             * @enum {boolean}
+             * Format: int64
+             * @description How many movies match. Only present with `count=true`.
              */
-            relaxed?: true;
+            total?: number;
+            /** @description Present, and `true`, if no movie has every word of `q`: these movies have all words but one, or all but two. */
+            relaxed?: boolean;
         };
-        /** @description A merge patch (RFC 7396): what is not named stays; `null` unsets an optional field or empties an optional list. */
+        /** @description A merge patch (RFC 7396): fields that you do not send stay as they are; `null` unsets an optional field or empties an optional list. */
         MoviePatch: {
-            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
+            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
             id?: unknown;
-            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
+            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
             added_by?: unknown;
-            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
+            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
             created_at?: unknown;
-            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
+            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
             updated_at?: unknown;
-            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
+            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
             version?: unknown;
             /**
              * @description Unique together with the year.
@@ -1331,7 +1557,7 @@ export interface components {
              */
             casts?: string[];
             /**
-             * @description One at least.
+             * @description At least one.
              * @example [
              *       "Crime",
              *       "Thriller"
@@ -1339,38 +1565,40 @@ export interface components {
              */
             genres?: string[];
             /**
-             * @description Of the release.
+             * Format: int32
+             * @description The year of the release.
              * @example 1995
              */
             year?: number | null;
             /**
-             * @description In minutes.
+             * Format: int32
+             * @description The length in minutes.
              * @example 170
              */
             runtime?: number | null;
             /**
-             * @description Who directed it.
+             * @description The directors.
              * @example [
              *       "Michael Mann"
              *     ]
              */
             directors?: string[] | null;
             /**
-             * @description Where it was made.
+             * @description The countries in which it was made.
              * @example [
              *       "United States"
              *     ]
              */
             countries?: string[] | null;
             /**
-             * @description Which are spoken in it.
+             * @description The languages that are spoken in it.
              * @example [
              *       "English"
              *     ]
              */
             languages?: string[] | null;
             /**
-             * @description What happens.
+             * @description What happens in the movie.
              * @example A thief and a detective admire each other.
              */
             plot?: string | null;
@@ -1380,8 +1608,8 @@ export interface components {
              */
             poster_url?: string | null;
         };
-        /** @description A whole movie. With the parameter `fields`: its `id` and the fields that were chosen. */
-        MovieSelection: components["schemas"]["Movie"] | {
+        /** @description A movie in an answer to a request with `fields`: its `id` and the fields that the request names. Only the `id` is always present. */
+        MovieSelection: {
             /**
              * @description 24 lower-case hex digits.
              * @example 6561f0c2a3b4d5e6f7081920
@@ -1401,7 +1629,7 @@ export interface components {
              */
             casts?: string[];
             /**
-             * @description One at least.
+             * @description At least one.
              * @example [
              *       "Crime",
              *       "Thriller"
@@ -1409,38 +1637,40 @@ export interface components {
              */
             genres?: string[];
             /**
-             * @description Of the release.
+             * Format: int32
+             * @description The year of the release.
              * @example 1995
              */
             year?: number;
             /**
-             * @description In minutes.
+             * Format: int32
+             * @description The length in minutes.
              * @example 170
              */
             runtime?: number;
             /**
-             * @description Who directed it.
+             * @description The directors.
              * @example [
              *       "Michael Mann"
              *     ]
              */
             directors?: string[];
             /**
-             * @description Where it was made.
+             * @description The countries in which it was made.
              * @example [
              *       "United States"
              *     ]
              */
             countries?: string[];
             /**
-             * @description Which are spoken in it.
+             * @description The languages that are spoken in it.
              * @example [
              *       "English"
              *     ]
              */
             languages?: string[];
             /**
-             * @description What happens.
+             * @description What happens in the movie.
              * @example A thief and a detective admire each other.
              */
             plot?: string;
@@ -1466,13 +1696,29 @@ export interface components {
              * @example 2026-11-22T09:30:00.000Z
              */
             updated_at?: string;
-            /** @description Grows by one with each change; the ETag is the same number in quotes. */
+            /**
+             * Format: int64
+             * @description Grows by one with each change; the ETag is the same number in quotes.
+             */
             version?: number;
+        };
+        /** @description A page of movies in an answer to a request with `fields`. */
+        MovieSelectionPage: {
+            items: components["schemas"]["MovieSelection"][];
+            /** @description The `after` of the next page; `null` on the last one. */
+            next: string | null;
+            /**
+             * Format: int64
+             * @description How many movies match. Only present with `count=true`.
+             */
+            total?: number;
+            /** @description Present, and `true`, if no movie has every word of `q`: these movies have all words but one, or all but two. */
+            relaxed?: boolean;
         };
         NewInvitation: {
             /**
              * Format: email
-             * @description Where the link is mailed.
+             * @description The address to which the link is mailed.
              * @example bob@example.com
              */
             email: string;
@@ -1485,14 +1731,14 @@ export interface components {
         };
         NewLink: {
             /**
-             * @description To prove who asks. Left out where the account has none.
+             * @description The current password of the account. Leave it out if the account has none.
              * @example plum-cake-at-noon
              */
             current_password?: string;
         };
         NewToken: {
             /**
-             * @description To prove who asks. Left out where the account has none.
+             * @description The current password of the account. Leave it out if the account has none.
              * @example plum-cake-at-noon
              */
             current_password?: string;
@@ -1509,14 +1755,15 @@ export interface components {
              */
             scopes: ("movies:write" | "account:read")[];
             /**
-             * @description After how many days the token expires; unset: 90.
+             * Format: int32
+             * @description After how many days the token expires. If it is unset: 90.
              * @example 90
              */
             expires_in_days?: number | null;
         };
         /** @description An OpenAPI document. */
         OpenApi: Record<string, never>;
-        /** @description A personal access token as its user reads it. */
+        /** @description A token as its user reads it. */
         PersonalToken: {
             id: components["schemas"]["TokenId"];
             /** @example backup script */
@@ -1525,47 +1772,52 @@ export interface components {
             created_at: components["schemas"]["Timestamp"];
             last_used_at?: components["schemas"]["Timestamp"] | null;
             expires_at: components["schemas"]["Timestamp"];
-            /** @description The token, for the `Authorization` header after `Bearer`. Only in the answer that creates it. */
+            /** @description For the `Authorization` header, after `Bearer`: only in the answer that makes the token. */
             token?: string;
         };
         /** @description The caller's personal access tokens, newest first. */
         PersonalTokenList: {
             items: components["schemas"]["PersonalToken"][];
         };
-        /** @description Problem details (RFC 9457). What a program should look at is `code`. */
+        /** @description Problem details (RFC 9457). A program should look at `code`. */
         Problem: {
             /**
              * Format: uri-reference
-             * @description The address of a page that explains the code to people, relative to this server.
+             * @description A page that explains the code to a person; relative to this server.
              */
             type: string;
             title: string;
             /**
              * Format: int32
-             * @description The status of the answer, once more.
+             * @description The status of the answer, repeated here.
              */
             status: number;
-            code: string;
-            /** @description What happened, for people. */
+            code: components["schemas"]["ProblemCode"];
+            /** @description What happened, for a person. */
             detail: string;
             /** @description The path of the request. */
             instance: string;
-            /** @description Under which the log has more. */
+            /** @description The id of the request, under which the server's log has more. */
             request_id: string;
-            /** @description Every invalid field. Only with `validation-failed`. */
+            /** @description Every broken field; with `validation-failed` only. */
             errors?: components["schemas"]["FieldError"][];
             /**
              * Format: uri-reference
-             * @description The path of the movie that has the name. Only with `duplicate-movie`.
+             * @description The path of the movie that has the name; with `duplicate-movie` only.
              */
             existing?: string;
         };
+        /**
+         * @description What went wrong, for programs. A later release may add codes: treat one that you do not know as its `status` says. `/problems/<code>` explains each.
+         * @enum {string}
+         */
+        ProblemCode: "bad-request" | "invalid-json" | "invalid-query" | "missing-token" | "invalid-token" | "expired-token" | "revoked-token" | "invalid-refresh-token" | "bad-credentials" | "admins-only" | "insufficient-scope" | "not-owner" | "signup-closed" | "email-not-verified" | "wrong-password" | "not-found" | "movie-not-found" | "user-not-found" | "version-not-found" | "session-not-found" | "token-not-found" | "provider-not-found" | "method-not-allowed" | "request-timeout" | "email-taken" | "duplicate-movie" | "last-admin" | "too-many-tokens" | "too-many-editors" | "request-in-progress" | "no-other-sign-in" | "changes-gone" | "precondition-failed" | "payload-too-large" | "unsupported-media-type" | "validation-failed" | "invalid-reset-token" | "invalid-verify-token" | "invalid-invitation" | "idempotency-key-reused" | "invalid-exchange-code" | "too-many-requests" | "internal-error" | "no-events" | "search-building" | "database-unavailable" | "deadline-exceeded" | "overloaded";
         /** @description A provider, for a button. */
         Provider: {
             /** @example google */
             id: string;
             /**
-             * @description For people.
+             * @description The name to show to people.
              * @example Google
              */
             name: string;
@@ -1589,7 +1841,7 @@ export interface components {
             token_type: string;
             /**
              * Format: int64
-             * @description The token expires in this many seconds.
+             * @description For how many seconds from now it is good.
              * @example 900
              */
             expires_in: number;
@@ -1610,19 +1862,19 @@ export interface components {
             reset_token: string;
             /**
              * Format: password
-             * @description At most 72 bytes, and not one of the most common passwords.
+             * @description 72 bytes at most, and none of the most common ones.
              * @example plum-cake-at-noon
              */
             password: string;
         };
         /**
-         * @description What a user may do besides managing their own account and movies.
+         * @description What a user may do beyond their own things.
          * @enum {string}
          */
         Role: "user" | "admin";
         RoleChange: {
             /**
-             * @description What a user may do besides managing their own account and movies.
+             * @description What a user may do beyond their own things.
              * @enum {string}
              */
             role: "user" | "admin";
@@ -1636,12 +1888,12 @@ export interface components {
         Session: {
             id: components["schemas"]["SessionId"];
             /**
-             * @description The name that the login gave, or one from the `User-Agent` of the login.
+             * @description As the login named it, or after the `User-Agent` of the login.
              * @example Firefox on the laptop
              */
             name: string;
             created_at: components["schemas"]["Timestamp"];
-            /** @description Accurate to 10 minutes. */
+            /** @description Right to 10 minutes. */
             last_used_at: components["schemas"]["Timestamp"];
             expires_at: components["schemas"]["Timestamp"];
             /** @description Whether the request came with a token of this session. */
@@ -1659,13 +1911,13 @@ export interface components {
         Signup: {
             /**
              * Format: email
-             * @description Whatever the case.
+             * @description In any case; it is stored in lower case.
              * @example ann@example.com
              */
             email: string;
             /**
              * Format: password
-             * @description At most 72 bytes, and not one of the most common passwords.
+             * @description 72 bytes at most, and none of the most common ones.
              * @example plum-cake-at-noon
              */
             password: string;
@@ -1684,7 +1936,7 @@ export interface components {
          * @example 2026-11-22T09:30:00.000Z
          */
         Timestamp: string;
-        /** @description An access token. Its fields, except `token`, are named as in RFC 6749, section 5.1. */
+        /** @description An access token, as RFC 6749, section 5.1, names its fields (but for `token`). */
         Token: {
             /** @description For the `Authorization` header, after `Bearer`. */
             token: string;
@@ -1692,15 +1944,15 @@ export interface components {
             token_type: string;
             /**
              * Format: int64
-             * @description The token expires in this many seconds.
+             * @description For how many seconds from now it is good.
              * @example 604800
              */
             expires_in: number;
-            /** @description For `POST /api/auth/refresh`. It works once. Only with `refresh: true`. */
+            /** @description For `POST /api/auth/refresh`; only with `refresh: true`. Good for one refresh. */
             refresh_token?: string;
             /**
              * Format: int64
-             * @description The refresh token expires in this many seconds.
+             * @description For how many seconds from now the refresh token is good.
              * @example 2592000
              */
             refresh_expires_in?: number;
@@ -1712,7 +1964,7 @@ export interface components {
         TokenId: string;
         TrashPage: {
             items: components["schemas"]["DeletedMovie"][];
-            /** @description The `after` of the next page, or `null` on the last page. */
+            /** @description The `after` of the next page; `null` on the last one. */
             next: string | null;
         };
         /** @description A user as a client reads them. */
@@ -1724,7 +1976,7 @@ export interface components {
              * @example ann@example.com
              */
             email: string;
-            /** @description Whether the address is confirmed. */
+            /** @description Whether somebody who reads the mail of this address has said so. */
             email_verified: boolean;
             /** @description Whether the user can log in with a password. */
             has_password: boolean;
@@ -1732,7 +1984,7 @@ export interface components {
             created_at: components["schemas"]["Timestamp"];
             /**
              * Format: int64
-             * @description How many movies the user owns. Not in a list of users.
+             * @description How many movies are theirs; not in a list of users.
              */
             movie_count?: number;
         };
@@ -1743,7 +1995,7 @@ export interface components {
         UserId: string;
         UserPage: {
             items: components["schemas"]["User"][];
-            /** @description The `after` of the next page, or `null` on the last page. */
+            /** @description The `after` of the next page; `null` on the last one. */
             next: string | null;
         };
         Verify: {
@@ -1755,6 +2007,7 @@ export interface components {
         };
         /** @description A version of a movie. `changed_by` is absent if it is not known who made it. */
         Version: {
+            /** Format: int64 */
             version: number;
             /**
              * @description `created`: the movie was added, or came back after a deletion.
@@ -1775,11 +2028,682 @@ export interface components {
         };
         VersionPage: {
             items: components["schemas"]["Version"][];
-            /** @description The `after` of the next page, or `null` on the last page. */
+            /** @description The `after` of the next page; `null` on the last one. */
             next: string | null;
         };
     };
-    responses: never;
+    responses: {
+        /**
+         * @description - `admins-only`: Only an admin may do this.
+         *     - `insufficient-scope`: This personal access token does not have the scope that the route needs.
+         */
+        "admins-only.insufficient-scope": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `bad-credentials`: Email or password invalid */
+        "bad-credentials": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description - `bad-request`: The server does not understand the request.
+         *     - `invalid-json`: The body is not JSON.
+         *     - `invalid-query`: A query parameter is not usable.
+         */
+        "bad-request.invalid-json.invalid-query": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description - `bad-request`: The server does not understand the request.
+         *     - `invalid-query`: A query parameter is not usable.
+         */
+        "bad-request.invalid-query": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `changes-gone`: The cursor is older than the changes that are kept. Read the catalogue again. */
+        "changes-gone": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description - `database-unavailable`: The database does not answer. Try again in a moment.
+         *     - `deadline-exceeded`: The request took too long. Try again in a moment.
+         *     - `overloaded`: Too many requests at once. Try again in a moment.
+         */
+        "database-unavailable.deadline-exceeded.overloaded": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "Retry-After": components["headers"]["Retry-After"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description - `search-building`: The search index is being built. Try again in a moment.
+         *     - `database-unavailable`: The database does not answer. Try again in a moment.
+         *     - `deadline-exceeded`: The request took too long. Try again in a moment.
+         *     - `overloaded`: Too many requests at once. Try again in a moment.
+         */
+        "database-unavailable.deadline-exceeded.overloaded.search-building": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "Retry-After": components["headers"]["Retry-After"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description - `database-unavailable`: The database does not answer. Try again in a moment.
+         *     - `deadline-exceeded`: The request took too long. Try again in a moment.
+         *     - `overloaded`: Too many requests at once. Try again in a moment.
+         */
+        "database-unavailable.deadline-exceeded.overloaded.unlimited": {
+            headers: {
+                "Retry-After": components["headers"]["Retry-After"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description - `database-unavailable`: The database does not answer. Try again in a moment.
+         *     - `overloaded`: Too many requests at once. Try again in a moment.
+         */
+        "database-unavailable.overloaded": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "Retry-After": components["headers"]["Retry-After"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `deadline-exceeded`: The request took too long. Try again in a moment. */
+        "deadline-exceeded": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "Retry-After": components["headers"]["Retry-After"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `deadline-exceeded`: The request took too long. Try again in a moment. */
+        "deadline-exceeded.unlimited": {
+            headers: {
+                "Retry-After": components["headers"]["Retry-After"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `duplicate-movie`: There is a movie of this name in this year. */
+        "duplicate-movie": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description - `duplicate-movie`: There is a movie of this name in this year.
+         *     - `request-in-progress`: Another request with this Idempotency-Key is under way. Try again in a moment.
+         */
+        "duplicate-movie.request-in-progress": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description - `insufficient-scope`: This personal access token does not have the scope that the route needs.
+         *     - `email-not-verified`: Confirm your email address first, with the link that was mailed to it.
+         */
+        "email-not-verified.insufficient-scope": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description - `insufficient-scope`: This personal access token does not have the scope that the route needs.
+         *     - `not-owner`: Only this movie's owner or an editor may change it.
+         *     - `email-not-verified`: Confirm your email address first, with the link that was mailed to it.
+         */
+        "email-not-verified.insufficient-scope.not-owner": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `email-taken`: There is an account with this email. */
+        "email-taken": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description - `missing-token`: Send a bearer token in the Authorization header.
+         *     - `invalid-token`: The token is not one of ours.
+         *     - `expired-token`: The token has expired. Log in again.
+         *     - `revoked-token`: The token is no longer valid. Log in again.
+         */
+        "expired-token.invalid-token.missing-token.revoked-token": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description - `validation-failed`: Some fields are not usable; errors names each.
+         *     - `idempotency-key-reused`: This Idempotency-Key came with another request before.
+         */
+        "idempotency-key-reused.validation-failed": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `insufficient-scope`: This personal access token does not have the scope that the route needs. */
+        "insufficient-scope": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description - `insufficient-scope`: This personal access token does not have the scope that the route needs.
+         *     - `not-owner`: Only this movie's owner or an editor may change it.
+         */
+        "insufficient-scope.not-owner": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description - `insufficient-scope`: This personal access token does not have the scope that the route needs.
+         *     - `wrong-password`: The current password is another one.
+         */
+        "insufficient-scope.wrong-password": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+        "internal-error": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+        "internal-error.unlimited": {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description - `validation-failed`: Some fields are not usable; errors names each.
+         *     - `invalid-exchange-code`: The code has been used, is too old, or belongs to another sign-in. Begin the sign-in again.
+         */
+        "invalid-exchange-code.validation-failed": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description - `validation-failed`: Some fields are not usable; errors names each.
+         *     - `invalid-invitation`: The invitation has been used, is too old, is not one of ours, or is your own.
+         */
+        "invalid-invitation.validation-failed": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `invalid-query`: A query parameter is not usable. */
+        "invalid-query": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `invalid-query`: A query parameter is not usable. */
+        "invalid-query.unlimited": {
+            headers: {
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `invalid-refresh-token`: The refresh token is not good (any more). Log in again. */
+        "invalid-refresh-token": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description - `validation-failed`: Some fields are not usable; errors names each.
+         *     - `invalid-reset-token`: The reset link has been used, is too old, or is not one of ours. Ask for a new one.
+         */
+        "invalid-reset-token.validation-failed": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description - `validation-failed`: Some fields are not usable; errors names each.
+         *     - `invalid-verify-token`: The link has been used, is too old, or is not one of ours. Ask for a new one.
+         */
+        "invalid-verify-token.validation-failed": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `last-admin`: This is the last admin: make another user admin first. */
+        "last-admin": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `movie-not-found`: There is no movie with this id. */
+        "movie-not-found": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description - `movie-not-found`: There is no movie with this id.
+         *     - `user-not-found`: There is no user with this id.
+         */
+        "movie-not-found.user-not-found": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /**
+         * @description - `movie-not-found`: There is no movie with this id.
+         *     - `version-not-found`: This movie has no such version, or it is no longer kept.
+         */
+        "movie-not-found.version-not-found": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `no-events`: The database of this server has no change streams. */
+        "no-events": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `no-other-sign-in`: Choose a password or link another provider first. */
+        "no-other-sign-in": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `payload-too-large`: The body is over 256 KiB. */
+        "payload-too-large": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `precondition-failed`: The movie has changed since the version that If-Match names. */
+        "precondition-failed": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `provider-not-found`: There is no such provider. */
+        "provider-not-found": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `request-in-progress`: Another request with this Idempotency-Key is under way. Try again in a moment. */
+        "request-in-progress": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `request-timeout`: The body came too slowly. */
+        "request-timeout": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `session-not-found`: You have no session with this id. */
+        "session-not-found": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `signup-closed`: Accounts are made by the operator of this service. */
+        "signup-closed": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `token-not-found`: You have no personal access token with this id. */
+        "token-not-found": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `too-many-editors`: This movie has 20 editors, which is the most. */
+        "too-many-editors": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
+        "too-many-requests": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "Retry-After": components["headers"]["Retry-After"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `too-many-tokens`: You have 50 personal access tokens, which is the most. */
+        "too-many-tokens": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `unsupported-media-type`: The body must be application/json. */
+        "unsupported-media-type": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `user-not-found`: There is no user with this id. */
+        "user-not-found": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description - `validation-failed`: Some fields are not usable; errors names each. */
+        "validation-failed": {
+            headers: {
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                "X-Request-Id": components["headers"]["X-Request-Id"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+    };
     parameters: never;
     requestBodies: never;
     headers: {
@@ -1789,21 +2713,21 @@ export interface components {
         ETag: string;
         /** @description A digest of the answer, for `If-None-Match`. It is weak: the same in every encoding. */
         "ETag.weak": string;
-        /** @description The answer is that of an earlier request with the same `Idempotency-Key`; nothing was added now. */
+        /** @description The answer is that of an earlier request with the same `Idempotency-Key`; this request has added nothing. */
         "Idempotency-Replayed": "true";
-        /** @description Where the next page is (`rel="next"`), if there is one. */
+        /** @description The address of the next page (`rel="next"`), if there is one. */
         Link: string;
-        /** @description Where the new one is, or where to go on. */
+        /** @description The address of what was added, or where the browser continues. */
         Location: string;
-        /** @description `"default";r=<left>;t=<seconds>`: how many requests are left, and in how many seconds all are there again. Only if the operator has set a limit. */
+        /** @description `"default";r=<left>;t=<seconds>`: how many requests are left, and after how many seconds all of them are available again. Only if the operator has set a limit. */
         RateLimit: string;
-        /** @description `"default";q=<requests>;w=<seconds>`: how many requests your address may make at once, and how long it takes until all are there again. Only if the operator has set a limit. */
+        /** @description `"default";q=<requests>;w=<seconds>`: how many requests your address may make at once, and how long it takes until all of them are available again. Only if the operator has set a limit. */
         "RateLimit-Policy": string;
         /** @description After how many seconds to try again. */
         "Retry-After": number;
-        /** @description What is asked for, and what is wrong with what came (RFC 6750). */
+        /** @description How to authenticate, and what is wrong with the token that was sent (RFC 6750). */
         "WWW-Authenticate": string;
-        /** @description Under which the log has more; taken from the request if usable. */
+        /** @description The id of the request, under which the server's log has more. The server takes it from the request's `X-Request-Id` if it can. */
         "X-Request-Id": string;
     };
     pathItems: never;
@@ -1819,7 +2743,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The numbers. */
+            /** @description How many users and movies there are. */
             200: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -1831,121 +2755,22 @@ export interface operations {
                     "application/json": components["schemas"]["Counts"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
-             *     - `admins-only`: Only an admin may do this.
-             */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope" | "admins-only";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["admins-only.insufficient-scope"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     list_users: {
         parameters: {
             query?: {
-                /** @description How the email begins, whatever the case. */
+                /** @description The beginning of the email; case does not count. */
                 email?: string;
-                /** @description The maximum number of items on the page. */
+                /** @description How many to answer at most. */
                 limit?: number;
-                /** @description The `next` of the previous page, with the same filters and the same sort. */
+                /** @description The `next` of the page before, with the same filters and the same sort. */
                 after?: string;
             };
             header?: never;
@@ -1967,111 +2792,12 @@ export interface operations {
                     "application/json": components["schemas"]["UserPage"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
-             *     - `admins-only`: Only an admin may do this.
-             */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope" | "admins-only";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["admins-only.insufficient-scope"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     get_user: {
@@ -2097,126 +2823,13 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
-             *     - `admins-only`: Only an admin may do this.
-             */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope" | "admins-only";
-                    };
-                };
-            };
-            /** @description - `user-not-found`: There is no user with this id. */
-            404: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "user-not-found";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["admins-only.insufficient-scope"];
+            404: components["responses"]["user-not-found"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     delete_user: {
@@ -2230,7 +2843,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The account is gone. It had many movies: the last of them are still going. */
+            /** @description The account is deleted. The server is still deleting the last of its many movies. */
             202: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2240,7 +2853,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The account is gone, and all its movies. */
+            /** @description The account and all its movies are deleted. */
             204: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2250,141 +2863,14 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
-             *     - `admins-only`: Only an admin may do this.
-             */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope" | "admins-only";
-                    };
-                };
-            };
-            /** @description - `user-not-found`: There is no user with this id. */
-            404: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "user-not-found";
-                    };
-                };
-            };
-            /** @description - `last-admin`: This is the last admin. Make another user an admin first. */
-            409: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "last-admin";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["admins-only.insufficient-scope"];
+            404: components["responses"]["user-not-found"];
+            409: components["responses"]["last-admin"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     change_role: {
@@ -2403,7 +2889,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The user, as they are now. */
+            /** @description The user as they are now. */
             200: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2415,205 +2901,18 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /**
-             * @description - `invalid-query`: A query parameter is invalid.
-             *     - `bad-request`: The server could not understand the request.
-             *     - `invalid-json`: The body is not valid JSON.
-             */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query" | "bad-request" | "invalid-json";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
-             *     - `admins-only`: Only an admin may do this.
-             */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope" | "admins-only";
-                    };
-                };
-            };
-            /** @description - `user-not-found`: There is no user with this id. */
-            404: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "user-not-found";
-                    };
-                };
-            };
-            /** @description - `request-timeout`: The body arrived too slowly. */
-            408: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "request-timeout";
-                    };
-                };
-            };
-            /** @description - `last-admin`: This is the last admin. Make another user an admin first. */
-            409: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "last-admin";
-                    };
-                };
-            };
-            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
-            413: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "payload-too-large";
-                    };
-                };
-            };
-            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
-            415: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "unsupported-media-type";
-                    };
-                };
-            };
-            /** @description - `validation-failed`: Some fields are invalid; errors lists each of them. */
-            422: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "validation-failed";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["bad-request.invalid-json.invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["admins-only.insufficient-scope"];
+            404: components["responses"]["user-not-found"];
+            408: components["responses"]["request-timeout"];
+            409: components["responses"]["last-admin"];
+            413: components["responses"]["payload-too-large"];
+            415: components["responses"]["unsupported-media-type"];
+            422: components["responses"]["validation-failed"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     exchange_code: {
@@ -2629,7 +2928,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description A token. */
+            /** @description The token of the new session. */
             200: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2641,154 +2940,15 @@ export interface operations {
                     "application/json": components["schemas"]["Token"];
                 };
             };
-            /**
-             * @description - `invalid-query`: A query parameter is invalid.
-             *     - `bad-request`: The server could not understand the request.
-             *     - `invalid-json`: The body is not valid JSON.
-             */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query" | "bad-request" | "invalid-json";
-                    };
-                };
-            };
-            /** @description - `request-timeout`: The body arrived too slowly. */
-            408: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "request-timeout";
-                    };
-                };
-            };
-            /** @description - `email-taken`: An account with this email already exists. */
-            409: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "email-taken";
-                    };
-                };
-            };
-            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
-            413: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "payload-too-large";
-                    };
-                };
-            };
-            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
-            415: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "unsupported-media-type";
-                    };
-                };
-            };
-            /**
-             * @description - `validation-failed`: Some fields are invalid; errors lists each of them.
-             *     - `invalid-exchange-code`: The code is unknown, used or expired, or belongs to another sign-in. Start the sign-in again.
-             */
-            422: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "validation-failed" | "invalid-exchange-code";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["bad-request.invalid-json.invalid-query"];
+            408: components["responses"]["request-timeout"];
+            409: components["responses"]["email-taken"];
+            413: components["responses"]["payload-too-large"];
+            415: components["responses"]["unsupported-media-type"];
+            422: components["responses"]["invalid-exchange-code.validation-failed"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     forgot_password: {
@@ -2804,7 +2964,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description If there is such an account, a mail is on its way. */
+            /** @description If the account exists, the server mails a link to it. */
             202: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2814,136 +2974,14 @@ export interface operations {
                 };
                 content?: never;
             };
-            /**
-             * @description - `invalid-query`: A query parameter is invalid.
-             *     - `bad-request`: The server could not understand the request.
-             *     - `invalid-json`: The body is not valid JSON.
-             */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query" | "bad-request" | "invalid-json";
-                    };
-                };
-            };
-            /** @description - `request-timeout`: The body arrived too slowly. */
-            408: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "request-timeout";
-                    };
-                };
-            };
-            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
-            413: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "payload-too-large";
-                    };
-                };
-            };
-            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
-            415: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "unsupported-media-type";
-                    };
-                };
-            };
-            /** @description - `validation-failed`: Some fields are invalid; errors lists each of them. */
-            422: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "validation-failed";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["bad-request.invalid-json.invalid-query"];
+            408: components["responses"]["request-timeout"];
+            413: components["responses"]["payload-too-large"];
+            415: components["responses"]["unsupported-media-type"];
+            422: components["responses"]["validation-failed"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     log_in: {
@@ -2959,7 +2997,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description A token. */
+            /** @description The token of the new session. */
             200: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -2971,152 +3009,15 @@ export interface operations {
                     "application/json": components["schemas"]["Token"];
                 };
             };
-            /**
-             * @description - `invalid-query`: A query parameter is invalid.
-             *     - `bad-request`: The server could not understand the request.
-             *     - `invalid-json`: The body is not valid JSON.
-             */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query" | "bad-request" | "invalid-json";
-                    };
-                };
-            };
-            /** @description - `bad-credentials`: Email or password invalid */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "bad-credentials";
-                    };
-                };
-            };
-            /** @description - `request-timeout`: The body arrived too slowly. */
-            408: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "request-timeout";
-                    };
-                };
-            };
-            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
-            413: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "payload-too-large";
-                    };
-                };
-            };
-            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
-            415: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "unsupported-media-type";
-                    };
-                };
-            };
-            /** @description - `validation-failed`: Some fields are invalid; errors lists each of them. */
-            422: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "validation-failed";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["bad-request.invalid-json.invalid-query"];
+            401: components["responses"]["bad-credentials"];
+            408: components["responses"]["request-timeout"];
+            413: components["responses"]["payload-too-large"];
+            415: components["responses"]["unsupported-media-type"];
+            422: components["responses"]["validation-failed"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     log_out: {
@@ -3138,108 +3039,12 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /** @description - `insufficient-scope`: This personal access token does not have the scope that this route requires. */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["insufficient-scope"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     log_out_everywhere: {
@@ -3261,114 +3066,18 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /** @description - `insufficient-scope`: This personal access token does not have the scope that this route requires. */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["insufficient-scope"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     finish_sign_in: {
         parameters: {
             query?: {
-                /** @description Of the start: it names the cookie. */
+                /** @description The state of the start. It names the cookie. */
                 state?: string;
                 /** @description The provider's code. */
                 code?: string;
@@ -3396,83 +3105,11 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /** @description - `provider-not-found`: There is no such provider. */
-            404: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "provider-not-found";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /** @description - `deadline-exceeded`: The request took too long. Try again in a moment. */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            404: components["responses"]["provider-not-found"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["deadline-exceeded"];
         };
     };
     start_sign_in: {
@@ -3480,7 +3117,7 @@ export interface operations {
             query: {
                 /** @description The S256 of the client's verifier (RFC 7636). */
                 challenge: string;
-                /** @description Where the sign-in returns to, as the operator has set it; unset: the first of these addresses. */
+                /** @description Where the browser returns to: one of the addresses that the operator has set. If it is unset, the first of them. */
                 return_to?: string;
                 /** @description From `POST /api/users/me/identities`: links the provider to that account. */
                 link_ticket?: string;
@@ -3504,83 +3141,11 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /** @description - `provider-not-found`: There is no such provider. */
-            404: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "provider-not-found";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /** @description - `deadline-exceeded`: The request took too long. Try again in a moment. */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            404: components["responses"]["provider-not-found"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["deadline-exceeded"];
         };
     };
     list_providers: {
@@ -3604,68 +3169,10 @@ export interface operations {
                     "application/json": components["schemas"]["ProviderList"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /** @description - `deadline-exceeded`: The request took too long. Try again in a moment. */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["deadline-exceeded"];
         };
     };
     refresh: {
@@ -3693,152 +3200,15 @@ export interface operations {
                     "application/json": components["schemas"]["RefreshedToken"];
                 };
             };
-            /**
-             * @description - `invalid-query`: A query parameter is invalid.
-             *     - `bad-request`: The server could not understand the request.
-             *     - `invalid-json`: The body is not valid JSON.
-             */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query" | "bad-request" | "invalid-json";
-                    };
-                };
-            };
-            /** @description - `invalid-refresh-token`: The refresh token is not valid. Log in again. */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-refresh-token";
-                    };
-                };
-            };
-            /** @description - `request-timeout`: The body arrived too slowly. */
-            408: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "request-timeout";
-                    };
-                };
-            };
-            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
-            413: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "payload-too-large";
-                    };
-                };
-            };
-            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
-            415: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "unsupported-media-type";
-                    };
-                };
-            };
-            /** @description - `validation-failed`: Some fields are invalid; errors lists each of them. */
-            422: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "validation-failed";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["bad-request.invalid-json.invalid-query"];
+            401: components["responses"]["invalid-refresh-token"];
+            408: components["responses"]["request-timeout"];
+            413: components["responses"]["payload-too-large"];
+            415: components["responses"]["unsupported-media-type"];
+            422: components["responses"]["validation-failed"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     reset_password: {
@@ -3864,139 +3234,14 @@ export interface operations {
                 };
                 content?: never;
             };
-            /**
-             * @description - `invalid-query`: A query parameter is invalid.
-             *     - `bad-request`: The server could not understand the request.
-             *     - `invalid-json`: The body is not valid JSON.
-             */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query" | "bad-request" | "invalid-json";
-                    };
-                };
-            };
-            /** @description - `request-timeout`: The body arrived too slowly. */
-            408: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "request-timeout";
-                    };
-                };
-            };
-            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
-            413: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "payload-too-large";
-                    };
-                };
-            };
-            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
-            415: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "unsupported-media-type";
-                    };
-                };
-            };
-            /**
-             * @description - `validation-failed`: Some fields are invalid; errors lists each of them.
-             *     - `invalid-reset-token`: The reset link is unknown, used or expired. Ask for a new one.
-             */
-            422: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "validation-failed" | "invalid-reset-token";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["bad-request.invalid-json.invalid-query"];
+            408: components["responses"]["request-timeout"];
+            413: components["responses"]["payload-too-large"];
+            415: components["responses"]["unsupported-media-type"];
+            422: components["responses"]["invalid-reset-token.validation-failed"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     sign_up: {
@@ -4025,166 +3270,16 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /**
-             * @description - `invalid-query`: A query parameter is invalid.
-             *     - `bad-request`: The server could not understand the request.
-             *     - `invalid-json`: The body is not valid JSON.
-             */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query" | "bad-request" | "invalid-json";
-                    };
-                };
-            };
-            /** @description - `signup-closed`: Only the operator of this service can create accounts. */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "signup-closed";
-                    };
-                };
-            };
-            /** @description - `request-timeout`: The body arrived too slowly. */
-            408: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "request-timeout";
-                    };
-                };
-            };
-            /** @description - `email-taken`: An account with this email already exists. */
-            409: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "email-taken";
-                    };
-                };
-            };
-            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
-            413: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "payload-too-large";
-                    };
-                };
-            };
-            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
-            415: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "unsupported-media-type";
-                    };
-                };
-            };
-            /** @description - `validation-failed`: Some fields are invalid; errors lists each of them. */
-            422: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "validation-failed";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["bad-request.invalid-json.invalid-query"];
+            403: components["responses"]["signup-closed"];
+            408: components["responses"]["request-timeout"];
+            409: components["responses"]["email-taken"];
+            413: components["responses"]["payload-too-large"];
+            415: components["responses"]["unsupported-media-type"];
+            422: components["responses"]["validation-failed"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     verify_email: {
@@ -4210,139 +3305,14 @@ export interface operations {
                 };
                 content?: never;
             };
-            /**
-             * @description - `invalid-query`: A query parameter is invalid.
-             *     - `bad-request`: The server could not understand the request.
-             *     - `invalid-json`: The body is not valid JSON.
-             */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query" | "bad-request" | "invalid-json";
-                    };
-                };
-            };
-            /** @description - `request-timeout`: The body arrived too slowly. */
-            408: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "request-timeout";
-                    };
-                };
-            };
-            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
-            413: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "payload-too-large";
-                    };
-                };
-            };
-            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
-            415: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "unsupported-media-type";
-                    };
-                };
-            };
-            /**
-             * @description - `validation-failed`: Some fields are invalid; errors lists each of them.
-             *     - `invalid-verify-token`: The link is unknown, used or expired. Ask for a new one.
-             */
-            422: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "validation-failed" | "invalid-verify-token";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["bad-request.invalid-json.invalid-query"];
+            408: components["responses"]["request-timeout"];
+            413: components["responses"]["payload-too-large"];
+            415: components["responses"]["unsupported-media-type"];
+            422: components["responses"]["invalid-verify-token.validation-failed"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     accept_invitation: {
@@ -4371,213 +3341,37 @@ export interface operations {
                     "application/json": components["schemas"]["Movie"];
                 };
             };
-            /**
-             * @description - `invalid-query`: A query parameter is invalid.
-             *     - `bad-request`: The server could not understand the request.
-             *     - `invalid-json`: The body is not valid JSON.
-             */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query" | "bad-request" | "invalid-json";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
-             *     - `email-not-verified`: Confirm your email address first: open the link that was mailed to it.
-             */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope" | "email-not-verified";
-                    };
-                };
-            };
-            /** @description - `request-timeout`: The body arrived too slowly. */
-            408: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "request-timeout";
-                    };
-                };
-            };
-            /** @description - `too-many-editors`: This movie has 20 editors, which is the limit. */
-            409: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-editors";
-                    };
-                };
-            };
-            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
-            413: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "payload-too-large";
-                    };
-                };
-            };
-            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
-            415: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "unsupported-media-type";
-                    };
-                };
-            };
-            /**
-             * @description - `validation-failed`: Some fields are invalid; errors lists each of them.
-             *     - `invalid-invitation`: The invitation is unknown, used or expired, or you sent it yourself.
-             */
-            422: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "validation-failed" | "invalid-invitation";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["bad-request.invalid-json.invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["email-not-verified.insufficient-scope"];
+            408: components["responses"]["request-timeout"];
+            409: components["responses"]["too-many-editors"];
+            413: components["responses"]["payload-too-large"];
+            415: components["responses"]["unsupported-media-type"];
+            422: components["responses"]["invalid-invitation.validation-failed"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     list_movies: {
         parameters: {
             query?: {
-                /** @description Words to look for in name, cast, directors and plot: all of them, with their stems and a typo here and there. "Quotes" make a phrase; a word after `-` must not be there. */
+                /** @description Words to look for in name, cast, directors and plot. A movie must have all of them, in any form and case; a few typos are forgiven. "Quotes" make a phrase; a movie must not have a word after `-`. */
                 q?: string;
-                /** @description An exact value of `genres`. Given more than once: all of them. */
+                /** @description An exact value of `genres`. If it is given more than once, a movie must have all of the values. */
                 genre?: string[];
-                /** @description An exact value of `casts`. Given more than once: all of them. */
+                /** @description An exact value of `casts`. If it is given more than once, a movie must have all of the values. */
                 cast?: string[];
-                /** @description An exact value of `directors`. Given more than once: all of them. */
+                /** @description An exact value of `directors`. If it is given more than once, a movie must have all of the values. */
                 director?: string[];
-                /** @description An exact value of `countries`. Given more than once: all of them. */
+                /** @description An exact value of `countries`. If it is given more than once, a movie must have all of the values. */
                 country?: string[];
-                /** @description An exact value of `languages`. Given more than once: all of them. */
+                /** @description An exact value of `languages`. If it is given more than once, a movie must have all of the values. */
                 language?: string[];
                 /** @description The exact name. With `year`: the one movie that has it. */
                 name?: string;
-                /** @description Up to 100 ids with commas between them: those of them that exist. */
+                /** @description Up to 100 ids, separated by commas. An id that no movie has is ignored. */
                 ids?: string;
                 /** @description Made in this year. */
                 year?: number;
@@ -4587,19 +3381,19 @@ export interface operations {
                 year_max?: number;
                 /** @description Added by this user. */
                 added_by?: string;
-                /** @description The order; `-` turns it round. `relevance` needs `q`. Default: `relevance` with `q`, else `-created_at`. Movies without a year come last either way. */
+                /** @description The order; `-` reverses it. The default is `relevance` with `q` (which it needs), and `-created_at` otherwise. Movies without a year come last either way. */
                 sort?: "created_at" | "-created_at" | "name" | "-name" | "year" | "-year" | "relevance";
-                /** @description Which fields to answer with, each once, with commas between them; `id` is always there. */
+                /** @description The fields to answer with, each once, separated by commas; `id` is always present. */
                 fields?: string;
-                /** @description Whether to count all that match. */
+                /** @description Whether to count all movies that match. */
                 count?: boolean;
-                /** @description The maximum number of items on the page. */
+                /** @description How many to answer at most. */
                 limit?: number;
-                /** @description The `next` of the previous page, with the same filters and the same sort. */
+                /** @description The `next` of the page before, with the same filters and the same sort. */
                 after?: string;
             };
             header?: {
-                /** @description The ETag of what you have. If it is still current, the answer is 304. */
+                /** @description The ETag of what you have: if it is still the current one, 304. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -4622,7 +3416,7 @@ export interface operations {
                     "application/json": components["schemas"]["MoviePage"];
                 };
             };
-            /** @description Nothing has changed: the ETag is still the one in `If-None-Match`. */
+            /** @description The answer is the one that `If-None-Match` names. */
             304: {
                 headers: {
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -4634,80 +3428,17 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             *     - `search-building`: The server is building its search index. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded" | "search-building";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded.search-building"];
         };
     };
     add_movie: {
         parameters: {
             query?: never;
             header?: {
-                /** @description A name of your choice for this request, 1 to 255 visible ASCII characters. For 24 hours the same request with the same key gets the same answer and adds nothing. */
+                /** @description A name of your choice for this request, 1 to 255 visible ASCII characters. For 24 hours the same request with the same key is answered as the first time and adds nothing. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -4734,203 +3465,24 @@ export interface operations {
                     "application/json": components["schemas"]["Movie"];
                 };
             };
-            /**
-             * @description - `invalid-query`: A query parameter is invalid.
-             *     - `bad-request`: The server could not understand the request.
-             *     - `invalid-json`: The body is not valid JSON.
-             */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query" | "bad-request" | "invalid-json";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
-             *     - `email-not-verified`: Confirm your email address first: open the link that was mailed to it.
-             */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope" | "email-not-verified";
-                    };
-                };
-            };
-            /** @description - `request-timeout`: The body arrived too slowly. */
-            408: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "request-timeout";
-                    };
-                };
-            };
-            /**
-             * @description - `duplicate-movie`: A movie with this name already exists in this year.
-             *     - `request-in-progress`: Another request with this Idempotency-Key is in progress. Try again in a moment.
-             */
-            409: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "duplicate-movie" | "request-in-progress";
-                    };
-                };
-            };
-            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
-            413: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "payload-too-large";
-                    };
-                };
-            };
-            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
-            415: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "unsupported-media-type";
-                    };
-                };
-            };
-            /**
-             * @description - `validation-failed`: Some fields are invalid; errors lists each of them.
-             *     - `idempotency-key-reused`: This Idempotency-Key was used for a different request before.
-             */
-            422: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "validation-failed" | "idempotency-key-reused";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["bad-request.invalid-json.invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["email-not-verified.insufficient-scope"];
+            408: components["responses"]["request-timeout"];
+            409: components["responses"]["duplicate-movie.request-in-progress"];
+            413: components["responses"]["payload-too-large"];
+            415: components["responses"]["unsupported-media-type"];
+            422: components["responses"]["idempotency-key-reused.validation-failed"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     add_movies: {
         parameters: {
             query?: never;
             header?: {
-                /** @description A name of your choice for this request, 1 to 255 visible ASCII characters. For 24 hours the same request with the same key gets the same answer and adds nothing. */
+                /** @description A name of your choice for this request, 1 to 255 visible ASCII characters. For 24 hours the same request with the same key is answered as the first time and adds nothing. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -4942,7 +3494,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What became of each movie, in the order of the request. */
+            /** @description The outcome of each movie, in the order of the request. */
             200: {
                 headers: {
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
@@ -4955,201 +3507,25 @@ export interface operations {
                     "application/json": components["schemas"]["BatchResult"];
                 };
             };
-            /**
-             * @description - `invalid-query`: A query parameter is invalid.
-             *     - `bad-request`: The server could not understand the request.
-             *     - `invalid-json`: The body is not valid JSON.
-             */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query" | "bad-request" | "invalid-json";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
-             *     - `email-not-verified`: Confirm your email address first: open the link that was mailed to it.
-             */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope" | "email-not-verified";
-                    };
-                };
-            };
-            /** @description - `request-timeout`: The body arrived too slowly. */
-            408: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "request-timeout";
-                    };
-                };
-            };
-            /** @description - `request-in-progress`: Another request with this Idempotency-Key is in progress. Try again in a moment. */
-            409: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "request-in-progress";
-                    };
-                };
-            };
-            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
-            413: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "payload-too-large";
-                    };
-                };
-            };
-            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
-            415: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "unsupported-media-type";
-                    };
-                };
-            };
-            /**
-             * @description - `validation-failed`: Some fields are invalid; errors lists each of them.
-             *     - `idempotency-key-reused`: This Idempotency-Key was used for a different request before.
-             */
-            422: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "validation-failed" | "idempotency-key-reused";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["bad-request.invalid-json.invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["email-not-verified.insufficient-scope"];
+            408: components["responses"]["request-timeout"];
+            409: components["responses"]["request-in-progress"];
+            413: components["responses"]["payload-too-large"];
+            415: components["responses"]["unsupported-media-type"];
+            422: components["responses"]["idempotency-key-reused.validation-failed"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     list_changes: {
         parameters: {
             query?: {
-                /** @description The `next` of the answer before, or the `id` of an event. */
+                /** @description The `next` of the previous answer, or the `id` of an event. */
                 since?: string;
-                /** @description How many changes to answer at most. */
+                /** @description How many changes to return at most. */
                 limit?: number;
             };
             header?: never;
@@ -5170,109 +3546,19 @@ export interface operations {
                     "application/json": components["schemas"]["ChangePage"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /** @description - `changes-gone`: The cursor is older than the changes that the server keeps. Read the catalogue again. */
-            410: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "changes-gone";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /** @description - `no-events`: The database of this server has no change streams. */
-            501: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "no-events";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            410: components["responses"]["changes-gone"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            501: components["responses"]["no-events"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     follow_movies: {
         parameters: {
             query?: never;
             header?: {
-                /** @description The `id` of the last event that was seen: the stream goes on after it. */
+                /** @description The `id` of the last event that you have seen. The stream continues after it. */
                 "Last-Event-ID"?: string;
             };
             path?: never;
@@ -5280,7 +3566,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Server-sent events: `created`, `updated` and `deleted`, each with data `{ "id", "version"?, "movie"? }` (`movie` if it still exists and has 16 KB at most), and an `id` to resume after. `reset`, if you missed more than the log keeps: read the catalogue again. */
+            /** @description Server-sent events, each with the fields `event`, `id` and `data`; `data` is the JSON text of the object that the schema describes. The stream goes on until the client leaves. */
             200: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -5289,112 +3575,34 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": string;
+                    "text/event-stream": components["schemas"]["MovieEvent"][];
                 };
             };
-            /**
-             * @description - `invalid-query`: A query parameter is invalid.
-             *     - `bad-request`: The server could not understand the request.
-             */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query" | "bad-request";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /** @description - `no-events`: The database of this server has no change streams. */
-            501: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "no-events";
-                    };
-                };
-            };
-            /**
-             * @description - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["bad-request.invalid-query"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            501: components["responses"]["no-events"];
+            503: components["responses"]["database-unavailable.overloaded"];
         };
     };
     count_movies: {
         parameters: {
             query?: {
-                /** @description Words to look for in name, cast, directors and plot: all of them, with their stems and a typo here and there. "Quotes" make a phrase; a word after `-` must not be there. */
+                /** @description Words to look for in name, cast, directors and plot. A movie must have all of them, in any form and case; a few typos are forgiven. "Quotes" make a phrase; a movie must not have a word after `-`. */
                 q?: string;
-                /** @description An exact value of `genres`. Given more than once: all of them. */
+                /** @description An exact value of `genres`. If it is given more than once, a movie must have all of the values. */
                 genre?: string[];
-                /** @description An exact value of `casts`. Given more than once: all of them. */
+                /** @description An exact value of `casts`. If it is given more than once, a movie must have all of the values. */
                 cast?: string[];
-                /** @description An exact value of `directors`. Given more than once: all of them. */
+                /** @description An exact value of `directors`. If it is given more than once, a movie must have all of the values. */
                 director?: string[];
-                /** @description An exact value of `countries`. Given more than once: all of them. */
+                /** @description An exact value of `countries`. If it is given more than once, a movie must have all of the values. */
                 country?: string[];
-                /** @description An exact value of `languages`. Given more than once: all of them. */
+                /** @description An exact value of `languages`. If it is given more than once, a movie must have all of the values. */
                 language?: string[];
                 /** @description The exact name. With `year`: the one movie that has it. */
                 name?: string;
-                /** @description Up to 100 ids with commas between them: those of them that exist. */
+                /** @description Up to 100 ids, separated by commas. An id that no movie has is ignored. */
                 ids?: string;
                 /** @description Made in this year. */
                 year?: number;
@@ -5406,7 +3614,7 @@ export interface operations {
                 added_by?: string;
             };
             header?: {
-                /** @description The ETag of what you have. If it is still current, the answer is 304. */
+                /** @description The ETag of what you have: if it is still the current one, 304. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -5428,7 +3636,7 @@ export interface operations {
                     "application/json": components["schemas"]["Facets"];
                 };
             };
-            /** @description Nothing has changed: the ETag is still the one in `If-None-Match`. */
+            /** @description The answer is the one that `If-None-Match` names. */
             304: {
                 headers: {
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -5440,85 +3648,22 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             *     - `search-building`: The server is building its search index. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded" | "search-building";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded.search-building"];
         };
     };
     suggest_movies: {
         parameters: {
             query: {
-                /** @description How a word of the name begins, whatever the case and the accents. */
+                /** @description The beginning of a word of the name; case and accents do not count. */
                 prefix: string;
-                /** @description The maximum number of items on the page. */
+                /** @description How many suggestions to return at most. */
                 limit?: number;
             };
             header?: {
-                /** @description The ETag of what you have. If it is still current, the answer is 304. */
+                /** @description The ETag of what you have: if it is still the current one, 304. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -5540,7 +3685,7 @@ export interface operations {
                     "application/json": components["schemas"]["Suggestions"];
                 };
             };
-            /** @description Nothing has changed: the ETag is still the one in `If-None-Match`. */
+            /** @description The answer is the one that `If-None-Match` names. */
             304: {
                 headers: {
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -5552,83 +3697,20 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             *     - `search-building`: The server is building its search index. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded" | "search-building";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded.search-building"];
         };
     };
     get_movie: {
         parameters: {
             query?: {
-                /** @description Which fields to answer with, each once, with commas between them; `id` is always there. */
+                /** @description The fields to answer with, each once, separated by commas; `id` is always present. */
                 fields?: string;
             };
             header?: {
-                /** @description The ETag of what you have. If it is still current, the answer is 304. */
+                /** @description The ETag of what you have: if it is still the current one, 304. */
                 "If-None-Match"?: string;
             };
             path: {
@@ -5649,7 +3731,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["MovieSelection"];
+                    "application/json": components["schemas"]["Movie"];
                 };
             };
             /** @description The version that `If-None-Match` names is the current one. */
@@ -5664,94 +3746,18 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /** @description - `movie-not-found`: There is no movie with this id. */
-            404: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "movie-not-found";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            404: components["responses"]["movie-not-found"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     replace_movie: {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the version that you have read. If it is not current, the answer is 412 and nothing changes. */
+                /** @description The ETag of the version that is meant: if it is not the current one, 412 and nothing changes. */
                 "If-Match"?: string;
             };
             path: {
@@ -5778,228 +3784,26 @@ export interface operations {
                     "application/json": components["schemas"]["Movie"];
                 };
             };
-            /**
-             * @description - `invalid-query`: A query parameter is invalid.
-             *     - `bad-request`: The server could not understand the request.
-             *     - `invalid-json`: The body is not valid JSON.
-             */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query" | "bad-request" | "invalid-json";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
-             *     - `email-not-verified`: Confirm your email address first: open the link that was mailed to it.
-             *     - `not-owner`: Only this movie's owner or an editor may change it.
-             */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope" | "email-not-verified" | "not-owner";
-                    };
-                };
-            };
-            /** @description - `movie-not-found`: There is no movie with this id. */
-            404: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "movie-not-found";
-                    };
-                };
-            };
-            /** @description - `request-timeout`: The body arrived too slowly. */
-            408: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "request-timeout";
-                    };
-                };
-            };
-            /** @description - `duplicate-movie`: A movie with this name already exists in this year. */
-            409: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "duplicate-movie";
-                    };
-                };
-            };
-            /** @description - `precondition-failed`: The movie has changed since the version that If-Match names. */
-            412: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "precondition-failed";
-                    };
-                };
-            };
-            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
-            413: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "payload-too-large";
-                    };
-                };
-            };
-            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
-            415: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "unsupported-media-type";
-                    };
-                };
-            };
-            /** @description - `validation-failed`: Some fields are invalid; errors lists each of them. */
-            422: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "validation-failed";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["bad-request.invalid-json.invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["email-not-verified.insufficient-scope.not-owner"];
+            404: components["responses"]["movie-not-found"];
+            408: components["responses"]["request-timeout"];
+            409: components["responses"]["duplicate-movie"];
+            412: components["responses"]["precondition-failed"];
+            413: components["responses"]["payload-too-large"];
+            415: components["responses"]["unsupported-media-type"];
+            422: components["responses"]["validation-failed"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     delete_movie: {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the version that you have read. If it is not current, the answer is 412 and nothing changes. */
+                /** @description The ETag of the version that is meant: if it is not the current one, 412 and nothing changes. */
                 "If-Match"?: string;
             };
             path: {
@@ -6009,7 +3813,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The movie is gone. */
+            /** @description The movie is deleted. */
             204: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -6019,148 +3823,21 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
-             *     - `not-owner`: Only this movie's owner or an editor may change it.
-             */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope" | "not-owner";
-                    };
-                };
-            };
-            /** @description - `movie-not-found`: There is no movie with this id. */
-            404: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "movie-not-found";
-                    };
-                };
-            };
-            /** @description - `precondition-failed`: The movie has changed since the version that If-Match names. */
-            412: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "precondition-failed";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["insufficient-scope.not-owner"];
+            404: components["responses"]["movie-not-found"];
+            412: components["responses"]["precondition-failed"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     patch_movie: {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the version that you have read. If it is not current, the answer is 412 and nothing changes. */
+                /** @description The ETag of the version that is meant: if it is not the current one, 412 and nothing changes. */
                 "If-Match"?: string;
             };
             path: {
@@ -6188,221 +3865,19 @@ export interface operations {
                     "application/json": components["schemas"]["Movie"];
                 };
             };
-            /**
-             * @description - `invalid-query`: A query parameter is invalid.
-             *     - `bad-request`: The server could not understand the request.
-             *     - `invalid-json`: The body is not valid JSON.
-             */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query" | "bad-request" | "invalid-json";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
-             *     - `email-not-verified`: Confirm your email address first: open the link that was mailed to it.
-             *     - `not-owner`: Only this movie's owner or an editor may change it.
-             */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope" | "email-not-verified" | "not-owner";
-                    };
-                };
-            };
-            /** @description - `movie-not-found`: There is no movie with this id. */
-            404: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "movie-not-found";
-                    };
-                };
-            };
-            /** @description - `request-timeout`: The body arrived too slowly. */
-            408: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "request-timeout";
-                    };
-                };
-            };
-            /** @description - `duplicate-movie`: A movie with this name already exists in this year. */
-            409: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "duplicate-movie";
-                    };
-                };
-            };
-            /** @description - `precondition-failed`: The movie has changed since the version that If-Match names. */
-            412: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "precondition-failed";
-                    };
-                };
-            };
-            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
-            413: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "payload-too-large";
-                    };
-                };
-            };
-            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
-            415: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "unsupported-media-type";
-                    };
-                };
-            };
-            /** @description - `validation-failed`: Some fields are invalid; errors lists each of them. */
-            422: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "validation-failed";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["bad-request.invalid-json.invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["email-not-verified.insufficient-scope.not-owner"];
+            404: components["responses"]["movie-not-found"];
+            408: components["responses"]["request-timeout"];
+            409: components["responses"]["duplicate-movie"];
+            412: components["responses"]["precondition-failed"];
+            413: components["responses"]["payload-too-large"];
+            415: components["responses"]["unsupported-media-type"];
+            422: components["responses"]["validation-failed"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     list_editors: {
@@ -6428,126 +3903,13 @@ export interface operations {
                     "application/json": components["schemas"]["EditorList"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
-             *     - `not-owner`: Only this movie's owner or an editor may change it.
-             */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope" | "not-owner";
-                    };
-                };
-            };
-            /** @description - `movie-not-found`: There is no movie with this id. */
-            404: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "movie-not-found";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["insufficient-scope.not-owner"];
+            404: components["responses"]["movie-not-found"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     remove_editor: {
@@ -6562,7 +3924,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description That user is no editor any more. */
+            /** @description The user is no longer an editor. */
             204: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -6572,129 +3934,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
-             *     - `not-owner`: Only this movie's owner or an editor may change it.
-             */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope" | "not-owner";
-                    };
-                };
-            };
-            /**
-             * @description - `movie-not-found`: There is no movie with this id.
-             *     - `user-not-found`: There is no user with this id.
-             */
-            404: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "movie-not-found" | "user-not-found";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["insufficient-scope.not-owner"];
+            404: components["responses"]["movie-not-found.user-not-found"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     invite: {
@@ -6722,199 +3968,25 @@ export interface operations {
                 };
                 content?: never;
             };
-            /**
-             * @description - `invalid-query`: A query parameter is invalid.
-             *     - `bad-request`: The server could not understand the request.
-             *     - `invalid-json`: The body is not valid JSON.
-             */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query" | "bad-request" | "invalid-json";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
-             *     - `email-not-verified`: Confirm your email address first: open the link that was mailed to it.
-             *     - `not-owner`: Only this movie's owner or an editor may change it.
-             */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope" | "email-not-verified" | "not-owner";
-                    };
-                };
-            };
-            /** @description - `movie-not-found`: There is no movie with this id. */
-            404: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "movie-not-found";
-                    };
-                };
-            };
-            /** @description - `request-timeout`: The body arrived too slowly. */
-            408: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "request-timeout";
-                    };
-                };
-            };
-            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
-            413: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "payload-too-large";
-                    };
-                };
-            };
-            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
-            415: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "unsupported-media-type";
-                    };
-                };
-            };
-            /** @description - `validation-failed`: Some fields are invalid; errors lists each of them. */
-            422: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "validation-failed";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["bad-request.invalid-json.invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["email-not-verified.insufficient-scope.not-owner"];
+            404: components["responses"]["movie-not-found"];
+            408: components["responses"]["request-timeout"];
+            413: components["responses"]["payload-too-large"];
+            415: components["responses"]["unsupported-media-type"];
+            422: components["responses"]["validation-failed"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     list_versions: {
         parameters: {
             query?: {
-                /** @description The maximum number of items on the page. */
+                /** @description How many to answer at most. */
                 limit?: number;
-                /** @description The `next` of the previous page, with the same filters and the same sort. */
+                /** @description The `next` of the page before, with the same filters and the same sort. */
                 after?: string;
             };
             header?: never;
@@ -6938,141 +4010,14 @@ export interface operations {
                     "application/json": components["schemas"]["VersionPage"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
-             *     - `not-owner`: Only this movie's owner or an editor may change it.
-             */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope" | "not-owner";
-                    };
-                };
-            };
-            /** @description - `movie-not-found`: There is no movie with this id. */
-            404: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "movie-not-found";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /** @description - `no-events`: The database of this server has no change streams. */
-            501: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "no-events";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["insufficient-scope.not-owner"];
+            404: components["responses"]["movie-not-found"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            501: components["responses"]["no-events"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     get_version: {
@@ -7100,151 +4045,21 @@ export interface operations {
                     "application/json": components["schemas"]["FormerMovie"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
-             *     - `not-owner`: Only this movie's owner or an editor may change it.
-             */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope" | "not-owner";
-                    };
-                };
-            };
-            /**
-             * @description - `movie-not-found`: There is no movie with this id.
-             *     - `version-not-found`: This movie has no such version, or the server no longer keeps it.
-             */
-            404: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "movie-not-found" | "version-not-found";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /** @description - `no-events`: The database of this server has no change streams. */
-            501: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "no-events";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["insufficient-scope.not-owner"];
+            404: components["responses"]["movie-not-found.version-not-found"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            501: components["responses"]["no-events"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     restore_version: {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the version that you have read. If it is not current, the answer is 412 and nothing changes. */
+                /** @description The ETag of the version that is meant: if it is not the current one, 412 and nothing changes. */
                 "If-Match"?: string;
             };
             path: {
@@ -7269,182 +4084,23 @@ export interface operations {
                     "application/json": components["schemas"]["Movie"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
-             *     - `email-not-verified`: Confirm your email address first: open the link that was mailed to it.
-             *     - `not-owner`: Only this movie's owner or an editor may change it.
-             */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope" | "email-not-verified" | "not-owner";
-                    };
-                };
-            };
-            /**
-             * @description - `movie-not-found`: There is no movie with this id.
-             *     - `version-not-found`: This movie has no such version, or the server no longer keeps it.
-             */
-            404: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "movie-not-found" | "version-not-found";
-                    };
-                };
-            };
-            /** @description - `duplicate-movie`: A movie with this name already exists in this year. */
-            409: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "duplicate-movie";
-                    };
-                };
-            };
-            /** @description - `precondition-failed`: The movie has changed since the version that If-Match names. */
-            412: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "precondition-failed";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /** @description - `no-events`: The database of this server has no change streams. */
-            501: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "no-events";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["email-not-verified.insufficient-scope.not-owner"];
+            404: components["responses"]["movie-not-found.version-not-found"];
+            409: components["responses"]["duplicate-movie"];
+            412: components["responses"]["precondition-failed"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            501: components["responses"]["no-events"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     openapi: {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of what you have. If it is still current, the answer is 304. */
+                /** @description The ETag of what you have: if it is still the current one, 304. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -7465,7 +4121,7 @@ export interface operations {
                     "application/json": components["schemas"]["OpenApi"];
                 };
             };
-            /** @description Nothing has changed: the ETag is still the one in `If-None-Match`. */
+            /** @description The answer is the one that `If-None-Match` names. */
             304: {
                 headers: {
                     ETag: components["headers"]["ETag.weak"];
@@ -7476,68 +4132,10 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /** @description - `deadline-exceeded`: The request took too long. Try again in a moment. */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["deadline-exceeded"];
         };
     };
     get_me: {
@@ -7549,7 +4147,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The caller. */
+            /** @description The caller's account. */
             200: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7561,108 +4159,12 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /** @description - `insufficient-scope`: This personal access token does not have the scope that this route requires. */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["insufficient-scope"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     delete_me: {
@@ -7674,7 +4176,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The account is gone. It had many movies: the last of them are still going. */
+            /** @description The account is deleted. The server is still deleting the last of its many movies. */
             202: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7684,7 +4186,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description The account is gone, and all its movies. */
+            /** @description The account and all its movies are deleted. */
             204: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7694,123 +4196,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /** @description - `insufficient-scope`: This personal access token does not have the scope that this route requires. */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope";
-                    };
-                };
-            };
-            /** @description - `last-admin`: This is the last admin. Make another user an admin first. */
-            409: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "last-admin";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["insufficient-scope"];
+            409: components["responses"]["last-admin"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     change_me: {
@@ -7827,7 +4219,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The caller, as they are now. */
+            /** @description The account as it is now. */
             200: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -7839,190 +4231,17 @@ export interface operations {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /**
-             * @description - `invalid-query`: A query parameter is invalid.
-             *     - `bad-request`: The server could not understand the request.
-             *     - `invalid-json`: The body is not valid JSON.
-             */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query" | "bad-request" | "invalid-json";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
-             *     - `wrong-password`: The current password is incorrect.
-             */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope" | "wrong-password";
-                    };
-                };
-            };
-            /** @description - `request-timeout`: The body arrived too slowly. */
-            408: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "request-timeout";
-                    };
-                };
-            };
-            /** @description - `email-taken`: An account with this email already exists. */
-            409: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "email-taken";
-                    };
-                };
-            };
-            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
-            413: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "payload-too-large";
-                    };
-                };
-            };
-            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
-            415: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "unsupported-media-type";
-                    };
-                };
-            };
-            /** @description - `validation-failed`: Some fields are invalid; errors lists each of them. */
-            422: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "validation-failed";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["bad-request.invalid-json.invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["insufficient-scope.wrong-password"];
+            408: components["responses"]["request-timeout"];
+            409: components["responses"]["email-taken"];
+            413: components["responses"]["payload-too-large"];
+            415: components["responses"]["unsupported-media-type"];
+            422: components["responses"]["validation-failed"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     list_identities: {
@@ -8046,108 +4265,12 @@ export interface operations {
                     "application/json": components["schemas"]["IdentityList"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /** @description - `insufficient-scope`: This personal access token does not have the scope that this route requires. */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["insufficient-scope"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     create_link_ticket: {
@@ -8175,175 +4298,16 @@ export interface operations {
                     "application/json": components["schemas"]["LinkTicket"];
                 };
             };
-            /**
-             * @description - `invalid-query`: A query parameter is invalid.
-             *     - `bad-request`: The server could not understand the request.
-             *     - `invalid-json`: The body is not valid JSON.
-             */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query" | "bad-request" | "invalid-json";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
-             *     - `wrong-password`: The current password is incorrect.
-             */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope" | "wrong-password";
-                    };
-                };
-            };
-            /** @description - `request-timeout`: The body arrived too slowly. */
-            408: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "request-timeout";
-                    };
-                };
-            };
-            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
-            413: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "payload-too-large";
-                    };
-                };
-            };
-            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
-            415: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "unsupported-media-type";
-                    };
-                };
-            };
-            /** @description - `validation-failed`: Some fields are invalid; errors lists each of them. */
-            422: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "validation-failed";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["bad-request.invalid-json.invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["insufficient-scope.wrong-password"];
+            408: components["responses"]["request-timeout"];
+            413: components["responses"]["payload-too-large"];
+            415: components["responses"]["unsupported-media-type"];
+            422: components["responses"]["validation-failed"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     unlink_provider: {
@@ -8367,158 +4331,34 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /** @description - `insufficient-scope`: This personal access token does not have the scope that this route requires. */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope";
-                    };
-                };
-            };
-            /** @description - `provider-not-found`: There is no such provider. */
-            404: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "provider-not-found";
-                    };
-                };
-            };
-            /** @description - `no-other-sign-in`: Choose a password or link another provider first. */
-            409: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "no-other-sign-in";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["insufficient-scope"];
+            404: components["responses"]["provider-not-found"];
+            409: components["responses"]["no-other-sign-in"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     list_my_movies: {
         parameters: {
             query?: {
-                /** @description Words to look for in name, cast, directors and plot: all of them, with their stems and a typo here and there. "Quotes" make a phrase; a word after `-` must not be there. */
+                /** @description Words to look for in name, cast, directors and plot. A movie must have all of them, in any form and case; a few typos are forgiven. "Quotes" make a phrase; a movie must not have a word after `-`. */
                 q?: string;
-                /** @description An exact value of `genres`. Given more than once: all of them. */
+                /** @description An exact value of `genres`. If it is given more than once, a movie must have all of the values. */
                 genre?: string[];
-                /** @description An exact value of `casts`. Given more than once: all of them. */
+                /** @description An exact value of `casts`. If it is given more than once, a movie must have all of the values. */
                 cast?: string[];
-                /** @description An exact value of `directors`. Given more than once: all of them. */
+                /** @description An exact value of `directors`. If it is given more than once, a movie must have all of the values. */
                 director?: string[];
-                /** @description An exact value of `countries`. Given more than once: all of them. */
+                /** @description An exact value of `countries`. If it is given more than once, a movie must have all of the values. */
                 country?: string[];
-                /** @description An exact value of `languages`. Given more than once: all of them. */
+                /** @description An exact value of `languages`. If it is given more than once, a movie must have all of the values. */
                 language?: string[];
                 /** @description The exact name. With `year`: the one movie that has it. */
                 name?: string;
-                /** @description Up to 100 ids with commas between them: those of them that exist. */
+                /** @description Up to 100 ids, separated by commas. An id that no movie has is ignored. */
                 ids?: string;
                 /** @description Made in this year. */
                 year?: number;
@@ -8526,17 +4366,17 @@ export interface operations {
                 year_min?: number;
                 /** @description Not made after this year. */
                 year_max?: number;
-                /** @description The order; `-` turns it round. `relevance` needs `q`. Default: `relevance` with `q`, else `-created_at`. Movies without a year come last either way. */
+                /** @description The order; `-` reverses it. The default is `relevance` with `q` (which it needs), and `-created_at` otherwise. Movies without a year come last either way. */
                 sort?: "created_at" | "-created_at" | "name" | "-name" | "year" | "-year" | "relevance";
-                /** @description Which fields to answer with, each once, with commas between them; `id` is always there. */
+                /** @description The fields to answer with, each once, separated by commas; `id` is always present. */
                 fields?: string;
-                /** @description Whether to count all that match. */
+                /** @description Whether to count all movies that match. */
                 count?: boolean;
-                /** @description The maximum number of items on the page. */
+                /** @description How many to answer at most. */
                 limit?: number;
-                /** @description The `next` of the previous page, with the same filters and the same sort. */
+                /** @description The `next` of the page before, with the same filters and the same sort. */
                 after?: string;
-                /** @description What the caller is to the movies. */
+                /** @description Whether the caller owns the movies or edits them. */
                 role?: "owner" | "editor";
             };
             header?: never;
@@ -8545,7 +4385,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description A page of the movies that the caller owns, or edits. */
+            /** @description A page of the movies that the caller owns or edits. */
             200: {
                 headers: {
                     Link: components["headers"]["Link"];
@@ -8558,109 +4398,12 @@ export interface operations {
                     "application/json": components["schemas"]["MoviePage"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /** @description - `insufficient-scope`: This personal access token does not have the scope that this route requires. */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             *     - `search-building`: The server is building its search index. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded" | "search-building";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["insufficient-scope"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded.search-building"];
         };
     };
     list_sessions: {
@@ -8684,108 +4427,12 @@ export interface operations {
                     "application/json": components["schemas"]["SessionList"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /** @description - `insufficient-scope`: This personal access token does not have the scope that this route requires. */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["insufficient-scope"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     end_session: {
@@ -8809,123 +4456,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /** @description - `insufficient-scope`: This personal access token does not have the scope that this route requires. */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope";
-                    };
-                };
-            };
-            /** @description - `session-not-found`: You have no session with this id. */
-            404: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "session-not-found";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["insufficient-scope"];
+            404: components["responses"]["session-not-found"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     list_tokens: {
@@ -8949,108 +4486,12 @@ export interface operations {
                     "application/json": components["schemas"]["PersonalTokenList"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /** @description - `insufficient-scope`: This personal access token does not have the scope that this route requires. */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["insufficient-scope"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     create_token: {
@@ -9066,7 +4507,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The token, with its secret: no other answer shows that. */
+            /** @description The token with its secret, which no other answer shows. */
             201: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -9078,190 +4519,17 @@ export interface operations {
                     "application/json": components["schemas"]["PersonalToken"];
                 };
             };
-            /**
-             * @description - `invalid-query`: A query parameter is invalid.
-             *     - `bad-request`: The server could not understand the request.
-             *     - `invalid-json`: The body is not valid JSON.
-             */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query" | "bad-request" | "invalid-json";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
-             *     - `wrong-password`: The current password is incorrect.
-             */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope" | "wrong-password";
-                    };
-                };
-            };
-            /** @description - `request-timeout`: The body arrived too slowly. */
-            408: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "request-timeout";
-                    };
-                };
-            };
-            /** @description - `too-many-tokens`: You have 50 personal access tokens, which is the limit. */
-            409: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-tokens";
-                    };
-                };
-            };
-            /** @description - `payload-too-large`: The body is larger than 256 KiB. */
-            413: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "payload-too-large";
-                    };
-                };
-            };
-            /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
-            415: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "unsupported-media-type";
-                    };
-                };
-            };
-            /** @description - `validation-failed`: Some fields are invalid; errors lists each of them. */
-            422: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "validation-failed";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["bad-request.invalid-json.invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["insufficient-scope.wrong-password"];
+            408: components["responses"]["request-timeout"];
+            409: components["responses"]["too-many-tokens"];
+            413: components["responses"]["payload-too-large"];
+            415: components["responses"]["unsupported-media-type"];
+            422: components["responses"]["validation-failed"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     delete_token: {
@@ -9285,131 +4553,21 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /** @description - `insufficient-scope`: This personal access token does not have the scope that this route requires. */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope";
-                    };
-                };
-            };
-            /** @description - `token-not-found`: You have no personal access token with this id. */
-            404: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "token-not-found";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["insufficient-scope"];
+            404: components["responses"]["token-not-found"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     list_trash: {
         parameters: {
             query?: {
-                /** @description The maximum number of items on the page. */
+                /** @description How many to answer at most. */
                 limit?: number;
-                /** @description The `next` of the previous page, with the same filters and the same sort. */
+                /** @description The `next` of the page before, with the same filters and the same sort. */
                 after?: string;
             };
             header?: never;
@@ -9431,123 +4589,13 @@ export interface operations {
                     "application/json": components["schemas"]["TrashPage"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /** @description - `insufficient-scope`: This personal access token does not have the scope that this route requires. */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /** @description - `no-events`: The database of this server has no change streams. */
-            501: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "no-events";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["insufficient-scope"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            501: components["responses"]["no-events"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     restore_movie: {
@@ -9561,7 +4609,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The movie, which is back. */
+            /** @description The restored movie. */
             200: {
                 headers: {
                     ETag: components["headers"]["ETag"];
@@ -9574,156 +4622,15 @@ export interface operations {
                     "application/json": components["schemas"]["Movie"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /**
-             * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
-             *     - `email-not-verified`: Confirm your email address first: open the link that was mailed to it.
-             */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope" | "email-not-verified";
-                    };
-                };
-            };
-            /** @description - `movie-not-found`: There is no movie with this id. */
-            404: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "movie-not-found";
-                    };
-                };
-            };
-            /** @description - `duplicate-movie`: A movie with this name already exists in this year. */
-            409: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "duplicate-movie";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /** @description - `no-events`: The database of this server has no change streams. */
-            501: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "no-events";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["email-not-verified.insufficient-scope"];
+            404: components["responses"]["movie-not-found"];
+            409: components["responses"]["duplicate-movie"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            501: components["responses"]["no-events"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     request_verification: {
@@ -9735,7 +4642,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description If there is anything to confirm, a mail will arrive. */
+            /** @description If the address is not confirmed yet, the server mails a link to it. */
             202: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -9745,108 +4652,12 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /**
-             * @description - `missing-token`: Send a bearer token in the Authorization header.
-             *     - `invalid-token`: The token is not valid.
-             *     - `expired-token`: The token has expired. Log in again.
-             *     - `revoked-token`: The token is no longer valid. Log in again.
-             */
-            401: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "missing-token" | "invalid-token" | "expired-token" | "revoked-token";
-                    };
-                };
-            };
-            /** @description - `insufficient-scope`: This personal access token does not have the scope that this route requires. */
-            403: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "insufficient-scope";
-                    };
-                };
-            };
-            /** @description - `too-many-requests`: Too many attempts. Wait before you try again. */
-            429: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "too-many-requests";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query"];
+            401: components["responses"]["expired-token.invalid-token.missing-token.revoked-token"];
+            403: components["responses"]["insufficient-scope"];
+            429: components["responses"]["too-many-requests"];
+            500: components["responses"]["internal-error"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded"];
         };
     };
     is_live: {
@@ -9868,46 +4679,9 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /** @description - `deadline-exceeded`: The request took too long. Try again in a moment. */
-            503: {
-                headers: {
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query.unlimited"];
+            500: components["responses"]["internal-error.unlimited"];
+            503: components["responses"]["deadline-exceeded.unlimited"];
         };
     };
     is_ready: {
@@ -9929,50 +4703,9 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description - `invalid-query`: A query parameter is invalid. */
-            400: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "invalid-query";
-                    };
-                };
-            };
-            /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
-            500: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "internal-error";
-                    };
-                };
-            };
-            /**
-             * @description - `deadline-exceeded`: The request took too long. Try again in a moment.
-             *     - `database-unavailable`: The database is not responding. Try again in a moment.
-             *     - `overloaded`: The server has too many requests at once. Try again in a moment.
-             */
-            503: {
-                headers: {
-                    "Retry-After": components["headers"]["Retry-After"];
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @enum {string} */
-                        code: "deadline-exceeded" | "database-unavailable" | "overloaded";
-                    };
-                };
-            };
+            400: components["responses"]["invalid-query.unlimited"];
+            500: components["responses"]["internal-error.unlimited"];
+            503: components["responses"]["database-unavailable.deadline-exceeded.overloaded.unlimited"];
         };
     };
 }

@@ -74,11 +74,5 @@ export interface SendOptions extends SignalOption {
   idempotencyKey?: string | undefined;
 }
 
-/** The codes that the document lists, whichever route they belong to. */
-export type ServerProblemCode = {
-  [P in keyof paths]: { [M in keyof paths[P]]-?: CodeOf<paths[P][M]> }[keyof paths[P]];
-}[keyof paths];
-
-type CodeOf<Op> = Op extends { responses: infer R }
-  ? { [S in keyof R]: R[S] extends { content: { "application/problem+json": { code: infer C } } } ? C : never }[keyof R]
-  : never;
+/** The codes that the server may answer with. A later release may have more. */
+export type ServerProblemCode = Schemas["ProblemCode"];

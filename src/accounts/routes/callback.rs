@@ -38,7 +38,7 @@ use crate::{
     mongo::StoreError,
 };
 
-/// What a provider sends along: of that, what is looked at. It may send more (RFC 6749, section 4.1.2).
+/// What the server reads of the parameters that a provider sends. A provider may send more (RFC 6749, section 4.1.2).
 pub(in crate::accounts) struct CallbackQuery {
     state: Option<String>,
     code: Option<String>,
@@ -69,7 +69,7 @@ impl IntoParams for CallbackQuery {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let text = || ObjectBuilder::new().schema_type(Type::String);
         vec![
-            optional("state", "Of the start: it names the cookie.", text()),
+            optional("state", "The state of the start. It names the cookie.", text()),
             optional("code", "The provider's code.", text()),
             optional("iss", "The provider's issuer (RFC 9207).", text()),
             optional("error", "Why the provider sends no code.", text()),
@@ -83,8 +83,14 @@ answers! {
         .problems(&[Code::ProviderNotFound]);
 }
 
-/// Where a provider sends the browser back to. Other parameters than these are passed over. Without the cookie of the
-/// start it is 400, and no redirect.
+/// Receives the browser that comes back from a provider.
+///
+/// The provider sends the browser here; clients do not call this. The server sends the browser on to `return_to`, with
+/// `#code=` if the sign-in succeeded. Otherwise with `#error=` and one of `access-denied`, `email-taken`,
+/// `email-not-verified`, `provider-failed`, `link-failed` and `overloaded`. Other parameters than those listed are
+/// ignored.
+///
+/// A browser without the cookie of the start gets 400 `invalid-query` and is not redirected.
 #[utoipa::path(
     context_path = "/api/auth",
     tag = "auth",
@@ -125,7 +131,7 @@ pub(in crate::accounts) async fn callback(
         }
     };
     let address = format!("{}#{fragment}", start.return_to);
-    // The cookie has served.
+    // The cookie is no longer needed.
     Ok(Reply::found(address).header("Set-Cookie", public_url.cookie(id, &start.state, None)))
 }
 
@@ -141,8 +147,8 @@ fn failure(error: StoreError) -> Failure {
     Failure::Overloaded
 }
 
-/// Who it is, and what the sign-in is for. What stands against it is looked for here, so that the browser can say it;
-/// the exchange decides.
+/// Finds out who signs in, and what the sign-in is for. It looks for obstacles, so that the browser can name them; the
+/// exchange decides.
 async fn sign_in(
     provider: &Provider,
     start: &Start,

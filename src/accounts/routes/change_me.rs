@@ -10,7 +10,10 @@ use utoipa::{
     openapi::{RefOr, Schema},
 };
 
-use super::{current_password::Proof, me};
+use super::{
+    current_password::{self, Proof},
+    me,
+};
 use crate::{
     accounts::{
         Belongings, CurrentUser, EmailAddress, EmailRule, UserView, Users,
@@ -74,8 +77,7 @@ impl PartialSchema for AccountPatch {
         object.min_properties = Some(1);
         object.description =
             Some("The current password, and a new email, a new password, or both.".to_owned());
-        let words = "To prove who asks. Left out where the account has none.";
-        let object = describe(object, CURRENT_PASSWORD, words, json!("plum-cake-at-noon"));
+        let object = describe(object, CURRENT_PASSWORD, current_password::WORDS, json!("plum-cake-at-noon"));
         describe(object, "password", NewPasswordRule::WORDS, json!("pear-tart-at-two")).into()
     }
 }
@@ -84,7 +86,7 @@ impl ToSchema for AccountPatch {}
 
 answers! {
     Changed => Answers::with_database()
-        .json::<UserView>(200, "The caller, as they are now.", &[])
+        .json::<UserView>(200, "The account as it is now.", &[])
         .problems(CurrentUser::REFUSALS)
         .problems(body::REFUSALS)
         .problems(Throttle::REFUSALS)
@@ -92,7 +94,14 @@ answers! {
         .problems(&[Code::WrongPassword, Code::EmailTaken]);
 }
 
-/// Changes the caller's account. A new password ends every session, the one of the request included.
+/// Changes the caller's email, password or both.
+///
+/// Needs the token of a session, and the current password. An account without a password leaves `current_password` out;
+/// its session must have begun within the last 10 minutes. Otherwise the answer is 403 `wrong-password`.
+///
+/// A new password ends every session and every personal access token, including the session of this request. A new
+/// email has to be confirmed with a link that is mailed to it. If another account has this email, the answer is 409
+/// `email-taken`.
 #[utoipa::path(
     context_path = "/api/users",
     tag = "users",
@@ -138,7 +147,7 @@ pub(in crate::accounts) async fn change_me(
             }
             Ok(None) => return Err(Problem::RevokedToken),
             Err(StoreError::Duplicate(indexes::EMAIL_UNIQUE)) => {
-                // It tells that somebody has this email: not as often as one likes, whatever else succeeds.
+                // The answer reveals that an account has this email, so it counts, whatever else succeeds.
                 if let Some(asked) = asked {
                     asked.count().await?;
                 }

@@ -11,6 +11,9 @@ use crate::{
     http::problem::Problem,
 };
 
+/// What the document says of the field `current_password`.
+pub(super) const WORDS: &str = "The current password of the account. Leave it out if the account has none.";
+
 /// What is asked to verify it.
 pub(super) struct Proof<'a> {
     pub user: &'a CurrentUser,

@@ -7,6 +7,7 @@ use utoipa::{
     openapi::{RefOr, Schema},
 };
 
+use super::sign_in::{SessionWish, SignInEnd};
 use crate::{
     accounts::{
         Account, EmailAddress, Users,
@@ -15,8 +16,7 @@ use crate::{
         letters,
         oidc::{Oidc, Purpose, SignedIn, secret::ShortSecret},
         sessions::{
-            begin::{SignIn, SignIns, TokenView},
-            model::NAME_CHARACTERS,
+            begin::{SignIns, TokenView},
             naming::DefaultName,
         },
         throttle::{Action, Throttle},
@@ -24,7 +24,7 @@ use crate::{
     http::{
         body::{self, JsonBody},
         fields::{
-            AnyString, Boolean, Fields, FromFields, Text,
+            AnyString, Fields, FromFields,
             schema::{body_of, describe},
         },
         openapi::answers::{Answers, answers},
@@ -36,40 +36,30 @@ use crate::{
     mongo::StoreError,
 };
 
-/// The code, what proves whose it is, and how the session is to be.
+/// The code, the verifier of the client that began the sign-in, and how the client wants its session.
 pub struct Exchange {
     code: ShortSecret,
     verifier: String,
-    name: Option<String>,
-    refresh: bool,
+    session: SessionWish,
 }
 
 impl FromFields for Exchange {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         let code = fields.required("code", &AnyString);
         let verifier = fields.required("verifier", &AnyString);
-        let name = fields.optional("name", &Text::line(NAME_CHARACTERS));
-        let refresh = fields.optional("refresh", &Boolean);
-        Some(Self {
-            code: ShortSecret::claimed(&code?),
-            verifier: verifier?,
-            name: name?,
-            refresh: refresh?.unwrap_or_default(),
-        })
+        let session = SessionWish::from_fields(fields);
+        Some(Self { code: ShortSecret::claimed(&code?), verifier: verifier?, session: session? })
     }
 }
 
 impl PartialSchema for Exchange {
     fn schema() -> RefOr<Schema> {
         let example = json!("bR3z0tJmJ0n1kzqHf2m8wq2o5oQm9m3n5v1wqk7yq3E");
-        let object = describe(body_of::<Self>(), "code", "From behind `#code=`.", example);
-        let words = "Whose S256 was the `challenge` of the start.";
+        let words = "From the address that the browser returned to, after `#code=`.";
+        let object = describe(body_of::<Self>(), "code", words, example);
+        let words = "The verifier whose S256 was the `challenge` of the start (RFC 7636).";
         let example = json!("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
-        let object = describe(object, "verifier", words, example);
-        let words = "What to call the session; unset, it is called after the `User-Agent`.";
-        let object = describe(object, "name", words, json!("Firefox on the laptop"));
-        let words = "Whether the session can be refreshed: then the token lives for 15 minutes.";
-        describe(object, "refresh", words, json!(true)).into()
+        SessionWish::described(describe(object, "verifier", words, example)).into()
     }
 }
 
@@ -79,12 +69,18 @@ answers! {
     Exchanged => Answers::with_database()
         .problems(body::REFUSALS)
         .problems(Throttle::REFUSALS)
-        .json::<TokenView>(200, "A token.", &[])
+        .json::<TokenView>(200, "The token of the new session.", &[])
         .problems(&[Code::InvalidExchangeCode, Code::EmailTaken]);
 }
 
-/// Ends a sign-in with a provider: signs in to the account of that identity, makes it at the first sign-in, or links the
-/// identity to the account of the ticket. The code is good for one attempt, for 60 seconds.
+/// Finishes a sign-in with a provider: exchanges the code for a token.
+///
+/// Anyone who has the code and its verifier may call this. It logs in to the account that is linked to the provider's
+/// user; if there is none, it makes one. After a start with a `link_ticket`, it links the provider to the account of
+/// the ticket and logs in to that.
+///
+/// A code is good for one attempt, within 60 seconds; otherwise the answer is 422 `invalid-exchange-code`. No account
+/// is found by its email: if an account has the email of a new user, the answer is 409 `email-taken`.
 #[utoipa::path(
     context_path = "/api/auth",
     tag = "auth",
@@ -104,7 +100,7 @@ pub(in crate::accounts) async fn exchange(
     default_name: DefaultName,
     body: JsonBody<Exchange>,
 ) -> Result<Reply, Problem> {
-    let Exchange { code, verifier, name, refresh } = body.0;
+    let Exchange { code, verifier, session } = body.0;
     // A code names no account: what is counted is the address.
     let attempt = throttle.admit(Action::Exchange, &EmailAddress::claimed(""), &audit).await?;
     let found = match oidc.codes.take(&code, &verifier).await? {
@@ -115,24 +111,9 @@ pub(in crate::accounts) async fn exchange(
         attempt.count().await?;
         return Err(Problem::InvalidExchangeCode);
     };
-    let (session, view) = sign_ins
-        .begin(SignIn {
-            user: account.id,
-            generation: account.generation,
-            name: name.unwrap_or(default_name.0),
-            refresh,
-        })
-        .await?;
-    audit.record(Event::Login, account.id);
-    attempt.forgive().await;
-    let follow_up = async {
-        sign_ins.sessions.end_excess(&session).await?;
-        users.remember_address(account.id, &throttle.digest_of(audit.address)).await
-    };
-    if let Err(error) = follow_up.await {
-        tracing::warn!(%error, "a sign-in that succeeded was not followed up");
-    }
-    Reply::ok(&view)
+    let sign_in = session.sign_in(account.id, account.generation, default_name);
+    let end = SignInEnd { sign_ins, users, throttle, audit: &audit };
+    end.finish(sign_in, attempt, async { Ok(()) }).await
 }
 
 /// Does what the sign-in is for. `None` if that can no longer be done.

@@ -13,7 +13,10 @@ use utoipa::{
     },
 };
 
-use super::{current_password::Proof, start::provider_parameter};
+use super::{
+    current_password::{self, Proof},
+    start::provider_parameter,
+};
 use crate::{
     accounts::{
         CurrentUser, EmailAddress, Users,
@@ -85,8 +88,8 @@ impl FromFields for NewLink {
 
 impl PartialSchema for NewLink {
     fn schema() -> RefOr<Schema> {
-        let words = "To prove who asks. Left out where the account has none.";
-        describe(body_of::<Self>(), CURRENT_PASSWORD, words, json!("plum-cake-at-noon")).into()
+        describe(body_of::<Self>(), CURRENT_PASSWORD, current_password::WORDS, json!("plum-cake-at-noon"))
+            .into()
     }
 }
 
@@ -126,7 +129,9 @@ answers! {
         .problems(&[Code::ProviderNotFound, Code::NoOtherSignIn]);
 }
 
-/// The providers that are linked to the caller's account.
+/// Lists the providers that are linked to the caller's account.
+///
+/// Needs the token of a session. The provider that was linked first is first in the list.
 #[utoipa::path(
     context_path = "/api/users",
     tag = "users",
@@ -143,7 +148,12 @@ pub(in crate::accounts) async fn list(
     Reply::ok(&IdentityList { items: found.into_iter().map(IdentityView::from).collect() })
 }
 
-/// Makes a ticket for `GET /api/auth/oidc/{id}/start`: the sign-in that follows links the provider to this account.
+/// Makes a ticket that links a provider to the caller's account.
+///
+/// Needs the token of a session, and the current password. An account without a password leaves `current_password` out;
+/// its session must have begun within the last 10 minutes. Otherwise the answer is 403 `wrong-password`.
+///
+/// Pass the ticket to `GET /api/auth/oidc/{id}/start` within 60 seconds. The sign-in that follows links the provider.
 #[utoipa::path(
     context_path = "/api/users",
     tag = "users",
@@ -171,7 +181,10 @@ pub(in crate::accounts) async fn create(
     Reply::created(&LinkTicket { link_ticket: format!("{}{}", verified.id, secret.expose()) })
 }
 
-/// Unlinks a provider, unless the caller could not sign in any more.
+/// Unlinks a provider from the caller's account.
+///
+/// Needs the token of a session. If the account has no password and no other provider, its user could not sign in
+/// again: the answer is 409 `no-other-sign-in`. If the provider is not linked, the answer is 404 `provider-not-found`.
 #[utoipa::path(
     context_path = "/api/users",
     tag = "users",

@@ -7,14 +7,14 @@ use utoipa::{
     openapi::{RefOr, Schema},
 };
 
+use super::sign_in::{SessionWish, SignInEnd};
 use crate::{
     accounts::{
         EmailAddress, Users,
-        audit::{Audit, Event},
+        audit::Audit,
         password::{ClaimedPassword, Hasher, Requester},
         sessions::{
-            begin::{SignIn, SignIns, TokenView},
-            model::NAME_CHARACTERS,
+            begin::{SignIns, TokenView},
             naming::DefaultName,
         },
         store::credentials::Credentials,
@@ -23,7 +23,7 @@ use crate::{
     http::{
         body::{self, JsonBody},
         fields::{
-            AnyString, Boolean, Fields, FromFields, Text,
+            AnyString, Fields, FromFields,
             schema::{body_of, describe},
         },
         openapi::answers::{Answers, answers},
@@ -33,37 +33,28 @@ use crate::{
     },
 };
 
-/// What login takes: any two strings, and how the session is to be.
+/// The body of a login: any two strings, and how the client wants its session.
 pub struct Login {
     email: String,
     password: ClaimedPassword,
-    name: Option<String>,
-    refresh: bool,
+    session: SessionWish,
 }
 
 impl FromFields for Login {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
         let email = fields.required("email", &AnyString);
         let password = fields.required("password", &AnyString);
-        let name = fields.optional("name", &Text::line(NAME_CHARACTERS));
-        let refresh = fields.optional("refresh", &Boolean);
-        Some(Self {
-            email: email?,
-            password: ClaimedPassword::new(&password?),
-            name: name?,
-            refresh: refresh?.unwrap_or_default(),
-        })
+        let session = SessionWish::from_fields(fields);
+        Some(Self { email: email?, password: ClaimedPassword::new(&password?), session: session? })
     }
 }
 
 impl PartialSchema for Login {
     fn schema() -> RefOr<Schema> {
-        let object = describe(body_of::<Self>(), "email", "Whatever the case.", json!("ann@example.com"));
-        let object = describe(object, "password", "The account's.", json!("plum-cake-at-noon"));
-        let words = "What to call the session; unset, it is called after the `User-Agent`.";
-        let object = describe(object, "name", words, json!("Firefox on the laptop"));
-        let words = "Whether the session can be refreshed: then the token lives for 15 minutes.";
-        describe(object, "refresh", words, json!(true)).into()
+        let words = "The email of the account, in any case.";
+        let object = describe(body_of::<Self>(), "email", words, json!("ann@example.com"));
+        let words = "The password of the account.";
+        SessionWish::described(describe(object, "password", words, json!("plum-cake-at-noon"))).into()
     }
 }
 
@@ -73,12 +64,18 @@ answers! {
     LoggedIn => Answers::with_database()
         .problems(body::REFUSALS)
         .problems(Throttle::REFUSALS)
-        .json::<TokenView>(200, "A token.", &[])
+        .json::<TokenView>(200, "The token of the new session.", &[])
         .problems(Hasher::REFUSALS)
         .problems(&[Code::BadCredentials]);
 }
 
-/// Makes a session and issues its token. An unknown email and a wrong password get the same answer in the same time.
+/// Logs in: begins a session and issues its token.
+///
+/// Anyone may call this. With `refresh: true` the token lives for 15 minutes, and the answer has a refresh token for
+/// `POST /api/auth/refresh`. Without it the token lives for 7 days, unless the operator has set another time.
+///
+/// An unknown email and a wrong password get the same 401 `bad-credentials`, in the same time. After too many attempts
+/// the answer is 429 `too-many-requests`.
 #[utoipa::path(
     context_path = "/api/auth",
     tag = "auth",
@@ -97,12 +94,12 @@ pub(in crate::accounts) async fn login(
     default_name: DefaultName,
     body: JsonBody<Login>,
 ) -> Result<Reply, Problem> {
-    let Login { email, password, name, refresh } = body.0;
+    let Login { email, password, session } = body.0;
     let email = EmailAddress::claimed(&email);
     let attempt = throttle.admit(Action::Login, &email, &audit).await?;
     let too_early = attempt.too_early();
     let who = Requester::new(audit.address, &email);
-    // From anywhere, and as often as they like: that must not take the owner's places.
+    // Such attempts may come from anywhere and in any number: they must not take the owner's places.
     let who = if too_early.is_some() { who.network_alone() } else { who };
     let credentials = users.find_credentials(&email).await?;
     let hash = credentials.as_ref().and_then(|found| found.password_hash.as_ref());
@@ -119,37 +116,19 @@ pub(in crate::accounts) async fn login(
         attempt.count().await?;
         return Err(problem);
     };
-    let (session, view) = sign_ins
-        .begin(SignIn {
-            user: credentials.id,
-            generation: credentials.generation,
-            name: name.unwrap_or(default_name.0),
-            refresh,
-        })
-        .await?;
-    audit.record(Event::Login, credentials.id);
-    attempt.forgive().await;
-    let address = throttle.digest_of(audit.address);
-    let follow_up = async {
-        sign_ins.sessions.end_excess(&session).await?;
-        afterwards(users, hasher, &credentials, password, &who, &address).await
-    };
-    if let Err(problem) = follow_up.await {
-        tracing::warn!(code = problem.code().kind().code, "a login that succeeded was not followed up");
-    }
-    Reply::ok(&view)
+    let sign_in = session.sign_in(credentials.id, credentials.generation, default_name);
+    let end = SignInEnd { sign_ins, users, throttle, audit: &audit };
+    end.finish(sign_in, attempt, renew_hash(users, hasher, &credentials, password, &who)).await
 }
 
-/// What a login leaves behind. The password was right: if this fails, the next login will do it.
-async fn afterwards(
+/// Renews a hash of a lower cost: the password was right.
+async fn renew_hash(
     users: &Users,
     hasher: &Hasher,
     verified: &Credentials,
     password: ClaimedPassword,
     who: &Requester,
-    address: &str,
 ) -> Result<(), Problem> {
-    users.remember_address(verified.id, address).await?;
     if let Some(hash) = &verified.password_hash
         && let Some(renewed) = hasher.renew(password, hash, who).await?
     {

@@ -25,7 +25,10 @@ answers! {
         .problems(CurrentUser::REFUSALS);
 }
 
-/// Ends the session of the token that came with the request.
+/// Logs out: ends the session of the token that comes with the request.
+///
+/// Needs the token of a session. The server rejects the session's tokens from the next request on. The caller's other
+/// sessions go on.
 #[utoipa::path(context_path = "/api/auth", tag = "auth", operation_id = "log_out", responses(LoggedOut))]
 #[post("/logout")]
 pub(in crate::accounts) async fn logout(
@@ -44,7 +47,10 @@ pub(in crate::accounts) async fn logout(
     Ok(Reply::no_content())
 }
 
-/// Ends every session of the user, and revokes every token.
+/// Logs out everywhere: ends all sessions of the caller.
+///
+/// Needs the token of a session. The server rejects every token of the account from the next request on, including its
+/// personal access tokens.
 #[utoipa::path(
     context_path = "/api/auth",
     tag = "auth",

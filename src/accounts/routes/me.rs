@@ -22,19 +22,21 @@ use crate::{
 };
 
 answers! {
-    Me => Answers::with_database().json::<UserView>(200, "The caller.", &[]).problems(CurrentUser::REFUSALS);
+    Me => Answers::with_database().json::<UserView>(200, "The caller's account.", &[]).problems(CurrentUser::REFUSALS);
     Deleted => deleted(Answers::with_database().problems(CurrentUser::REFUSALS));
 }
 
 /// What becomes of an account that is deleted.
 pub(super) fn deleted(answers: Answers) -> Answers {
     answers
-        .empty(204, "The account is gone, and all its movies.", &[])
-        .empty(202, "The account is gone. It had many movies: the last of them are still going.", &[])
+        .empty(204, "The account and all its movies are deleted.", &[])
+        .empty(202, "The account is deleted. The server is still deleting the last of its many movies.", &[])
         .problems(&[Code::LastAdmin])
 }
 
-/// The caller's account.
+/// Returns the caller's account.
+///
+/// Needs a token. A personal access token needs the scope `account:read`.
 #[utoipa::path(
     context_path = "/api/users",
     tag = "users",
@@ -52,7 +54,10 @@ pub(in crate::accounts) async fn me(
     Reply::ok(&whole(&user.account, admins, belongings).await?)
 }
 
-/// Deletes the caller's account with all its movies.
+/// Deletes the caller's account and all its movies.
+///
+/// Needs the token of a session. Nobody can restore the account or its movies. If this takes over 20 seconds, the
+/// answer is 202, and the server deletes the rest of the movies afterwards. The last admin gets 409 `last-admin`.
 #[utoipa::path(context_path = "/api/users", tag = "users", operation_id = "delete_me", responses(Deleted))]
 #[delete("/me")]
 pub(in crate::accounts) async fn delete_me(

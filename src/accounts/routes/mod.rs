@@ -13,6 +13,7 @@ pub mod me;
 pub mod refresh;
 pub mod reset;
 pub mod sessions;
+mod sign_in;
 pub mod sign_up;
 pub mod start;
 pub mod tokens;

@@ -33,7 +33,7 @@ use crate::{
     },
 };
 
-/// Any string: what is no refresh token of ours is refused.
+/// Any string: one that is not a refresh token of this server is rejected.
 pub struct Refresh {
     token: String,
 }
@@ -80,8 +80,13 @@ answers! {
         .problems(&[Code::InvalidRefreshToken]);
 }
 
-/// Issues a new token and uses up the refresh token. A refresh token that was used before ends its session, but for a
-/// repeat within 10 seconds, which gets the same refresh token again.
+/// Issues a new token and the next refresh token.
+///
+/// Anyone who has a refresh token may call this. Each refresh token is good for one refresh. If one is used again, its
+/// session ends, because somebody else may have it. The exception: for 10 seconds, and while its successor is unused,
+/// the token that was used last gets the same successor again, so a lost answer logs nobody out.
+///
+/// A refresh token that is unknown, expired or used, or whose session has ended, gets 401 `invalid-refresh-token`.
 #[utoipa::path(
     context_path = "/api/auth",
     tag = "auth",

@@ -82,7 +82,7 @@ answers! {
     Asked => Answers::with_database()
         .problems(body::REFUSALS)
         .problems(Throttle::REFUSALS)
-        .empty(202, "If there is such an account, a mail is on its way.", &[]);
+        .empty(202, "If the account exists, the server mails a link to it.", &[]);
     PasswordSet => Answers::with_database()
         .problems(body::REFUSALS)
         .problems(Throttle::REFUSALS)
@@ -91,7 +91,11 @@ answers! {
         .problems(&[Code::InvalidResetToken]);
 }
 
-/// Mails a link if the account exists. The answer does not wait to learn whether it does.
+/// Mails a link with which the user can set a new password.
+///
+/// Anyone may call this. The answer is always 202, in the same time, whether the account exists or not, so nobody
+/// learns who has an account. The link works once, for one hour. After too many requests the answer is 429
+/// `too-many-requests`.
 #[utoipa::path(
     context_path = "/api/auth",
     tag = "auth",
@@ -137,7 +141,11 @@ async fn send_link(
     Ok(())
 }
 
-/// Sets a new password with the token of a link.
+/// Sets a new password with the token from a mailed link.
+///
+/// Anyone who has the token may call this. It ends every session and every personal access token of the account, and it
+/// confirms the address that the link was mailed to. A token that is unknown, used or over an hour old gets 422
+/// `invalid-reset-token`.
 #[utoipa::path(
     context_path = "/api/auth",
     tag = "auth",
@@ -160,7 +168,7 @@ pub(in crate::accounts) async fn reset(
     let digest = token.digest();
     // A token names no account: what is counted is the address.
     let attempt = throttle.admit(Action::Reset, &EmailAddress::claimed(""), &audit).await?;
-    // Hashing is expensive: not for a token that was made up.
+    // Hashing is expensive, so it is not done for a made-up token.
     let Some(owner) = users.owner_of_reset(&digest).await? else {
         attempt.count().await?;
         return Err(Problem::InvalidResetToken);

@@ -35,7 +35,9 @@ answers! {
         .problems(&[Code::SessionNotFound]);
 }
 
-/// The caller's sessions, last used first.
+/// Lists the caller's sessions, last used first.
+///
+/// Needs the token of a session. `current` marks the session of this request.
 #[utoipa::path(context_path = "/api/users", tag = "users", operation_id = "list_sessions", responses(Listed))]
 #[get("/me/sessions")]
 pub(in crate::accounts) async fn list(
@@ -49,7 +51,10 @@ pub(in crate::accounts) async fn list(
     Reply::ok(&SessionList { items })
 }
 
-/// Ends a session of the caller's: its tokens are refused from the next request on.
+/// Ends one of the caller's sessions.
+///
+/// Needs the token of a session. The server rejects the tokens of the ended session from the next request on. If the
+/// caller has no session with this id, the answer is 404 `session-not-found`.
 #[utoipa::path(
     context_path = "/api/users",
     tag = "users",

@@ -52,7 +52,12 @@ impl FromFields for Signup {
 
 impl PartialSchema for Signup {
     fn schema() -> RefOr<Schema> {
-        let object = describe(body_of::<Self>(), "email", "Whatever the case.", json!("ann@example.com"));
+        let object = describe(
+            body_of::<Self>(),
+            "email",
+            "In any case; it is stored in lower case.",
+            json!("ann@example.com"),
+        );
         describe(object, "password", NewPasswordRule::WORDS, json!("plum-cake-at-noon")).into()
     }
 }
@@ -84,7 +89,10 @@ answers! {
         .problems(&[Code::SignupClosed, Code::EmailTaken]);
 }
 
-/// Makes an account, and mails the link that confirms its address. Its 409 tells that an email is taken; no other route does.
+/// Signs up: makes an account and mails the link that confirms its address.
+///
+/// Anyone may call this. The new account has the role `user`. If an account has this email already, the answer is 409
+/// `email-taken`. If only the operator makes accounts here, the answer is 403 `signup-closed`.
 #[utoipa::path(
     context_path = "/api/auth",
     tag = "auth",

@@ -47,7 +47,7 @@ const CHALLENGE_CHARACTERS: usize = 43;
 pub struct ProviderView<'a> {
     #[schema(value_type = String, pattern = "^[a-z0-9]{1,32}$", example = "google")]
     id: &'a str,
-    /// For people.
+    /// The name to show to people.
     #[schema(value_type = String, max_length = 100, example = "Google")]
     name: &'a str,
 }
@@ -122,7 +122,7 @@ impl StartQuery {
         if allowed.is_empty() {
             allowed.push(format!("{}/", PublicUrl::of(request)?.0));
         }
-        // Byte for byte: nothing is made of it, and nothing is taken for something else.
+        // Byte for byte, so that no address passes for another one.
         let found = allowed.into_iter().find(|address| asked.is_none_or(|asked| asked == address));
         let return_to = found.ok_or_else(|| invalid("return_to", "is not one of oidc_return_to"))?;
         let link_ticket = query.one("link_ticket")?.map(str::to_owned);
@@ -147,7 +147,7 @@ impl IntoParams for StartQuery {
             required("challenge", "The S256 of the client's verifier (RFC 7636).", challenge),
             optional(
                 "return_to",
-                "Where the sign-in returns to, as the operator has set it; unset: the first of these addresses.",
+                "Where the browser returns to: one of the addresses that the operator has set. If it is unset, the first of them.",
                 text().format(Some(utoipa::openapi::SchemaFormat::Custom("uri".to_owned()))),
             ),
             optional(
@@ -203,7 +203,9 @@ answers! {
         .problems(&[Code::ProviderNotFound]);
 }
 
-/// The providers with which one can sign in here.
+/// Lists the providers with which users can sign in.
+///
+/// Anyone may call this. The list is empty if the operator has set up no provider.
 #[utoipa::path(context_path = "/api/auth", tag = "auth", operation_id = "list_providers", responses(Listed))]
 #[get("/providers")]
 pub(in crate::accounts) fn providers(_query: NoQuery, oidc: &State<Oidc>) -> Result<Reply, Problem> {
@@ -212,7 +214,15 @@ pub(in crate::accounts) fn providers(_query: NoQuery, oidc: &State<Oidc>) -> Res
     Reply::ok(&ProviderList { items })
 }
 
-/// Sends the browser to a provider. Afterwards it comes back to `return_to`, with a code for `POST /api/auth/exchange`.
+/// Sends the browser to a provider to sign in there.
+///
+/// Anyone may call this. A client opens this address in a browser. The provider sends the browser back to this server,
+/// which sends it on to `return_to` with a code for `POST /api/auth/exchange`. With a `link_ticket` the sign-in links
+/// the provider to the account of the ticket. If the sign-in cannot begin, the browser returns to `return_to` with
+/// `#error=` at once.
+///
+/// A `return_to` that the operator has not allowed gets 400 `invalid-query`, and an unknown provider gets 404
+/// `provider-not-found`.
 #[utoipa::path(
     context_path = "/api/auth",
     tag = "auth",

@@ -11,7 +11,7 @@ use utoipa::{
     openapi::{RefOr, Schema},
 };
 
-use super::current_password::Proof;
+use super::current_password::{self, Proof};
 use crate::{
     accounts::{
         CurrentUser, Users,
@@ -68,11 +68,15 @@ impl FromFields for NewToken {
 
 impl PartialSchema for NewToken {
     fn schema() -> RefOr<Schema> {
-        let words = "To prove who asks. Left out where the account has none.";
-        let object = describe(body_of::<Self>(), CURRENT_PASSWORD, words, json!("plum-cake-at-noon"));
+        let object = describe(
+            body_of::<Self>(),
+            CURRENT_PASSWORD,
+            current_password::WORDS,
+            json!("plum-cake-at-noon"),
+        );
         let object = describe(object, "name", "What the token is for.", json!("backup script"));
         let object = describe(object, "scopes", "What the token may do.", json!(["movies:write"]));
-        let words = "After how many days the token expires; unset: 90.";
+        let words = "After how many days the token expires. If it is unset: 90.";
         describe(object, "expires_in_days", words, json!(90)).into()
     }
 }
@@ -91,7 +95,7 @@ answers! {
         .json::<PersonalTokenList>(200, "The tokens that have not expired.", &[])
         .problems(CurrentUser::REFUSALS);
     Made => Answers::with_database()
-        .json::<PersonalTokenView>(201, "The token, with its secret: no other answer shows that.", &[])
+        .json::<PersonalTokenView>(201, "The token with its secret, which no other answer shows.", &[])
         .problems(CurrentUser::REFUSALS)
         .problems(body::REFUSALS)
         .problems(Throttle::REFUSALS)
@@ -103,7 +107,9 @@ answers! {
         .problems(&[Code::TokenNotFound]);
 }
 
-/// The caller's personal access tokens, newest first.
+/// Lists the caller's personal access tokens, newest first.
+///
+/// Needs the token of a session. Expired tokens are not in the list, and the secret of a token is never shown again.
 #[utoipa::path(context_path = "/api/users", tag = "users", operation_id = "list_tokens", responses(Listed))]
 #[get("/me/tokens")]
 pub(in crate::accounts) async fn list(
@@ -115,7 +121,14 @@ pub(in crate::accounts) async fn list(
     Reply::ok(&PersonalTokenList { items: found.into_iter().map(PersonalTokenView::new).collect() })
 }
 
-/// Makes a personal access token. It ends with the account, with a new password, a reset and `logout-all`.
+/// Makes a personal access token, for a script.
+///
+/// Needs the token of a session, and the current password. An account without a password leaves `current_password` out;
+/// its session must have begun within the last 10 minutes. Otherwise the answer is 403 `wrong-password`.
+///
+/// The token may do what its `scopes` say. It is shown in this answer only. It ends when it expires or is deleted, and
+/// with a new password, a reset, `POST /api/auth/logout-all` and the account. A caller with 50 tokens gets 409
+/// `too-many-tokens`.
 #[utoipa::path(
     context_path = "/api/users",
     tag = "users",
@@ -157,7 +170,10 @@ pub(in crate::accounts) async fn create(
     Reply::created(&PersonalTokenView::new(token).with_secret(&secret))
 }
 
-/// Deletes a personal access token of the caller's: it is refused from the next request on.
+/// Deletes one of the caller's personal access tokens.
+///
+/// Needs the token of a session. The server rejects the deleted token from the next request on. If the caller has no
+/// token with this id, the answer is 404 `token-not-found`.
 #[utoipa::path(
     context_path = "/api/users",
     tag = "users",

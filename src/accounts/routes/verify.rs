@@ -59,10 +59,13 @@ answers! {
     Asked => Answers::with_database()
         .problems(CurrentUser::REFUSALS)
         .problems(Throttle::REFUSALS)
-        .empty(202, "If there is anything to confirm, a mail will arrive.", &[]);
+        .empty(202, "If the address is not confirmed yet, the server mails a link to it.", &[]);
 }
 
-/// Confirms an address with the token of a link.
+/// Confirms an email address with the token from a mailed link.
+///
+/// Anyone who has the token may call this. It works once, for 3 days, and only while the account has the address that
+/// the link was mailed to. Otherwise the answer is 422 `invalid-verify-token`.
 #[utoipa::path(
     context_path = "/api/auth",
     tag = "auth",
@@ -89,7 +92,10 @@ pub(in crate::accounts) async fn verify(
     Ok(Reply::no_content())
 }
 
-/// Mails another link that confirms the caller's address, in place of the last one.
+/// Mails another link that confirms the caller's address.
+///
+/// Needs the token of a session. The new link replaces the one before. If the address is confirmed already, the answer
+/// is 202 too, and no mail is sent. After too many requests the answer is 429 `too-many-requests`.
 #[utoipa::path(
     context_path = "/api/users",
     tag = "users",

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
-use utoipa::openapi::{ArrayBuilder, Object, ObjectBuilder, RefOr, Schema, Type};
+use utoipa::openapi::{ArrayBuilder, KnownFormat, Object, ObjectBuilder, RefOr, Schema, SchemaFormat, Type};
 
 use super::Wrong;
 
@@ -230,6 +230,7 @@ impl Rule for Integer {
     fn schema(&self) -> Schema {
         ObjectBuilder::new()
             .schema_type(Type::Integer)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
             .minimum(Some(self.min))
             .maximum(Some(self.max))
             .build()

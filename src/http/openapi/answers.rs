@@ -2,13 +2,12 @@
 //!
 //! Each guard has a list of its refusals. A route names the lists of the guards in its signature.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use utoipa::{
     ToSchema,
     openapi::{
-        AllOfBuilder, Content, ContentBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Schema,
-        Type,
+        ArrayBuilder, Content, ContentBuilder, Ref, RefOr, Response, ResponseBuilder, extensions::Extensions,
     },
 };
 
@@ -30,6 +29,12 @@ pub const REQUEST_ID: &str = "X-Request-Id";
 pub const RETRY_AFTER: &str = "Retry-After";
 pub const WWW_AUTHENTICATE: &str = "WWW-Authenticate";
 
+/// The media type of a problem.
+pub const PROBLEM: &str = "application/problem+json";
+
+/// In a media type: the schema of the answers to requests that have the parameter `fields`.
+pub const SCHEMA_WITH_FIELDS: &str = "x-schema-with-fields";
+
 /// The description of a 304 for a weak tag.
 pub const UNCHANGED: &str = "Nothing has changed: the ETag is still the one in `If-None-Match`.";
 
@@ -39,7 +44,7 @@ const ALWAYS: &[Code] = &[Code::InvalidQuery, Code::Internal, Code::TooManyReque
 /// What one route answers, while it is put together.
 pub struct Answers {
     successes: BTreeMap<u16, ResponseBuilder>,
-    problems: BTreeMap<u16, Vec<Code>>,
+    problems: BTreeMap<u16, BTreeSet<Code>>,
 }
 
 impl Answers {
@@ -68,15 +73,31 @@ impl Answers {
     /// A success with a JSON body.
     #[must_use]
     pub fn json<T: ToSchema>(self, status: u16, description: &str, headers: &[&'static str]) -> Self {
-        let schema = Ref::from_schema_name(T::name());
-        self.success(status, description, headers, Some(("application/json", Content::new(Some(schema)))))
+        let content = Content::new(Some(Ref::from_schema_name(T::name())));
+        self.success(status, description, headers, Some(("application/json", content)))
     }
 
-    /// For a stream of server-sent events: it goes on until the client leaves, so it has no limit of time.
+    /// A success with a JSON body of which the parameter `fields` chooses a part. A document cannot make a schema depend
+    /// on a parameter, and a schema that fits both answers has nothing that is always there. So the schema is that of
+    /// the whole answer, and an extension names the other one.
     #[must_use]
-    pub fn events(description: &str) -> Self {
-        let text = ObjectBuilder::new().schema_type(Type::String);
-        let content = Content::new(Some(text));
+    pub fn json_of_fields<Whole: ToSchema, Part: ToSchema>(
+        self,
+        description: &str,
+        headers: &[&'static str],
+    ) -> Self {
+        let mut content = Content::new(Some(Ref::from_schema_name(Whole::name())));
+        let part = serde_json::json!(Ref::from_schema_name(Part::name()));
+        content.extensions = Some(Extensions::from_iter([(SCHEMA_WITH_FIELDS, part)]));
+        self.success(200, description, headers, Some(("application/json", content)))
+    }
+
+    /// For a stream of server-sent events: it goes on until the client leaves, so it has no limit of time. The schema is
+    /// that of a list of events: OpenAPI 3.2 reads the schema of a stream so, and 3.1 does not say.
+    #[must_use]
+    pub fn events<Event: ToSchema>(description: &str) -> Self {
+        let events = ArrayBuilder::new().items(Ref::from_schema_name(Event::name()));
+        let content = Content::new(Some(events));
         let answers = Self::always().problems(&[Code::DatabaseUnavailable, Code::Overloaded]);
         answers.success(200, description, &[], Some(("text/event-stream", content)))
     }
@@ -113,10 +134,7 @@ impl Answers {
     #[must_use]
     pub fn problems(mut self, codes: &[Code]) -> Self {
         for code in codes {
-            let listed = self.problems.entry(code.kind().status.code).or_default();
-            if !listed.contains(code) {
-                listed.push(*code);
-            }
+            self.problems.entry(code.kind().status.code).or_default().insert(*code);
         }
         self
     }
@@ -141,8 +159,9 @@ fn with_headers(answer: ResponseBuilder, headers: &[&'static str]) -> ResponseBu
     all.fold(answer, |answer, name| answer.header_ref(header(name), component(name)))
 }
 
-/// All problems of one status: the description says what each means, and an example shows each.
-fn problem(status: u16, codes: &[Code]) -> ResponseBuilder {
+/// All problems of one status: the description says what each means, and an example shows each. The schema is the same for
+/// all, so a generated client has one type for them.
+fn problem(status: u16, codes: &BTreeSet<Code>) -> ResponseBuilder {
     let lines = codes.iter().map(|code| {
         let kind = code.kind();
         format!("- `{}`: {}", kind.code, kind.detail)
@@ -152,26 +171,14 @@ fn problem(status: u16, codes: &[Code]) -> ResponseBuilder {
         let name = code.kind().code;
         (name, RefOr::Ref(Ref::new(format!("#/components/examples/{name}"))))
     });
-    let content =
-        ContentBuilder::new().schema(Some(RefOr::T(one_of(codes)))).examples_from_iter(examples).build();
+    let schema = Ref::from_schema_name(ProblemBody::name());
+    let content = ContentBuilder::new().schema(Some(schema)).examples_from_iter(examples).build();
     let headers: &[&'static str] = match status {
         401 => &[WWW_AUTHENTICATE],
         429 | 503 => &[RETRY_AFTER],
         _ => &[],
     };
-    with_headers(ResponseBuilder::new().description(description), headers)
-        .content("application/problem+json", content)
-}
-
-/// A problem with one of these codes.
-fn one_of(codes: &[Code]) -> Schema {
-    let names = codes.iter().map(|code| code.kind().code);
-    let code = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).build();
-    AllOfBuilder::new()
-        .item(Ref::from_schema_name(ProblemBody::name()))
-        .item(ObjectBuilder::new().property("code", Schema::from(code)).required("code"))
-        .build()
-        .into()
+    with_headers(ResponseBuilder::new().description(description), headers).content(PROBLEM, content)
 }
 
 /// Declares the answers of a feature's routes, for `#[utoipa::path(responses(…))]`.

@@ -3,7 +3,7 @@
 use utoipa::{
     Number,
     openapi::{
-        ObjectBuilder, RefOr, Required, Schema, Type,
+        KnownFormat, ObjectBuilder, RefOr, Required, Schema, SchemaFormat, Type,
         path::{Parameter, ParameterBuilder, ParameterIn},
     },
 };
@@ -39,10 +39,20 @@ fn parameter(
     ParameterBuilder::new().name(name).parameter_in(place).description(Some(description)).schema(Some(schema))
 }
 
-/// A whole number within limits.
+/// A whole number within limits that are those of an `i32`, or narrower.
 #[must_use]
 pub fn integer(min: impl Into<Number>, max: impl Into<Number>) -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(min)).maximum(Some(max))
+    whole_number(KnownFormat::Int32).minimum(Some(min)).maximum(Some(max))
+}
+
+/// A whole number that may outgrow an `i32`, such as a count or a version.
+#[must_use]
+pub fn int64(min: u32) -> ObjectBuilder {
+    whole_number(KnownFormat::Int64).minimum(Some(min))
+}
+
+fn whole_number(format: KnownFormat) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Integer).format(Some(SchemaFormat::KnownFormat(format)))
 }
 
 /// A text that is not only white space and has no control character. Without `max` it may have any length.

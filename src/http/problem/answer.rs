@@ -8,9 +8,16 @@ use rocket::{
     response::{self, Responder},
 };
 use serde::{Serialize, Serializer};
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, Type},
+};
 
-use super::{codes::Kind, left, variants::Problem};
+use super::{
+    codes::{Code, Kind},
+    left,
+    variants::Problem,
+};
 use crate::http::{fields::FieldError, request_id::RequestId};
 
 /// The seconds that a client should wait for a database to come back or a queue to get shorter.
@@ -68,7 +75,23 @@ fn whole_seconds(wait: Duration) -> u64 {
     wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1)
 }
 
-/// Problem details (RFC 9457). What a program should look at is `code`.
+impl PartialSchema for Code {
+    fn schema() -> RefOr<Schema> {
+        let words = "What went wrong, for programs. A later release may add codes: treat one that you do not know as its \
+                     `status` says. `/problems/<code>` explains each.";
+        let names = Self::ALL.iter().map(|code| code.kind().code);
+        let codes = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names));
+        codes.description(Some(words)).into()
+    }
+}
+
+impl ToSchema for Code {
+    fn name() -> Cow<'static, str> {
+        "ProblemCode".into()
+    }
+}
+
+/// Problem details (RFC 9457). A program should look at `code`.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct ProblemBody<'a> {
@@ -77,17 +100,17 @@ pub struct ProblemBody<'a> {
     r#type: String,
     #[schema(value_type = String)]
     title: &'static str,
-    /// The status of the answer, once more.
+    /// The status of the answer, repeated here.
     #[schema(minimum = 400, maximum = 599)]
     status: u16,
-    #[schema(value_type = String)]
+    #[schema(value_type = Code)]
     code: &'static str,
     /// What happened, for people.
     detail: &'a str,
     /// The path of the request.
     #[schema(value_type = String)]
     instance: &'a str,
-    /// Under which the log has more.
+    /// The id of the request, under which the server's log has more.
     request_id: &'a str,
     /// Every invalid field. Only with `validation-failed`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -14,6 +14,9 @@ use crate::{
 /// A larger movie is left out of the event: a change of a few bytes must not send it to every listener.
 pub const MAX_MOVIE_BYTES: usize = 16 << 10;
 
+/// The event of a listener that has missed more than the log has.
+pub const RESET: &str = "reset";
+
 /// A rendered change. It is rendered once for all listeners.
 #[derive(Debug)]
 pub struct Change {

@@ -13,7 +13,11 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Events, change::Change, hub::Missed};
+use super::{
+    Events,
+    change::{Change, RESET},
+    hub::Missed,
+};
 use crate::movies::changes::Token;
 
 /// The server sends something at least this often, so that no proxy takes the connection for dead.
@@ -102,7 +106,7 @@ impl Listener {
     async fn sent_all(self, sender: &mpsc::Sender<Event>) -> Result<Infallible, CutOff> {
         let Self { position, is_reset, missed, live, events } = self;
         let first = if is_reset {
-            Event::data("{}").event("reset")
+            Event::data("{}").event(RESET)
         } else {
             // An id without an event: a client that is disconnected before the first event can resume too.
             Event::comment("")

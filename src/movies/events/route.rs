@@ -7,28 +7,33 @@ use rocket::{
     response::{self, Responder, stream},
 };
 use utoipa::{
-    IntoParams,
-    openapi::path::{Parameter, ParameterIn},
+    IntoParams, PartialSchema, ToSchema,
+    openapi::{
+        ObjectBuilder, Ref, RefOr, Schema, Type,
+        path::{Parameter, ParameterIn},
+    },
 };
 
-use super::Events;
+use super::{Events, change::RESET};
 use crate::{
     http::{
+        ids::MovieId,
         openapi::{
             answers::{Answers, answers},
-            parameters::header,
+            parameters::{header, int64},
         },
         problem::{Code, Problem},
         query::NoQuery,
     },
-    movies::changes::Token,
+    movies::{
+        changes::{Kind, Token},
+        view::MovieView,
+    },
 };
 
 answers! {
-    Followed => Answers::events(
-        "Server-sent events: `created`, `updated` and `deleted`, each with data `{ \"id\", \"version\"?, \"movie\"? }` \
-         (`movie` if it still exists and has 16 KB at most), and an `id` to resume after. `reset`, if you missed more than the \
-         log keeps: read the catalogue again.",
+    Followed => Answers::events::<MovieEvent>(
+        "Server-sent events, each with the fields `event`, `id` and `data`; `data` is the JSON text of the object that the schema describes. The stream goes on until the client leaves.",
     )
         .problems(&[Code::BadRequest, Code::NoEvents]);
 }
@@ -54,10 +59,46 @@ impl IntoParams for LastEventId {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         vec![header(
             "Last-Event-ID",
-            "The `id` of the last event that was seen: the stream goes on after it.",
+            "The `id` of the last event that you have seen. The stream continues after it.",
         )]
     }
 }
+
+/// An event, as a client reads it.
+pub struct MovieEvent;
+
+impl PartialSchema for MovieEvent {
+    fn schema() -> RefOr<Schema> {
+        let kinds = [Kind::Created, Kind::Updated, Kind::Deleted].map(Kind::name);
+        let event = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(kinds.into_iter().chain([RESET])))
+            .description(Some(
+                "What happened. `reset`: you missed more than the server keeps; read the catalogue again.",
+            ));
+        let data = ObjectBuilder::new()
+            .property("id", MovieId::schema())
+            .property("version", int64(1).description(Some("The version that the change made.")))
+            .property("movie", Ref::from_schema_name(MovieView::name()))
+            .description(Some(
+                "The movie that has changed; empty with `reset`. `movie` is the movie as it is now; it is absent if the movie is \
+                 gone or has over 16 KB.",
+            ));
+        ObjectBuilder::new()
+            .property("event", event)
+            .required("event")
+            .property("id", Token::schema())
+            .required("id")
+            .property("data", data)
+            .required("data")
+            .description(Some(
+                "One event of `GET /api/movies/events`. `id` is the place to resume after, and a cursor of `GET /api/movies/changes`.",
+            ))
+            .into()
+    }
+}
+
+impl ToSchema for MovieEvent {}
 
 /// The stream of events, with a header that keeps proxies from buffering it.
 pub struct EventStream<S>(stream::EventStream<S>);
@@ -71,7 +112,15 @@ impl<'r, S: futures::Stream<Item = stream::Event> + Send + 'r> Responder<'r, 'r>
     }
 }
 
-/// Follows the catalogue. The server cuts off a client that does not read; it may come back with the last id.
+/// Follows the changes of the catalogue as a stream of events.
+///
+/// Anyone may call this. The stream is one of server-sent events, as `EventSource` in a browser reads it. Its events
+/// are `created`, `updated`, `deleted` and `reset`; see `MovieEvent`. After a disconnect, reconnect with the last `id`
+/// as `Last-Event-ID`: you miss nothing, even on a different server. `reset` says that the server no longer keeps what
+/// you missed: read the list again.
+///
+/// The server disconnects a client that does not read. If too many clients are connected, the answer is 503
+/// `overloaded`. If the database has no change streams, the answer is 501 `no-events`.
 #[utoipa::path(
     context_path = "/api/movies",
     tag = "movies",

@@ -49,7 +49,7 @@ const PATH: &str = "/api/movies/batch";
 
 answers! {
     Done => Answers::with_database()
-        .json::<BatchResult>(200, "What became of each movie, in the order of the request.", &[REPLAYED])
+        .json::<BatchResult>(200, "The outcome of each movie, in the order of the request.", &[REPLAYED])
         .problems(CurrentUser::REFUSALS)
         .problems(Writer::REFUSALS)
         .problems(body::REFUSALS)
@@ -70,7 +70,14 @@ impl<'r> FromRequest<'r> for Asker {
     }
 }
 
-/// Adds several movies, which are then the caller's. Each has its own outcome: a rejected movie does not affect the others.
+/// Adds up to 100 movies. The caller becomes their owner.
+///
+/// Needs a token. A personal access token needs the scope `movies:write`. The answer is 200, and has an outcome for
+/// each movie, in the order of the request. A rejected movie does not affect the others. Only if the request as a whole
+/// is wrong, the answer is a problem and no movie is added.
+///
+/// With an `Idempotency-Key` you can safely send the request again: each movie is added once. If the operator requires
+/// confirmed addresses and the caller's is not confirmed, the answer is 403 `email-not-verified`.
 #[utoipa::path(
     context_path = "/api/movies",
     tag = "movies",

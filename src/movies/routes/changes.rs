@@ -23,7 +23,7 @@ use crate::{
         ids::MovieId,
         openapi::{
             answers::{Answers, answers},
-            parameters::{integer, optional},
+            parameters::{int64, integer, optional},
         },
         problem::{Code, Problem},
         query::{Query, number},
@@ -73,7 +73,14 @@ impl<'r> FromRequest<'r> for ChangesQuery {
     }
 }
 
-/// What has changed since a cursor: each change once, oldest first.
+/// Lists what has changed since a cursor: each change once, oldest first.
+///
+/// Anyone may call this. Without `since` the answer has no changes, only the cursor of now. For a copy of the
+/// catalogue, ask for that cursor, read the list of movies, then apply the changes from the cursor on. Go on with
+/// `next` as `since`; `more` says whether there are more changes already.
+///
+/// If the server no longer keeps every change after `since`, the answer is 410 `changes-gone`: read the list again. If
+/// the database has no change streams, the answer is 501 `no-events`.
 #[utoipa::path(
     context_path = "/api/movies",
     tag = "movies",
@@ -204,8 +211,8 @@ impl IntoParams for ChangesQuery {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let limit = integer(1, MAX_LIMIT).default(Some(DEFAULT_LIMIT.into()));
         vec![
-            optional("since", "The `next` of the answer before, or the `id` of an event.", Token::schema()),
-            optional("limit", "How many changes to answer at most.", limit),
+            optional("since", "The `next` of the previous answer, or the `id` of an event.", Token::schema()),
+            optional("limit", "How many changes to return at most.", limit),
         ]
     }
 }
@@ -216,7 +223,7 @@ pub struct Change;
 impl PartialSchema for Change {
     fn schema() -> RefOr<Schema> {
         let kinds = [Kind::Created, Kind::Updated, Kind::Deleted].map(Kind::name);
-        let version = integer(1, i64::MAX).description(Some("The version that the change made."));
+        let version = int64(1).description(Some("The version that the change made."));
         ObjectBuilder::new()
             .property("type", ObjectBuilder::new().schema_type(Type::String).enum_values(Some(kinds)))
             .required("type")

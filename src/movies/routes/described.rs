@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde_json::json;
 use utoipa::{
     PartialSchema, ToSchema,
-    openapi::{ArrayBuilder, Object, ObjectBuilder, Ref, RefOr, Schema, Type, schema::AnyOfBuilder},
+    openapi::{ArrayBuilder, Object, ObjectBuilder, Ref, RefOr, Schema, Type},
 };
 
 use super::suggest::{MAX_SUGGESTIONS, Suggestion};
@@ -14,6 +14,7 @@ use crate::{
     http::{
         fields::schema::{Need, body_of, describe, fields_of},
         ids::{MovieId, UserId},
+        openapi::parameters::int64,
         page,
         timestamp::Timestamp,
     },
@@ -32,10 +33,8 @@ fn client_fields(object: ObjectBuilder) -> ObjectBuilder {
 
 /// Every field of an answer; which of them are always there is said by the caller.
 fn answered() -> Object {
-    let version = ObjectBuilder::new()
-        .schema_type(Type::Integer)
-        .minimum(Some(1))
-        .description(Some("Grows by one with each change; the ETag is the same number in quotes."));
+    let version =
+        int64(1).description(Some("Grows by one with each change; the ETag is the same number in quotes."));
     let object = client_fields(ObjectBuilder::new().property("id", MovieId::schema()))
         .property("added_by", UserId::schema())
         .property("created_at", Timestamp::schema())
@@ -54,13 +53,13 @@ fn explained(object: Object) -> Object {
     [
         ("name", "Unique together with the year.", json!("Heat")),
         ("casts", "The actors.", json!(["Al Pacino", "Robert De Niro"])),
-        ("genres", "One at least.", json!(["Crime", "Thriller"])),
-        ("year", "Of the release.", json!(1995)),
-        ("runtime", "In minutes.", json!(170)),
-        ("directors", "Who directed it.", json!(["Michael Mann"])),
-        ("countries", "Where it was made.", json!(["United States"])),
-        ("languages", "Which are spoken in it.", json!(["English"])),
-        ("plot", "What happens.", json!("A thief and a detective admire each other.")),
+        ("genres", "At least one.", json!(["Crime", "Thriller"])),
+        ("year", "The year of the release.", json!(1995)),
+        ("runtime", "The length in minutes.", json!(170)),
+        ("directors", "The directors.", json!(["Michael Mann"])),
+        ("countries", "The countries in which it was made.", json!(["United States"])),
+        ("languages", "The languages that are spoken in it.", json!(["English"])),
+        ("plot", "What happens in the movie.", json!("A thief and a detective admire each other.")),
         (
             "poster_url",
             "An http or https URL without user name and password; the server never fetches it.",
@@ -83,8 +82,8 @@ impl PartialSchema for MoviePatch {
     fn schema() -> RefOr<Schema> {
         let mut object = explained(body_of::<Self>());
         object.description = Some(
-            "A merge patch (RFC 7396): what is not named stays; `null` unsets an optional field or empties an \
-             optional list."
+            "A merge patch (RFC 7396): fields that you do not send stay as they are; `null` unsets an optional field or \
+             empties an optional list."
                 .to_owned(),
         );
         object.into()
@@ -93,7 +92,7 @@ impl PartialSchema for MoviePatch {
 
 impl ToSchema for MoviePatch {}
 
-/// A movie with everything that is always there.
+/// A movie with everything that is always present.
 pub(super) fn whole() -> Object {
     // An optional list is there in any case.
     let left_out: Vec<String> = fields_of::<MovieInput>()
@@ -109,7 +108,13 @@ pub(super) fn whole() -> Object {
 
 impl PartialSchema for MovieView<'_> {
     fn schema() -> RefOr<Schema> {
-        whole().into()
+        let mut object = whole();
+        object.description = Some(
+            "A movie. Lists are always present, empty if unset; the other optional fields are left out if unset. With the \
+             parameter `fields`, see `MovieSelection`."
+                .to_owned(),
+        );
+        object.into()
     }
 }
 
@@ -119,21 +124,19 @@ impl ToSchema for MovieView<'_> {
     }
 }
 
-/// A movie, or what `fields` has chosen of it.
+/// What the parameter `fields` has chosen of a movie.
 pub struct MovieSelection;
 
 impl PartialSchema for MovieSelection {
     fn schema() -> RefOr<Schema> {
         let mut chosen = answered();
         chosen.required = vec!["id".to_owned()];
-        chosen.description = Some("What the parameter `fields` has chosen.".to_owned());
-        AnyOfBuilder::new()
-            .item(Ref::from_schema_name(MovieView::name()))
-            .item(chosen)
-            .description(Some(
-                "A whole movie. With the parameter `fields`: its `id` and the fields that were chosen.",
-            ))
-            .into()
+        chosen.description = Some(
+            "A movie in an answer to a request with `fields`: its `id` and the fields that the request names. Only the \
+             `id` is always present."
+                .to_owned(),
+        );
+        chosen.into()
     }
 }
 
@@ -144,18 +147,38 @@ pub struct MoviePage;
 
 impl PartialSchema for MoviePage {
     fn schema() -> RefOr<Schema> {
-        let total = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
-        let relaxed = ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([true])).description(Some(
-            "There, and `true`, if no movie has every word of `q`: these have all but one, or all but two.",
-        ));
-        page::schema(Ref::from_schema_name(MovieSelection::name()))
-            .property("total", total.description(Some("How many movies match; with `count=true` only.")))
-            .property("relaxed", relaxed)
-            .into()
+        page_of::<MovieView<'_>>(
+            "A page of movies. If the request has `fields`, the answer is a `MovieSelectionPage` instead.",
+        )
     }
 }
 
 impl ToSchema for MoviePage {}
+
+/// A page of movies of which `fields` has chosen a part.
+pub struct MovieSelectionPage;
+
+impl PartialSchema for MovieSelectionPage {
+    fn schema() -> RefOr<Schema> {
+        page_of::<MovieSelection>("A page of movies in an answer to a request with `fields`.")
+    }
+}
+
+impl ToSchema for MovieSelectionPage {}
+
+fn page_of<Item: ToSchema>(description: &str) -> RefOr<Schema> {
+    let relaxed = ObjectBuilder::new().schema_type(Type::Boolean).description(Some(
+        "Present, and `true`, if no movie has every word of `q`: these movies have all words but one, or all but two.",
+    ));
+    page::schema(Ref::from_schema_name(Item::name()))
+        .property(
+            "total",
+            int64(0).description(Some("How many movies match. Only present with `count=true`.")),
+        )
+        .property("relaxed", relaxed)
+        .description(Some(description))
+        .into()
+}
 
 /// A list of [`Suggestion`].
 pub struct Suggestions;

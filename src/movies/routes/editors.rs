@@ -32,7 +32,7 @@ answers! {
         .problems(CurrentUser::REFUSALS)
         .problems(&[Code::MovieNotFound, Code::NotOwner]);
     Removed => Answers::with_database()
-        .empty(204, "That user is no editor any more.", &[])
+        .empty(204, "The user is no longer an editor.", &[])
         .problems(CurrentUser::REFUSALS)
         .problems(&[Code::MovieNotFound, Code::NotOwner, Code::UserNotFound]);
 }
@@ -42,7 +42,7 @@ answers! {
 #[schema(as = Editor)]
 struct EditorView {
     id: UserId,
-    /// For the owner of the movie alone.
+    /// Only present for the owner of the movie.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, format = "email", max_length = 254, example = "ann@example.com")]
     email: Option<String>,
@@ -55,7 +55,10 @@ pub struct EditorList {
     items: Vec<EditorView>,
 }
 
-/// Who edits a movie, for its owner and its editors.
+/// Lists the editors of a movie.
+///
+/// Needs the token of a session of the movie's owner or of an editor; other users get 403 `not-owner`. Only the owner
+/// sees the editors' addresses.
 #[utoipa::path(
     context_path = "/api/movies",
     tag = "movies",
@@ -84,7 +87,10 @@ pub(in crate::movies) async fn list(
     Reply::ok(&EditorList { items: items.collect() })
 }
 
-/// Removes an editor: the owner may remove any, and each editor itself.
+/// Removes an editor from a movie.
+///
+/// Needs the token of a session. The movie's owner may remove any editor, and editors may remove themselves; other
+/// users get 403 `not-owner`. If that user is not an editor of the movie, the answer is 404 `user-not-found`.
 #[utoipa::path(
     context_path = "/api/movies",
     tag = "movies",
@@ -116,7 +122,7 @@ pub(in crate::movies) async fn remove(
     Ok(Reply::no_content())
 }
 
-/// An editor in a path. What cannot be an id is nobody's.
+/// An editor in a path. A malformed id belongs to nobody.
 #[derive(Clone, Copy)]
 pub struct PathEditor(Option<UserId>);
 

@@ -28,7 +28,7 @@ pub struct Entry<T> {
 pub struct Facets {
     #[schema(inline, max_items = 50)]
     genres: Vec<Entry<String>>,
-    /// 1990: the years from 1990 to 1999.
+    /// Each decade by its first year: 1990 means the years from 1990 to 1999.
     #[schema(inline, max_items = 50)]
     decades: Vec<Entry<i32>>,
     #[schema(inline, max_items = 50)]
@@ -58,7 +58,11 @@ answers! {
         .empty(304, UNCHANGED, &[WEAK_ETAG, CACHE_CONTROL]);
 }
 
-/// How many movies there are of each genre, decade, language and country, within the filters.
+/// Counts the movies of each genre, decade, language and country.
+///
+/// Anyone may call this. It counts the movies that match the filters, and returns the 50 most frequent values of each
+/// kind. If `If-None-Match` has the ETag of the answer, the answer is 304. While the server builds its search index,
+/// the answer may be 503 `search-building`.
 #[utoipa::path(
     context_path = "/api/movies",
     tag = "movies",

@@ -95,7 +95,7 @@ impl PartialSchema for NewInvitation {
     fn schema() -> RefOr<Schema> {
         let words = "`editor`: to change the movie. `owner`: to own it; the former owner is then an editor.";
         let object = describe(body_of::<Self>(), "role", words, json!("editor"));
-        describe(object, "email", "Where the link is mailed.", json!("bob@example.com")).into()
+        describe(object, "email", "The address to which the link is mailed.", json!("bob@example.com")).into()
     }
 }
 
@@ -121,7 +121,11 @@ impl PartialSchema for Acceptance {
 
 impl ToSchema for Acceptance {}
 
-/// Invites somebody by mail. The answer does not tell whether the address has an account: the server does not look.
+/// Invites somebody to edit a movie or to own it, by mail.
+///
+/// Needs the token of a session of the movie's owner; other users, editors included, get 403 `not-owner`. The mail has
+/// a link that is good once, for 7 days. The answer is the same whether the address has an account or not. After too
+/// many invitations by the caller, to the address or to the movie, the answer is 429 `too-many-requests`.
 #[utoipa::path(
     context_path = "/api/movies",
     tag = "movies",
@@ -143,7 +147,7 @@ pub(in crate::movies) async fn invite(
 ) -> Result<Reply, Problem> {
     let NewInvitation { email, offer } = body.0;
     let id = id.or_not_found()?;
-    // First: an invitation to another's movie counts for nobody. The write looks again.
+    // Checked first, so that an invitation to somebody else's movie does not count. The write checks again.
     let rights = movies.rights(id).await?.ok_or(Problem::MovieNotFound)?;
     if !rights.allow(user.id(), Role::Owner) {
         return Err(not_owner());
@@ -170,7 +174,12 @@ fn not_owner() -> Problem {
     Problem::OwnerOnly("Only this movie's owner may invite others to it.")
 }
 
-/// Accepts an invitation: the caller edits the movie from now on, or owns it.
+/// Accepts an invitation: the caller becomes an editor of the movie, or its owner.
+///
+/// Needs the token of a session. The link may be used by any user, not only by the one to whose address it was mailed.
+/// If the caller becomes the owner, the former owner becomes an editor. An invitation that is unknown, used, too old or
+/// the caller's own gets 422 `invalid-invitation`. A movie that has 20 editors already takes no more: 409
+/// `too-many-editors`.
 #[utoipa::path(
     context_path = "/api/invitations",
     tag = "movies",
@@ -192,7 +201,7 @@ pub(in crate::movies) async fn accept(
     let attempt = throttle.admit(Action::Accept, &EmailAddress::claimed(""), &audit).await?;
     let accepted = match movies.accept(user.id(), &body.token.digest()).await? {
         Ok(accepted) => accepted,
-        // It is a good one.
+        // The invitation stays good.
         Err(NotAccepted::TooManyEditors) => return Err(Problem::TooManyEditors),
         Err(NotAccepted::Invalid) => {
             attempt.count().await?;

@@ -3,7 +3,7 @@
 use rocket::{State, get, http::uri::Origin};
 
 use super::{
-    described::MoviePage,
+    described::{MoviePage, MovieSelectionPage},
     known::KnownTags,
     queries::{MovieQuery, MyMovieQuery, MyRole},
 };
@@ -38,14 +38,22 @@ impl From<FindError> for Problem {
 
 answers! {
     List => Answers::with_search()
-        .json::<MoviePage>(200, "A page of movies.", &[WEAK_ETAG, CACHE_CONTROL, LINK])
+        .json_of_fields::<MoviePage, MovieSelectionPage>("A page of movies.", &[WEAK_ETAG, CACHE_CONTROL, LINK])
         .empty(304, UNCHANGED, &[WEAK_ETAG, CACHE_CONTROL]);
     Mine => Answers::with_search()
-        .json::<MoviePage>(200, "A page of the movies that the caller owns, or edits.", &[LINK])
+        .json_of_fields::<MoviePage, MovieSelectionPage>("A page of the movies that the caller owns or edits.", &[LINK])
         .problems(CurrentUser::REFUSALS);
 }
 
-/// A page of the catalogue.
+/// Lists movies: filtered, searched and sorted, page by page.
+///
+/// Anyone may call this. While there is a next page, `next` is its cursor: send it as `after`, with the same filters
+/// and the same sort. Walking through all pages returns each movie once, even if other movies are added or deleted
+/// meanwhile.
+///
+/// With `fields` the items have only their `id` and the fields that you name: the page is a `MovieSelectionPage`. If
+/// `If-None-Match` has the ETag of the answer, the answer is 304. While the server builds its search index, requests
+/// that need the index get 503 `search-building`.
 #[utoipa::path(
     context_path = "/api/movies",
     tag = "movies",
@@ -65,7 +73,13 @@ pub(in crate::movies) async fn list(
     known.unless_known(finder, address, &condition, page(&query, finder, cursors)).await
 }
 
-/// A page of the movies that the caller owns or edits.
+/// Lists the movies that the caller owns or edits, page by page.
+///
+/// Needs a token. A personal access token needs the scope `account:read`. It takes the parameters of `GET /api/movies`
+/// except `added_by`, and `role`, which chooses between the movies that the caller owns and those that the caller
+/// edits.
+///
+/// With `fields` the items have only their `id` and the fields that you name: the page is a `MovieSelectionPage`.
 #[utoipa::path(
     context_path = "/api/users",
     tag = "users",

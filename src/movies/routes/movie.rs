@@ -37,7 +37,7 @@ use crate::{
     },
 };
 
-/// What may become of a write to a movie that has an owner.
+/// The refusals of a write to a movie that has an owner.
 pub(super) const OWNED: &[Code] = &[Code::MovieNotFound, Code::NotOwner, Code::PreconditionFailed];
 
 answers! {
@@ -49,7 +49,7 @@ answers! {
         .problems(&[Code::DuplicateMovie])
         .problems(once::REFUSALS);
     Found => Answers::with_database()
-        .json::<MovieSelection>(200, "The movie.", &[ETAG, CACHE_CONTROL])
+        .json_of_fields::<MovieView<'_>, MovieSelection>("The movie.", &[ETAG, CACHE_CONTROL])
         .empty(304, "The version that `If-None-Match` names is the current one.", &[ETAG, CACHE_CONTROL])
         .problems(&[Code::MovieNotFound]);
     Changed => Answers::with_database()
@@ -60,7 +60,7 @@ answers! {
         .problems(OWNED)
         .problems(&[Code::DuplicateMovie]);
     Deleted => Answers::with_database()
-        .empty(204, "The movie is gone.", &[])
+        .empty(204, "The movie is deleted.", &[])
         .problems(CurrentUser::REFUSALS)
         .problems(OWNED);
 }
@@ -74,7 +74,13 @@ impl From<IfMatch> for Precondition {
     }
 }
 
-/// Adds a movie, which is then the caller's.
+/// Adds a movie. The caller becomes its owner.
+///
+/// Needs a token. A personal access token needs the scope `movies:write`. No two movies have the same name in the same
+/// year: if there is one already, the answer is 409 `duplicate-movie`, and `existing` is its path.
+///
+/// With an `Idempotency-Key` you can safely send the request again: the movie is added once. If the operator requires
+/// confirmed addresses and the caller's is not confirmed, the answer is 403 `email-not-verified`.
 #[utoipa::path(
     context_path = "/api/movies",
     tag = "movies",
@@ -115,7 +121,7 @@ pub(super) async fn add(
     movies.confirm(users, inserted).await?.map_err(|OwnerGone| Problem::RevokedToken)
 }
 
-/// What a movie is answered with that was added.
+/// The answer to a request that has added a movie.
 pub(super) fn created(movie: &MovieDocument) -> Result<Reply, Problem> {
     let reply = Reply::created(&MovieView::from(movie))?;
     Ok(reply.location(path_of(MovieId(movie.id))).etag(EntityTag(movie.version)))
@@ -125,7 +131,11 @@ pub(super) fn path_of(movie: MovieId) -> String {
     format!("/api/movies/{movie}")
 }
 
-/// One movie.
+/// Returns one movie.
+///
+/// Anyone may call this. With `fields` the answer has only the `id` and the fields that you name: it is a
+/// `MovieSelection`. If `If-None-Match` has the ETag of the current version, the answer is 304. If there is no movie
+/// with this id, the answer is 404 `movie-not-found`.
 #[utoipa::path(
     context_path = "/api/movies",
     tag = "movies",
@@ -152,7 +162,12 @@ pub(in crate::movies) async fn get(
     Ok(reply.etag(EntityTag(movie.version)))
 }
 
-/// Replaces every client field of a movie that the caller owns or edits.
+/// Replaces a movie: optional fields that you do not send become unset.
+///
+/// Needs the token of the movie's owner or of an editor; other users get 403 `not-owner`. A personal access token needs
+/// the scope `movies:write`. With `If-Match`, the answer is 412 `precondition-failed` if the movie has changed in
+/// between. If another movie has this name in this year, the answer is 409 `duplicate-movie`, and `existing` is its
+/// path.
 #[utoipa::path(
     context_path = "/api/movies",
     tag = "movies",
@@ -175,7 +190,13 @@ pub(in crate::movies) async fn replace(
     changed(movies.replace(id, writer.id(), &precondition.into(), body.0).await)
 }
 
-/// Changes some fields of a movie that the caller owns or edits.
+/// Changes some fields of a movie.
+///
+/// Needs the token of the movie's owner or of an editor; other users get 403 `not-owner`. A personal access token needs
+/// the scope `movies:write`. The body is a JSON Merge Patch (RFC 7396): fields that you do not send stay, and `null`
+/// unsets an optional field. With `If-Match`, the answer is 412 `precondition-failed` if the movie has changed in
+/// between. If another movie has this name in this year, the answer is 409 `duplicate-movie`, and `existing` is its
+/// path.
 #[utoipa::path(
     context_path = "/api/movies",
     tag = "movies",
@@ -218,7 +239,11 @@ pub(super) fn refused(refusal: Refusal) -> Problem {
     }
 }
 
-/// Deletes a movie of the caller's.
+/// Deletes a movie.
+///
+/// Needs the token of the movie's owner; other users, editors included, get 403 `not-owner`. A personal access token
+/// needs the scope `movies:write`. The owner can restore the movie from the trash for 30 days. With `If-Match`, the
+/// answer is 412 `precondition-failed` if the movie has changed in between.
 #[utoipa::path(
     context_path = "/api/movies",
     tag = "movies",

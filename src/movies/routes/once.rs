@@ -27,7 +27,7 @@ pub(super) struct Once<'a> {
     pub changes: &'a Changes,
 }
 
-/// What a client may be told of its key.
+/// The refusals of a request because of its key.
 pub(super) const REFUSALS: &[Code] =
     &[Code::BadRequest, Code::RequestInProgress, Code::IdempotencyKeyReused, Code::TooManyRequests];
 

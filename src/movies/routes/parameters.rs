@@ -28,12 +28,14 @@ use crate::{
 
 fn filters() -> Vec<Parameter> {
     let search = text(Some(MAX_SEARCH));
-    let words = "Words to look for in name, cast, directors and plot: all of them, with their stems and a typo here and \
-                 there. \"Quotes\" make a phrase; a word after `-` must not be there.";
+    let words = "Words to look for in name, cast, directors and plot. A movie must have all of them, in any form and case; a few \
+                 typos are forgiven. \"Quotes\" make a phrase; a movie must not have a word after `-`.";
     let mut all = vec![optional("q", words, RefOr::T(search))];
     all.extend(EXACT.iter().map(|Exact { parameter, field, length, .. }| {
         let values = ArrayBuilder::new().items(RefOr::T(text(Some(*length)))).max_items(Some(MAX_VALUES));
-        let description = format!("An exact value of `{field}`. Given more than once: all of them.");
+        let description = format!(
+            "An exact value of `{field}`. If it is given more than once, a movie must have all of the values."
+        );
         optional(parameter, &description, values)
     }));
     let ids = ObjectBuilder::new()
@@ -43,7 +45,7 @@ fn filters() -> Vec<Parameter> {
     let year = || integer(i32::MIN, i32::MAX);
     all.extend([
         optional("name", "The exact name. With `year`: the one movie that has it.", text(Some(NAME.max))),
-        optional("ids", "Up to 100 ids with commas between them: those of them that exist.", ids),
+        optional("ids", "Up to 100 ids, separated by commas. An id that no movie has is ignored.", ids),
         optional("year", "Made in this year.", year()),
         optional("year_min", "Not made before this year.", year()),
         optional("year_max", "Not made after this year.", year()),
@@ -63,7 +65,7 @@ fn selection() -> Parameter {
         .examples(["name,year"]);
     optional(
         "fields",
-        "Which fields to answer with, each once, with commas between them; `id` is always there.",
+        "The fields to answer with, each once, separated by commas; `id` is always present.",
         list,
     )
 }
@@ -76,11 +78,11 @@ impl IntoParams for MovieQuery {
         all.extend([
             optional(
                 "sort",
-                "The order; `-` turns it round. `relevance` needs `q`. Default: `relevance` with `q`, else `-created_at`. Movies without a year come last either way.",
+                "The order; `-` reverses it. The default is `relevance` with `q` (which it needs), and `-created_at` otherwise. Movies without a year come last either way.",
                 sort,
             ),
             selection(),
-            optional("count", "Whether to count all that match.", count),
+            optional("count", "Whether to count all movies that match.", count),
         ]);
         all.extend(Paging::parameters());
         all
@@ -94,7 +96,7 @@ impl IntoParams for MyMovieQuery {
         let role = role.default(Some(MyRole::Owner.name().into()));
         let all = MovieQuery::into_params(place).into_iter();
         all.filter(|parameter| parameter.name != "added_by")
-            .chain([optional("role", "What the caller is to the movies.", role)])
+            .chain([optional("role", "Whether the caller owns the movies or edits them.", role)])
             .collect()
     }
 }
@@ -117,10 +119,10 @@ impl IntoParams for SuggestQuery {
         vec![
             required(
                 "prefix",
-                "How a word of the name begins, whatever the case and the accents.",
+                "The beginning of a word of the name; case and accents do not count.",
                 text(None),
             ),
-            optional("limit", "How many to answer at most.", limit),
+            optional("limit", "How many suggestions to return at most.", limit),
         ]
     }
 }

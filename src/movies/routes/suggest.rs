@@ -74,7 +74,11 @@ answers! {
         .empty(304, UNCHANGED, &[WEAK_ETAG, CACHE_CONTROL]);
 }
 
-/// Names in which a word begins so.
+/// Suggests names of movies while somebody types.
+///
+/// Anyone may call this. It finds the movies with a word in their name that begins with `prefix`, whatever the case and
+/// the accents. Names that begin with it come first. If `If-None-Match` has the ETag of the answer, the answer is 304.
+/// While the server builds its search index, the answer may be 503 `search-building`.
 #[utoipa::path(
     context_path = "/api/movies",
     tag = "movies",

@@ -34,13 +34,17 @@ answers! {
         .problems(CurrentUser::REFUSALS)
         .problems(&[Code::NoEvents]);
     Restored => Answers::with_database()
-        .json::<MovieView<'_>>(200, "The movie, which is back.", &[ETAG])
+        .json::<MovieView<'_>>(200, "The restored movie.", &[ETAG])
         .problems(CurrentUser::REFUSALS)
         .problems(Writer::REFUSALS)
         .problems(&[Code::MovieNotFound, Code::DuplicateMovie, Code::NoEvents]);
 }
 
-/// The movies that the caller owned when they were deleted, for 30 days; newest deletion first.
+/// Lists the caller's deleted movies, newest deletion first, page by page.
+///
+/// Needs a token. A personal access token needs the scope `account:read`. Deleted movies are kept for 30 days, or less
+/// if the operator keeps changes for a shorter time. If the database has no change streams, the answer is 501
+/// `no-events`.
 #[utoipa::path(
     context_path = "/api/users",
     tag = "users",
@@ -83,6 +87,11 @@ fn place(position: &Position) -> Result<Token, Problem> {
 }
 
 /// Restores a deleted movie under its id.
+///
+/// Needs the token of the user who owned the movie when it was deleted. A personal access token needs the scope
+/// `movies:write`. The movie has its owner and its editors again, and a new version. If the movie is not in the
+/// caller's trash, the answer is 404 `movie-not-found`. If another movie has taken its name in its year, the answer is
+/// 409 `duplicate-movie`. If the database has no change streams, the answer is 501 `no-events`.
 #[utoipa::path(
     context_path = "/api/users",
     tag = "users",

@@ -24,7 +24,7 @@ use crate::{
         ids::{MovieId, PathId, UserId},
         openapi::{
             answers::{Answers, ETAG, LINK, answers},
-            parameters::integer,
+            parameters::int64,
         },
         page::{self, Cursors, Page, Paging},
         problem::{Code, Problem},
@@ -42,7 +42,7 @@ use crate::{
     },
 };
 
-/// What a caller may be told who asks for the versions of a movie.
+/// The refusals of a request for the versions of a movie.
 const ASKED: &[Code] = &[Code::MovieNotFound, Code::NotOwner, Code::NoEvents];
 /// Fields that say nothing of a version.
 const NOT_OF_A_VERSION: [&str; 2] = ["created_at", "updated_at"];
@@ -65,7 +65,11 @@ answers! {
         .problems(&[Code::NoEvents, Code::VersionNotFound, Code::DuplicateMovie]);
 }
 
-/// The versions of a movie, newest first.
+/// Lists the versions of a movie, newest first, page by page.
+///
+/// Needs the token of the movie's owner or of an editor; other users get 403 `not-owner`. A personal access token needs
+/// the scope `account:read`. The current version is always in the list; older ones are there as far as the server keeps
+/// them. If the database has no change streams, the answer is 501 `no-events`.
 #[utoipa::path(
     context_path = "/api/movies",
     tag = "movies",
@@ -98,7 +102,11 @@ pub(in crate::movies) async fn list(
         .reply(|version, json| json.view(&VersionView::from(version)))
 }
 
-/// A movie as it was in one version.
+/// Returns a movie as it was in one version.
+///
+/// Needs the token of the movie's owner or of an editor; other users get 403 `not-owner`. A personal access token needs
+/// the scope `account:read`. If the server does not have this version, the answer is 404 `version-not-found`. If the
+/// database has no change streams, the answer is 501 `no-events`.
 #[utoipa::path(
     context_path = "/api/movies",
     tag = "movies",
@@ -122,7 +130,12 @@ pub(in crate::movies) async fn get(
     Reply::ok(&MovieView::only(&former, &fields))
 }
 
-/// Makes a version of a movie the current one again, as a new version.
+/// Restores a version of a movie: its fields become a new version.
+///
+/// Needs the token of the movie's owner or of an editor; other users get 403 `not-owner`. A personal access token needs
+/// the scope `movies:write`. If the server does not have this version, the answer is 404 `version-not-found`. With
+/// `If-Match`, the answer is 412 `precondition-failed` if the movie has changed in between. If another movie has this
+/// name in this year, the answer is 409 `duplicate-movie`.
 #[utoipa::path(
     context_path = "/api/movies",
     tag = "movies",
@@ -186,7 +199,7 @@ impl IntoParams for PathVersion {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let version = ParameterBuilder::new().name("n").parameter_in(ParameterIn::Path);
         let version = version.required(Required::True).description(Some("The number of the version."));
-        vec![version.schema(Some(integer(1, i64::MAX))).build()]
+        vec![version.schema(Some(int64(1))).build()]
     }
 }
 
@@ -220,7 +233,7 @@ impl PartialSchema for MovieVersion {
         let kind = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(kinds));
         let words = "`created`: the movie was added, or came back after a deletion.";
         ObjectBuilder::new()
-            .property("version", integer(1, i64::MAX))
+            .property("version", int64(1))
             .required("version")
             .property("type", kind.description(Some(words)))
             .required("type")

@@ -9,14 +9,16 @@
 //! | `/api/docs` | [`crate::server::swagger_ui`] |
 //!
 //! Those two know no feature; this file knows them all, and completes what they
-//! say: the headers, examples and schemas that routes refer to, and who needs a token.
+//! say: the headers, examples and schemas that routes refer to, the problems that they share, and who needs a token.
+
+use std::{collections::BTreeMap, mem};
 
 use serde_json::json;
 use utoipa::{
     OpenApi,
     openapi::{
-        self, Header, ObjectBuilder, RefOr, Response, Schema, SecurityRequirement, Type,
-        example::ExampleBuilder,
+        self, Header, ObjectBuilder, Ref, RefOr, Response, Schema, SecurityRequirement, Type,
+        example::{Example, ExampleBuilder},
         extensions::Extensions,
         header::HeaderBuilder,
         path::{Operation, PathItem},
@@ -43,16 +45,19 @@ const PERSONAL_TOKEN: &str = "personal_token";
 #[openapi(
     info(
         title = "Movie Bag",
-        description = "A catalogue of movies. Anyone reads it; whoever signs up adds movies; only the user who added a movie changes or deletes it.\n\nErrors are problem details (RFC 9457) with a stable `code`; `/problems/<code>` explains each. `HEAD` works wherever `GET` does. Every answer has an `X-Request-Id`."
+        description = "A catalogue of movies. Anyone can read it. A user who signs up can add movies and owns the movies that they add. A movie is changed by its owner and by the editors whom the owner has invited; only the owner can delete it, invite others or hand it over.\n\nErrors are problem details (RFC 9457) with a stable `code`; `/problems/<code>` explains each code. `HEAD` works wherever `GET` does, except under `/api/auth/oidc`. Every answer has an `X-Request-Id`."
+    ),
+    servers(
+        (url = "/", description = "The server that this document comes from.")
     ),
     tags(
-        (name = "auth", description = "Signing up, tokens, forgotten passwords."),
-        (name = "users", description = "The caller's own account."),
-        (name = "movies", description = "The catalogue."),
-        (name = "admin", description = "For users with the role `admin`."),
-        (name = "service", description = "The service itself.")
+        (name = "auth", description = "Accounts and tokens: signing up, logging in, refreshing, resetting a password, signing in with another provider."),
+        (name = "users", description = "The caller's own account: its sessions, tokens, linked providers, movies and trash."),
+        (name = "movies", description = "The catalogue: reading, searching and following it, changing it, and sharing a movie with editors."),
+        (name = "admin", description = "Users and numbers, for callers with the role `admin`."),
+        (name = "service", description = "The service itself: its health and this document.")
     ),
-    components(schemas(ProblemBody<'_>))
+    components(schemas(ProblemBody<'_>, Code))
 )]
 struct Frame;
 
@@ -82,16 +87,24 @@ pub fn pretty() -> serde_json::Result<String> {
 }
 
 fn complete(document: &mut openapi::OpenApi) {
-    let paths = std::mem::take(&mut document.paths.paths);
+    let mut problems = BTreeMap::new();
+    let paths = mem::take(&mut document.paths.paths);
     document.paths.paths = paths
         .into_iter()
         .map(|(path, mut item)| {
-            operations(&mut item).for_each(ask_for_token);
+            for operation in operations(&mut item) {
+                ask_for_token(operation);
+                share_problems(operation, &mut problems);
+                operation.summary = operation.summary.take().map(|text| unwrapped(&text));
+                operation.description = operation.description.take().map(|text| unwrapped(&text));
+            }
             // Rocket's "/" below a mount point is the mount point itself.
             (path.trim_end_matches('/').to_owned(), item)
         })
         .collect();
     let components = document.components.get_or_insert_default();
+    components.examples = examples(&problems);
+    components.responses.extend(problems);
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")
@@ -105,10 +118,23 @@ fn complete(document: &mut openapi::OpenApi) {
         .security_schemes
         .insert(PERSONAL_TOKEN.to_owned(), SecurityScheme::Http(personal.build()).into());
     components.headers.extend(headers().map(|(name, header)| (name.to_owned(), RefOr::T(header))));
-    components.examples.extend(Code::ALL.iter().map(|code| {
-        let example = ExampleBuilder::new().summary(code.kind().title).value(Some(example(*code)));
-        (code.kind().code.to_owned(), example.into())
-    }));
+}
+
+/// An example of each code that these problems have.
+fn examples(problems: &BTreeMap<String, RefOr<Response>>) -> BTreeMap<String, RefOr<Example>> {
+    let is_answered = |code: &Code| {
+        problems.values().any(|problem| {
+            let RefOr::T(problem) = problem else { return false };
+            codes_of(problem).contains(&code.kind().code)
+        })
+    };
+    let answered = Code::ALL.iter().filter(|code| is_answered(code));
+    answered
+        .map(|code| {
+            let example = ExampleBuilder::new().summary(code.kind().title).value(Some(example(*code)));
+            (code.kind().code.to_owned(), example.into())
+        })
+        .collect()
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
@@ -116,21 +142,46 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [get, put, post, delete, patch].into_iter().flatten()
 }
 
-/// A route that may answer `missing-token` needs one.
+/// A route that may answer `missing-token` needs one. Of the others it is said that they need none: a generated client then
+/// sends none.
 fn ask_for_token(operation: &mut Operation) {
-    let needs_one = operation.responses.responses.get("401").is_some_and(names_missing_token);
-    if needs_one && operation.security.is_none() {
-        operation.security = Some(vec![SecurityRequirement::new(TOKEN, Vec::<String>::new())]);
+    let needs_one = operation.responses.responses.values().any(|answer| {
+        let RefOr::T(answer) = answer else { return false };
+        codes_of(answer).contains(&Code::MissingToken.kind().code)
+    });
+    operation.security.get_or_insert_with(|| {
+        if needs_one { vec![SecurityRequirement::new(TOKEN, Vec::<String>::new())] } else { Vec::new() }
+    });
+}
+
+/// The codes of a problem; none of a success.
+fn codes_of(answer: &Response) -> Vec<&str> {
+    match answer.content.get(answers::PROBLEM) {
+        Some(RefOr::T(content)) => content.examples.keys().map(String::as_str).collect(),
+        _ => Vec::new(),
     }
 }
 
-fn names_missing_token(answer: &RefOr<Response>) -> bool {
-    let RefOr::T(answer) = answer else { return false };
-    let code = Code::MissingToken.kind().code;
-    answer.content.values().any(|content| match content {
-        RefOr::T(content) => content.examples.contains_key(code),
-        RefOr::Ref(_) => false,
-    })
+/// Many operations answer the same problems. Each set of them is one component, named after its codes, and the operations
+/// refer to it: a client generator that makes a type of each answer makes few.
+fn share_problems(operation: &mut Operation, shared: &mut BTreeMap<String, RefOr<Response>>) {
+    for answer in operation.responses.responses.values_mut() {
+        let RefOr::T(problem) = answer else { continue };
+        let codes = codes_of(problem);
+        if codes.is_empty() {
+            continue;
+        }
+        // The same codes without the headers of the limit are another answer.
+        let limit = if problem.headers.contains_key(answers::RATE_LIMIT) { "" } else { ".unlimited" };
+        let name = codes.join(".") + limit;
+        let reference = RefOr::Ref(Ref::from_response_name(&name));
+        shared.insert(name, mem::replace(answer, reference));
+    }
+}
+
+/// Paragraphs without the line breaks of the source: Swagger UI would keep these.
+fn unwrapped(text: &str) -> String {
+    text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect::<Vec<_>>().join("\n\n")
 }
 
 fn headers() -> impl Iterator<Item = (&'static str, Header)> {
@@ -171,22 +222,22 @@ fn headers() -> impl Iterator<Item = (&'static str, Header)> {
                  it. `s-maxage` is there if the operator lets shared caches keep it for so many seconds.",
             ),
         ),
-        (answers::LINK, header(text(), false, "Where the next page is (`rel=\"next\"`), if there is one.")),
+        (answers::LINK, header(text(), false, "The address of the next page (`rel=\"next\"`), if there is one.")),
         (
             answers::REPLAYED,
             header(
                 text().enum_values(Some(["true"])),
                 false,
-                "The answer is that of an earlier request with the same `Idempotency-Key`; nothing was added now.",
+                "The answer is that of an earlier request with the same `Idempotency-Key`; this request has added nothing.",
             ),
         ),
-        (answers::LOCATION, header(text(), true, "Where the new one is, or where to go on.")),
+        (answers::LOCATION, header(text(), true, "The address of what was added, or where the browser continues.")),
         (
             answers::RATE_LIMIT,
             header(
                 text(),
                 false,
-                "`\"default\";r=<left>;t=<seconds>`: how many requests are left, and in how many seconds all are there again. \
+                "`\"default\";r=<left>;t=<seconds>`: how many requests are left, and after how many seconds all of them are available again. \
                  Only if the operator has set a limit.",
             ),
         ),
@@ -196,17 +247,17 @@ fn headers() -> impl Iterator<Item = (&'static str, Header)> {
                 text(),
                 false,
                 "`\"default\";q=<requests>;w=<seconds>`: how many requests your address may make at once, and how long it \
-                 takes until all are there again. Only if the operator has set a limit.",
+                 takes until all of them are available again. Only if the operator has set a limit.",
             ),
         ),
         (
             answers::REQUEST_ID,
-            header(id, true, "Under which the log has more; taken from the request if usable."),
+            header(id, true, "The id of the request, under which the server's log has more. The server takes it from the request's `X-Request-Id` if it can."),
         ),
         (answers::RETRY_AFTER, header(seconds, true, "After how many seconds to try again.")),
         (
             answers::WWW_AUTHENTICATE,
-            header(text(), true, "What is asked for, and what is wrong with what came (RFC 6750)."),
+            header(text(), true, "How to authenticate, and what is wrong with the token that was sent (RFC 6750)."),
         ),
     ]
     .into_iter()

@@ -43,7 +43,9 @@ answers! {
         .empty(304, UNCHANGED, &[WEAK_ETAG]);
 }
 
-/// This document.
+/// Returns this document.
+///
+/// Anyone may call this. If `If-None-Match` has the ETag of the answer, the answer is 304.
 #[utoipa::path(
     context_path = "/api",
     tag = "service",

@@ -7,6 +7,7 @@ use std::{
 };
 
 use jsonschema::Validator;
+use movie_bag::http::openapi::answers::{PROBLEM, SCHEMA_WITH_FIELDS};
 use serde_json::{Value, json};
 
 static CONTRACT: LazyLock<Contract> = LazyLock::new(Contract::read);
@@ -25,9 +26,18 @@ pub struct Answer<'a> {
 }
 
 /// How this answer differs from the document; `None` for a route that is not in it.
-pub fn objection(method: &str, path: &str, answer: &Answer) -> Option<String> {
+pub fn objection(method: &str, address: &str, answer: &Answer) -> Option<String> {
+    let (path, query) = address.split_once('?').unwrap_or((address, ""));
     let operation = CONTRACT.operation(if method == "HEAD" { "get" } else { method }, path)?;
-    CONTRACT.check(&operation, method == "HEAD", answer).err()
+    let has_fields = query.split('&').any(|parameter| parameter.starts_with("fields="));
+    let schema = if has_fields { SCHEMA_WITH_FIELDS } else { "schema" };
+    CONTRACT.check(&operation, method == "HEAD", schema, answer).err()
+}
+
+/// What the document says against the data of an event, and against its name and its id.
+pub fn objection_to_event(event: &Value) -> Option<String> {
+    let place = "/components/schemas/MovieEvent".to_owned();
+    CONTRACT.validate(&CONTRACT.document.pointer(&place).unwrap().clone(), Some(place), event).err()
 }
 
 impl Contract {
@@ -48,9 +58,11 @@ impl Contract {
         Some(format!("/paths/{}/{method}", template.replace('/', "~1")))
     }
 
-    fn check(&self, operation: &str, is_head: bool, answer: &Answer) -> Result<(), String> {
+    /// `schema`: the name of the schema, for an answer that has more than one.
+    fn check(&self, operation: &str, is_head: bool, schema: &str, answer: &Answer) -> Result<(), String> {
         let place = format!("{operation}/responses/{}", answer.status);
         let documented = self.document.pointer(&place).ok_or("this status is not documented")?;
+        let documented = self.resolved(documented);
         for (name, header) in documented["headers"].as_object().into_iter().flatten() {
             let header = self.resolved(header);
             match (answer.header)(name) {
@@ -69,8 +81,14 @@ impl Contract {
                 if sent.as_ref() != Some(media_type) {
                     return Err(format!("{media_type} is documented, not {sent:?}"));
                 }
-                let body = serde_json::from_slice(answer.body).map_err(|error| error.to_string())?;
-                self.validate(&content["schema"], Some(place), &body)
+                let body: Value = serde_json::from_slice(answer.body).map_err(|error| error.to_string())?;
+                // Every problem has the schema of all: which ones there are is said by the examples.
+                let code = body["code"].as_str().unwrap_or_default();
+                if media_type == PROBLEM && content["examples"].get(code).is_none() {
+                    return Err(format!("the code '{code}' is not documented"));
+                }
+                let schema = if content.get(schema).is_some() { schema } else { "schema" };
+                self.validate(&content[schema], Some(format!("{place}/{schema}")), &body)
             }
         }
     }

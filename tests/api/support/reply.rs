@@ -18,21 +18,23 @@ impl Reply {
     pub async fn of(request: RequestBuilder) -> Self {
         let (client, request) = request.build_split();
         let request = request.expect("a request");
-        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let (method, url) = (request.method().clone(), request.url());
+        let path = url.path().to_owned();
+        let address = url.query().map_or_else(|| path.clone(), |query| format!("{path}?{query}"));
         let response = client.execute(request).await.expect("an answer");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response.bytes().await.expect("a whole answer").to_vec();
         let reply = Self { status, headers, body, path };
-        reply.assert_documented(method.as_str());
+        reply.assert_documented(method.as_str(), &address);
         reply
     }
 
     /// Asserts that the answer matches the OpenAPI document, if the route is in it.
-    fn assert_documented(&self, method: &str) {
+    fn assert_documented(&self, method: &str, address: &str) {
         let header = |name: &str| self.header(name);
         let answer = Answer { status: self.status, header: &header, body: &self.body };
-        if let Some(objection) = contract::objection(method, &self.path, &answer) {
-            panic!("{method} {}: {} {}: {objection}", self.path, self.status, self.text());
+        if let Some(objection) = contract::objection(method, address, &answer) {
+            panic!("{method} {address}: {} {}: {objection}", self.status, self.text());
         }
     }
 

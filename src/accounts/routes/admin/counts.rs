@@ -23,10 +23,12 @@ pub struct Counts {
 }
 
 answers! {
-    AllCounted => Answers::with_database().json::<Counts>(200, "The numbers.", &[]).problems(Admin::REFUSALS);
+    AllCounted => Answers::with_database().json::<Counts>(200, "How many users and movies there are.", &[]).problems(Admin::REFUSALS);
 }
 
-/// How many users and movies there are.
+/// Counts the users and the movies.
+///
+/// Needs the token of an admin; other users get 403 `admins-only`.
 #[utoipa::path(context_path = "/api/admin", tag = "admin", operation_id = "count_all", responses(AllCounted))]
 #[get("/")]
 pub(in crate::accounts) async fn counts(

@@ -52,7 +52,7 @@ answers! {
         .problems(Admin::REFUSALS)
         .problems(&[Code::UserNotFound]);
     RoleChanged => Answers::with_database()
-        .json::<UserView>(200, "The user, as they are now.", &[])
+        .json::<UserView>(200, "The user as they are now.", &[])
         .problems(Admin::REFUSALS)
         .problems(body::REFUSALS)
         .problems(&[Code::UserNotFound, Code::LastAdmin]);
@@ -60,7 +60,10 @@ answers! {
         me::deleted(Answers::with_database().problems(Admin::REFUSALS).problems(&[Code::UserNotFound]));
 }
 
-/// One user.
+/// Returns one user.
+///
+/// Needs the token of an admin; other users get 403 `admins-only`. If there is no user with this id, the answer is 404
+/// `user-not-found`.
 #[utoipa::path(
     context_path = "/api/admin",
     tag = "admin",
@@ -80,7 +83,10 @@ pub(in crate::accounts) async fn get(
     Reply::ok(&me::whole(&account, admins, belongings).await?)
 }
 
-/// Gives or takes the role `admin`.
+/// Gives a user the role `admin`, or takes it away.
+///
+/// Needs the token of an admin; other users get 403 `admins-only`. The change takes effect with the next request of
+/// that user. If nobody would be admin any more, the answer is 409 `last-admin`.
 #[utoipa::path(
     context_path = "/api/admin",
     tag = "admin",
@@ -111,7 +117,11 @@ pub(in crate::accounts) async fn change_role(
     Reply::ok(&me::whole(&account, admins, belongings).await?)
 }
 
-/// Deletes a user with all their movies.
+/// Deletes a user and all their movies.
+///
+/// Needs the token of an admin; other users get 403 `admins-only`. Nobody can restore the account or its movies. If
+/// this takes over 20 seconds, the answer is 202, and the server deletes the rest of the movies afterwards. If the user
+/// is the last admin, the answer is 409 `last-admin`.
 #[utoipa::path(
     context_path = "/api/admin",
     tag = "admin",

@@ -65,7 +65,7 @@ impl IntoParams for UserQuery {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let beginning =
             ObjectBuilder::new().schema_type(Type::String).pattern(Some(format!("^{NO_CONTROL}*$")));
-        let mut all = vec![optional("email", "How the email begins, whatever the case.", beginning)];
+        let mut all = vec![optional("email", "The beginning of the email; case does not count.", beginning)];
         all.extend(Paging::parameters());
         all
     }
@@ -86,7 +86,9 @@ answers! {
     List => Answers::with_database().json::<UserPage>(200, "A page of users.", &[LINK]).problems(Admin::REFUSALS);
 }
 
-/// A page of users, newest first.
+/// Lists the users, newest first, page by page.
+///
+/// Needs the token of an admin; other users get 403 `admins-only`. The users in the list have no `movie_count`.
 #[utoipa::path(
     context_path = "/api/admin",
     tag = "admin",
