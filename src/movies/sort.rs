@@ -100,7 +100,7 @@ impl Sort {
 
     /// The ranges to read after a position, in order.
     #[must_use]
-    pub fn rangees(self, after: Option<&Position>) -> Vec<Range> {
+    pub fn ranges(self, after: Option<&Position>) -> Vec<Range> {
         match self {
             Self::CreatedAt(direction) => order("created_at", direction, after),
             Self::Name(direction) => order("name", direction, after),

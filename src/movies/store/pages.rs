@@ -76,7 +76,7 @@ impl Pages {
             return self.search(filter, after, wanted).await;
         }
         let mut found: Vec<MovieDocument> = Vec::new();
-        for range in sort.rangees(after) {
+        for range in sort.ranges(after) {
             let missing = wanted - found.len();
             if missing == 0 {
                 break;
