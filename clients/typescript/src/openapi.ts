@@ -954,7 +954,7 @@ export interface components {
             email?: string;
             /**
              * Format: password
-             * @description 72 bytes at most, and none of the most common ones.
+             * @description At most 72 bytes, and not one of the most common passwords.
              * @example pear-tart-at-two
              */
             password?: string;
@@ -1167,10 +1167,10 @@ export interface components {
                 count: number;
             }[];
         };
-        /** @description A broken field. `code` is for programs, `message` for people. */
+        /** @description An invalid field. `code` is for programs, `message` for people. */
         FieldError: {
             /**
-             * @description `casts[2]`; empty where the whole body is meant.
+             * @description The name, for example `casts[2]`. Empty if the error is about the whole body.
              * @example casts[2]
              */
             field: string;
@@ -1274,7 +1274,7 @@ export interface components {
              */
             version: number;
         };
-        /** @description What is well. */
+        /** @description The state of the server. */
         Health: {
             /** @example ready */
             status: string;
@@ -1443,15 +1443,15 @@ export interface components {
          */
         MovieId: string;
         MovieInput: {
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             id?: unknown;
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             added_by?: unknown;
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             created_at?: unknown;
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             updated_at?: unknown;
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             version?: unknown;
             /**
              * @description Unique together with the year.
@@ -1521,7 +1521,7 @@ export interface components {
         /** @description A page of movies. If the request has `fields`, the answer is a `MovieSelectionPage` instead. */
         MoviePage: {
             items: components["schemas"]["Movie"][];
-            /** @description The `after` of the next page; `null` on the last one. */
+            /** @description The `after` of the next page, or `null` on the last page. */
             next: string | null;
             /**
              * Format: int64
@@ -1533,15 +1533,15 @@ export interface components {
         };
         /** @description A merge patch (RFC 7396): fields that you do not send stay as they are; `null` unsets an optional field or empties an optional list. */
         MoviePatch: {
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             id?: unknown;
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             added_by?: unknown;
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             created_at?: unknown;
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             updated_at?: unknown;
-            /** @description Set by the server. It is taken, so that what was read can be sent back, and has no effect. */
+            /** @description Set by the server. You can send back the value that you read, but it has no effect. */
             version?: unknown;
             /**
              * @description Unique together with the year.
@@ -1705,7 +1705,7 @@ export interface components {
         /** @description A page of movies in an answer to a request with `fields`. */
         MovieSelectionPage: {
             items: components["schemas"]["MovieSelection"][];
-            /** @description The `after` of the next page; `null` on the last one. */
+            /** @description The `after` of the next page, or `null` on the last page. */
             next: string | null;
             /**
              * Format: int64
@@ -1763,7 +1763,7 @@ export interface components {
         };
         /** @description An OpenAPI document. */
         OpenApi: Record<string, never>;
-        /** @description A token as its user reads it. */
+        /** @description A personal access token as its user reads it. */
         PersonalToken: {
             id: components["schemas"]["TokenId"];
             /** @example backup script */
@@ -1772,7 +1772,7 @@ export interface components {
             created_at: components["schemas"]["Timestamp"];
             last_used_at?: components["schemas"]["Timestamp"] | null;
             expires_at: components["schemas"]["Timestamp"];
-            /** @description For the `Authorization` header, after `Bearer`: only in the answer that makes the token. */
+            /** @description The token, for the `Authorization` header after `Bearer`. Only in the answer that creates it. */
             token?: string;
         };
         /** @description The caller's personal access tokens, newest first. */
@@ -1783,7 +1783,7 @@ export interface components {
         Problem: {
             /**
              * Format: uri-reference
-             * @description A page that explains the code to a person; relative to this server.
+             * @description The address of a page that explains the code to people, relative to this server.
              */
             type: string;
             title: string;
@@ -1793,17 +1793,17 @@ export interface components {
              */
             status: number;
             code: components["schemas"]["ProblemCode"];
-            /** @description What happened, for a person. */
+            /** @description What happened, for people. */
             detail: string;
             /** @description The path of the request. */
             instance: string;
             /** @description The id of the request, under which the server's log has more. */
             request_id: string;
-            /** @description Every broken field; with `validation-failed` only. */
+            /** @description Every invalid field. Only with `validation-failed`. */
             errors?: components["schemas"]["FieldError"][];
             /**
              * Format: uri-reference
-             * @description The path of the movie that has the name; with `duplicate-movie` only.
+             * @description The path of the movie that has the name. Only with `duplicate-movie`.
              */
             existing?: string;
         };
@@ -1841,7 +1841,7 @@ export interface components {
             token_type: string;
             /**
              * Format: int64
-             * @description For how many seconds from now it is good.
+             * @description The token expires in this many seconds.
              * @example 900
              */
             expires_in: number;
@@ -1862,19 +1862,19 @@ export interface components {
             reset_token: string;
             /**
              * Format: password
-             * @description 72 bytes at most, and none of the most common ones.
+             * @description At most 72 bytes, and not one of the most common passwords.
              * @example plum-cake-at-noon
              */
             password: string;
         };
         /**
-         * @description What a user may do beyond their own things.
+         * @description What a user may do besides managing their own account and movies.
          * @enum {string}
          */
         Role: "user" | "admin";
         RoleChange: {
             /**
-             * @description What a user may do beyond their own things.
+             * @description What a user may do besides managing their own account and movies.
              * @enum {string}
              */
             role: "user" | "admin";
@@ -1888,12 +1888,12 @@ export interface components {
         Session: {
             id: components["schemas"]["SessionId"];
             /**
-             * @description As the login named it, or after the `User-Agent` of the login.
+             * @description The name that the login gave, or one from the `User-Agent` of the login.
              * @example Firefox on the laptop
              */
             name: string;
             created_at: components["schemas"]["Timestamp"];
-            /** @description Right to 10 minutes. */
+            /** @description Accurate to 10 minutes. */
             last_used_at: components["schemas"]["Timestamp"];
             expires_at: components["schemas"]["Timestamp"];
             /** @description Whether the request came with a token of this session. */
@@ -1917,7 +1917,7 @@ export interface components {
             email: string;
             /**
              * Format: password
-             * @description 72 bytes at most, and none of the most common ones.
+             * @description At most 72 bytes, and not one of the most common passwords.
              * @example plum-cake-at-noon
              */
             password: string;
@@ -1936,7 +1936,7 @@ export interface components {
          * @example 2026-11-22T09:30:00.000Z
          */
         Timestamp: string;
-        /** @description An access token, as RFC 6749, section 5.1, names its fields (but for `token`). */
+        /** @description An access token. Its fields, except `token`, are named as in RFC 6749, section 5.1. */
         Token: {
             /** @description For the `Authorization` header, after `Bearer`. */
             token: string;
@@ -1944,15 +1944,15 @@ export interface components {
             token_type: string;
             /**
              * Format: int64
-             * @description For how many seconds from now it is good.
+             * @description The token expires in this many seconds.
              * @example 604800
              */
             expires_in: number;
-            /** @description For `POST /api/auth/refresh`; only with `refresh: true`. Good for one refresh. */
+            /** @description For `POST /api/auth/refresh`. It works once. Only with `refresh: true`. */
             refresh_token?: string;
             /**
              * Format: int64
-             * @description For how many seconds from now the refresh token is good.
+             * @description The refresh token expires in this many seconds.
              * @example 2592000
              */
             refresh_expires_in?: number;
@@ -1964,7 +1964,7 @@ export interface components {
         TokenId: string;
         TrashPage: {
             items: components["schemas"]["DeletedMovie"][];
-            /** @description The `after` of the next page; `null` on the last one. */
+            /** @description The `after` of the next page, or `null` on the last page. */
             next: string | null;
         };
         /** @description A user as a client reads them. */
@@ -1976,7 +1976,7 @@ export interface components {
              * @example ann@example.com
              */
             email: string;
-            /** @description Whether somebody who reads the mail of this address has said so. */
+            /** @description Whether the address is confirmed. */
             email_verified: boolean;
             /** @description Whether the user can log in with a password. */
             has_password: boolean;
@@ -1984,7 +1984,7 @@ export interface components {
             created_at: components["schemas"]["Timestamp"];
             /**
              * Format: int64
-             * @description How many movies are theirs; not in a list of users.
+             * @description How many movies the user owns. Not in a list of users.
              */
             movie_count?: number;
         };
@@ -1995,7 +1995,7 @@ export interface components {
         UserId: string;
         UserPage: {
             items: components["schemas"]["User"][];
-            /** @description The `after` of the next page; `null` on the last one. */
+            /** @description The `after` of the next page, or `null` on the last page. */
             next: string | null;
         };
         Verify: {
@@ -2028,14 +2028,14 @@ export interface components {
         };
         VersionPage: {
             items: components["schemas"]["Version"][];
-            /** @description The `after` of the next page; `null` on the last one. */
+            /** @description The `after` of the next page, or `null` on the last page. */
             next: string | null;
         };
     };
     responses: {
         /**
          * @description - `admins-only`: Only an admin may do this.
-         *     - `insufficient-scope`: This personal access token does not have the scope that the route needs.
+         *     - `insufficient-scope`: This personal access token does not have the scope that this route requires.
          */
         "admins-only.insufficient-scope": {
             headers: {
@@ -2062,9 +2062,9 @@ export interface components {
             };
         };
         /**
-         * @description - `bad-request`: The server does not understand the request.
-         *     - `invalid-json`: The body is not JSON.
-         *     - `invalid-query`: A query parameter is not usable.
+         * @description - `bad-request`: The server could not understand the request.
+         *     - `invalid-json`: The body is not valid JSON.
+         *     - `invalid-query`: A query parameter is invalid.
          */
         "bad-request.invalid-json.invalid-query": {
             headers: {
@@ -2078,8 +2078,8 @@ export interface components {
             };
         };
         /**
-         * @description - `bad-request`: The server does not understand the request.
-         *     - `invalid-query`: A query parameter is not usable.
+         * @description - `bad-request`: The server could not understand the request.
+         *     - `invalid-query`: A query parameter is invalid.
          */
         "bad-request.invalid-query": {
             headers: {
@@ -2092,7 +2092,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description - `changes-gone`: The cursor is older than the changes that are kept. Read the catalogue again. */
+        /** @description - `changes-gone`: The cursor is older than the changes that the server keeps. Read the catalogue again. */
         "changes-gone": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -2105,9 +2105,9 @@ export interface components {
             };
         };
         /**
-         * @description - `database-unavailable`: The database does not answer. Try again in a moment.
+         * @description - `database-unavailable`: The database is not responding. Try again in a moment.
          *     - `deadline-exceeded`: The request took too long. Try again in a moment.
-         *     - `overloaded`: Too many requests at once. Try again in a moment.
+         *     - `overloaded`: The server has too many requests at once. Try again in a moment.
          */
         "database-unavailable.deadline-exceeded.overloaded": {
             headers: {
@@ -2122,10 +2122,10 @@ export interface components {
             };
         };
         /**
-         * @description - `search-building`: The search index is being built. Try again in a moment.
-         *     - `database-unavailable`: The database does not answer. Try again in a moment.
+         * @description - `search-building`: The server is building its search index. Try again in a moment.
+         *     - `database-unavailable`: The database is not responding. Try again in a moment.
          *     - `deadline-exceeded`: The request took too long. Try again in a moment.
-         *     - `overloaded`: Too many requests at once. Try again in a moment.
+         *     - `overloaded`: The server has too many requests at once. Try again in a moment.
          */
         "database-unavailable.deadline-exceeded.overloaded.search-building": {
             headers: {
@@ -2140,9 +2140,9 @@ export interface components {
             };
         };
         /**
-         * @description - `database-unavailable`: The database does not answer. Try again in a moment.
+         * @description - `database-unavailable`: The database is not responding. Try again in a moment.
          *     - `deadline-exceeded`: The request took too long. Try again in a moment.
-         *     - `overloaded`: Too many requests at once. Try again in a moment.
+         *     - `overloaded`: The server has too many requests at once. Try again in a moment.
          */
         "database-unavailable.deadline-exceeded.overloaded.unlimited": {
             headers: {
@@ -2155,8 +2155,8 @@ export interface components {
             };
         };
         /**
-         * @description - `database-unavailable`: The database does not answer. Try again in a moment.
-         *     - `overloaded`: Too many requests at once. Try again in a moment.
+         * @description - `database-unavailable`: The database is not responding. Try again in a moment.
+         *     - `overloaded`: The server has too many requests at once. Try again in a moment.
          */
         "database-unavailable.overloaded": {
             headers: {
@@ -2194,7 +2194,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description - `duplicate-movie`: There is a movie of this name in this year. */
+        /** @description - `duplicate-movie`: A movie with this name already exists in this year. */
         "duplicate-movie": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -2207,8 +2207,8 @@ export interface components {
             };
         };
         /**
-         * @description - `duplicate-movie`: There is a movie of this name in this year.
-         *     - `request-in-progress`: Another request with this Idempotency-Key is under way. Try again in a moment.
+         * @description - `duplicate-movie`: A movie with this name already exists in this year.
+         *     - `request-in-progress`: Another request with this Idempotency-Key is in progress. Try again in a moment.
          */
         "duplicate-movie.request-in-progress": {
             headers: {
@@ -2222,8 +2222,8 @@ export interface components {
             };
         };
         /**
-         * @description - `insufficient-scope`: This personal access token does not have the scope that the route needs.
-         *     - `email-not-verified`: Confirm your email address first, with the link that was mailed to it.
+         * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
+         *     - `email-not-verified`: Confirm your email address first: open the link that was mailed to it.
          */
         "email-not-verified.insufficient-scope": {
             headers: {
@@ -2237,9 +2237,9 @@ export interface components {
             };
         };
         /**
-         * @description - `insufficient-scope`: This personal access token does not have the scope that the route needs.
+         * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
          *     - `not-owner`: Only this movie's owner or an editor may change it.
-         *     - `email-not-verified`: Confirm your email address first, with the link that was mailed to it.
+         *     - `email-not-verified`: Confirm your email address first: open the link that was mailed to it.
          */
         "email-not-verified.insufficient-scope.not-owner": {
             headers: {
@@ -2252,7 +2252,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description - `email-taken`: There is an account with this email. */
+        /** @description - `email-taken`: An account with this email already exists. */
         "email-taken": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -2266,7 +2266,7 @@ export interface components {
         };
         /**
          * @description - `missing-token`: Send a bearer token in the Authorization header.
-         *     - `invalid-token`: The token is not one of ours.
+         *     - `invalid-token`: The token is not valid.
          *     - `expired-token`: The token has expired. Log in again.
          *     - `revoked-token`: The token is no longer valid. Log in again.
          */
@@ -2283,8 +2283,8 @@ export interface components {
             };
         };
         /**
-         * @description - `validation-failed`: Some fields are not usable; errors names each.
-         *     - `idempotency-key-reused`: This Idempotency-Key came with another request before.
+         * @description - `validation-failed`: Some fields are invalid; errors lists each of them.
+         *     - `idempotency-key-reused`: This Idempotency-Key was used for a different request before.
          */
         "idempotency-key-reused.validation-failed": {
             headers: {
@@ -2297,7 +2297,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description - `insufficient-scope`: This personal access token does not have the scope that the route needs. */
+        /** @description - `insufficient-scope`: This personal access token does not have the scope that this route requires. */
         "insufficient-scope": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -2310,7 +2310,7 @@ export interface components {
             };
         };
         /**
-         * @description - `insufficient-scope`: This personal access token does not have the scope that the route needs.
+         * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
          *     - `not-owner`: Only this movie's owner or an editor may change it.
          */
         "insufficient-scope.not-owner": {
@@ -2325,8 +2325,8 @@ export interface components {
             };
         };
         /**
-         * @description - `insufficient-scope`: This personal access token does not have the scope that the route needs.
-         *     - `wrong-password`: The current password is another one.
+         * @description - `insufficient-scope`: This personal access token does not have the scope that this route requires.
+         *     - `wrong-password`: The current password is incorrect.
          */
         "insufficient-scope.wrong-password": {
             headers: {
@@ -2339,7 +2339,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+        /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
         "internal-error": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -2351,7 +2351,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description - `internal-error`: Something went wrong here. It has been logged under the request id. */
+        /** @description - `internal-error`: Something went wrong on the server. The log has an entry under the request id. */
         "internal-error.unlimited": {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2362,8 +2362,8 @@ export interface components {
             };
         };
         /**
-         * @description - `validation-failed`: Some fields are not usable; errors names each.
-         *     - `invalid-exchange-code`: The code has been used, is too old, or belongs to another sign-in. Begin the sign-in again.
+         * @description - `validation-failed`: Some fields are invalid; errors lists each of them.
+         *     - `invalid-exchange-code`: The code is unknown, used or expired, or belongs to another sign-in. Start the sign-in again.
          */
         "invalid-exchange-code.validation-failed": {
             headers: {
@@ -2377,8 +2377,8 @@ export interface components {
             };
         };
         /**
-         * @description - `validation-failed`: Some fields are not usable; errors names each.
-         *     - `invalid-invitation`: The invitation has been used, is too old, is not one of ours, or is your own.
+         * @description - `validation-failed`: Some fields are invalid; errors lists each of them.
+         *     - `invalid-invitation`: The invitation is unknown, used or expired, or you sent it yourself.
          */
         "invalid-invitation.validation-failed": {
             headers: {
@@ -2391,7 +2391,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description - `invalid-query`: A query parameter is not usable. */
+        /** @description - `invalid-query`: A query parameter is invalid. */
         "invalid-query": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -2403,7 +2403,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description - `invalid-query`: A query parameter is not usable. */
+        /** @description - `invalid-query`: A query parameter is invalid. */
         "invalid-query.unlimited": {
             headers: {
                 "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -2413,7 +2413,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description - `invalid-refresh-token`: The refresh token is not good (any more). Log in again. */
+        /** @description - `invalid-refresh-token`: The refresh token is not valid. Log in again. */
         "invalid-refresh-token": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -2427,8 +2427,8 @@ export interface components {
             };
         };
         /**
-         * @description - `validation-failed`: Some fields are not usable; errors names each.
-         *     - `invalid-reset-token`: The reset link has been used, is too old, or is not one of ours. Ask for a new one.
+         * @description - `validation-failed`: Some fields are invalid; errors lists each of them.
+         *     - `invalid-reset-token`: The reset link is unknown, used or expired. Ask for a new one.
          */
         "invalid-reset-token.validation-failed": {
             headers: {
@@ -2442,8 +2442,8 @@ export interface components {
             };
         };
         /**
-         * @description - `validation-failed`: Some fields are not usable; errors names each.
-         *     - `invalid-verify-token`: The link has been used, is too old, or is not one of ours. Ask for a new one.
+         * @description - `validation-failed`: Some fields are invalid; errors lists each of them.
+         *     - `invalid-verify-token`: The link is unknown, used or expired. Ask for a new one.
          */
         "invalid-verify-token.validation-failed": {
             headers: {
@@ -2456,7 +2456,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description - `last-admin`: This is the last admin: make another user admin first. */
+        /** @description - `last-admin`: This is the last admin. Make another user an admin first. */
         "last-admin": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -2497,7 +2497,7 @@ export interface components {
         };
         /**
          * @description - `movie-not-found`: There is no movie with this id.
-         *     - `version-not-found`: This movie has no such version, or it is no longer kept.
+         *     - `version-not-found`: This movie has no such version, or the server no longer keeps it.
          */
         "movie-not-found.version-not-found": {
             headers: {
@@ -2534,7 +2534,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description - `payload-too-large`: The body is over 256 KiB. */
+        /** @description - `payload-too-large`: The body is larger than 256 KiB. */
         "payload-too-large": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -2570,7 +2570,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description - `request-in-progress`: Another request with this Idempotency-Key is under way. Try again in a moment. */
+        /** @description - `request-in-progress`: Another request with this Idempotency-Key is in progress. Try again in a moment. */
         "request-in-progress": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -2582,7 +2582,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description - `request-timeout`: The body came too slowly. */
+        /** @description - `request-timeout`: The body arrived too slowly. */
         "request-timeout": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -2606,7 +2606,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description - `signup-closed`: Accounts are made by the operator of this service. */
+        /** @description - `signup-closed`: Only the operator of this service can create accounts. */
         "signup-closed": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -2630,7 +2630,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description - `too-many-editors`: This movie has 20 editors, which is the most. */
+        /** @description - `too-many-editors`: This movie has 20 editors, which is the limit. */
         "too-many-editors": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -2655,7 +2655,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description - `too-many-tokens`: You have 50 personal access tokens, which is the most. */
+        /** @description - `too-many-tokens`: You have 50 personal access tokens, which is the limit. */
         "too-many-tokens": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -2667,7 +2667,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description - `unsupported-media-type`: The body must be application/json. */
+        /** @description - `unsupported-media-type`: The Content-Type of the body must be application/json. */
         "unsupported-media-type": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -2691,7 +2691,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description - `validation-failed`: Some fields are not usable; errors names each. */
+        /** @description - `validation-failed`: Some fields are invalid; errors lists each of them. */
         "validation-failed": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -2768,9 +2768,9 @@ export interface operations {
             query?: {
                 /** @description The beginning of the email; case does not count. */
                 email?: string;
-                /** @description How many to answer at most. */
+                /** @description The maximum number of items on the page. */
                 limit?: number;
-                /** @description The `next` of the page before, with the same filters and the same sort. */
+                /** @description The `next` of the previous page, with the same filters and the same sort. */
                 after?: string;
             };
             header?: never;
@@ -3387,13 +3387,13 @@ export interface operations {
                 fields?: string;
                 /** @description Whether to count all movies that match. */
                 count?: boolean;
-                /** @description How many to answer at most. */
+                /** @description The maximum number of items on the page. */
                 limit?: number;
-                /** @description The `next` of the page before, with the same filters and the same sort. */
+                /** @description The `next` of the previous page, with the same filters and the same sort. */
                 after?: string;
             };
             header?: {
-                /** @description The ETag of what you have: if it is still the current one, 304. */
+                /** @description The ETag of what you have. If it is still current, the answer is 304. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -3416,7 +3416,7 @@ export interface operations {
                     "application/json": components["schemas"]["MoviePage"];
                 };
             };
-            /** @description The answer is the one that `If-None-Match` names. */
+            /** @description Nothing has changed: the ETag is still the one in `If-None-Match`. */
             304: {
                 headers: {
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -3438,7 +3438,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A name of your choice for this request, 1 to 255 visible ASCII characters. For 24 hours the same request with the same key is answered as the first time and adds nothing. */
+                /** @description A name of your choice for this request, 1 to 255 visible ASCII characters. For 24 hours the same request with the same key gets the same answer and adds nothing. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -3482,7 +3482,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A name of your choice for this request, 1 to 255 visible ASCII characters. For 24 hours the same request with the same key is answered as the first time and adds nothing. */
+                /** @description A name of your choice for this request, 1 to 255 visible ASCII characters. For 24 hours the same request with the same key gets the same answer and adds nothing. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -3614,7 +3614,7 @@ export interface operations {
                 added_by?: string;
             };
             header?: {
-                /** @description The ETag of what you have: if it is still the current one, 304. */
+                /** @description The ETag of what you have. If it is still current, the answer is 304. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -3636,7 +3636,7 @@ export interface operations {
                     "application/json": components["schemas"]["Facets"];
                 };
             };
-            /** @description The answer is the one that `If-None-Match` names. */
+            /** @description Nothing has changed: the ETag is still the one in `If-None-Match`. */
             304: {
                 headers: {
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -3663,7 +3663,7 @@ export interface operations {
                 limit?: number;
             };
             header?: {
-                /** @description The ETag of what you have: if it is still the current one, 304. */
+                /** @description The ETag of what you have. If it is still current, the answer is 304. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -3685,7 +3685,7 @@ export interface operations {
                     "application/json": components["schemas"]["Suggestions"];
                 };
             };
-            /** @description The answer is the one that `If-None-Match` names. */
+            /** @description Nothing has changed: the ETag is still the one in `If-None-Match`. */
             304: {
                 headers: {
                     "Cache-Control": components["headers"]["Cache-Control"];
@@ -3710,7 +3710,7 @@ export interface operations {
                 fields?: string;
             };
             header?: {
-                /** @description The ETag of what you have: if it is still the current one, 304. */
+                /** @description The ETag of what you have. If it is still current, the answer is 304. */
                 "If-None-Match"?: string;
             };
             path: {
@@ -3757,7 +3757,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the version that is meant: if it is not the current one, 412 and nothing changes. */
+                /** @description The ETag of the version that you have read. If the movie has changed since, the answer is 412 and nothing changes. */
                 "If-Match"?: string;
             };
             path: {
@@ -3803,7 +3803,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the version that is meant: if it is not the current one, 412 and nothing changes. */
+                /** @description The ETag of the version that you have read. If the movie has changed since, the answer is 412 and nothing changes. */
                 "If-Match"?: string;
             };
             path: {
@@ -3837,7 +3837,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the version that is meant: if it is not the current one, 412 and nothing changes. */
+                /** @description The ETag of the version that you have read. If the movie has changed since, the answer is 412 and nothing changes. */
                 "If-Match"?: string;
             };
             path: {
@@ -3984,9 +3984,9 @@ export interface operations {
     list_versions: {
         parameters: {
             query?: {
-                /** @description How many to answer at most. */
+                /** @description The maximum number of items on the page. */
                 limit?: number;
-                /** @description The `next` of the page before, with the same filters and the same sort. */
+                /** @description The `next` of the previous page, with the same filters and the same sort. */
                 after?: string;
             };
             header?: never;
@@ -4059,7 +4059,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the version that is meant: if it is not the current one, 412 and nothing changes. */
+                /** @description The ETag of the version that you have read. If the movie has changed since, the answer is 412 and nothing changes. */
                 "If-Match"?: string;
             };
             path: {
@@ -4100,7 +4100,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of what you have: if it is still the current one, 304. */
+                /** @description The ETag of what you have. If it is still current, the answer is 304. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -4121,7 +4121,7 @@ export interface operations {
                     "application/json": components["schemas"]["OpenApi"];
                 };
             };
-            /** @description The answer is the one that `If-None-Match` names. */
+            /** @description Nothing has changed: the ETag is still the one in `If-None-Match`. */
             304: {
                 headers: {
                     ETag: components["headers"]["ETag.weak"];
@@ -4372,9 +4372,9 @@ export interface operations {
                 fields?: string;
                 /** @description Whether to count all movies that match. */
                 count?: boolean;
-                /** @description How many to answer at most. */
+                /** @description The maximum number of items on the page. */
                 limit?: number;
-                /** @description The `next` of the page before, with the same filters and the same sort. */
+                /** @description The `next` of the previous page, with the same filters and the same sort. */
                 after?: string;
                 /** @description Whether the caller owns the movies or edits them. */
                 role?: "owner" | "editor";
@@ -4565,9 +4565,9 @@ export interface operations {
     list_trash: {
         parameters: {
             query?: {
-                /** @description How many to answer at most. */
+                /** @description The maximum number of items on the page. */
                 limit?: number;
-                /** @description The `next` of the page before, with the same filters and the same sort. */
+                /** @description The `next` of the previous page, with the same filters and the same sort. */
                 after?: string;
             };
             header?: never;
