@@ -1841,7 +1841,7 @@ export interface components {
             token_type: string;
             /**
              * Format: int64
-             * @description The token expires in this many seconds.
+             * @description For how many seconds from now it is good.
              * @example 900
              */
             expires_in: number;
@@ -3757,7 +3757,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the version that you have read. If the movie has changed since, the answer is 412 and nothing changes. */
+                /** @description The ETag of the version that you have read. If it is not current, the answer is 412 and nothing changes. */
                 "If-Match"?: string;
             };
             path: {
@@ -3803,7 +3803,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the version that you have read. If the movie has changed since, the answer is 412 and nothing changes. */
+                /** @description The ETag of the version that you have read. If it is not current, the answer is 412 and nothing changes. */
                 "If-Match"?: string;
             };
             path: {
@@ -3837,7 +3837,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the version that you have read. If the movie has changed since, the answer is 412 and nothing changes. */
+                /** @description The ETag of the version that you have read. If it is not current, the answer is 412 and nothing changes. */
                 "If-Match"?: string;
             };
             path: {
@@ -4059,7 +4059,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the version that you have read. If the movie has changed since, the answer is 412 and nothing changes. */
+                /** @description The ETag of the version that you have read. If it is not current, the answer is 412 and nothing changes. */
                 "If-Match"?: string;
             };
             path: {
