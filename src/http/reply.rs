@@ -141,7 +141,7 @@ impl Reply {
         self.header("ETag", tag.to_string())
     }
 
-    /// With a weak tag of the body; 304 in its place if the client has that body already.
+    /// Adds a weak tag of the body. If the client already has that body, the answer is 304 instead.
     #[must_use]
     pub fn unless_known(self, condition: &IfNoneMatch) -> Self {
         let tag = self.weak_tag();

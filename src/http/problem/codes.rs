@@ -20,7 +20,7 @@ pub struct Kind {
 macro_rules! codes {
     ($($code:ident = $status:ident $name:literal, $title:literal,
         detail: $detail:literal, meaning: $meaning:literal, remedy: $remedy:literal;)*) => {
-        /// The code of a problem. [`super::Problem`] adds what is known of one occurrence.
+        /// The code of a problem. [`super::Problem`] adds the details of one occurrence.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Code {
             $(#[doc = $title] $code,)*

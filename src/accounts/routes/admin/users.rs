@@ -45,7 +45,7 @@ impl UserQuery {
     fn read(query: &mut Query<'_>) -> Result<Self, Problem> {
         let email_prefix = query.one("email")?.map(|text| EmailAddress::claimed(text).to_string());
         if email_prefix.as_ref().is_some_and(|prefix| has_control(prefix, false)) {
-            return Err(invalid("email", "must not hold a control character"));
+            return Err(invalid("email", "must not contain control characters"));
         }
         let parameters = email_prefix.iter().map(|prefix| ("email", prefix.clone())).collect();
         Ok(Self { paging: Paging::read(query, parameters)?, filter: UserFilter { email_prefix } })
