@@ -24,8 +24,8 @@ format:
 # Check format, lints and documentation, as .ci/run does first
 lint:
     cargo fmt --check
-    cargo clippy --all-targets --locked -- -D warnings
     cargo clippy --all-targets --features otlp --locked -- -D warnings
+    cargo clippy --locked -- -D warnings
     RUSTDOCFLAGS='-D warnings' cargo doc --lib --no-deps --document-private-items --locked
 
 # Run everything that must hold before a push: half an hour and more
@@ -38,7 +38,7 @@ doc:
 
 # Renew docs/openapi.json and the TypeScript package's types, after a change of the API
 openapi:
-    cargo build --locked
+    cargo test --locked --no-run
     target/debug/movie-bag openapi > docs/openapi.json
     cd clients/typescript && npm ci --silent && npm run --silent types
 
@@ -53,7 +53,7 @@ soak minutes="20":
 
 # Run one of the checks against the binary: postman, openapi, browser, clients, proxy
 check name:
-    cargo build --locked
+    cargo test --locked --no-run
     .ci/{{ name }} target/debug/movie-bag
 
 # Compare Movie Bag with plain axum: some minutes. Options follow: just bench --peers axum,express
