@@ -87,7 +87,7 @@ export async function usersPage({ query }) {
     const node = h(
       "li",
       {},
-      h("p", {}, h("strong", {}, user.email), isAdmin && h("small", {}, "Admin"), isMe && h("small", {}, "You")),
+      h("p", {}, h("strong", {}, user.email), isAdmin && [" ", h("small", {}, "Admin")], isMe && [" ", h("small", {}, "You")]),
       h("p", {}, facts.filter(Boolean).join(" · ")),
       h(
         "div.actions",
