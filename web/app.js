@@ -99,6 +99,7 @@ async function show() {
   const from = before ? null : shown.path;
   shown = { path, entry, at, view: null };
   guard();
+  frame();
   const main = byId("main");
   main.setAttribute("aria-busy", "true");
   const waiting = setTimeout(() => {
@@ -128,6 +129,7 @@ async function show() {
   scrollTo(0, before?.scroll ?? 0);
   // A screen reader reads a new page from its heading on. It reads the first page from the top by itself.
   if (!first) main.querySelector("h1")?.focus({ preventScroll: true });
+  // The view may have removed a token from the address.
   frame();
 }
 

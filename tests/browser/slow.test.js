@@ -47,6 +47,7 @@ for (const [name, width] of [
         await page.locator(".skeleton .bone").first().waitFor();
         assert.equal(await page.locator("#main").getAttribute("aria-busy"), "true");
         assert.equal(await page.locator("footer").isVisible(), false);
+        await page.getByRole("link", { name: "Log in" }).waitFor();
       }
       release();
       await heading(page, title);
