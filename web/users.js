@@ -159,6 +159,10 @@ export async function usersPage({ query }) {
   await Promise.all([read(true), count()]);
   return {
     title: "Users",
+    leave() {
+      clearTimeout(timer);
+      asking.abort();
+    },
     body: h(
       "div.page",
       {},

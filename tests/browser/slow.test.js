@@ -82,6 +82,39 @@ story("a page that is slow to come is announced, and one that fails can be tried
   await heading(page, "All movies");
 });
 
+story("a page that was left while it loaded does not come back", {}, async (newcomer) => {
+  const page = await newcomer();
+  const release = await hold(page, "**/api/movies/*");
+  // Time passes only when this test says so.
+  await page.clock.install();
+  await page.clock.pauseAt(Date.now() + 60_000);
+  await page.locator(".card a").first().click();
+  await page.waitForFunction(() => document.querySelector("main").hasAttribute("aria-busy"));
+  await page.getByRole("link", { name: "Log in" }).click();
+  await heading(page, "Log in");
+  await page.clock.runFor(10_000);
+  assert.equal(await page.locator(".skeleton").count(), 0);
+  release();
+  await page.clock.runFor(10_000);
+  await heading(page, "Log in");
+});
+
+story("a filter that comes after its page was left is forgotten", {}, async (newcomer) => {
+  const page = await newcomer();
+  await page.locator("summary", { hasText: "Genre" }).click();
+  await page.getByRole("checkbox", { name: "Western" }).waitFor();
+  const release = await hold(page, "**/api/movies?**");
+  await page.getByRole("checkbox", { name: "Western" }).click();
+  await page.getByRole("link", { name: "Log in" }).click();
+  await heading(page, "Log in");
+  release();
+  // Later than the answer to the filter.
+  await page.evaluate(() => fetch("/api/movies?limit=1").then((answer) => answer.json()));
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  assert.match(page.url(), /#\/login/);
+  await heading(page, "Log in");
+});
+
 story("more of a list that cannot be had is complained of at the button", { expected: [0] }, async (newcomer) => {
   const page = await newcomer();
   const count = () => page.locator(".card").count();
