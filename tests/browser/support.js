@@ -141,6 +141,8 @@ export const api = (page, method, path, body, headers = {}) =>
 
 /** The accessibility scan of what is on the page; `only` picks one rule out. */
 export async function scan(page, name, only) {
+  // What is loading or moving is pale for a moment.
+  await page.waitForFunction(() => !document.querySelector("[aria-busy]") && !document.getAnimations().length);
   await page.evaluate(axe);
   const runOnly = only ? { type: "rule", values: [only] } : { type: "tag", values: RULES };
   const { violations, passes } = await page.evaluate((runOnly) => axe.run(document, { runOnly }), runOnly);
