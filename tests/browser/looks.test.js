@@ -161,7 +161,7 @@ story("colours can be chosen, and stay chosen", { colorScheme: "light" }, async 
   assert.equal(await ground(), dark);
 });
 
-story("a poster that cannot be had is drawn", { expected: [404] }, async (newcomer) => {
+story("a poster that fails to load is drawn", { expected: [404] }, async (newcomer) => {
   const page = await newcomer();
   await signUp(page);
   // Missing for this page only: others would miss it too, and say so.
