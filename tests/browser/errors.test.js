@@ -1,4 +1,4 @@
-// What goes wrong is said in words, where it belongs; and nothing typed is lost.
+// Problems are shown in words, where they belong, and nothing that was typed is lost.
 
 import assert from "node:assert/strict";
 import { PASSWORD, addMovie, base, field, heading, logIn, newEmail, serverLog, signUp, story } from "./support.js";
@@ -77,7 +77,7 @@ story("a wrong current password is shown at its field", { expected: [403] }, asy
   await page.getByText(`Your email is now ${email}.`).waitFor();
 });
 
-story("a person who has to wait is told how long", { expected: [429, 503] }, async (newcomer) => {
+story("a person who has to wait sees how long", { expected: [429, 503] }, async (newcomer) => {
   const page = await newcomer();
   const answer = (status, code, wait) => (route) =>
     route.fulfill({
