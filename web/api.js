@@ -136,9 +136,33 @@ export async function request(method, path, { body, etag, query, signal, token =
 /** @param {string} path @param {URLSearchParams | Record<string, string>} [query] @param {AbortSignal} [signal] */
 export const get = async (path, query, signal) => (await request("GET", path, { query, signal })).body;
 
+/** What the list of sessions calls this browser: "Firefox on Linux". Undefined for an unknown one: then the server uses
+ * the whole `User-Agent`. The order counts, since many browsers name others too. */
+export function browserName() {
+  const find = (/** @type {[RegExp, string][]} */ known) =>
+    known.find(([pattern]) => pattern.test(navigator.userAgent))?.[1];
+  const browser = find([
+    [/Edg/, "Edge"],
+    [/OPR/, "Opera"],
+    [/Firefox|FxiOS/, "Firefox"],
+    [/Chrome|CriOS/, "Chrome"],
+    [/Safari/, "Safari"],
+  ]);
+  const system = find([
+    [/Windows/, "Windows"],
+    [/Android/, "Android"],
+    [/iPhone/, "iPhone"],
+    [/iPad/, "iPad"],
+    [/Mac OS/, "Mac"],
+    [/CrOS/, "ChromeOS"],
+    [/Linux/, "Linux"],
+  ]);
+  return browser && system && `${browser} on ${system}`;
+}
+
 /** @param {string} email @param {string} password */
 export async function logIn(email, password) {
-  await enter((await request("POST", "/auth/login", { body: { email, password } })).body.token);
+  await enter((await request("POST", "/auth/login", { body: { email, password, name: browserName() } })).body.token);
 }
 
 /** Logs this browser in. @param {string} token */

@@ -26,8 +26,9 @@ import { verify } from "./devices.js";
  * @typedef {{ path: string, query: URLSearchParams, id: string, from: string | null, saved: any }} Address
  *   `from`: the page whose link led here; `saved`: what the view saved when it was left, if this is a way back to it
  * @typedef {{ title: string, body: Node | Node[], update?: (query: URLSearchParams) => string, save?: () => any,
- *   isUnsaved?: () => boolean, onChange?: (change: import("./live.js").Change) => void }} View
- *   `update`: the path is the same and the query is new; `save`: called when the view is left
+ *   leave?: () => void, isUnsaved?: () => boolean, onChange?: (change: import("./live.js").Change) => void }} View
+ *   `update`: the path is the same and the query is new; `save`: called when the address changes; `leave`: when another view
+ *   takes its place, so that it ends what it has begun
  */
 
 /** Path, view, and whether it needs a login. @type {[RegExp, (address: Address) => View | Promise<View>, boolean?][]} */
@@ -97,11 +98,14 @@ async function show() {
   if (personal && !session.user) return toLogin("login-needed");
   const first = shown.path === "";
   const from = before ? null : shown.path;
+  shown.view?.leave?.();
   shown = { path, entry, at, view: null };
   guard();
+  frame();
   const main = byId("main");
   main.setAttribute("aria-busy", "true");
   const waiting = setTimeout(() => {
+    if (shown.entry !== entry) return;
     main.replaceChildren(skeleton(make === catalogue ? "list" : make === moviePage ? "movie" : "page"));
     scrollTo(0, 0);
     if (!first) announce("Loading");
@@ -128,6 +132,7 @@ async function show() {
   scrollTo(0, before?.scroll ?? 0);
   // A screen reader reads a new page from its heading on. It reads the first page from the top by itself.
   if (!first) main.querySelector("h1")?.focus({ preventScroll: true });
+  // The view may have removed a token from the address.
   frame();
 }
 

@@ -198,6 +198,7 @@ export async function catalogue({ path, query: first, saved }) {
     title: title(),
     body: [h("header.list-head", {}, h("div", {}, heading, total, deleted), bar.node), problem, news, grid, more.node],
     save: () => ({ ...list, facets: bar.facets }),
+    leave: () => asking.abort(),
     update(changed) {
       const found = ready;
       ready = null;

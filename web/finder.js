@@ -72,7 +72,7 @@ export function finder(place) {
     if (!prefix) return close();
     const { signal } = asking;
     /** @type {{ id: string, name: string, year?: number }[]} */
-    // If the names do not come, the person is not told: Enter still searches.
+    // A failure is not shown: Enter still searches.
     const found = await get("/movies/suggest", { prefix, limit: "8" }, signal).catch(() => null);
     if (!found || signal.aborted || document.activeElement !== input) return;
     choices = [

@@ -81,7 +81,7 @@ export async function movieHistory({ id }) {
     return h(
       "li",
       {},
-      h("h2", {}, `Version ${version}`, isCurrent && h("small", {}, "current")),
+      h("h2", {}, `Version ${version}`, isCurrent && [" ", h("small", {}, "current")]),
       h("p", {}, `${what} ${by}, `, h("time", { datetime: changed_at }, moment(changed_at))),
       type === "updated" && changes(before, after),
       !isCurrent && h("button", { onclick: () => inWords(restore(version)) }, `Restore version ${version}`),

@@ -17,7 +17,7 @@ export function showMore(list, load) {
       await load();
       alert.replaceChildren();
       button.textContent = "Show more";
-      // The button may have gone, and one reads on from the first new entry.
+      // The button may be gone now, so the first new entry gets the focus.
       /** @type {HTMLElement | null | undefined} */
       const first = list.children[before]?.querySelector("a, button");
       first?.focus({ preventScroll: true });

@@ -40,15 +40,15 @@ function stream(text) {
   };
 }
 
-/** The faces of a title: how a browser writes the font, the space between letters in widths of an em, whether in
- * capitals, and how much smaller than the size (see `.drawn` in views.css). @type {Record<string, [string, number, boolean, number]>} */
+const style = getComputedStyle(document.documentElement);
+const [serif, sans] = ["--serif", "--sans"].map((name) => style.getPropertyValue(name));
+/** The faces of a title: the font as CSS writes it, the space between letters in widths of an em, whether in capitals,
+ * and how much smaller than the size (see `.drawn` in views.css). @type {Record<string, [string, number, boolean, number]>} */
 const FACES = {
-  serif: ["400 100px --serif", -0.015, false, 1],
-  sans: ["750 100px --sans", -0.035, false, 0.92],
-  caps: ["500 100px --sans", 0.06, true, 0.72],
+  serif: [`400 100px ${serif}`, -0.015, false, 1],
+  sans: [`750 100px ${sans}`, -0.035, false, 0.92],
+  caps: [`500 100px ${sans}`, 0.06, true, 0.72],
 };
-/** Read from the style sheet once: each look at it makes the browser lay the page out. @type {Record<string, string>} */
-const fonts = {};
 /** Widths in em. @type {Map<string, number>} */
 const widths = new Map();
 const pen = document.createElement("canvas").getContext("2d");
@@ -58,9 +58,7 @@ function width(word, face) {
   const [font, space, isCaps, scale] = FACES[face];
   const key = `${face} ${word}`;
   if (!pen || widths.has(key)) return widths.get(key) ?? word.length * 0.6;
-  pen.font = fonts[face] ??= font.replace(/--\w+/, (name) =>
-    getComputedStyle(document.documentElement).getPropertyValue(name),
-  );
+  pen.font = font;
   const text = isCaps ? word.toUpperCase() : word;
   const found = (pen.measureText(text).width / 100 + text.length * space) * scale;
   widths.set(key, found);

@@ -2,7 +2,7 @@
 // Signing in with another provider: the way there, the way back, and the providers that are linked to an account.
 
 import { go, wayBack } from "./address.js";
-import { Problem, enter, get, request } from "./api.js";
+import { Problem, browserName, enter, get, request } from "./api.js";
 import { day, h } from "./dom.js";
 import { currentPassword, removable } from "./devices.js";
 import { form } from "./forms.js";
@@ -83,7 +83,7 @@ export async function returned({ path }) {
   if (kind !== "error") {
     try {
       if (kind !== "code" || !began) throw new Problem({ code: "invalid-exchange-code" });
-      const body = { code: value, verifier: began.verifier };
+      const body = { code: value, verifier: began.verifier, name: browserName() };
       await enter((await request("POST", "/auth/exchange", { body, token: "" })).body.token);
       go(back, { replace: true });
       return { title: "Signed in", body: h("div.page.narrow", {}, h("h1", { tabindex: -1 }, "Signed in")) };

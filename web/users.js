@@ -87,7 +87,7 @@ export async function usersPage({ query }) {
     const node = h(
       "li",
       {},
-      h("p", {}, h("strong", {}, user.email), isAdmin && h("small", {}, "Admin"), isMe && h("small", {}, "You")),
+      h("p", {}, h("strong", {}, user.email), isAdmin && [" ", h("small", {}, "Admin")], isMe && [" ", h("small", {}, "You")]),
       h("p", {}, facts.filter(Boolean).join(" · ")),
       h(
         "div.actions",
@@ -159,6 +159,10 @@ export async function usersPage({ query }) {
   await Promise.all([read(true), count()]);
   return {
     title: "Users",
+    leave() {
+      clearTimeout(timer);
+      asking.abort();
+    },
     body: h(
       "div.page",
       {},

@@ -15,11 +15,12 @@ story("a session is ended from another browser", { expected: [401] }, async (new
   await logIn(there, email);
   await there.getByRole("link", { name: "Account", exact: true }).waitFor();
   await accountOf(here);
-  await here.getByText("This is the browser you are using.").waitFor();
+  const mine = here.getByRole("listitem").filter({ hasText: "This is the browser you are using." });
+  await mine.getByText("Chrome on Linux", { exact: true }).waitFor();
   const other = here.getByRole("listitem").filter({ hasText: "The other browser" });
   await other.getByRole("button", { name: /^End this session: The other browser/ }).click();
   await other.waitFor({ state: "detached" });
-  // A keyboard goes on from there.
+  // From there a keyboard user can continue.
   assert.ok(await here.evaluate(() => document.querySelector("main").contains(document.activeElement)));
   await there.getByRole("link", { name: "Account", exact: true }).click();
   await there.getByText("You were logged out").waitFor();

@@ -1,4 +1,4 @@
-// What goes wrong is said in words, where it belongs; and nothing typed is lost.
+// Problems are shown in words, where they belong, and nothing that was typed is lost.
 
 import assert from "node:assert/strict";
 import { PASSWORD, addMovie, base, field, heading, logIn, newEmail, serverLog, signUp, story } from "./support.js";
@@ -61,7 +61,7 @@ story("every broken field is named at the field", { expected: [422, 409] }, asyn
   await assertComplaint(other, "Email", "An account with this email already exists.");
 });
 
-story("a wrong current password is told at its field", { expected: [403] }, async (newcomer) => {
+story("a wrong current password is shown at its field", { expected: [403] }, async (newcomer) => {
   const page = await newcomer();
   await signUp(page);
   await page.getByRole("link", { name: "Account" }).click();
@@ -77,7 +77,7 @@ story("a wrong current password is told at its field", { expected: [403] }, asyn
   await page.getByText(`Your email is now ${email}.`).waitFor();
 });
 
-story("a person who has to wait is told how long", { expected: [429, 503] }, async (newcomer) => {
+story("a person who has to wait sees how long", { expected: [429, 503] }, async (newcomer) => {
   const page = await newcomer();
   const answer = (status, code, wait) => (route) =>
     route.fulfill({
@@ -166,8 +166,8 @@ story("a forgotten password is changed by a link that works once", { expected: [
   await page.getByText("This link was used before or is too old.").waitFor();
 });
 
-// What stands beside the movies in the API is not asked for as if it were one.
-story("an address that can be no movie's is a page of ours", {}, async (newcomer) => {
+// Other routes below `/api/movies` are not requested as if they were movies.
+story("an address that cannot be a movie is a page of the client", {}, async (newcomer) => {
   const page = await newcomer();
   for (const path of ["facets", "suggest", "events", "batch", "facets/edit", "0"]) {
     await page.goto(`${base}/#/`);

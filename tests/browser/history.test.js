@@ -1,4 +1,4 @@
-// What was changed or deleted can come back.
+// Restoring what was changed or deleted.
 
 import assert from "node:assert/strict";
 import { addMovie, api, field, heading, signUp, story } from "./support.js";

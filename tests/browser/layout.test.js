@@ -1,4 +1,4 @@
-// Where things are: titles on posters, long names, menus; and pages that are not the client's own.
+// Layout: titles on posters, long names, menus. And pages of the server: unknown addresses, problems.
 
 import assert from "node:assert/strict";
 import { addMovie, api, assertNoSidewaysScroll, base, heading, scan, shot, signUp, story } from "./support.js";
@@ -117,7 +117,7 @@ for (const width of [360, 1280]) {
   });
 }
 
-story("an address that nobody knows is a page that leads back", { expected: [404] }, async (newcomer) => {
+story("an unknown address is a page that links back", { expected: [404] }, async (newcomer) => {
   const page = await newcomer();
   for (const path of ["#/nope", "nope", "no/such/page?of=ours"]) {
     await page.goto("about:blank");

@@ -1,4 +1,4 @@
-// How it looks and feels: every screen at every size, by keyboard, with the back button, for a scanner.
+// Every screen in a scanner and at every width; the keyboard, the back button, the colours.
 
 import assert from "node:assert/strict";
 import { addMovie, assertNoSidewaysScroll, base, field, heading, scan, shot, signUp, story } from "./support.js";
@@ -68,7 +68,7 @@ async function tour(page, look) {
   await visit("#/trash", "Deleted movies");
 }
 
-// All that differs in the dark are the colours.
+// In the dark only the colours differ.
 for (const [colorScheme, rule] of [["light"], ["dark", "color-contrast"]]) {
   const name = `every screen is free of accessibility violations (${colorScheme})`;
   story(name, { colorScheme, expected: [404, 422] }, async (newcomer) => {
@@ -129,7 +129,7 @@ story("a keyboard is enough", {}, async (newcomer) => {
   await page.keyboard.press("Tab");
   await page.keyboard.press("Space");
   await heading(page, "Drama");
-  // The menu is made anew with other counts, and the focus stays where it was.
+  // The menu is drawn again with other counts, and the focus stays where it was.
   await page.waitForFunction(() => document.activeElement?.parentElement?.textContent?.startsWith("Drama"));
   await page.keyboard.press("Escape");
   assert.match(await focused(), /^Genre/);
@@ -161,10 +161,10 @@ story("colours can be chosen, and stay chosen", { colorScheme: "light" }, async 
   assert.equal(await ground(), dark);
 });
 
-story("a poster that cannot be had is drawn", { expected: [404] }, async (newcomer) => {
+story("a poster that fails to load is drawn", { expected: [404] }, async (newcomer) => {
   const page = await newcomer();
   await signUp(page);
-  // Missing for this page only: others would miss it too, and say so.
+  // Only this page misses it: on the pages of other tests it would be an unexpected error.
   await page.route("**/assets/icon.svg?poster", (route) => route.fulfill({ status: 404 }));
   await page.getByRole("link", { name: "Add a movie" }).click();
   await field(page, "Name").fill(`No Picture ${process.pid}`);

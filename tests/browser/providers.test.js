@@ -28,7 +28,7 @@ const me = async (page) => (await api(page, "GET", "/users/me")).body;
 story("somebody signs in with a provider, and again", { atProvider: true }, async (newcomer) => {
   const [page, other] = [await newcomer(), await newcomer()];
   const email = newEmail();
-  // From where one was, and back there.
+  // The sign-in leads back to the page that asked for it.
   await page.goto(`${base}/#/add`);
   await heading(page, "Log in");
   await scan(page, "the login with a provider");
@@ -87,7 +87,7 @@ story("a provider is linked to an account, and then signs in to it", { atProvide
   await form.getByText("1 field needs another look.").waitFor();
   await form.getByLabel("Current password").fill(PASSWORD);
   await form.getByRole("button", { name: "Link The Provider" }).click();
-  // Whatever the address there.
+  // The address at the provider does not matter.
   const there = newEmail();
   await atProvider(page, there);
   await heading(page, "Account");

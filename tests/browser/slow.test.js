@@ -16,7 +16,7 @@ async function hold(page, pattern) {
   return release;
 }
 
-/** How much of the window has moved without the person's doing (cumulative layout shift). */
+/** How much has moved although the person did nothing (cumulative layout shift). */
 const shifts = (page) => page.evaluate(() => window.shifts);
 const watchShifts = () => {
   window.shifts = 0;
@@ -29,7 +29,7 @@ for (const [name, width] of [
   ["a phone", 360],
   ["a wide window", 1280],
 ]) {
-  story(`while a slow network loads, ${name} shows an outline, and then nothing jumps`, {}, async (newcomer) => {
+  story(`on a slow network, ${name} shows an outline, and then nothing jumps`, {}, async (newcomer) => {
     const page = await newcomer({ viewport: { width, height: 780 } });
     await page.addInitScript(watchShifts);
     const { items } = await page.evaluate(() => fetch("/api/movies?limit=1").then((answer) => answer.json()));
@@ -42,11 +42,12 @@ for (const [name, width] of [
       const release = await hold(page, "**/api/movies**");
       await page.goto("about:blank");
       await page.goto(`${base}/${hash}`);
-      // The page of the login needs nothing from the API.
+      // The login page needs nothing from the API.
       if (hash !== "#/login") {
         await page.locator(".skeleton .bone").first().waitFor();
         assert.equal(await page.locator("#main").getAttribute("aria-busy"), "true");
         assert.equal(await page.locator("footer").isVisible(), false);
+        await page.getByRole("link", { name: "Log in" }).waitFor();
       }
       release();
       await heading(page, title);
@@ -61,7 +62,7 @@ for (const [name, width] of [
   });
 }
 
-story("a page that is slow to come is announced, and one that fails can be tried again", { expected: [0] }, async (newcomer) => {
+story("a slow page is announced, and a failed one can be tried again", { expected: [0] }, async (newcomer) => {
   const page = await newcomer();
   const release = await hold(page, "**/api/movies/*");
   const card = page.locator(".card a").first();
@@ -81,7 +82,40 @@ story("a page that is slow to come is announced, and one that fails can be tried
   await heading(page, "All movies");
 });
 
-story("more of a list that cannot be had is complained of at the button", { expected: [0] }, async (newcomer) => {
+story("a page that was left while it loaded does not come back", {}, async (newcomer) => {
+  const page = await newcomer();
+  const release = await hold(page, "**/api/movies/*");
+  // Time passes only when this test says so.
+  await page.clock.install();
+  await page.clock.pauseAt(Date.now() + 60_000);
+  await page.locator(".card a").first().click();
+  await page.waitForFunction(() => document.querySelector("main").hasAttribute("aria-busy"));
+  await page.getByRole("link", { name: "Log in" }).click();
+  await heading(page, "Log in");
+  await page.clock.runFor(10_000);
+  assert.equal(await page.locator(".skeleton").count(), 0);
+  release();
+  await page.clock.runFor(10_000);
+  await heading(page, "Log in");
+});
+
+story("a filter that comes after its page was left is forgotten", {}, async (newcomer) => {
+  const page = await newcomer();
+  await page.locator("summary", { hasText: "Genre" }).click();
+  await page.getByRole("checkbox", { name: "Western" }).waitFor();
+  const release = await hold(page, "**/api/movies?**");
+  await page.getByRole("checkbox", { name: "Western" }).click();
+  await page.getByRole("link", { name: "Log in" }).click();
+  await heading(page, "Log in");
+  release();
+  // Later than the answer to the filter.
+  await page.evaluate(() => fetch("/api/movies?limit=1").then((answer) => answer.json()));
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  assert.match(page.url(), /#\/login/);
+  await heading(page, "Log in");
+});
+
+story("a failed \"Show more\" is reported at the button", { expected: [0] }, async (newcomer) => {
   const page = await newcomer();
   const count = () => page.locator(".card").count();
   const before = await count();
@@ -104,7 +138,7 @@ story("more of a list that cannot be had is complained of at the button", { expe
   assert.ok(await focused.evaluate((link) => link === document.activeElement));
 });
 
-story("a filter that cannot be had does not stay set", { expected: [0] }, async (newcomer) => {
+story("a filter that fails does not stay set", { expected: [0] }, async (newcomer) => {
   const page = await newcomer();
   const [url, first] = [page.url(), await page.locator(".card .name").first().textContent()];
   const genre = page.getByRole("checkbox", { name: "Western" });
@@ -133,7 +167,7 @@ story("a filter that cannot be had does not stay set", { expected: [0] }, async 
   await chip.waitFor();
   assert.match(page.url(), /sort=name&genre=Western$/);
 
-  // The address of the list before belongs to the list before, whatever happens to it.
+  // The back button leads to the address of the earlier list, even if that list fails.
   await page.route("**/api/**", (route) => route.abort());
   await page.goBack();
   await heading(page, "All movies");
@@ -155,7 +189,7 @@ story("two filters chosen quickly are both set", {}, async (newcomer) => {
   await heading(page, "Western & Drama");
 });
 
-story("more deleted movies that cannot be had are complained of at the button", { expected: [0] }, async (newcomer) => {
+story("a failed page of deleted movies is reported at the button", { expected: [0] }, async (newcomer) => {
   const page = await newcomer();
   await signUp(page);
   const id = await addMovie(page, `Thrown Away ${process.pid}`);

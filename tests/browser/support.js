@@ -1,4 +1,4 @@
-// What every test needs: a browser, people in it, and a watch over what the page does behind its face.
+// What every test needs: a browser, people in it, and checks of what each page writes to the console and requests.
 
 import assert from "node:assert/strict";
 import { mkdir, readFile } from "node:fs/promises";
@@ -11,7 +11,7 @@ import { chromium } from "playwright-core";
 const env = (name) => process.env[name] ?? assert.fail(`${name} is not set: run .ci/browser`);
 
 export const base = env("BASE_URL");
-/** The OpenID Connect provider; its pages are its own, and only stories that go there may. */
+/** The OpenID Connect provider. Only stories that sign in with it may request its pages. */
 const providerUrl = env("PROVIDER_URL");
 export const serverLog = () => readFile(env("SERVER_LOG"), "utf8");
 export const PASSWORD = "plum-cake-at-noon";
@@ -23,7 +23,7 @@ const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
 await mkdir(shots, { recursive: true });
-// Chromium's own sandbox needs rights that root in a container does not have; the pages are our own.
+// Chromium's sandbox needs rights that root in a container does not have, and all pages are ours.
 const browser = await chromium.launch({ executablePath: env("CHROMIUM"), args: ["--no-sandbox"] });
 after(() => browser.close());
 
@@ -73,7 +73,7 @@ export function story(name, { expected = [], atProvider = false, ...look }, tell
   });
 }
 
-/** The view that is there now: its heading, once it has arrived. */
+/** Waits for the view with this heading. */
 export const heading = (page, text) => page.getByRole("heading", { level: 1, name: text }).waitFor();
 
 export const shot = (page, name, more) => page.screenshot({ path: path.join(shots, `${name}.png`), ...more });
@@ -104,7 +104,7 @@ export const field = (page, label) =>
     .filter({ has: page.locator("label", { hasText: label }) })
     .locator("input, textarea");
 
-/** Adds a movie and stands on its page. */
+/** Adds a movie. Then its page is shown. */
 export async function addMovie(page, name, { year, genre = "Drama", director, cast = [], plot } = {}) {
   await page.getByRole("link", { name: "Add a movie" }).click();
   await heading(page, "Add a movie");
@@ -139,8 +139,10 @@ export const api = (page, method, path, body, headers = {}) =>
     [method, path, body, headers],
   );
 
-/** The accessibility scan of what is on the page; `only` picks one rule out. */
+/** Scans the page for accessibility violations; `only` selects one rule. */
 export async function scan(page, name, only) {
+  // While a page loads or moves, its text is pale for a moment.
+  await page.waitForFunction(() => !document.querySelector("[aria-busy]") && !document.getAnimations().length);
   await page.evaluate(axe);
   const runOnly = only ? { type: "rule", values: [only] } : { type: "tag", values: RULES };
   const { violations, passes } = await page.evaluate((runOnly) => axe.run(document, { runOnly }), runOnly);

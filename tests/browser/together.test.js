@@ -48,7 +48,7 @@ story("what one window changes, the other shows", {}, async (newcomer) => {
   await reader.getByText("This movie was deleted just now.").waitFor();
 });
 
-story("without events the client goes on", { expected: [501] }, async (newcomer) => {
+story("without events the client still works", { expected: [501] }, async (newcomer) => {
   const page = await newcomer();
   await page.route("**/api/movies/events", (route) => route.fulfill({ status: 501, body: "{}" }));
   await page.reload();

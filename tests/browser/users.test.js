@@ -99,7 +99,7 @@ story("users come page by page, also on a phone", { viewport: { width: 360, heig
   await assertNoSidewaysScroll(page, "the users");
 });
 
-story("who is no admin sees nothing of the users", { expected: [403] }, async (newcomer) => {
+story("a user who is not an admin does not see the users", { expected: [403] }, async (newcomer) => {
   const page = await newcomer();
   await page.goto(`${base}/#/users`);
   await heading(page, "Log in");
