@@ -20,8 +20,14 @@ pub enum Effort {
     Thorough,
 }
 
-/// The window of brotli, as a power of two. A page has 1 MiB at most, and a larger window costs memory.
-const WINDOW: i32 = 20;
+/// The windows of brotli, as powers of two. A page has 1 MiB at most. A window that is larger than the body finds nothing
+/// more, and to clear its memory takes as long as a page of 20; below 2^17 the encoder uses other tables, some of which
+/// are far slower.
+const WINDOWS: std::ops::RangeInclusive<u32> = 17..=20;
+
+fn window(size: usize) -> u32 {
+    size.next_power_of_two().ilog2().clamp(*WINDOWS.start(), *WINDOWS.end())
+}
 
 impl Encoding {
     /// The name in `Content-Encoding`.
@@ -66,7 +72,7 @@ impl Encoding {
                 let quality = if effort == Effort::Fast { 4 } else { 9 };
                 let parameters = brotli::enc::BrotliEncoderParams {
                     quality,
-                    lgwin: WINDOW,
+                    lgwin: window(bytes.len()).cast_signed(),
                     size_hint: bytes.len(),
                     ..Default::default()
                 };
@@ -147,6 +153,15 @@ mod tests {
         }
         assert_eq!(Encoding::asked_for(["br;q=0.1", "gzip"].into_iter()), Some(Encoding::Gzip));
         assert_eq!(Encoding::asked_for(std::iter::empty()), None);
+    }
+
+    #[test]
+    fn the_window_of_brotli_fits_the_body() {
+        for (size, expected) in
+            [(0, 17), (1_024, 17), (131_072, 17), (131_073, 18), (1 << 20, 20), (5 << 20, 20)]
+        {
+            assert_eq!(window(size), expected, "{size}");
+        }
     }
 
     #[test]

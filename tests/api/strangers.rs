@@ -40,7 +40,7 @@ async fn readable(app: &TestApp) -> (Caller, Vec<String>) {
             .replace("<file>", "app.js"),
     };
     let paths =
-        paths.map(|(_, path, ..)| concrete(path)).chain(["/nothing".into(), "/api/movies/none".into()]);
+        paths.map(|(_, path, ..)| concrete(path)).chain(["/api/nothing".into(), "/api/movies/none".into()]);
     (admin, paths.collect())
 }
 

@@ -31,3 +31,68 @@ impl Changes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mongodb::{Client, options::ClientOptions};
+    use tokio::time::advance;
+
+    use super::*;
+    use crate::movies::changes::{
+        Acknowledged, Token,
+        progress::{Run, Seen},
+    };
+
+    fn client() -> Client {
+        Client::with_options(ClientOptions::default()).unwrap()
+    }
+
+    /// A log of which nothing is asked.
+    fn log(acknowledged: &Acknowledged) -> Changes {
+        Changes::new(&client().database("movie_bag"), acknowledged.clone(), Duration::ZERO)
+    }
+
+    fn token(increment: u32) -> Token {
+        Token::parse(&format!("8200000001{increment:08X}2B")).unwrap()
+    }
+
+    fn live(changes: &Changes, run: &Run, generation: u64) {
+        let seen = Seen { generation, ..Seen::default() };
+        changes.0.progress.send_replace(Progress::Live(run.position(&seen)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_said_where_a_change_could_be_unknown_for_more_than_a_second() {
+        let changes = log(&Acknowledged::default());
+        assert_eq!(changes.generation(), None);
+        live(&changes, &Run::new(token(1), true), 1);
+        let first = changes.generation();
+        assert!(first.is_some());
+        advance(Duration::from_millis(900)).await;
+        assert_eq!(changes.generation(), first);
+        advance(Duration::from_millis(200)).await;
+        assert_eq!(changes.generation(), None);
+        // News from the stream, and none of a change.
+        live(&changes, &Run::new(token(2), true), 1);
+        assert_eq!(changes.generation(), first);
+        for progress in [Progress::Waiting, Progress::Unsupported] {
+            changes.0.progress.send_replace(progress);
+            assert_eq!(changes.generation(), None);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_here_or_elsewhere_gives_another_generation() {
+        let acknowledged = Acknowledged::default();
+        let changes = log(&acknowledged);
+        let run = Run::new(token(1), true);
+        live(&changes, &run, 1);
+        let first = changes.generation();
+        live(&changes, &run, 2);
+        let second = changes.generation();
+        assert_ne!(first, second);
+        // A write counts before the stream brings it, and whatever the database says of its time.
+        acknowledged.note(&client().start_session().await.unwrap());
+        assert!(![first, second, None].contains(&changes.generation()));
+    }
+}
