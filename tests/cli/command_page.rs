@@ -20,7 +20,7 @@ fn section<'a>(help: &'a str, title: &str) -> Vec<&'a str> {
 
 /// Every command, as it is written, and every option.
 fn offered(folder: &Folder, command: &[&str], found: &mut (BTreeSet<String>, BTreeSet<String>)) {
-    let ended = folder.run(&[command, &["--help"]].concat());
+    let ended = folder.run(&[command, &["-h"]].concat());
     let help = &ended.assert_succeeded().out;
     found.1.extend(section(help, "Options").into_iter().map(ToOwned::to_owned));
     let commands = section(help, "Commands");
@@ -56,7 +56,7 @@ fn the_page_of_the_command_line_has_every_command_and_option() {
         .collect();
     let options: BTreeSet<String> = page
         .split(['`', ' '])
-        .filter(|word| word.starts_with("--") && word.len() > 2)
+        .filter(|word| word.starts_with("--") && word.trim_start_matches('-').len() > 1)
         .filter(|word| word[2..].chars().all(|letter| letter.is_ascii_lowercase() || letter == '-'))
         .map(ToOwned::to_owned)
         .collect();
