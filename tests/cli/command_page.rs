@@ -14,11 +14,11 @@ fn section<'a>(help: &'a str, title: &str) -> Vec<&'a str> {
             _ => !word.is_empty(),
         })
     };
-    // What a long text continues on is indented further.
+    // The following lines of a long text are indented further.
     lines.filter(|line| !line.starts_with("          ")).filter_map(name).collect()
 }
 
-/// Every command, as it is written, and every option.
+/// Collects every command and every option.
 fn offered(folder: &Folder, command: &[&str], found: &mut (BTreeSet<String>, BTreeSet<String>)) {
     let ended = folder.run(&[command, &["-h"]].concat());
     let help = &ended.assert_succeeded().out;
