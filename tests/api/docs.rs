@@ -1,4 +1,4 @@
-//! The pages under `docs/` that list what the code has: each list is compared with it.
+//! Compares the lists in the pages under `docs/` with the code.
 
 use std::{
     collections::BTreeSet,
@@ -147,6 +147,6 @@ async fn the_page_of_indexes_lists_them() {
             listed.insert(format!("{collection}.{index}"));
         }
     }
-    assert!(listed.remove("movies.search"), "it is there with search.engine = \"text\" alone");
+    assert!(listed.remove("movies.search"), "the page lists the index of search.engine = \"text\"");
     assert_eq!(listed, given);
 }

@@ -5,7 +5,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// Not ours, or made by a build.
+/// Folders that do not belong to the repository, or that a build makes.
 const SKIPPED: [&str; 6] = [".git", "data", "dist", "node_modules", "target", "test-results"];
 
 fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -47,7 +47,7 @@ fn targets(page: &str) -> Vec<String> {
     inline.chain(html).chain(named.map(|(_, target)| target)).map(|target| target.trim().to_owned()).collect()
 }
 
-/// The fragments of a page: of its headings as GitHub makes them, and its own `id`s.
+/// The fragments of a page: those that GitHub makes from its headings, and its own `id`s.
 fn fragments(page: &str) -> BTreeSet<String> {
     let mut found: BTreeSet<String> = page
         .split("id=\"")
@@ -62,7 +62,7 @@ fn fragments(page: &str) -> BTreeSet<String> {
         let Some(heading) = line.strip_prefix('#').filter(|_| !in_code) else { continue };
         let heading = heading.trim_start_matches('#').trim();
         let mut slug = String::new();
-        // Of a link only the text counts.
+        // Only the text of a link counts.
         for part in heading.split("](") {
             let text =
                 if slug.is_empty() { part } else { part.split_once(')').map_or(part, |(_, rest)| rest) };
@@ -80,7 +80,7 @@ fn fragments(page: &str) -> BTreeSet<String> {
     found
 }
 
-/// Without `..`, as a link means it.
+/// The path without `..`.
 fn normalized(path: &Path) -> PathBuf {
     let mut whole = PathBuf::new();
     for part in path.components() {

@@ -1,5 +1,5 @@
-//! The README and the guide are true: each block that begins with `sh run` is run, in the order of its page, on a new
-//! server, and the block right after it is what the commands answered.
+//! Runs the README and the guide: each block that begins with `sh run`, in the order of its page, on a new server. The
+//! block right after it must be what the commands answered.
 
 use std::{
     io::{Read, Write},
@@ -18,14 +18,16 @@ const PAGES: [&str; 7] = [
     "docs/guide/sharing.md",
     "docs/guide/tour.md",
 ];
-/// What an import of all the demo films says, and what the pages show of it elsewhere. `import` tests that.
+/// The counts of an import of all demo films. The tests here import only some films, so they do not compare these counts;
+/// the tests of `import` do.
 const ALL_FILMS: [&str; 2] =
     ["17025 imported, 447 refused (duplicate-movie 4, validation-failed 443)", "17026"];
-/// Of the demo films, those that the pages find; and every hundredth.
+/// Only the films that the pages find are imported, and every hundredth of the others.
 const FOUND: [&str; 5] = ["odfather", "Coppola", "Omar Sy", "Akira Kurosawa", "Amélie"];
 const FOUND_TOGETHER: [&str; 2] = ["\"Comedy\"", "\"Crime\""];
 const MARK: &str = "=== step";
-/// A server finds what an import has added within a second: a person takes longer to go on, and this waits.
+/// A search finds imported films within a second. A reader takes longer than that to run the next command; `cargo` here
+/// waits instead.
 const BEGIN: &str = r#"
 exec 2>&1
 movie-bag() { "$MOVIE_BAG" "$@"; }
@@ -47,11 +49,10 @@ struct Step {
     answer: Option<String>,
 }
 
-/// The code blocks of a page: what stands behind the backticks, the text, and the lines from the block to the next.
 fn steps(page: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     let mut block: Option<(String, String)> = None;
-    // Whether the last block was run, and only blank lines have come since.
+    // Whether the last block is one to run, and only blank lines have followed it.
     let mut answers = false;
     for line in page.lines() {
         match (&mut block, line.strip_prefix("```")) {
@@ -91,7 +92,7 @@ fn some_films() -> Vec<u8> {
     films.finish().unwrap()
 }
 
-/// What the commands of each step have written.
+/// Runs all steps in one shell, since they share variables. Returns the output of each step.
 fn run(folder: &Folder, server: &Server, steps: &[Step]) -> Vec<String> {
     let mut script = BEGIN.to_owned();
     for step in steps {
@@ -112,7 +113,7 @@ fn run(folder: &Folder, server: &Server, steps: &[Step]) -> Vec<String> {
     text.split(&format!("\n{MARK}\n")).skip(1).map(ToOwned::to_owned).collect()
 }
 
-/// Without blanks and line ends, and `#` for what is another one each time: ids, times, tokens, cursors.
+/// The text without blanks and line ends, with `#` for values that differ each time: ids, times, tokens, cursors.
 fn comparable(text: &str) -> String {
     let mut result = String::new();
     let is_part = |letter: char| letter.is_ascii_alphanumeric() || "_-.:".contains(letter);
@@ -130,7 +131,7 @@ fn comparable(text: &str) -> String {
     result
 }
 
-/// Whether `answer` is what the page shows, where `…` stands for anything.
+/// Whether the page shows this answer. In the page, `…` matches anything.
 fn is_shown(shown: &str, answer: &str) -> bool {
     let mut shown = shown.to_owned();
     for text in ALL_FILMS {
