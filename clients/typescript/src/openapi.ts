@@ -959,16 +959,18 @@ export interface components {
              */
             password?: string;
         };
+        /** @description The outcome of one movie. `status` is 201 with `movie`, the movie as it was added; with `problem`, it is that of the problem. */
+        BatchOutcome: {
+            /**
+             * Format: int32
+             * @description The status that a request for this movie alone would have.
+             */
+            status: number;
+            movie?: components["schemas"]["Movie"];
+            problem?: components["schemas"]["Problem"];
+        };
         BatchResult: {
-            items: ({
-                /** Format: int32 */
-                status: number;
-                movie: components["schemas"]["Movie"];
-            } | {
-                /** Format: int32 */
-                status: number;
-                problem: components["schemas"]["Problem"];
-            })[];
+            items: components["schemas"]["BatchOutcome"][];
         };
         /** @description A change of a movie. `movie` is the movie as it is now; it is absent if the movie is gone. */
         Change: {

@@ -30,7 +30,7 @@ use super::route;
 use crate::{
     accounts,
     http::{
-        openapi::answers,
+        openapi::{answers, parameters::int64},
         problem::{Code, ProblemBody},
     },
     movies,
@@ -108,7 +108,7 @@ fn complete(document: &mut openapi::OpenApi) {
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")
-        .description(Some("The `token` that `POST /api/auth/login` answers."));
+        .description(Some("The `token` that `POST /api/auth/login` answers: a JWT, signed with HS256 and verified as RFC8725 asks. It expires after 15 minutes if its session can be refreshed, otherwise after 7 days unless the operator has set another time."));
     components.security_schemes.insert(TOKEN.to_owned(), SecurityScheme::Http(bearer.build()).into());
     let personal = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
@@ -186,7 +186,7 @@ fn unwrapped(text: &str) -> String {
 
 fn headers() -> impl Iterator<Item = (&'static str, Header)> {
     let text = || ObjectBuilder::new().schema_type(Type::String);
-    let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
+    let seconds = int64(1);
     let id = text().pattern(Some("^[A-Za-z0-9._-]{1,64}$"));
     let header = |schema: ObjectBuilder, always: bool, description: &str| {
         HeaderBuilder::new()
