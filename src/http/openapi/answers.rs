@@ -92,7 +92,7 @@ impl Answers {
         self.success(200, description, headers, Some(("application/json", content)))
     }
 
-    /// For a stream of server-sent events: it goes on until the client leaves, so it has no limit of time. The schema is
+    /// For a stream of server-sent events: it does not end by itself, so it has no limit of time. The schema is
     /// that of a list of events: OpenAPI 3.2 reads the schema of a stream so, and 3.1 does not say.
     #[must_use]
     pub fn events<Event: ToSchema>(description: &str) -> Self {
