@@ -155,8 +155,8 @@ impl<'r> FromRequest<'r> for IfNoneMatch {
 
 impl IntoParams for IfMatch {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let description = "The ETag of the version that you have read. If it is not the current one, the answer is 412 and nothing \
-             changes.";
+        let description =
+            "The ETag of the version that is meant: if it is not the current one, 412 and nothing changes.";
         vec![parameters::header("If-Match", description)]
     }
 }
@@ -165,7 +165,7 @@ impl IntoParams for IfNoneMatch {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         vec![parameters::header(
             "If-None-Match",
-            "The ETag of what you have. If it is still the current one, the answer is 304.",
+            "The ETag of what you have: if it is still the current one, 304.",
         )]
     }
 }

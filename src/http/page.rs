@@ -118,10 +118,10 @@ impl Paging {
         let limit = parameters::integer(1, MAX_LIMIT).default(Some(DEFAULT_LIMIT.into()));
         let after = ObjectBuilder::new().schema_type(Type::String).max_length(Some(MAX_CURSOR));
         [
-            parameters::optional("limit", "How many items to return at most.", limit),
+            parameters::optional("limit", "How many to answer at most.", limit),
             parameters::optional(
                 "after",
-                "The `next` of the previous page. The filters and the sort must be the same.",
+                "The `next` of the page before, with the same filters and the same sort.",
                 after,
             ),
         ]

@@ -2770,9 +2770,9 @@ export interface operations {
             query?: {
                 /** @description The beginning of the email; case does not count. */
                 email?: string;
-                /** @description How many items to return at most. */
+                /** @description How many to answer at most. */
                 limit?: number;
-                /** @description The `next` of the previous page. The filters and the sort must be the same. */
+                /** @description The `next` of the page before, with the same filters and the same sort. */
                 after?: string;
             };
             header?: never;
@@ -3389,13 +3389,13 @@ export interface operations {
                 fields?: string;
                 /** @description Whether to count all movies that match. */
                 count?: boolean;
-                /** @description How many items to return at most. */
+                /** @description How many to answer at most. */
                 limit?: number;
-                /** @description The `next` of the previous page. The filters and the sort must be the same. */
+                /** @description The `next` of the page before, with the same filters and the same sort. */
                 after?: string;
             };
             header?: {
-                /** @description The ETag of what you have. If it is still the current one, the answer is 304. */
+                /** @description The ETag of what you have: if it is still the current one, 304. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -3616,7 +3616,7 @@ export interface operations {
                 added_by?: string;
             };
             header?: {
-                /** @description The ETag of what you have. If it is still the current one, the answer is 304. */
+                /** @description The ETag of what you have: if it is still the current one, 304. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -3665,7 +3665,7 @@ export interface operations {
                 limit?: number;
             };
             header?: {
-                /** @description The ETag of what you have. If it is still the current one, the answer is 304. */
+                /** @description The ETag of what you have: if it is still the current one, 304. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -3712,7 +3712,7 @@ export interface operations {
                 fields?: string;
             };
             header?: {
-                /** @description The ETag of what you have. If it is still the current one, the answer is 304. */
+                /** @description The ETag of what you have: if it is still the current one, 304. */
                 "If-None-Match"?: string;
             };
             path: {
@@ -3759,7 +3759,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the version that you have read. If it is not the current one, the answer is 412 and nothing changes. */
+                /** @description The ETag of the version that is meant: if it is not the current one, 412 and nothing changes. */
                 "If-Match"?: string;
             };
             path: {
@@ -3805,7 +3805,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the version that you have read. If it is not the current one, the answer is 412 and nothing changes. */
+                /** @description The ETag of the version that is meant: if it is not the current one, 412 and nothing changes. */
                 "If-Match"?: string;
             };
             path: {
@@ -3839,7 +3839,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the version that you have read. If it is not the current one, the answer is 412 and nothing changes. */
+                /** @description The ETag of the version that is meant: if it is not the current one, 412 and nothing changes. */
                 "If-Match"?: string;
             };
             path: {
@@ -3986,9 +3986,9 @@ export interface operations {
     list_versions: {
         parameters: {
             query?: {
-                /** @description How many items to return at most. */
+                /** @description How many to answer at most. */
                 limit?: number;
-                /** @description The `next` of the previous page. The filters and the sort must be the same. */
+                /** @description The `next` of the page before, with the same filters and the same sort. */
                 after?: string;
             };
             header?: never;
@@ -4061,7 +4061,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of the version that you have read. If it is not the current one, the answer is 412 and nothing changes. */
+                /** @description The ETag of the version that is meant: if it is not the current one, 412 and nothing changes. */
                 "If-Match"?: string;
             };
             path: {
@@ -4102,7 +4102,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of what you have. If it is still the current one, the answer is 304. */
+                /** @description The ETag of what you have: if it is still the current one, 304. */
                 "If-None-Match"?: string;
             };
             path?: never;
@@ -4374,9 +4374,9 @@ export interface operations {
                 fields?: string;
                 /** @description Whether to count all movies that match. */
                 count?: boolean;
-                /** @description How many items to return at most. */
+                /** @description How many to answer at most. */
                 limit?: number;
-                /** @description The `next` of the previous page. The filters and the sort must be the same. */
+                /** @description The `next` of the page before, with the same filters and the same sort. */
                 after?: string;
                 /** @description Whether the caller owns the movies or edits them. */
                 role?: "owner" | "editor";
@@ -4567,9 +4567,9 @@ export interface operations {
     list_trash: {
         parameters: {
             query?: {
-                /** @description How many items to return at most. */
+                /** @description How many to answer at most. */
                 limit?: number;
-                /** @description The `next` of the previous page. The filters and the sort must be the same. */
+                /** @description The `next` of the page before, with the same filters and the same sort. */
                 after?: string;
             };
             header?: never;
