@@ -10,7 +10,7 @@ use super::{
     finder::Finder,
     model::{MovieBatch, MovieInput, MoviePatch},
     routes::{
-        batch::{self, BatchResult},
+        batch::{self, BatchOutcome, BatchResult},
         changes::{self, Change, ChangePage},
         described::{MoviePage, MovieSelection, MovieSelectionPage, Suggestions},
         editors::{self, EditorList},
@@ -61,6 +61,7 @@ use crate::{http::deadline::limited, telemetry::metrics};
         MovieInput,
         MovieBatch,
         BatchResult,
+        BatchOutcome,
         NewInvitation,
         Acceptance,
         EditorList,

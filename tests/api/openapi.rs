@@ -117,6 +117,33 @@ fn problems_are_shared_components_of_one_schema_with_every_code() {
     assert_eq!(schemas["ProblemCode"]["enum"], json!(codes));
 }
 
+/// A linter looks for these too, but not in extensions.
+#[test]
+fn every_component_is_referred_to() {
+    fn references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
+        match value {
+            Value::Object(object) => {
+                found.extend(object.get("$ref").and_then(Value::as_str));
+                object.values().for_each(|value| references(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+    let document = document();
+    let mut found = BTreeSet::new();
+    references(&document, &mut found);
+    let mut there = BTreeSet::new();
+    for (kind, components) in document["components"].as_object().unwrap() {
+        // These are named, not referred to.
+        if kind != "securitySchemes" {
+            let names = components.as_object().unwrap().keys();
+            there.extend(names.map(|name| format!("#/components/{kind}/{name}")));
+        }
+    }
+    assert_eq!(found, there.iter().map(String::as_str).collect());
+}
+
 /// What strictly typed clients need: where a field is always sent, it is required.
 #[test]
 fn a_movie_is_whole_unless_fields_is_sent() {

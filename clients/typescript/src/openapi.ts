@@ -67,7 +67,7 @@ export interface paths {
         head?: never;
         /**
          * Gives a user the role `admin`, or takes it away.
-         * @description Needs the token of an admin; other users get 403 `admins-only`. The change takes effect with the next request of that user. If nobody would be admin any more, the answer is 409 `last-admin`.
+         * @description Needs the token of an admin; other users get 403 `admins-only`. The change takes effect with the next request of that user. If the last admin would lose the role, the answer is 409 `last-admin`.
          */
         patch: operations["change_role"];
         trace?: never;
@@ -959,16 +959,18 @@ export interface components {
              */
             password?: string;
         };
+        /** @description The outcome of one movie. `status` is 201 with `movie`, the movie as it was added; with `problem`, it is that of the problem. */
+        BatchOutcome: {
+            /**
+             * Format: int32
+             * @description The status that a request for this movie alone would have.
+             */
+            status: number;
+            movie?: components["schemas"]["Movie"];
+            problem?: components["schemas"]["Problem"];
+        };
         BatchResult: {
-            items: ({
-                /** Format: int32 */
-                status: number;
-                movie: components["schemas"]["Movie"];
-            } | {
-                /** Format: int32 */
-                status: number;
-                problem: components["schemas"]["Problem"];
-            })[];
+            items: components["schemas"]["BatchOutcome"][];
         };
         /** @description A change of a movie. `movie` is the movie as it is now; it is absent if the movie is gone. */
         Change: {
@@ -3566,7 +3568,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Server-sent events, each with the fields `event`, `id` and `data`; `data` is the JSON text of the object that the schema describes. The stream goes on until the client leaves. */
+            /** @description Server-sent events, each with the fields `event`, `id` and `data`; `data` is the JSON text of the object that the schema describes. The stream does not end by itself. */
             200: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];

@@ -42,6 +42,7 @@ pub struct PersonalTokenView {
     id: TokenId,
     #[schema(max_length = 100, example = "backup script")]
     name: String,
+    #[schema(max_items = 2)]
     scopes: Vec<Scope>,
     created_at: Timestamp,
     /// Accurate to 10 minutes. `null` if the token was never used.

@@ -33,7 +33,8 @@ use crate::{
 
 answers! {
     Followed => Answers::events::<MovieEvent>(
-        "Server-sent events, each with the fields `event`, `id` and `data`; `data` is the JSON text of the object that the schema describes. The stream goes on until the client leaves.",
+        "Server-sent events, each with the fields `event`, `id` and `data`; `data` is the JSON text of the object that the \
+         schema describes. The stream does not end by itself.",
     )
         .problems(&[Code::BadRequest, Code::NoEvents]);
 }
@@ -92,7 +93,8 @@ impl PartialSchema for MovieEvent {
             .property("data", data)
             .required("data")
             .description(Some(
-                "One event of `GET /api/movies/events`. `id` is the place to resume after, and a cursor of `GET /api/movies/changes`.",
+                "One event of `GET /api/movies/events`. `id` is the place to resume after, and a cursor of `GET \
+                 /api/movies/changes`.",
             ))
             .into()
     }

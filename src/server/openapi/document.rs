@@ -30,7 +30,7 @@ use super::route;
 use crate::{
     accounts,
     http::{
-        openapi::answers,
+        openapi::{answers, parameters::int64},
         problem::{Code, ProblemBody},
     },
     movies,
@@ -45,7 +45,7 @@ const PERSONAL_TOKEN: &str = "personal_token";
 #[openapi(
     info(
         title = "Movie Bag",
-        description = "A catalogue of movies. Anyone can read it. A user who signs up can add movies and owns the movies that they add. A movie is changed by its owner and by the editors whom the owner has invited; only the owner can delete it, invite others or hand it over.\n\nErrors are problem details (RFC 9457) with a stable `code`; `/problems/<code>` explains each code. `HEAD` works wherever `GET` does, except under `/api/auth/oidc`. Every answer has an `X-Request-Id`."
+        description = "A catalogue of movies. Anyone can read it. A user who signs up can add movies and owns the movies that they add. A movie is changed by its owner and by the editors whom the owner has invited; only the owner can delete it, invite others or hand it over.\n\nOperations that are not public need a token in the header `Authorization: Bearer <token>`. A personal access token works only where an operation names a scope for it; elsewhere the answer is 403 `insufficient-scope`.\n\nErrors are problem details (RFC 9457) with a stable `code`; `/problems/<code>` explains each code. `HEAD` works wherever `GET` does, except under `/api/auth/oidc`. Every answer has an `X-Request-Id`."
     ),
     servers(
         (url = "/", description = "The server that this document comes from.")
@@ -108,12 +108,16 @@ fn complete(document: &mut openapi::OpenApi) {
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")
-        .description(Some("The `token` that `POST /api/auth/login` answers."));
+        .description(Some(
+            "The `token` that `POST /api/auth/login` answers: a JWT, signed with HS256 and verified as RFC8725 asks. It \
+             expires after 15 minutes if its session can be refreshed, otherwise after 7 days, unless the operator has \
+             set another time.",
+        ));
     components.security_schemes.insert(TOKEN.to_owned(), SecurityScheme::Http(bearer.build()).into());
     let personal = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("mbp_…")
-        .description(Some("A personal access token with the scope that the route names."));
+        .description(Some("A personal access token with the scope that the operation names."));
     components
         .security_schemes
         .insert(PERSONAL_TOKEN.to_owned(), SecurityScheme::Http(personal.build()).into());
@@ -186,7 +190,7 @@ fn unwrapped(text: &str) -> String {
 
 fn headers() -> impl Iterator<Item = (&'static str, Header)> {
     let text = || ObjectBuilder::new().schema_type(Type::String);
-    let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
+    let seconds = int64(1);
     let id = text().pattern(Some("^[A-Za-z0-9._-]{1,64}$"));
     let header = |schema: ObjectBuilder, always: bool, description: &str| {
         HeaderBuilder::new()
@@ -252,7 +256,12 @@ fn headers() -> impl Iterator<Item = (&'static str, Header)> {
         ),
         (
             answers::REQUEST_ID,
-            header(id, true, "The id of the request, under which the server's log has more. The server takes it from the request's `X-Request-Id` if it can."),
+            header(
+                id,
+                true,
+                "The id of the request, under which the server's log has more. The server takes it from the request's \
+                 `X-Request-Id` if it can.",
+            ),
         ),
         (answers::RETRY_AFTER, header(seconds, true, "After how many seconds to try again.")),
         (

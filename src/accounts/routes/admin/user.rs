@@ -86,7 +86,7 @@ pub(in crate::accounts) async fn get(
 /// Gives a user the role `admin`, or takes it away.
 ///
 /// Needs the token of an admin; other users get 403 `admins-only`. The change takes effect with the next request of
-/// that user. If nobody would be admin any more, the answer is 409 `last-admin`.
+/// that user. If the last admin would lose the role, the answer is 409 `last-admin`.
 #[utoipa::path(
     context_path = "/api/admin",
     tag = "admin",
