@@ -22,7 +22,7 @@ underscores stand for a dot: jwt.secret is MOVIE_BAG_JWT__SECRET. The main setti
 
   MOVIE_BAG_DATA_DIR          Folder of the embedded database and its secret [default: data]
   MOVIE_BAG_MONGODB__URI      MongoDB to use instead of the embedded one
-  MOVIE_BAG_JWT__SECRET       Key that signs tokens, 32 bytes or more; required with a MongoDB of your own
+  MOVIE_BAG_JWT__SECRET       Key that signs tokens, 32 bytes or more; required with your own MongoDB
   MOVIE_BAG_PUBLIC_URL        Where clients reach the server, such as https://movies.example.com
   MOVIE_BAG_ACCOUNTS__SIGNUP  open or closed [default: open]
   MOVIE_BAG_MAIL__SMTP_URL    Mail server, such as smtps://user:password@mail.example.com; it also
@@ -32,7 +32,7 @@ underscores stand for a dot: jwt.secret is MOVIE_BAG_JWT__SECRET. The main setti
   ROCKET_ADDRESS              Address to listen on [default: 127.0.0.1]
   ROCKET_PORT                 Port to listen on [default: 8000]
 
-All settings, with their defaults: Rocket.toml and docs/reference/settings.md in the source of Movie Bag.";
+All settings, with their defaults: Rocket.toml and docs/reference/settings.md, in the source code.";
 
 /// Part of the help, and a section of the manual page.
 pub const EXIT_CODES: &str = "\

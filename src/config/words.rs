@@ -10,17 +10,14 @@ pub(super) const DURATION: &str = "must be a duration, such as 30s, 15m, 12h or 
 /// One line that begins with the key, or with the file that cannot be read at all. It never shows the value, which may be
 /// a secret.
 pub(super) fn readable(error: &Error) -> SettingsError {
-    let mut path = error.path.clone();
+    let path = &error.path;
     let reason = match &error.kind {
         Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
-            format!("must be {}", plain(&path, expected))
+            format!("must be {}", plain(path, expected))
         }
         Kind::UnknownVariant(_, expected) => format!("must be {}", listed(expected)),
-        Kind::UnknownField(name, _) => {
-            path.push(name.clone());
-            "there is no such setting".to_owned()
-        }
-        Kind::Message(_) if path == ["address"] => format!("must be {ADDRESS}"),
+        Kind::UnknownField(..) => "there is no such setting".to_owned(),
+        Kind::Message(_) if *path == ["address"] => format!("must be {ADDRESS}"),
         // Of a file that is not TOML: the first line says where, the next ones show what is there.
         kind => kind.to_string().lines().next().unwrap_or_default().to_owned(),
     };
@@ -98,7 +95,7 @@ mod tests {
             ("jwt.lifetime = \"soon\"", "jwt.lifetime: must be a duration, such as 30s, 15m, 12h or 7d"),
             ("log.format = \"xml\"", "log.format: must be text or json"),
             ("log.level = \"debug\"", "log.level: must be error, warn or info"),
-            ("cors.origins = \"*\"", "cors.origins: must be a list, such as [\"one\", \"two\"]"),
+            ("oidc_return_to = \"*\"", "oidc_return_to: must be a list, such as [\"one\", \"two\"]"),
         ] {
             assert_eq!(reason(&format!("[default]\n{line}\n")), says);
         }

@@ -123,7 +123,7 @@ fn a_taken_port_is_reported() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut command = folder.command(&["serve"]);
     command.env("ROCKET_PORT", listener.local_addr().unwrap().port().to_string());
-    end(command).assert_failed(1, "cannot listen on 127.0.0.1:");
+    end(command).assert_start_failed(1, "cannot listen on 127.0.0.1:");
     eventually("mongod is gone", || processes_of(&folder).is_empty());
 }
 
@@ -147,7 +147,7 @@ fn a_mongod_that_does_not_work_is_reported() {
     std::fs::set_permissions(&mongod, PermissionsExt::from_mode(0o755)).unwrap();
     let mut command = folder.command(&["serve"]);
     command.env("MOVIE_BAG_MONGODB__MONGOD", &mongod);
-    end(command).assert_failed(1, "the embedded mongod did not start: mongod ended (exit status: 14)");
+    end(command).assert_start_failed(1, "the embedded mongod did not start: mongod ended (exit status: 14)");
 }
 
 #[test]

@@ -129,6 +129,14 @@ impl Ended {
         assert!(lines[0].starts_with(&format!("movie-bag: {says}")), "{self:?}");
     }
 
+    /// A server failed like this; its log has the steps before.
+    #[track_caller]
+    pub fn assert_start_failed(&self, code: i32, says: &str) {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        let last = self.err.lines().last().unwrap_or_default();
+        assert!(last.starts_with(&format!("movie-bag: {says}")), "{self:?}");
+    }
+
     #[track_caller]
     pub fn assert_succeeded(&self) -> &Self {
         assert_eq!(self.code, Some(0), "{self:?}");
