@@ -92,6 +92,9 @@ async fn every_route_answers_head_like_get_whatever_form_is_asked_for() {
     assert!(paths.len() > 25, "{}", paths.len());
 }
 
+/// More header lines, and the body.
+type Rest = (String, String);
+
 /// Sends the head of a request, and its body when the server asks for it, or at once where it need not ask. The whole
 /// answer; the connection must be closed after it.
 async fn raw(app: &TestApp, head: &str, body: &str) -> String {
@@ -130,7 +133,7 @@ async fn what_a_library_sends_of_its_own_accord_is_answered() {
     let nothing = (String::new(), String::new());
     let upgrade =
         "Connection: close, Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAA\r\n";
-    let cases: Vec<(String, (String, String), &str, &[&str])> = vec![
+    let cases: Vec<(String, Rest, &str, &[&str])> = vec![
         // A body that is announced, and sent when the server asks for it.
         (
             "POST /api/movies HTTP/1.1\r\nExpect: 100-continue".into(),
