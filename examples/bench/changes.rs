@@ -21,7 +21,7 @@ pub async fn run(address: &str, since: String, limit: usize) -> Outcome<()> {
         taken.push((answer.took, answer.status.as_u16()));
         let page = answer.json()?;
         changes += page["items"].as_array().map_or(0, Vec::len);
-        since = page["next"].as_str().unwrap_or_default().to_owned();
+        page["next"].as_str().unwrap_or_default().clone_into(&mut since);
         if page["more"] != true {
             break;
         }

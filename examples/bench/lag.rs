@@ -33,21 +33,21 @@ struct Sighting {
 }
 
 pub async fn run(writes: &str, reads: &str, per_second: u32, seconds: u64) -> Outcome<()> {
-    let mut writer = Client::new(writes)?;
-    writer.sign_up().await?;
-    let (writer, reader) = (Arc::new(writer), Arc::new(Client::new(reads)?));
+    let mut one = Client::new(writes)?;
+    one.sign_up().await?;
+    let (one, other) = (Arc::new(one), Arc::new(Client::new(reads)?));
     let mut ticks = interval(Duration::from_secs(1) / per_second);
     let (begun, mut tasks, mut added) = (Instant::now(), JoinSet::new(), 0_u32);
     while begun.elapsed() < Duration::from_secs(seconds) {
         ticks.tick().await;
         // No typo of another one: a search for such a word would look at all that are nearly the same.
         let word = bson::Uuid::new().to_string().replace('-', "");
-        let (writer, reader) = (Arc::clone(&writer), Arc::clone(&reader));
-        let looked_for = added.is_multiple_of(LOOKED_FOR);
+        let (one, other) = (Arc::clone(&one), Arc::clone(&other));
+        let is_looked_for = added.is_multiple_of(LOOKED_FOR);
         added += 1;
         tasks.spawn(async move {
-            let id = add(&writer, &word).await?;
-            if looked_for { look(&writer, &reader, &word, &id).await.map(Some) } else { Ok(None) }
+            let id = add(&one, &word).await?;
+            if is_looked_for { look(&one, &other, &word, &id).await.map(Some) } else { Ok(None) }
         });
     }
     let mut sightings = Vec::new();
@@ -67,28 +67,28 @@ pub async fn run(writes: &str, reads: &str, per_second: u32, seconds: u64) -> Ou
     println!("{}", row("by the first search of the same server", own));
     println!("{}", row("by the other server, after the 201", other));
     // That deletes the movies, too.
-    writer.ask(&Ask { method: Method::DELETE, path: "/api/users/me".to_owned(), body: None }).await?;
+    one.ask(&Ask { method: Method::DELETE, path: "/api/users/me".to_owned(), body: None }).await?;
     Ok(())
 }
 
 /// Adds a movie; the answer is its id.
-async fn add(writer: &Client, word: &str) -> Outcome<String> {
+async fn add(server: &Client, word: &str) -> Outcome<String> {
     let body = json!({ "name": format!("A movie {word}"), "year": 1995, "casts": ["Al Pacino"], "genres": ["Crime"] });
     let ask = Ask { method: Method::POST, path: "/api/movies".to_owned(), body: Some(body) };
-    let movie = writer.ask(&ask).await?.json()?;
+    let movie = server.ask(&ask).await?.json()?;
     Ok(movie["id"].as_str().unwrap_or_default().to_owned())
 }
 
-async fn look(writer: &Client, reader: &Client, word: &str, id: &str) -> Outcome<Sighting> {
+async fn look(one: &Client, other: &Client, word: &str, id: &str) -> Outcome<Sighting> {
     let acknowledged = Instant::now();
     let search = Ask::get(format!("/api/movies?q={word}&fields=id"));
-    let own = async {
-        let answer = writer.ask(&search).await?;
+    let at_once = async {
+        let answer = one.ask(&search).await?;
         Outcome::Ok(((answer.took, answer.status.as_u16()), has(&answer.json()?, id)))
     };
-    let other = async {
+    let in_the_end = async {
         loop {
-            let answer = reader.ask(&search).await?;
+            let answer = other.ask(&search).await?;
             let status = answer.status.as_u16();
             if has(&answer.json()?, id) {
                 return Outcome::Ok((acknowledged.elapsed(), status));
@@ -99,7 +99,7 @@ async fn look(writer: &Client, reader: &Client, word: &str, id: &str) -> Outcome
             sleep(BETWEEN_LOOKS).await;
         }
     };
-    let ((own, found_at_once), other) = tokio::try_join!(own, other)?;
+    let ((own, found_at_once), other) = tokio::try_join!(at_once, in_the_end)?;
     Ok(Sighting { own, found_at_once, other })
 }
 

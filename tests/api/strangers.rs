@@ -94,6 +94,8 @@ async fn every_route_answers_head_like_get_whatever_form_is_asked_for() {
 
 /// More header lines, and the body.
 type Rest = (String, String);
+/// The head's first lines, what follows them, the answer's first line, and what its head contains.
+type Case<'a> = (String, Rest, &'a str, &'a [&'a str]);
 
 /// Sends the head of a request, and its body when the server asks for it, or at once where it need not ask. The whole
 /// answer; the connection must be closed after it.
@@ -133,7 +135,7 @@ async fn what_a_library_sends_of_its_own_accord_is_answered() {
     let nothing = (String::new(), String::new());
     let upgrade =
         "Connection: close, Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAA\r\n";
-    let cases: Vec<(String, Rest, &str, &[&str])> = vec![
+    let cases: Vec<Case> = vec![
         // A body that is announced, and sent when the server asks for it.
         (
             "POST /api/movies HTTP/1.1\r\nExpect: 100-continue".into(),
