@@ -1,7 +1,5 @@
-//! Finds the commit that `movie-bag --version` names in a release build: from the variable `BUILD_COMMIT` where it is set
-//! (an image is built without `.git`), else from git. A build that finds neither has a version without a commit.
-//!
-//! A development build names none: with the commit in it, everything would be built again after every commit.
+//! Finds the commit that `movie-bag --version` names: from the variable `BUILD_COMMIT` where it is set (an image is built
+//! without `.git`), else from git. A build that finds neither has a version without a commit.
 
 use std::{env, path::Path, process::Command};
 
@@ -12,13 +10,11 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=BUILD_COMMIT");
     let named = env::var("BUILD_COMMIT").ok().filter(|commit| !commit.is_empty());
-    let is_release = env::var("PROFILE").is_ok_and(|profile| profile == "release");
-    let commit = named.or_else(|| if is_release { checked_out() } else { None });
+    let commit = named.or_else(checked_out);
     let version = env!("CARGO_PKG_VERSION");
     let version = match commit.as_deref().map(|commit| commit.get(..DIGITS).unwrap_or(commit)) {
         Some(commit) => format!("{version} ({commit})"),
-        None if is_release => version.to_owned(),
-        None => format!("{version} (development build)"),
+        None => version.to_owned(),
     };
     println!("cargo::rustc-env=MOVIE_BAG_VERSION={version}");
 }

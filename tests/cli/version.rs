@@ -18,9 +18,9 @@ fn build_script(folder: &Folder) -> PathBuf {
 }
 
 /// What it prints.
-fn run(program: &Path, within: &Path, profile: &str, commit: &str) -> String {
+fn run(program: &Path, within: &Path, commit: &str) -> String {
     let mut command = Command::new(program);
-    command.current_dir(within).env("PROFILE", profile).env("BUILD_COMMIT", commit);
+    command.current_dir(within).env("BUILD_COMMIT", commit);
     String::from_utf8(command.output().unwrap().stdout).unwrap()
 }
 
@@ -37,7 +37,7 @@ fn git(within: &Path, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn a_release_names_the_commit_of_its_own_repository_or_none() {
+fn a_build_names_the_commit_of_its_own_repository_or_none() {
     let folder = Folder::new();
     let program = build_script(&folder);
     let repository = folder.path().join("repository");
@@ -45,20 +45,13 @@ fn a_release_names_the_commit_of_its_own_repository_or_none() {
     git(&repository, &["init", "--quiet"]);
     git(&repository, &["commit", "--quiet", "--allow-empty", "--message", "Begin"]);
     let commit = git(&repository, &["rev-parse", "HEAD"]);
-    let printed = run(&program, &repository, "release", "");
+    let printed = run(&program, &repository, "");
     assert_eq!(version(&printed), format!("1.2.3 ({})", &commit[..12]));
     // Cargo runs it again after the next commit.
     assert!(printed.contains("cargo::rerun-if-changed=.git/logs/HEAD\n"), "{printed}");
     // An archive within another project, and an image, which is told.
     let unpacked = repository.join("unpacked");
-    assert_eq!(version(&run(&program, &unpacked, "release", "")), "1.2.3");
-    let told = run(&program, &unpacked, "release", "0123456789abcdef0123456789abcdef01234567");
+    assert_eq!(version(&run(&program, &unpacked, "")), "1.2.3");
+    let told = run(&program, &unpacked, "0123456789abcdef0123456789abcdef01234567");
     assert_eq!(version(&told), "1.2.3 (0123456789ab)");
-}
-
-#[test]
-fn a_development_build_is_not_made_again_for_a_commit() {
-    let printed = run(&build_script(&Folder::new()), Path::new(env!("CARGO_MANIFEST_DIR")), "debug", "");
-    assert_eq!(version(&printed), "1.2.3 (development build)");
-    assert!(!printed.contains(".git"), "{printed}");
 }
