@@ -15,7 +15,7 @@
 //! | [`accounts`] | decides who the caller is: passwords, tokens, roles, throttling, and deleting an account |
 //! | [`movies`] | the catalogue: who may change a movie, how movies are stored, searched, listed and followed |
 //! | [`server`] | assembles the service, and does what all answers have in common |
-//! | [`commands`] | `serve`, `import`, `export` and `admin`, one file each |
+//! | [`commands`] | `serve`, `import`, `export`, `admin`, `user` and what describes the program, one file each |
 //!
 //! `main.rs` is the command line. It parses the arguments, starts the log and calls a command.
 //!

@@ -10,7 +10,7 @@ use super::{packages::LIBRARIES, replica_set, socket};
 
 /// The smallest value that mongod accepts.
 const LEAST_CACHE_GB: f64 = 0.25;
-/// A new movie has keys in fifteen indexes, including those for search, spread over many pages. By default, mongod
+/// A new movie has some twenty keys in a dozen indexes, spread over many pages. By default, mongod
 /// begins to write pages back when 5 % of its cache have changed, or when changes fill 2.5 % of it, so it writes the
 /// same page again every few movies. With four times these limits, inserting costs less than half.
 const WRITE_BACK_LATER: &str = "eviction_dirty_target=20,eviction_dirty_trigger=40,\
