@@ -132,11 +132,12 @@ async fn a_cursor_older_than_the_log_is_410_and_a_newer_one_is_valid() {
     })
     .await;
     let new = now(&ann).await;
+    let (uri, database) = (app.uri().to_owned(), app.database.name().to_owned());
     app.stop().await;
     // The next server keeps less.
     let keep_less =
         |settings: &mut movie_bag::config::Settings| settings.history.keep = Duration::from_secs(1);
-    let next = TestApp::with(app.uri(), app.database.name(), keep_less).await;
+    let next = TestApp::with(&uri, &database, keep_less).await;
     eventually("the old changes are gone", async || {
         let entries = next.count("changes", doc! { "kind": "created" }).await;
         if entries == 0 { Ok(()) } else { Err(entries) }

@@ -28,7 +28,7 @@ impl Claims {
         Self {
             sub: user.to_owned(),
             iat,
-            exp: iat + 60,
+            exp: iat + 3_600,
             jti: "a".to_owned(),
             iss: "movie-bag".to_owned(),
             aud: "access".to_owned(),

@@ -75,8 +75,9 @@ impl TestApp {
         Self::launch(config::defaults(), &self.uri, self.database.name(), in_there, false).await
     }
 
-    /// Stops the server, and leaves its database unchanged.
-    pub async fn stop(&self) {
+    /// Stops the server, and leaves its database unchanged. Nothing of the server is left here: its index could not be
+    /// opened again.
+    pub async fn stop(self) {
         self.shutdown.clone().notify();
         super::eventually("the server has stopped", async || {
             match self.http.get(format!("{}/health/live", self.base)).send().await {
