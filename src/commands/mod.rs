@@ -9,7 +9,7 @@
 //! | `movie-bag export` | [`export`] |
 //! | `movie-bag admin` | [`admin`] |
 //! | `movie-bag user` | [`user`] |
-//! | `movie-bag openapi`, `completions`, `man` | [`print`] |
+//! | `movie-bag openapi`, `completions`, `man` | [`mod@print`] |
 //! | the hidden `supervise-mongod` | `mongod/supervisor.rs` |
 
 pub mod admin;

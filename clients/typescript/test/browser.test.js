@@ -150,7 +150,7 @@ async function tour(t, onServer, address) {
   await add(`Heat ${unique}`);
   await row(page, `Heat ${unique} (1995), Drama`).waitFor();
   await add(`Heat ${unique}`);
-  await page.getByRole("alert").filter({ hasText: "There is a movie" }).waitFor();
+  await page.getByRole("alert").filter({ hasText: "already exists" }).waitFor();
 
   // Shows live what somebody else adds.
   const { movies: theirs } = await newcomer();
