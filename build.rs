@@ -16,7 +16,8 @@ fn main() {
         Some(commit) => format!("{version} ({commit})"),
         None => version.to_owned(),
     };
-    println!("cargo::rustc-env=MOVIE_BAG_VERSION={version}");
+    // `cargo run` passes it on to the program, where a variable that begins with MOVIE_BAG_ must be a setting.
+    println!("cargo::rustc-env=BUILD_VERSION={version}");
 }
 
 fn checked_out() -> Option<String> {

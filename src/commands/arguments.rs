@@ -12,7 +12,7 @@ use super::{admin::RoleCommand, user::UserCommand};
 use crate::mongod::supervisor;
 
 /// The version, with the commit where the build knew it.
-pub const VERSION: &str = env!("MOVIE_BAG_VERSION");
+pub const VERSION: &str = env!("BUILD_VERSION");
 
 /// The end of the help, and the settings in the manual page. Every setting that is named here is one: a test looks.
 pub const SETTINGS: &str = "\

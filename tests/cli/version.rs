@@ -25,7 +25,7 @@ fn run(program: &Path, within: &Path, commit: &str) -> String {
 }
 
 fn version(printed: &str) -> &str {
-    printed.lines().find_map(|line| line.strip_prefix("cargo::rustc-env=MOVIE_BAG_VERSION=")).unwrap()
+    printed.lines().find_map(|line| line.strip_prefix("cargo::rustc-env=BUILD_VERSION=")).unwrap()
 }
 
 fn git(within: &Path, arguments: &[&str]) -> String {
