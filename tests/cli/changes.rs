@@ -30,19 +30,22 @@ fn kinds_after(server: &Server, since: &str) -> (u16, Vec<String>) {
     (status, items.map(|item| item["type"].as_str().unwrap().to_owned()).collect())
 }
 
+/// A command on a database of the host's mongod.
+fn on(host: &Folder, folder: &Folder, arguments: &[&str]) -> std::process::Command {
+    let mut command = folder.command(arguments);
+    command
+        .env("MOVIE_BAG_MONGODB__URI", host.mongod_uri())
+        .env("MOVIE_BAG_MONGODB__DATABASE", "other")
+        .env("MOVIE_BAG_JWT__SECRET", "12345678901234567890123456789012");
+    command
+}
+
 #[test]
 fn an_import_without_a_server_writes_the_change_log() {
     let host = Folder::new();
     let mongod = host.serve();
     let folder = Folder::new();
-    let other = |arguments: &[&str]| {
-        let mut command = folder.command(arguments);
-        command
-            .env("MOVIE_BAG_MONGODB__URI", host.mongod_uri())
-            .env("MOVIE_BAG_MONGODB__DATABASE", "other")
-            .env("MOVIE_BAG_JWT__SECRET", "12345678901234567890123456789012");
-        command
-    };
+    let other = |arguments: &[&str]| on(&host, &folder, arguments);
     let server = Server::start(other(&["serve"]));
     server.sign_up("ann");
     let since = now(&server);
@@ -242,14 +245,7 @@ fn changes_missing_from_the_oplog_are_a_gap_and_the_server_logs_it() {
     let host = Folder::new();
     let mongod = Server::start(forgetful(&host));
     let folder = Folder::new();
-    let serve = || {
-        let mut command = folder.command(&["serve"]);
-        command
-            .env("MOVIE_BAG_MONGODB__URI", host.mongod_uri())
-            .env("MOVIE_BAG_MONGODB__DATABASE", "other")
-            .env("MOVIE_BAG_JWT__SECRET", "12345678901234567890123456789012");
-        Server::start(command)
-    };
+    let serve = || Server::start(on(&host, &folder, &["serve"]));
     let server = serve();
     let token = server.sign_up("ann");
     assert_eq!(server.call("POST", "/api/movies", Some(&token), Some(movie("Heat"))).0, 201);
@@ -274,14 +270,7 @@ fn changes_missing_from_the_oplog_are_a_gap_and_the_server_logs_it() {
 fn a_server_that_fell_behind_continues_where_another_one_has_written_the_log() {
     let host = Folder::new();
     let mongod = Server::start(forgetful(&host));
-    let serve = |folder: &Folder| {
-        let mut command = folder.command(&["serve"]);
-        command
-            .env("MOVIE_BAG_MONGODB__URI", host.mongod_uri())
-            .env("MOVIE_BAG_MONGODB__DATABASE", "other")
-            .env("MOVIE_BAG_JWT__SECRET", "12345678901234567890123456789012");
-        Server::start(command)
-    };
+    let serve = |folder: &Folder| Server::start(on(&host, folder, &["serve"]));
     let folders = [Folder::new(), Folder::new()];
     let (sleeper, writer) = (serve(&folders[0]), serve(&folders[1]));
     let token = sleeper.sign_up("ann");

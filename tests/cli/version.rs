@@ -47,6 +47,8 @@ fn a_build_names_the_commit_of_its_own_repository_or_none() {
     let commit = git(&repository, &["rev-parse", "HEAD"]);
     let printed = run(&program, &repository, "");
     assert_eq!(version(&printed), format!("1.2.3 ({})", &commit[..12]));
+    // `cargo run` passes its variables to the program, which refuses one that looks like a setting.
+    assert!(!printed.contains("rustc-env=MOVIE_BAG_"), "{printed}");
     // Cargo runs it again after the next commit.
     assert!(printed.contains("cargo::rerun-if-changed=.git/logs/HEAD\n"), "{printed}");
     // An archive within another project, and an image, which is told.

@@ -76,8 +76,8 @@ answers! {
 /// Finishes a sign-in with a provider: exchanges the code for a token.
 ///
 /// Anyone who has the code and its verifier may call this. It logs in to the account that is linked to the provider's
-/// user; if there is none, it makes one. After a start with a `link_ticket`, it links the provider to the account of
-/// the ticket and logs in to that.
+/// user; if no account is linked, it creates one. After a start with a `link_ticket`, it links the provider to the account
+/// of the ticket and logs in to that.
 ///
 /// A code is good for one attempt, within 60 seconds; otherwise the answer is 422 `invalid-exchange-code`. No account
 /// is found by its email: if an account has the email of a new user, the answer is 409 `email-taken`.

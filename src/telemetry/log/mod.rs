@@ -1,6 +1,6 @@
 //! The log. This is the one place that decides what is written, and in which form.
 //!
-//! Everything is written to standard error, one line each, whoever logs it: Rocket, the driver, a panic. A separate
+//! Everything is written to standard error, one line each, also what Rocket, the driver and a panic log. A separate
 //! thread writes the lines of requests in groups ([`gathering`]), so that a slow reader blocks no request; if too
 //! many wait, they are dropped and counted. All other lines, above all the audit log, are written directly by the
 //! code that logs them, and are never lost.

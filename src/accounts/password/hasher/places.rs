@@ -31,7 +31,7 @@ pub(super) const OF_ONE_ACCOUNT: usize = 4;
 /// How long a caller waits outside the queue until there is a place for its account.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// For whom a password is hashed.
+/// The account and the network that a password is hashed for.
 #[derive(Debug, Clone)]
 pub struct Requester {
     network: Network,
