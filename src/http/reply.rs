@@ -15,7 +15,7 @@ use super::{
 };
 
 /// JSON under construction.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Json(Vec<u8>);
 
 impl Json {
@@ -39,6 +39,12 @@ impl Json {
     #[must_use]
     pub fn size(&self) -> usize {
         self.0.len()
+    }
+
+    /// What is written.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// Removes everything after the first `size` bytes.
@@ -141,12 +147,11 @@ impl Reply {
         self.header("ETag", tag.to_string())
     }
 
-    /// Adds a weak tag of the body. If the client already has that body, the answer is 304 instead.
+    /// Adds the weak tag of the body. If the client already has the answer of that tag, the answer is 304 instead.
     #[must_use]
-    pub fn unless_known(self, condition: &IfNoneMatch) -> Self {
-        let tag = self.weak_tag();
-        let reply = if condition.has_answer(&tag) { Self::not_modified() } else { self };
-        reply.weak_etag(&tag)
+    pub fn unless_known(self, tag: &WeakTag, condition: &IfNoneMatch) -> Self {
+        let reply = if condition.has_answer(tag) { Self::not_modified() } else { self };
+        reply.weak_etag(tag)
     }
 
     #[must_use]

@@ -17,12 +17,16 @@ use rocket::{
 };
 use tokio::task::spawn_blocking;
 
-use crate::http::encoding::{Effort, Encoding, gunzip};
+use crate::http::{
+    conditional::WeakTag,
+    encoding::{Effort, Encoding, gunzip},
+};
 
 /// Routes whose answers are made for each request.
 const COMPRESSED: [&str; 4] =
     ["/api/movies", "/api/movies/facets", "/api/movies/suggest", "/api/movies/changes"];
-/// Routes whose answers stay the same as long as the server runs. Each is compressed once and kept by its `ETag`.
+/// Routes whose answers stay the same as long as the server runs. The compressed form of each is kept by its `ETag`: that
+/// of the web client's files comes with the program, the others are made when somebody asks for them.
 const FIXED: [&str; 5] = ["/", "/assets/<file>", "/api/openapi.json", "/api/docs", "/api/docs/<name>"];
 
 /// Smaller answers fit into a packet or two as they are.
@@ -34,12 +38,17 @@ const LARGE: usize = 64 * 1_024;
 type Kept = HashMap<(String, Encoding), Arc<[u8]>>;
 
 /// Compresses the answers that may be compressed.
-#[derive(Default)]
 pub struct Compressing {
     kept: Mutex<Kept>,
 }
 
 impl Compressing {
+    /// With the forms that the program brings.
+    pub fn new(forms: impl Iterator<Item = (WeakTag, Encoding, &'static [u8])>) -> Self {
+        let kept = forms.map(|(tag, encoding, body)| ((tag.to_string(), encoding), Arc::from(body)));
+        Self { kept: Mutex::new(kept.collect()) }
+    }
+
     fn kept(&self, tag: &str, encoding: Encoding) -> Option<Arc<[u8]>> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.get(&(tag.to_owned(), encoding)).cloned()

@@ -138,7 +138,7 @@ pub fn rocket(
         .attach(caching::Caching::new(settings.http.public_max_age))
         .attach(read_limit::ReadLimit::new(settings.throttle.reads_per_second))
         // After everything else that writes `Vary`.
-        .attach(compression::Compressing::default())
+        .attach(compression::Compressing::new(web_client::compressed()))
         .attach(envelope::Envelope::new(requests.clone()))
         .manage(requests)
         .attach(crate::http::unread::stage(crate::http::unread::PATIENCE))

@@ -1,7 +1,7 @@
 //! `/api/docs`: Swagger UI, from the binary alone. The page is our own: the one that comes with Swagger UI has relative
 //! addresses, which are wrong where the page's address does not end with a slash.
 
-use std::{io::Cursor, sync::Arc};
+use std::{borrow::Cow, error::Error, io::Cursor, sync::Arc};
 
 use rocket::{
     Request, Response, State,
@@ -11,7 +11,7 @@ use rocket::{
     response::{self, Responder},
     routes,
 };
-use utoipa_swagger_ui::{Config, SwaggerFile};
+use utoipa_swagger_ui::Config;
 
 use crate::http::{
     conditional::{IfNoneMatch, WeakTag},
@@ -54,8 +54,16 @@ const POLICY: &str = "script-src 'self'; \
     style-src 'self' 'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='; \
     img-src 'self' data:; connect-src 'self'";
 
-/// How Swagger UI is set up.
-struct Setup(Arc<Config<'static>>);
+/// The files and their entity tags, made once.
+struct Files(Vec<File>);
+
+struct File {
+    name: &'static str,
+    bytes: Cow<'static, [u8]>,
+    kind: String,
+    is_gzip: bool,
+    tag: WeakTag,
+}
 
 #[get("/")]
 fn page() -> HtmlPage {
@@ -63,36 +71,43 @@ fn page() -> HtmlPage {
 }
 
 #[get("/<name>")]
-fn file(name: &str, condition: IfNoneMatch, setup: &State<Setup>) -> Result<File, Problem> {
-    let name = FILES.into_iter().find(|known| *known == name).ok_or(Problem::NotFound)?;
-    let found = utoipa_swagger_ui::serve(name, Arc::clone(&setup.0))
-        .map_err(|error| Problem::Internal(format!("Swagger UI: {error}").into()))?;
-    let found = found.ok_or(Problem::NotFound)?;
-    let tag = WeakTag::of(&found.bytes);
-    Ok(File { is_known: condition.has_answer(&tag), found, tag })
+fn file<'r>(name: &str, condition: IfNoneMatch, files: &'r State<Files>) -> Result<Answer<'r>, Problem> {
+    let file = files.0.iter().find(|file| file.name == name).ok_or(Problem::NotFound)?;
+    Ok(Answer { file, is_known: condition.has_answer(&file.tag) })
 }
 
 /// A file of Swagger UI, or 304 if the client's copy is current.
-struct File {
-    found: SwaggerFile<'static>,
-    tag: WeakTag,
+struct Answer<'r> {
+    file: &'r File,
     is_known: bool,
 }
 
-impl<'r> Responder<'r, 'static> for File {
-    fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
-        let SwaggerFile { bytes, content_type, gzpipped, .. } = self.found;
+impl<'r> Responder<'r, 'r> for Answer<'r> {
+    fn respond_to(self, _: &'r Request<'_>) -> response::Result<'r> {
         let mut response = Response::build();
-        response.header(Header::new("ETag", self.tag.to_string()));
+        response.header(Header::new("ETag", self.file.tag.to_string()));
         if self.is_known {
             return response.status(Status::NotModified).ok();
         }
-        response.status(Status::Ok).header(Header::new("Content-Type", content_type));
-        if gzpipped {
+        response.status(Status::Ok).header(Header::new("Content-Type", self.file.kind.as_str()));
+        if self.file.is_gzip {
             response.header(Header::new("Content-Encoding", "gzip"));
         }
-        response.sized_body(bytes.len(), Cursor::new(bytes)).ok()
+        response.sized_body(self.file.bytes.len(), Cursor::new(&*self.file.bytes)).ok()
     }
+}
+
+/// # Errors
+/// If the crate does not have one of the files.
+fn files(config: Config<'static>) -> Result<Files, Box<dyn Error>> {
+    let config = Arc::new(config);
+    let file = |name: &'static str| -> Result<File, Box<dyn Error>> {
+        let file =
+            utoipa_swagger_ui::serve(name, Arc::clone(&config))?.ok_or("Swagger UI has no such file")?;
+        let tag = WeakTag::of(&file.bytes);
+        Ok(File { name, bytes: file.bytes, kind: file.content_type, is_gzip: file.gzpipped, tag })
+    };
+    FILES.into_iter().map(file).collect::<Result<_, _>>().map(Files)
 }
 
 /// Mounts the routes.
@@ -101,8 +116,16 @@ pub fn stage() -> AdHoc {
     // No validator, because it would tell somebody else's server about the document. And the page does not store a
     // token, because every script of an origin can read what the browser stores for that origin.
     let config = Config::from("/api/openapi.json").validator_url("none").try_it_out_enabled(true);
-    let setup = Setup(Arc::new(config.persist_authorization(false)));
-    AdHoc::on_ignite("Swagger UI", |rocket| async {
-        rocket.manage(setup).mount("/api/docs", crate::http::deadline::limited(routes![page, file]))
+    AdHoc::try_on_ignite("Swagger UI", |rocket| async {
+        match files(config.persist_authorization(false)) {
+            Ok(files) => {
+                let routes = crate::http::deadline::limited(routes![page, file]);
+                Ok(rocket.manage(files).mount("/api/docs", routes))
+            }
+            Err(error) => {
+                tracing::error!(error, "Swagger UI is incomplete");
+                Err(rocket)
+            }
+        }
     })
 }

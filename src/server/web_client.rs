@@ -12,6 +12,7 @@ use rocket::{
 
 use crate::http::{
     conditional::{IfNoneMatch, WeakTag},
+    encoding::Encoding,
     problem::Problem,
 };
 
@@ -24,12 +25,25 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 /// The names are fixed, so a browser must ask each time whether its copy is current.
 const CACHING: &str = "no-cache";
 
+/// A file of `web/`, and what `build.rs` made of it.
+struct File {
+    name: &'static str,
+    plain: &'static [u8],
+    brotli: &'static [u8],
+    gzip: &'static [u8],
+}
+
 macro_rules! files {
-    ($($name:literal),* $(,)?) => { &[$(($name, include_bytes!(concat!("../../web/", $name)))),*] };
+    ($($name:literal),* $(,)?) => { &[$(File {
+        name: $name,
+        plain: include_bytes!(concat!("../../web/", $name)),
+        brotli: include_bytes!(concat!(env!("OUT_DIR"), "/web/", $name, ".br")),
+        gzip: include_bytes!(concat!(env!("OUT_DIR"), "/web/", $name, ".gz")),
+    }),*] };
 }
 
 const PAGE: &str = "index.html";
-const FILES: &[(&str, &[u8])] = files![
+const FILES: &[File] = files![
     "index.html",
     "style.css",
     "views.css",
@@ -60,6 +74,21 @@ const FILES: &[(&str, &[u8])] = files![
     "users.js",
 ];
 
+impl File {
+    /// A weak tag, because a file may be sent compressed.
+    fn tag(&self) -> WeakTag {
+        WeakTag::of(self.plain)
+    }
+}
+
+/// The compressed forms of the files, each by the tag of its file.
+pub fn compressed() -> impl Iterator<Item = (WeakTag, Encoding, &'static [u8])> {
+    FILES.iter().flat_map(|file| {
+        let forms = [(Encoding::Brotli, file.brotli), (Encoding::Gzip, file.gzip)];
+        forms.map(|(encoding, body)| (file.tag(), encoding, body))
+    })
+}
+
 struct Asset {
     name: &'static str,
     body: &'static [u8],
@@ -71,9 +100,7 @@ struct Assets(Vec<Asset>);
 
 impl Assets {
     fn new() -> Self {
-        // A weak tag: a file may be sent compressed.
-        let asset =
-            |&(name, body): &(&'static str, &'static [u8])| Asset { name, body, tag: WeakTag::of(body) };
+        let asset = |file: &File| Asset { name: file.name, body: file.plain, tag: file.tag() };
         Self(FILES.iter().map(asset).collect())
     }
 

@@ -109,6 +109,25 @@ async fn public_answers_are_compressed_in_the_encoding_that_the_client_accepts()
 }
 
 #[tokio::test]
+async fn the_files_of_the_web_client_come_compressed_as_far_as_brotli_goes() {
+    let app = TestApp::start().await;
+    for file in std::fs::read_dir("web").unwrap() {
+        let file = file.unwrap().path();
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let plain = std::fs::read(&file).unwrap();
+        if plain.len() < 1_024 || name == "README.md" {
+            continue;
+        }
+        let path = if name == "index.html" { "/".to_owned() } else { format!("/assets/{name}") };
+        let sent = get(&app.anyone(), "GET", &path, Some("br")).await;
+        let mut furthest = Vec::new();
+        brotli::BrotliCompress(&mut &*plain, &mut furthest, &brotli::enc::BrotliEncoderParams::default())
+            .unwrap();
+        assert!(sent.bytes().await.unwrap() == furthest, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn changes_of_at_least_a_kibibyte_are_compressed() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;

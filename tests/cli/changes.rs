@@ -285,13 +285,15 @@ fn a_server_that_fell_behind_continues_where_another_one_has_written_the_log() {
     });
     writer.stop();
     sleeper.signal(Signal::CONT);
-    eventually("it continues", || {
+    // It may read the log before it finds that its own place is gone; then the log is unreadable for a moment.
+    let has = |count: usize| {
         let (status, kinds) = kinds_after(&sleeper, &since);
         assert_ne!(status, 410, "no change is missing");
-        (status, kinds) == (200, vec!["created".to_owned()])
-    });
+        (status, kinds) == (200, vec!["created".to_owned(); count])
+    };
+    eventually("it reads the log", || has(1));
     assert_eq!(sleeper.call("POST", "/api/movies", Some(&token), Some(movie("Ronin"))).0, 201);
-    assert_eq!(kinds_after(&sleeper, &since), (200, vec!["created".to_owned(); 2]));
+    eventually("it continues", || has(2));
     sleeper.stop();
     mongod.stop();
 }

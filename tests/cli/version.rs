@@ -1,4 +1,4 @@
-//! Which commit a version names: what `build.rs` says, in folders of each kind.
+//! Which commit a version names: what `build/version.rs` says, in folders of each kind.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,12 +7,15 @@ use std::{
 
 use crate::support::Folder;
 
-/// The program that Cargo would make of `build.rs`.
+/// A build script that names the version and does nothing else.
 fn build_script(folder: &Folder) -> PathBuf {
     let program = folder.path().join("build-script");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/build.rs");
+    let source = folder.path().join("build.rs");
+    let module = concat!(env!("CARGO_MANIFEST_DIR"), "/build/version.rs");
+    let main = format!("#[path = {module:?}]\nmod version;\nfn main() {{\n    version::name();\n}}\n");
+    std::fs::write(&source, main).unwrap();
     let mut rustc = Command::new("rustc");
-    rustc.args(["--edition", "2024", source, "-o"]).arg(&program).env("CARGO_PKG_VERSION", "1.2.3");
+    rustc.args(["--edition", "2024", "-o"]).args([&program, &source]).env("CARGO_PKG_VERSION", "1.2.3");
     assert!(rustc.status().unwrap().success());
     program
 }

@@ -66,8 +66,7 @@ impl KnownTags {
         }
         let reply = make.await?;
         let tag = reply.weak_tag();
-        let reply = if condition.has_answer(&tag) { Reply::not_modified() } else { reply };
-        let reply = reply.weak_etag(&tag);
+        let reply = reply.unless_known(&tag, condition);
         if standing.is_some() && standing == finder.standing() {
             self.keep(standing, address, tag);
         }

@@ -3,18 +3,16 @@
 use std::borrow::Cow;
 
 use rocket::{State, fairing::AdHoc, get, routes};
-use serde_json::Value;
 use utoipa::{
     OpenApi, PartialSchema, ToSchema,
     openapi::{ObjectBuilder, RefOr, Schema, Type},
 };
 
 use crate::http::{
-    conditional::IfNoneMatch,
+    conditional::{IfNoneMatch, WeakTag},
     openapi::answers::{Answers, UNCHANGED, WEAK_ETAG, answers},
-    problem::Problem,
     query::NoQuery,
-    reply::Reply,
+    reply::{Json, Reply},
 };
 
 /// The routes of this feature.
@@ -22,8 +20,11 @@ use crate::http::{
 #[openapi(paths(json), components(schemas(Document)))]
 pub(super) struct Documented;
 
-/// The document, made once.
-pub struct Document(Value);
+/// The document and its tag, made once.
+pub(super) struct Document {
+    body: Json,
+    tag: WeakTag,
+}
 
 impl PartialSchema for Document {
     fn schema() -> RefOr<Schema> {
@@ -54,19 +55,20 @@ answers! {
     responses(Described)
 )]
 #[get("/openapi.json")]
-fn json(_query: NoQuery, condition: IfNoneMatch, document: &State<Document>) -> Result<Reply, Problem> {
-    Ok(Reply::ok(&document.0)?.unless_known(&condition))
+fn json(_query: NoQuery, condition: IfNoneMatch, document: &State<Document>) -> Reply {
+    Reply::ok_with(document.body.clone()).unless_known(&document.tag, &condition)
 }
 
 /// Mounts the routes.
 #[must_use]
 pub fn stage() -> AdHoc {
     AdHoc::try_on_ignite("openapi", |rocket| async {
-        match serde_json::to_value(super::document()) {
-            Ok(document) => Ok(rocket
-                .manage(Document(document))
-                .mount("/api", crate::http::deadline::limited(routes![json]))),
-            Err(_) => Err(rocket),
+        let mut body = Json::default();
+        if body.view(&super::document()).is_err() {
+            return Err(rocket);
         }
+        let tag = WeakTag::of(body.bytes());
+        let rocket = rocket.manage(Document { body, tag });
+        Ok(rocket.mount("/api", crate::http::deadline::limited(routes![json])))
     })
 }
