@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import urllib.parse
 
 from servers import PASSWORD, call, cpu_seconds, resident_mb
 
@@ -16,25 +17,37 @@ LOADS = {
     "page": ("page of 20", 2.0),
     "genre": ("page by genre, of ten", 2.5),
     "year": ("page by year, of a hundred", None),
-    "create": ("POST", 2.0),
-    "update": ("PUT", 1.3),
+    "walk": ("page by cursor, of five hundred", 2.0),
+    "create": ("POST", 2.5),
+    "update": ("PUT with another actor", 1.5),
     "mixed": ("80 % read, 15 % page, 3 % PUT, 2 % POST", None),
     "login": ("login", None),
 }
+PAGES = 500
 SET_BY_THE_SERVER = ("id", "added_by", "created_at", "updated_at", "version")
 
 
 class Loads:
     """The data that the scripts need: some movies, and the tokens of two accounts."""
 
-    def __init__(self, base, folder, owner, owner_token, writer_token):
+    def __init__(self, servers, folder, owner, owner_token, writer_token):
+        base = servers[0].base
         self.movies = folder / "movies.tsv"
-        lines = sample(base, owner_token)
-        if len(lines) < 1_000:
+        movies = sample(base, owner_token)
+        if len(movies) < 1_000:
             sys.exit(f"{owner} has too few movies in this folder: see README.md")
-        self.movies.write_text("".join(lines), encoding="utf-8")
+        self.movies.write_text("".join(f"{movie}\t{as_json(body)}\n" for movie, body in movies), encoding="utf-8")
+        # Each movie with one of several actors, so that one PUT after another changes it.
+        self.changes = folder / "changes.tsv"
+        self.changes.write_text("".join(
+            f"{movie}\t{as_json({**body, 'casts': [f'Understudy {number}', *body['casts'][1:]]})}\n"
+            for movie, body in movies for number in range(5)), encoding="utf-8")
         self.owner, self.owner_token, self.writer_token = owner, owner_token, writer_token
         self.runs = 0
+        # Each server has its own cursors.
+        self.walks = {server.name: folder / f"walk-{number}" for number, server in enumerate(servers)}
+        for server in servers:
+            self.walks[server.name].write_text("\n".join(walk(server.base)))
 
     def start(self, server, load, connections, seconds):
         self.runs += 1
@@ -43,8 +56,9 @@ class Loads:
             "page": [],
             "genre": [],
             "year": [],
+            "walk": [self.walks[server.name]],
             "create": [self.movies, self.writer_token, f"run {self.runs}"],
-            "update": [self.movies, self.owner_token],
+            "update": [self.changes, self.owner_token],
             "mixed": [self.movies, self.owner_token, self.writer_token, f"run {self.runs}"],
             "login": [self.owner, PASSWORD],
         }[load]
@@ -81,11 +95,24 @@ def finish(script, process):
 
 
 def sample(base, token):
-    """Movies of this account from all over the catalogue, as `id<TAB>body`."""
-    lines = []
+    """Movies of this account from all over the catalogue, each with its id and its body."""
+    movies = []
     for year in range(1925, 2025):
         page = json.loads(call(base, "GET", f"/api/users/me/movies?limit=20&year={year}", token=token))
         for movie in page["items"]:
             body = {key: value for key, value in movie.items() if key not in SET_BY_THE_SERVER}
-            lines.append(f"{movie['id']}\t{json.dumps(body, ensure_ascii=False, separators=(',', ':'))}\n")
-    return lines
+            movies.append((movie["id"], body))
+    return movies
+
+
+def as_json(body):
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+
+
+def walk(base):
+    """The addresses of the first pages of the catalogue, but for the first page itself."""
+    paths, after = [], json.loads(call(base, "GET", "/api/movies?limit=20"))["next"]
+    while after and len(paths) < PAGES:
+        paths.append(f"/api/movies?limit=20&after={urllib.parse.quote(after)}")
+        after = json.loads(call(base, "GET", paths[-1]))["next"]
+    return paths

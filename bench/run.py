@@ -92,14 +92,18 @@ def start(options, folder, log):
 def same_bytes(servers, loads):
     """Stops if the peers' answers differ, because then they do different work."""
     first = loads.movies.read_text().split("\t", 1)[0]
-    for path in (f"/api/movies/{first}", "/api/movies?limit=20", "/api/movies?limit=20&genre=Drama",
-                 "/api/movies?limit=20&year=1999"):
-        answers = [json.loads(call(server.base, "GET", path)) for server in servers]
+    paths = [[path] * len(servers) for path in (
+        f"/api/movies/{first}", "/api/movies?limit=20", "/api/movies?limit=20&genre=Drama",
+        "/api/movies?limit=20&year=1999")]
+    # The last page of each walk: a server that had missed a movie would give another one.
+    paths.append([loads.walks[server.name].read_text().splitlines()[-1] for server in servers])
+    for each in paths:
+        answers = [json.loads(call(server.base, "GET", path)) for server, path in zip(servers, each)]
         for server, answer in zip(servers, answers):
             # Ignore cursors: each server has its own format.
             answer.pop("next", None)
             if answer != answers[0]:
-                sys.exit(f"{server.name} gives a different answer to {path}")
+                sys.exit(f"{server.name} gives a different answer to {each[0]}")
 
 
 def total(base):
@@ -200,7 +204,7 @@ def main():
         try:
             servers, mongod = start(options, pathlib.Path(folder), log)
             base = servers[0].base
-            loads = Loads(base, pathlib.Path(folder), OWNER, token_of(base, OWNER), token_of(base, WRITER))
+            loads = Loads(servers, pathlib.Path(folder), OWNER, token_of(base, OWNER), token_of(base, WRITER))
             same_bytes(servers, loads)
             print(f"{total(base)} movies; {os.cpu_count()} cores for wrk, servers and mongod together; medians of "
                   f"{options.rounds} rounds of {options.seconds} s; start to ready {servers[0].seconds_to_ready:.2f} s\n")

@@ -19,6 +19,13 @@ const view = ({ _id, ...movie }) => ({
 const clientFields = ({ name, year, runtime, casts, genres, directors = [], countries = [], languages = [], plot, poster_url }) =>
   ({ name, year, runtime, casts, genres, directors, countries, languages, plot, poster_url });
 
+// The movies that come after this one, newest first. A place is `<milliseconds>-<id>`.
+const olderThan = (place) => {
+  const [time, id] = place.split("-");
+  const created_at = new Date(Number(time));
+  return { $or: [{ created_at: { $lt: created_at } }, { created_at, _id: { $lt: new ObjectId(id) } }] };
+};
+
 async function serve() {
   const client = new MongoClient(uri, { writeConcern: { w: "majority", j: true }, maxPoolSize: 32, ignoreUndefined: true });
   await client.connect();
@@ -53,10 +60,11 @@ async function serve() {
   });
   app.get("/api/movies", async (request, response) => {
     const limit = Number(request.query.limit ?? 20);
-    const { genre, year } = request.query;
-    const filter = { ...(genre && { genres: genre }), ...(year && { year: Number(year) }) };
+    const { genre, year, after } = request.query;
+    const filter = { ...(genre && { genres: genre }), ...(year && { year: Number(year) }), ...(after && olderThan(after)) };
     const found = await movies.find(filter, { projection }).sort({ created_at: -1, _id: -1 }).limit(limit + 1).toArray();
-    const next = found.length > limit ? found[limit - 1]._id : null;
+    const last = found[limit - 1];
+    const next = found.length > limit ? `${last.created_at.getTime()}-${last._id}` : null;
     response.json({ items: found.slice(0, limit).map(view), next });
   });
   app.post("/api/movies", signedIn, express.json(), async (request, response) => {

@@ -1,4 +1,4 @@
--- PUTs a random movie, unchanged: wrk … -s update.lua -- MOVIES.tsv TOKEN
+-- PUTs a random movie with another actor: wrk … -s update.lua -- CHANGES.tsv TOKEN
 local requests = {}
 
 function init(arguments)

@@ -207,7 +207,7 @@ impl Server {
         } else {
             unread = Some(err);
         }
-        let http = Client::builder().build().unwrap();
+        let http = Client::builder().tls_built_in_root_certs(false).build().unwrap();
         let mut server = Self {
             child,
             _guard: guard,

@@ -213,6 +213,19 @@ struct PageQuery {
     genre: Option<String>,
     year: Option<i32>,
     limit: Option<i64>,
+    /// The last movie of the page before: `<milliseconds>-<id>`.
+    after: Option<String>,
+}
+
+/// The movies that come after this one, newest first.
+fn older_than(place: &str) -> Option<Document> {
+    let (time, id) = place.split_once('-')?;
+    let time = DateTime::from_millis(time.parse().ok()?);
+    let id = ObjectId::parse_str(id).ok()?;
+    Some(doc! { "$or": [
+        { "created_at": { "$lt": time } },
+        { "created_at": time, "_id": { "$lt": id } },
+    ] })
 }
 
 async fn list(State(app): Shared, Query(query): Query<PageQuery>) -> Result<Response, Refusal> {
@@ -223,13 +236,16 @@ async fn list(State(app): Shared, Query(query): Query<PageQuery>) -> Result<Resp
     if let Some(year) = query.year {
         filter.insert("year", year);
     }
+    if let Some(after) = query.after {
+        filter.extend(older_than(&after).ok_or(Refusal::Status(StatusCode::BAD_REQUEST))?);
+    }
     let limit = query.limit.unwrap_or(20);
     let find = app.movies.find(filter).sort(doc! { "created_at": -1, "_id": -1 });
     let mut found: Vec<Movie> =
         find.projection(doc! { "typeahead": 0 }).limit(limit + 1).await?.try_collect().await?;
     let more = found.len() as i64 > limit;
     found.truncate(limit as usize);
-    let next = found.last().filter(|_| more).map(|last| last.id.to_hex());
+    let next = found.last().filter(|_| more).map(|last| format!("{}-{}", last.created_at.timestamp_millis(), last.id));
     let items = found.into_iter().map(View::from).collect();
     Ok(Json(Page { items, next }).into_response())
 }

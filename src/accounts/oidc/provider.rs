@@ -65,12 +65,17 @@ impl Oidc {
     /// # Errors
     /// When a setting or TLS cannot be used.
     pub fn new(settings: &Settings, secret: &SecretString, codes: ExchangeCodes) -> Result<Self, OidcError> {
-        let client = ProviderClient::new()?;
-        let providers = settings.oidc_providers()?;
-        let providers: Result<Vec<Provider>, OidcError> =
-            providers.into_iter().map(|settings| Provider::new(settings, &client)).collect();
+        let settings_of_each = settings.oidc_providers()?;
+        let mut providers = Vec::new();
+        // A client reads all certificates of the system, so a server without providers makes none.
+        if !settings_of_each.is_empty() {
+            let client = ProviderClient::new()?;
+            for settings in settings_of_each {
+                providers.push(Provider::new(settings, &client)?);
+            }
+        }
         Ok(Self {
-            providers: providers?,
+            providers,
             return_to: settings.oidc_return_to.clone(),
             public_url: settings.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
             sealing: Sealing::new(secret),

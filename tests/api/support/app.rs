@@ -153,7 +153,9 @@ impl TestApp {
         if awaits_the_index {
             finder.ready().await;
         }
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        // Without the certificates of the system, whose reading would take most of the time of making a client.
+        let http = reqwest::Client::builder().tls_built_in_root_certs(false);
+        let http = http.redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { base, database, http, movies, finder, clock, shutdown, uri: uri.to_owned(), _data: data }
     }
 
