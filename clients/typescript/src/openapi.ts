@@ -147,7 +147,7 @@ export interface paths {
         put?: never;
         /**
          * Logs out: ends the session of the token that comes with the request.
-         * @description Needs the token of a session. The server rejects the session's tokens from the next request on. The caller's other sessions go on.
+         * @description Needs the token of a session. The server rejects the session's tokens from the next request on. The caller's other sessions continue.
          */
         post: operations["log_out"];
         delete?: never;
@@ -381,7 +381,7 @@ export interface paths {
         put?: never;
         /**
          * Adds up to 100 movies. The caller becomes their owner.
-         * @description Needs a token. A personal access token needs the scope `movies:write`. The answer is 200, and has an outcome for each movie, in the order of the request. A rejected movie does not affect the others. Only if the request as a whole is wrong, the answer is a problem and no movie is added.
+         * @description Needs a token. A personal access token needs the scope `movies:write`. The answer is 200, and has an outcome for each movie, in the order of the request. A rejected movie does not affect the others. If the request as a whole is wrong, the answer is a problem and no movie is added.
          *
          *     With an `Idempotency-Key` you can safely send the request again: each movie is added once. If the operator requires confirmed addresses and the caller's is not confirmed, the answer is 403 `email-not-verified`.
          */
@@ -401,7 +401,7 @@ export interface paths {
         };
         /**
          * Lists what has changed since a cursor: each change once, oldest first.
-         * @description Anyone may call this. Without `since` the answer has no changes, only the cursor of now. For a copy of the catalogue, ask for that cursor, read the list of movies, then apply the changes from the cursor on. Go on with `next` as `since`; `more` says whether there are more changes already.
+         * @description Anyone may call this. Without `since` the answer has no changes, only the current cursor. For a copy of the catalogue, ask for that cursor, read the list of movies, then apply the changes after the cursor. Continue with `next` as `since`; `more` says whether there are more changes already.
          *
          *     If the server no longer keeps every change after `since`, the answer is 410 `changes-gone`: read the list again. If the database has no change streams, the answer is 501 `no-events`.
          */
@@ -803,7 +803,7 @@ export interface paths {
          * Makes a personal access token, for a script.
          * @description Needs the token of a session, and the current password. An account without a password leaves `current_password` out; its session must have begun within the last 10 minutes. Otherwise the answer is 403 `wrong-password`.
          *
-         *     The token may do what its `scopes` say. It is shown in this answer only. It ends when it expires or is deleted, and with a new password, a reset, `POST /api/auth/logout-all` and the account. A caller with 50 tokens gets 409 `too-many-tokens`.
+         *     The token may do what its `scopes` say. It is shown in this answer only. It ends when it expires or is deleted. A new password, a reset, `POST /api/auth/logout-all` and the deletion of the account end it too. A caller with 50 tokens gets 409 `too-many-tokens`.
          */
         post: operations["create_token"];
         delete?: never;
@@ -959,7 +959,7 @@ export interface components {
              */
             password?: string;
         };
-        /** @description The outcome of one movie. `status` is 201 with `movie`, the movie as it was added; with `problem`, it is that of the problem. */
+        /** @description The outcome of one movie. `status` is 201 with `movie`, the movie as it was added; with `problem`, it is the status of the problem. */
         BatchOutcome: {
             /**
              * Format: int32
@@ -1189,7 +1189,7 @@ export interface components {
         };
         Forgot: {
             /**
-             * @description Whatever the case.
+             * @description The email of the account. Upper and lower case make no difference.
              * @example ann@example.com
              */
             email: string;
@@ -1287,7 +1287,7 @@ export interface components {
             provider: string;
             linked_at: components["schemas"]["Timestamp"];
         };
-        /** @description The linked providers, in the order of their linking. */
+        /** @description The linked providers, in the order in which they were linked. */
         IdentityList: {
             items: components["schemas"]["Identity"][];
         };
@@ -1298,7 +1298,7 @@ export interface components {
         };
         Login: {
             /**
-             * @description The email of the account, in any case.
+             * @description The email of the account. Upper and lower case make no difference.
              * @example ann@example.com
              */
             email: string;
@@ -1824,7 +1824,7 @@ export interface components {
              */
             name: string;
         };
-        /** @description The providers with which one can sign in. */
+        /** @description The providers with which users can sign in. */
         ProviderList: {
             items: components["schemas"]["Provider"][];
         };
@@ -1843,15 +1843,15 @@ export interface components {
             token_type: string;
             /**
              * Format: int64
-             * @description For how many seconds from now it is good.
+             * @description The token expires in this many seconds.
              * @example 900
              */
             expires_in: number;
-            /** @description Good for one refresh. */
+            /** @description For the next `POST /api/auth/refresh`. It works once. */
             refresh_token: string;
             /**
              * Format: int64
-             * @description For how many seconds from now it is good: 30 days, or less at the end of the session's year.
+             * @description The refresh token expires in this many seconds: 30 days, or less at the end of the session's year.
              * @example 2592000
              */
             refresh_expires_in: number;
@@ -1913,7 +1913,7 @@ export interface components {
         Signup: {
             /**
              * Format: email
-             * @description In any case; it is stored in lower case.
+             * @description Upper and lower case make no difference. The server stores it in lower case.
              * @example ann@example.com
              */
             email: string;
@@ -2709,7 +2709,7 @@ export interface components {
     parameters: never;
     requestBodies: never;
     headers: {
-        /** @description `public, max-age=0, must-revalidate`: keep the answer, and ask with `If-None-Match` before you use it. `s-maxage` is there if the operator lets shared caches keep it for so many seconds. */
+        /** @description `public, max-age=0, must-revalidate`: keep the answer, and ask with `If-None-Match` before you use it. `s-maxage` is there if the operator lets shared caches keep it for that many seconds. */
         "Cache-Control": string;
         /** @description The movie's version; for `If-Match` and `If-None-Match`. */
         ETag: string;
@@ -2725,7 +2725,7 @@ export interface components {
         RateLimit: string;
         /** @description `"default";q=<requests>;w=<seconds>`: how many requests your address may make at once, and how long it takes until all of them are available again. Only if the operator has set a limit. */
         "RateLimit-Policy": string;
-        /** @description After how many seconds to try again. */
+        /** @description How many seconds to wait before you try again. */
         "Retry-After": number;
         /** @description How to authenticate, and what is wrong with the token that was sent (RFC 6750). */
         "WWW-Authenticate": string;
@@ -3359,7 +3359,7 @@ export interface operations {
     list_movies: {
         parameters: {
             query?: {
-                /** @description Words to look for in name, cast, directors and plot. A movie must have all of them, in any form and case; a few typos are forgiven. "Quotes" make a phrase; a movie must not have a word after `-`. */
+                /** @description Words to look for in name, cast, directors and plot. A movie must have all of them, in any form and case; a few typos are forgiven. "Quotes" make a phrase; `-` before a word excludes the movies that have it. */
                 q?: string;
                 /** @description An exact value of `genres`. If it is given more than once, a movie must have all of the values. */
                 genre?: string[];
@@ -3381,7 +3381,7 @@ export interface operations {
                 year_min?: number;
                 /** @description Not made after this year. */
                 year_max?: number;
-                /** @description Added by this user. */
+                /** @description Owned by this user. */
                 added_by?: string;
                 /** @description The order; `-` reverses it. The default is `relevance` with `q` (which it needs), and `-created_at` otherwise. Movies without a year come last either way. */
                 sort?: "created_at" | "-created_at" | "name" | "-name" | "year" | "-year" | "relevance";
@@ -3536,7 +3536,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The changes after `since`. Without `since`: no changes, and the cursor of now. */
+            /** @description The changes after `since`. Without `since`: no changes, only the current cursor. */
             200: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -3590,7 +3590,7 @@ export interface operations {
     count_movies: {
         parameters: {
             query?: {
-                /** @description Words to look for in name, cast, directors and plot. A movie must have all of them, in any form and case; a few typos are forgiven. "Quotes" make a phrase; a movie must not have a word after `-`. */
+                /** @description Words to look for in name, cast, directors and plot. A movie must have all of them, in any form and case; a few typos are forgiven. "Quotes" make a phrase; `-` before a word excludes the movies that have it. */
                 q?: string;
                 /** @description An exact value of `genres`. If it is given more than once, a movie must have all of the values. */
                 genre?: string[];
@@ -3612,7 +3612,7 @@ export interface operations {
                 year_min?: number;
                 /** @description Not made after this year. */
                 year_max?: number;
-                /** @description Added by this user. */
+                /** @description Owned by this user. */
                 added_by?: string;
             };
             header?: {
@@ -4346,7 +4346,7 @@ export interface operations {
     list_my_movies: {
         parameters: {
             query?: {
-                /** @description Words to look for in name, cast, directors and plot. A movie must have all of them, in any form and case; a few typos are forgiven. "Quotes" make a phrase; a movie must not have a word after `-`. */
+                /** @description Words to look for in name, cast, directors and plot. A movie must have all of them, in any form and case; a few typos are forgiven. "Quotes" make a phrase; `-` before a word excludes the movies that have it. */
                 q?: string;
                 /** @description An exact value of `genres`. If it is given more than once, a movie must have all of the values. */
                 genre?: string[];

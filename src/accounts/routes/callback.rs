@@ -111,7 +111,7 @@ pub(in crate::accounts) async fn callback(
 ) -> Result<Reply, Problem> {
     let id = id.as_str();
     let start = started(oidc, id, query.state.as_deref(), cookies);
-    let start = start.ok_or_else(|| invalid("state", "is of no sign-in that this browser has begun"))?;
+    let start = start.ok_or_else(|| invalid("state", "belongs to no sign-in that this browser has begun"))?;
     let provider = oidc.find(id).ok_or(Problem::ProviderNotFound)?;
     let returned = Returned {
         code: query.code.as_deref(),

@@ -60,7 +60,7 @@ impl From<LinkedIdentity> for IdentityView {
     }
 }
 
-/// The linked providers, in the order of their linking.
+/// The linked providers, in the order in which they were linked.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct IdentityList {
     items: Vec<IdentityView>,

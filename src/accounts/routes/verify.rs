@@ -1,4 +1,4 @@
-//! Confirming an address: by the link that was mailed to it, and asking for another one.
+//! Confirming an address with the link that was mailed to it, and asking for another link.
 
 use rocket::{State, post};
 use serde_json::json;
@@ -112,7 +112,7 @@ pub(in crate::accounts) async fn request(
     mailer: &State<Mailer>,
 ) -> Result<Reply, Problem> {
     let email = EmailAddress::claimed(&user.account.email);
-    // Each counts: each may be a mail.
+    // Every request counts, because each may send a mail.
     throttle.admit(Action::Verification, &email, &audit).await?.count().await?;
     let link = MailToken::random().map_err(no_random_numbers)?;
     if users.add_verification(&user.account, &link.digest()).await? {
