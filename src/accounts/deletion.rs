@@ -101,7 +101,7 @@ impl Cascade {
         record: impl FnOnce() + Send + 'static,
     ) -> Result<Result<Removal, LastAdmin>, StoreError> {
         let own = self.clone();
-        // A task, so that the deletion goes on if the caller disconnects.
+        // This is a task, so that the deletion continues if the caller disconnects.
         let buried = tokio::spawn(async move {
             match own.admins.begin_leaving(id).await? {
                 Ok(()) => Ok(Ok(own.finish(id, record).await?)),

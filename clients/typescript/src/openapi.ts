@@ -85,7 +85,7 @@ export interface paths {
          * Finishes a sign-in with a provider: exchanges the code for a token.
          * @description Anyone who has the code and its verifier may call this. It logs in to the account that is linked to the provider's user; if no account is linked, it creates one. After a start with a `link_ticket`, it links the provider to the account of the ticket and logs in to that.
          *
-         *     A code is good for one attempt, within 60 seconds; otherwise the answer is 422 `invalid-exchange-code`. No account is found by its email: if an account has the email of a new user, the answer is 409 `email-taken`.
+         *     A code works for one attempt, within 60 seconds; otherwise the answer is 422 `invalid-exchange-code`. No account is found by its email: if an account has the email of a new user, the answer is 409 `email-taken`.
          */
         post: operations["exchange_code"];
         delete?: never;
@@ -105,7 +105,7 @@ export interface paths {
         put?: never;
         /**
          * Mails a link with which the user can set a new password.
-         * @description Anyone may call this. The answer is always 202, in the same time, whether the account exists or not, so nobody learns who has an account. The link works once, for one hour. After too many requests the answer is 429 `too-many-requests`.
+         * @description Anyone may call this. The answer is always 202, in the same time, whether the account exists or not, so nobody learns who has an account. The link works once, within one hour. After too many requests the answer is 429 `too-many-requests`.
          */
         post: operations["forgot_password"];
         delete?: never;
@@ -251,7 +251,7 @@ export interface paths {
         put?: never;
         /**
          * Issues a new token and the next refresh token.
-         * @description Anyone who has a refresh token may call this. Each refresh token is good for one refresh. If one is used again, its session ends, because somebody else may have it. The exception: for 10 seconds, and while its successor is unused, the token that was used last gets the same successor again, so a lost answer logs nobody out.
+         * @description Anyone who has a refresh token may call this. Each refresh token works once. If one is used again, its session ends, because somebody else may have it. The exception: for 10 seconds, and while its successor is unused, the token that was used last gets the same successor again, so a lost answer logs nobody out.
          *
          *     A refresh token that is unknown, expired or used, or whose session has ended, gets 401 `invalid-refresh-token`.
          */
@@ -313,7 +313,7 @@ export interface paths {
         put?: never;
         /**
          * Confirms an email address with the token from a mailed link.
-         * @description Anyone who has the token may call this. It works once, for 3 days, and only while the account has the address that the link was mailed to. Otherwise the answer is 422 `invalid-verify-token`.
+         * @description Anyone who has the token may call this. It works once, within 3 days, and only while the account has the address that the link was mailed to. Otherwise the answer is 422 `invalid-verify-token`.
          */
         post: operations["verify_email"];
         delete?: never;
@@ -559,7 +559,7 @@ export interface paths {
         put?: never;
         /**
          * Invites somebody to edit a movie or to own it, by mail.
-         * @description Needs the token of a session of the movie's owner; other users, editors included, get 403 `not-owner`. The mail has a link that is good once, for 7 days. The answer is the same whether the address has an account or not. After too many invitations by the caller, to the address or to the movie, the answer is 429 `too-many-requests`.
+         * @description Needs the token of a session of the movie's owner; other users, editors included, get 403 `not-owner`. The mail has a link that works once, within 7 days. The answer is the same whether the address has an account or not. After too many invitations by the caller, to the address or to the movie, the answer is 429 `too-many-requests`.
          */
         post: operations["invite"];
         delete?: never;
@@ -1293,7 +1293,7 @@ export interface components {
         };
         /** @description What lets a sign-in link the provider to this account. */
         LinkTicket: {
-            /** @description For `GET /api/auth/oidc/{id}/start`: good once, within 60 seconds. */
+            /** @description For `GET /api/auth/oidc/{id}/start`. It works once, within 60 seconds. */
             link_ticket: string;
         };
         Login: {
@@ -2285,7 +2285,7 @@ export interface components {
             };
         };
         /**
-         * @description - `validation-failed`: Some fields are invalid; errors lists each of them.
+         * @description - `validation-failed`: Some fields are invalid. The list errors names each of them.
          *     - `idempotency-key-reused`: This Idempotency-Key was used for a different request before.
          */
         "idempotency-key-reused.validation-failed": {
@@ -2364,7 +2364,7 @@ export interface components {
             };
         };
         /**
-         * @description - `validation-failed`: Some fields are invalid; errors lists each of them.
+         * @description - `validation-failed`: Some fields are invalid. The list errors names each of them.
          *     - `invalid-exchange-code`: The code is unknown, used or expired, or belongs to another sign-in. Start the sign-in again.
          */
         "invalid-exchange-code.validation-failed": {
@@ -2379,7 +2379,7 @@ export interface components {
             };
         };
         /**
-         * @description - `validation-failed`: Some fields are invalid; errors lists each of them.
+         * @description - `validation-failed`: Some fields are invalid. The list errors names each of them.
          *     - `invalid-invitation`: The invitation is unknown, used or expired, or you sent it yourself.
          */
         "invalid-invitation.validation-failed": {
@@ -2429,7 +2429,7 @@ export interface components {
             };
         };
         /**
-         * @description - `validation-failed`: Some fields are invalid; errors lists each of them.
+         * @description - `validation-failed`: Some fields are invalid. The list errors names each of them.
          *     - `invalid-reset-token`: The reset link is unknown, used or expired. Ask for a new one.
          */
         "invalid-reset-token.validation-failed": {
@@ -2444,7 +2444,7 @@ export interface components {
             };
         };
         /**
-         * @description - `validation-failed`: Some fields are invalid; errors lists each of them.
+         * @description - `validation-failed`: Some fields are invalid. The list errors names each of them.
          *     - `invalid-verify-token`: The link is unknown, used or expired. Ask for a new one.
          */
         "invalid-verify-token.validation-failed": {
@@ -2693,7 +2693,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description - `validation-failed`: Some fields are invalid; errors lists each of them. */
+        /** @description - `validation-failed`: Some fields are invalid. The list errors names each of them. */
         "validation-failed": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];

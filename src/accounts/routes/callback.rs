@@ -38,7 +38,8 @@ use crate::{
     mongo::StoreError,
 };
 
-/// What the server reads of the parameters that a provider sends. A provider may send more (RFC 6749, section 4.1.2).
+/// The parameters that the server reads, of those that a provider sends. A provider may send more (RFC 6749, section
+/// 4.1.2).
 pub(in crate::accounts) struct CallbackQuery {
     state: Option<String>,
     code: Option<String>,
@@ -147,8 +148,8 @@ fn failure(error: StoreError) -> Failure {
     Failure::Overloaded
 }
 
-/// Finds out who signs in, and what the sign-in is for. It looks for obstacles, so that the browser can name them; the
-/// exchange decides.
+/// Finds out who signs in, and what the sign-in is for. It looks for obstacles only so that the browser can name
+/// them; the exchange decides.
 async fn sign_in(
     provider: &Provider,
     start: &Start,

@@ -79,7 +79,7 @@ answers! {
 /// user; if no account is linked, it creates one. After a start with a `link_ticket`, it links the provider to the account
 /// of the ticket and logs in to that.
 ///
-/// A code is good for one attempt, within 60 seconds; otherwise the answer is 422 `invalid-exchange-code`. No account
+/// A code works for one attempt, within 60 seconds; otherwise the answer is 422 `invalid-exchange-code`. No account
 /// is found by its email: if an account has the email of a new user, the answer is 409 `email-taken`.
 #[utoipa::path(
     context_path = "/api/auth",

@@ -82,7 +82,7 @@ answers! {
 
 /// Issues a new token and the next refresh token.
 ///
-/// Anyone who has a refresh token may call this. Each refresh token is good for one refresh. If one is used again, its
+/// Anyone who has a refresh token may call this. Each refresh token works once. If one is used again, its
 /// session ends, because somebody else may have it. The exception: for 10 seconds, and while its successor is unused,
 /// the token that was used last gets the same successor again, so a lost answer logs nobody out.
 ///

@@ -95,7 +95,7 @@ answers! {
 /// Mails a link with which the user can set a new password.
 ///
 /// Anyone may call this. The answer is always 202, in the same time, whether the account exists or not, so nobody
-/// learns who has an account. The link works once, for one hour. After too many requests the answer is 429
+/// learns who has an account. The link works once, within one hour. After too many requests the answer is 429
 /// `too-many-requests`.
 #[utoipa::path(
     context_path = "/api/auth",

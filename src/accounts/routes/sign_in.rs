@@ -38,7 +38,7 @@ impl FromFields for SessionWish {
 }
 
 impl SessionWish {
-    /// What the OpenAPI document says of the two fields.
+    /// What the OpenAPI document says about the two fields.
     pub(super) fn described(body: Object) -> Object {
         let words = "The name of the session. If it is unset, the session is named after the `User-Agent`.";
         let body = describe(body, "name", words, json!("Firefox on the laptop"));

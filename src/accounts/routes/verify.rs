@@ -64,8 +64,8 @@ answers! {
 
 /// Confirms an email address with the token from a mailed link.
 ///
-/// Anyone who has the token may call this. It works once, for 3 days, and only while the account has the address that
-/// the link was mailed to. Otherwise the answer is 422 `invalid-verify-token`.
+/// Anyone who has the token may call this. It works once, within 3 days, and only while the account has the address
+/// that the link was mailed to. Otherwise the answer is 422 `invalid-verify-token`.
 #[utoipa::path(
     context_path = "/api/auth",
     tag = "auth",

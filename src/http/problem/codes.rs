@@ -188,7 +188,7 @@ codes! {
         meaning: "The Content-Type header is missing or names a type that this route does not read. Bodies are JSON in UTF-8.",
         remedy: "Send Content-Type: application/json. PATCH also accepts application/merge-patch+json.";
     ValidationFailed = UnprocessableEntity "validation-failed", "Validation failed",
-        detail: "Some fields are invalid; errors lists each of them.",
+        detail: "Some fields are invalid. The list errors names each of them.",
         meaning: "The body is JSON, but some of its fields break a rule. For example, a field is missing, unknown, too long or of the wrong type.",
         remedy: "The list errors names every invalid field, with a code for programs and a message for people. Correct them all, and send the body again.";
     InvalidResetToken = UnprocessableEntity "invalid-reset-token", "Invalid reset token",

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::{entry::Entry, token::Token};
 
-/// What this process knows of the stream.
+/// What this process knows about the stream.
 #[derive(Debug, Clone)]
 pub(in crate::movies) enum Progress {
     /// The stream has not begun, or it broke off.

@@ -242,7 +242,7 @@ impl PartialSchema for Change {
 
 impl ToSchema for Change {}
 
-/// Some changes, and how to go on.
+/// Some changes, and the cursor with which to continue.
 pub struct ChangePage;
 
 impl PartialSchema for ChangePage {

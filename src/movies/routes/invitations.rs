@@ -124,7 +124,7 @@ impl ToSchema for Acceptance {}
 /// Invites somebody to edit a movie or to own it, by mail.
 ///
 /// Needs the token of a session of the movie's owner; other users, editors included, get 403 `not-owner`. The mail has
-/// a link that is good once, for 7 days. The answer is the same whether the address has an account or not. After too
+/// a link that works once, within 7 days. The answer is the same whether the address has an account or not. After too
 /// many invitations by the caller, to the address or to the movie, the answer is 429 `too-many-requests`.
 #[utoipa::path(
     context_path = "/api/movies",

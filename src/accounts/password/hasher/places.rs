@@ -147,7 +147,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // Also if the job has never begun.
+        // This also runs if the job has never begun.
         self.begin();
         let mut taken = self.places.taken();
         if let Some(of_account) = taken.by_account.get_mut(&self.requester.account) {
