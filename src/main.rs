@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// Help and the version are answers; all else that clap reports is wrong usage.
+/// Help and the version are answers. Anything else that clap reports is wrong usage.
 fn answer(error: &clap::Error) -> Result<(), Failure> {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => say(error.to_string()),
@@ -106,11 +106,11 @@ fn usage(error: impl Display) -> Failure {
 fn run(command: Command) -> Result<(), Failure> {
     let Sources { figment, ignored } = config::read().map_err(usage)?;
     let settings = Settings::extract(&figment).map_err(usage);
-    // Also where another setting is wrong: then the log says so.
+    // Read this even if another setting is wrong, because the log has to report that.
     let format = figment.extract_inner("log.format").unwrap_or(LogFormat::Text);
     let level = match (&settings, &command) {
         (Ok(settings), Command::Serve) => settings.log.level,
-        // A command has its own report; the log shows what went wrong.
+        // A command prints its own result, so the log shows only problems.
         (Ok(settings), _) if settings.log.level == LogLevel::Error => LogLevel::Error,
         _ => LogLevel::Warn,
     };

@@ -158,7 +158,7 @@ export async function account() {
     more: [h("input", { type: "text", autocomplete: "username", value: user.email, hidden: true })],
     async send(body) {
       const { body: changed } = await request("PATCH", "/users/me", { body });
-      // A new password ends every session, this one too.
+      // A new password ends every session, including this one.
       await startSession(changed.email, body.password);
       done(password.node, "Your password is changed. All other browsers are logged out.");
       password.node.reset();

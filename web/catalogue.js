@@ -25,11 +25,11 @@ const HEADINGS = [
   ["language", (value) => `In ${value}`],
   ["added_by", () => "Added by one user"],
 ];
-/** A burst of news is announced once. */
+/** Changes that come within this time are announced together. */
 const NEWS_MS = 400;
 
 /** @typedef {{ items: any[], next: string | null, total: number, relaxed?: boolean }} List */
-/** @typedef {{ query: URLSearchParams, list: List, counts: Promise<any> }} Ready  a list that has come, and the counts beside the filters */
+/** @typedef {{ query: URLSearchParams, list: List, counts: Promise<any> }} Ready  a loaded list, and the counts beside the filters */
 
 /** A movie as one of many. @param {any} movie */
 export const card = (movie) =>
@@ -123,7 +123,7 @@ export async function catalogue({ path, query: first, saved }) {
           ? ["Nobody shares a movie with you yet. Invitations come by mail."]
           : ["The catalogue is empty. ", h("a", { href: "#/add" }, "Add the first movie")];
 
-  /** Reads the beginning of a list. The page shows it with `take`. @param {URLSearchParams} wanted @returns {Promise<Ready>} */
+  /** Loads the first page of a list. `take` shows it. @param {URLSearchParams} wanted @returns {Promise<Ready>} */
   async function read(wanted) {
     asking.abort();
     asking = new AbortController();
@@ -131,8 +131,8 @@ export async function catalogue({ path, query: first, saved }) {
     grid.setAttribute("aria-busy", "true");
     const about = new URLSearchParams([...wanted].filter(([name]) => name !== "sort"));
     if (mine && session.user) about.set("added_by", session.user.id);
-    // The counts take longer, and the list does not wait for them. They are made for the whole catalogue and for the
-    // movies of one owner, and nobody can ask for those of the movies that a user edits.
+    // The counts take longer, and the list does not wait for them. The API counts the whole catalogue or the movies of
+    // one owner, but not the movies that a user edits.
     const counts = shared ? Promise.resolve(null) : get("/movies/facets", about, signal).catch(() => null);
     try {
       return { query: wanted, list: await page(wanted, { count: "true" }), counts };
@@ -141,7 +141,7 @@ export async function catalogue({ path, query: first, saved }) {
     }
   }
 
-  /** Shows a list that has come. @param {Ready} found @param {boolean} [first]  it is read from its heading on */
+  /** Shows a list that has loaded. @param {Ready} found @param {boolean} [first]  read from its heading, not announced */
   function take(found, first) {
     ({ query, list } = found);
     bar.show(query, null);
@@ -150,7 +150,7 @@ export async function catalogue({ path, query: first, saved }) {
     found.counts.then((facets) => list === found.list && facets && bar.show(query, facets));
   }
 
-  /** A filter was chosen. It is set when its list has come: one that fails is not. @param {URLSearchParams} wanted */
+  /** Sets a filter once its list has loaded. If the list fails to load, the filter is not set. @param {URLSearchParams} wanted */
   function choose(wanted) {
     bar.show(wanted, null);
     const arrived = read(wanted).then((found) => {

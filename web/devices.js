@@ -23,7 +23,7 @@ function permission(scopes) {
   return SCOPES.find(([known]) => known === value)?.[1] ?? value;
 }
 
-/** The field that proves who asks. An account without a password has none: there a recent sign-in is the proof.
+/** The field that proves who is asking. An account without a password has no such field: a recent sign-in is the proof.
  * @param {import("./api.js").User} user */
 export const currentPassword = (user) =>
   user.has_password

@@ -46,7 +46,7 @@ const asMovie = (values) =>
 /** @param {any} one @param {any} other */
 const same = (one, other) => JSON.stringify(one ?? null) === JSON.stringify(other ?? null);
 
-/** What to suggest. The form also works without. @returns {Promise<string[][]>} */
+/** The genres and languages to suggest. The form also works without them. @returns {Promise<string[][]>} */
 const suggestions = () =>
   get("/movies/facets").then(
     ({ genres, languages }) => [genres, languages].map((found) => found.map((/** @type {any} */ { value }) => value)),

@@ -90,7 +90,7 @@ export function filters(onChange) {
       show(found) {
         const used = found.filter(({ chosen }) => chosen).length;
         summary.textContent = used ? `${label} · ${used}` : label;
-        // The choices are made anew, and the one with the focus keeps it.
+        // The choices are drawn again, and the one that had the focus keeps it.
         const active = document.activeElement;
         const focused = choices.contains(active) ? active?.parentElement?.dataset.choice : undefined;
         choices.replaceChildren(
@@ -151,7 +151,7 @@ export function filters(onChange) {
     const used = Object.entries(CHIPS).flatMap(([name, words]) =>
       query
         .getAll(name)
-        // The id of a user tells nobody anything.
+        // A user's id means nothing to a person.
         .map((value) => [name === "added_by" ? words : `${words} ${value}`.trim(), () => toggle(name, value)]),
     );
     if (chosen !== null)
@@ -202,7 +202,7 @@ export function filters(onChange) {
     get facets() {
       return facets;
     },
-    /** @param {URLSearchParams} current @param {Facets | null} counts  null: not here yet */
+    /** @param {URLSearchParams} current @param {Facets | null} counts  null: not loaded yet */
     show(current, counts) {
       query = current;
       facets = counts ?? facets;

@@ -115,7 +115,7 @@ export function list(name, label, { hint, value = [], suggestions = [] } = {}) {
         ),
       ),
     );
-  /** With the lines of a text. @param {string} text */
+  /** The entries, followed by the lines of a text. @param {string} text */
   const withLines = (text) => [
     ...new Set([
       ...entries,

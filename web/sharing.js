@@ -18,7 +18,7 @@ const ROLES = [
 /** The key under which the token of an invitation is kept during a login. */
 const WAITING = "movie-bag.invitation";
 
-/** Whether the user edits a movie that belongs to somebody else. Only the user's own list tells.
+/** Whether the user edits a movie that belongs to somebody else. Only the user's own list says so.
  * @param {import("./api.js").Movie} movie */
 export async function isEditor(movie) {
   if (!session.user || movie.added_by === session.user.id) return false;

@@ -141,12 +141,12 @@ impl<'r> FromRequest<'r> for Audit {
 
 struct RequestUser(Option<UserId>);
 
-/// Remembers with the request whose token it has.
+/// Stores with the request the user whose token came with it.
 pub fn identified(request: &Request<'_>, user: UserId) {
     request.local_cache(|| RequestUser(Some(user)));
 }
 
-/// Who sent the request. The text is empty if no guard has found out.
+/// The id of the user who sent the request. The text is empty if no guard has identified the user.
 pub fn user_of(request: &Request<'_>) -> String {
     request.local_cache(|| RequestUser(None)).0.map(|user| user.to_string()).unwrap_or_default()
 }

@@ -70,7 +70,7 @@ struct Progress {
     swept: IntGauge,
 }
 
-/// How far a deletion has got while the caller waited.
+/// How far a deletion got while the caller waited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removal {
     Complete,
@@ -101,7 +101,7 @@ impl Cascade {
         record: impl FnOnce() + Send + 'static,
     ) -> Result<Result<Removal, LastAdmin>, StoreError> {
         let own = self.clone();
-        // A task, so that the deletion goes on if the caller disconnects.
+        // This is a task, so that the deletion continues if the caller disconnects.
         let buried = tokio::spawn(async move {
             match own.admins.begin_leaving(id).await? {
                 Ok(()) => Ok(Ok(own.finish(id, record).await?)),
@@ -123,8 +123,8 @@ impl Cascade {
         }))
     }
 
-    /// Everything after the first step. What comes after the tombstone is a task of its own: by then the account is
-    /// deleted, so a failure there only leaves work for the next sweep.
+    /// Everything after the first step. The work after the tombstone runs as a task of its own. By then the account is
+    /// deleted, so a failure only leaves work for the next sweep.
     async fn finish(
         &self,
         id: UserId,
@@ -145,7 +145,7 @@ impl Cascade {
     async fn remove_belongings(&self, owners: &[UserId]) -> Result<(), StoreError> {
         self.grants.remove_all_of(owners).await.inspect_err(|_| self.progress.begin(owners))?;
         loop {
-            // After a failure, the belongings may still be there.
+            // After a failure, some belongings may remain.
             let removed =
                 self.belongings.remove_batch_of(owners).await.inspect_err(|_| self.progress.begin(owners))?;
             if removed.is_empty() {

@@ -17,10 +17,11 @@ const EMAIL_CHARACTERS: usize = 254;
 pub struct EmailAddress(String);
 
 impl EmailAddress {
-    /// A text that somebody claims is their address. It may not be one; then no account has it.
+    /// A text that a client sent as an email address. If it is not one, no account has it.
     #[must_use]
     pub fn claimed(text: &str) -> Self {
-        // Lower case first: there is no single character for `J` with a caron, but there is one for `j` with a caron.
+        // Lower case comes before NFC: Unicode has a single character for `j` with a caron, but none for `J` with a
+        // caron.
         Self(text.trim().to_lowercase().nfc().collect())
     }
 
@@ -103,7 +104,7 @@ mod tests {
         assert_eq!(EmailAddress::claimed(upper), EmailAddress::claimed(lower));
     }
 
-    /// Texts in which characters of unusual case, form or width often meet each other.
+    /// Texts in which characters of unusual case, form or width often follow each other.
     fn texts() -> impl Strategy<Value = String> {
         let marks =
             sample::select("\u{300}\u{307}\u{308}\u{30c}\u{327}\u{345}\u{200d}".chars().collect::<Vec<_>>());
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn an_email_is_masked_and_what_is_none_is_not_shown() {
+    fn an_email_is_masked_and_any_other_text_is_not_shown() {
         let masked = |text| EmailAddress::claimed(text).masked();
         assert_eq!(masked("Ann.Lee@example.com"), "a***@example.com");
         assert_eq!(masked("élan@example.com"), "é***@example.com");

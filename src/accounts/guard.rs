@@ -181,7 +181,7 @@ async fn caller(request: &Request<'_>, takes: Option<Scope>) -> Result<Caller, P
     let token = tokens.find(claimed.digest()).await?.ok_or(Problem::InvalidToken)?;
     audit::identified(request, token.user);
     let account = state::<Users>(request)?.find(token.user).await?;
-    // What ended the token has deleted it, or will delete it soon. The answer must not tell which.
+    // Whatever ended the token deletes it, now or soon. The answer must not reveal whether that has happened yet.
     let account = account.filter(|account| account.generation == token.generation);
     let account = account.ok_or(Problem::InvalidToken)?;
     if token.expires_at <= DateTime::now() {

@@ -50,7 +50,7 @@ impl<Id: Clone + Eq + Hash + Into<Bson> + Send + Sync + 'static> LastUse<Id> {
     }
 
     fn in_flight(&self) -> MutexGuard<'_, HashSet<Id>> {
-        // No holder of the lock panics half-way.
+        // No code that holds this lock panics half-way through a change.
         self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -33,7 +33,7 @@ pub fn verify(to: &EmailAddress, link_base: &str, token: &MailToken) -> Letter {
 pub fn password_changed(to: &EmailAddress) -> Letter {
     let paragraphs = [
         "The password of your Movie Bag account was changed, and all your devices were logged out.",
-        "If this was not you, use \"Forgotten password\" now to choose a new password, and make sure that nobody \
+        "If this was not you, use \"Forgot your password?\" now to choose a new password, and make sure that nobody \
          else knows the password of your mailbox.",
     ];
     Letter::new(to.as_str().to_owned(), "Your password was changed", &paragraphs, None)
@@ -66,7 +66,7 @@ pub fn provider_unlinked(to: &EmailAddress, provider: &str) -> Letter {
     );
     let paragraphs = [
         unlinked.as_str(),
-        "If this was not you, use \"Forgotten password\" now to choose a new password, and check the sessions under \
+        "If this was not you, use \"Forgot your password?\" now to choose a new password, and check the sessions under \
          \"Account\".",
     ];
     Letter::new(to.as_str().to_owned(), "A provider was unlinked from your account", &paragraphs, None)

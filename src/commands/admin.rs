@@ -26,7 +26,7 @@ pub enum RoleCommand {
     List,
 }
 
-/// Why it was not done.
+/// Why the command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
     #[error("{0} has no account")]
@@ -39,7 +39,7 @@ pub enum AdminError {
     Store(#[from] StoreError),
 }
 
-/// Changes or lists the role; the text to print.
+/// Grants, revokes or lists the role. Returns the text to print.
 ///
 /// # Errors
 /// See [`AdminError`].

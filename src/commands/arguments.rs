@@ -1,4 +1,4 @@
-//! What the command line takes, and what its help says. `main.rs` calls what was asked for.
+//! The arguments of the command line, and its help texts. `main.rs` runs the command that they name.
 
 use std::path::PathBuf;
 
@@ -11,10 +11,10 @@ use clap_complete::Shell;
 use super::{admin::RoleCommand, user::UserCommand};
 use crate::mongod::supervisor;
 
-/// The version, with the commit where the build knew it.
+/// The version, with the commit if the build knew it.
 pub const VERSION: &str = env!("BUILD_VERSION");
 
-/// The end of the help, and the settings in the manual page. Every setting that is named here is one: a test looks.
+/// The end of the help, and the settings in the manual page. A test checks that each setting named here exists.
 pub const SETTINGS: &str = "\
 Settings come from these sources; later ones override earlier ones: the defaults in the program,
 Rocket.toml in the working directory, .env, the environment. In the name of a variable, two
@@ -66,7 +66,7 @@ pub enum Command {
     /// You can import the same file again: movies that are there already are refused as duplicates.
     /// The last line on standard error counts what was imported and what was refused.
     ///
-    /// Exits with 1 if nothing was imported and a line was refused for another reason than a duplicate.
+    /// Exits with 1 if nothing was imported and a line was refused for a reason other than a duplicate.
     #[command(verbatim_doc_comment)]
     Import {
         #[arg(help = FILE)]
@@ -132,7 +132,7 @@ pub fn complaint(error: &clap::Error) -> String {
         .into_iter()
         .find_map(|kind| match error.get(kind)? {
             ContextValue::String(name) => Some(name.clone()),
-            // The likeliest is the last one.
+            // The last one is the likeliest.
             ContextValue::Strings(names) => names.last().cloned(),
             _ => None,
         });

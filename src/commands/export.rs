@@ -1,7 +1,7 @@
 //! `movie-bag export [FILE]`: the client's fields of every movie, one JSON object a line.
 //!
-//! For moving a catalogue: importing the file gives the same movies to one account. Ids, owners and versions are for
-//! `mongodump`.
+//! This is for moving a catalogue: after an import of the file, one account owns the same movies. To keep ids, owners
+//! and versions, use `mongodump`.
 
 use std::{
     fs::File,
@@ -26,7 +26,7 @@ pub enum ExportError {
     Store(#[from] StoreError),
 }
 
-/// Writes to the file, or to standard output; keeps one movie in memory at a time.
+/// Writes to the file, or to standard output. Only one movie at a time is in memory.
 ///
 /// # Errors
 /// See [`ExportError`].
@@ -47,7 +47,7 @@ async fn write(file: Option<PathBuf>, connection: &Connection) -> Result<(), Exp
     };
     let mut sink = BufWriter::new(sink);
     let mut movies = Box::pin(Movies::new(&connection.database).all().await?);
-    // Not where a pager may show standard output on the same terminal.
+    // There is no progress if the movies are written to standard output: a pager may show it on the same terminal.
     let progress = file.is_some().then(|| Progress::begin("{spinner} {elapsed} {msg}"));
     let mut exported = 0_u64;
     while let Some(movie) = movies.try_next().await? {

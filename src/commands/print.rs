@@ -10,7 +10,7 @@ use clap_mangen::{
 
 use super::arguments::{CommandLine, EXIT_CODES, SETTINGS};
 
-/// The script that completes our commands in this shell.
+/// The completion script for this shell.
 #[must_use]
 pub fn completions(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
@@ -21,7 +21,7 @@ pub fn completions(shell: Shell) -> Vec<u8> {
 /// The manual page, for `man`: all commands in one page.
 ///
 /// # Errors
-/// None that writing to memory can have.
+/// None in practice: writing to memory does not fail.
 pub fn manual() -> std::io::Result<Vec<u8>> {
     let mut command = CommandLine::command();
     command.build();
@@ -35,7 +35,7 @@ pub fn manual() -> std::io::Result<Vec<u8>> {
     roff.control("SH", ["COMMANDS"]);
     describe_below(&command, &mut roff);
     roff.control("SH", ["SETTINGS"]);
-    // The table keeps its lines.
+    // `nf` keeps the line breaks of the table.
     roff.control("nf", []);
     for line in SETTINGS.lines() {
         roff.text([roman(line)]);
@@ -70,7 +70,7 @@ fn describe_below(parent: &Command, roff: &mut Roff) {
     }
 }
 
-/// As the usage has it: `--as <EMAIL>`, `<FILE>`.
+/// The argument as the usage shows it: `--as <EMAIL>`, `<FILE>`.
 fn name_of(argument: &Arg) -> String {
     argument.to_string()
 }

@@ -1,4 +1,4 @@
-//! Shows how far a long command is: a bar on a terminal, elsewhere a line every ten seconds.
+//! Shows the progress of a long command: a bar on a terminal, and otherwise a line every ten seconds.
 
 use std::{
     io::{self, Write},
@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 /// The time between two lines.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// How far a command is, on standard error, until this is dropped.
+/// Shows a command's progress on standard error, until this is dropped.
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
@@ -19,8 +19,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// `template` is that of the bar. Where nobody sees the bar, lines have its message and its position in bytes, if it
-    /// has a length.
+    /// `template` is the template of the bar. If there is no terminal for the bar, lines show its message, and how many
+    /// bytes have been read if it counts them.
     #[must_use]
     pub fn begin(template: &str) -> Self {
         let bar = ProgressBar::new(0);
@@ -50,7 +50,7 @@ impl Drop for Progress {
 async fn write_lines(bar: ProgressBar) {
     loop {
         tokio::time::sleep(PAUSE).await;
-        // The command does its work, even if nobody reads how far it is.
+        // The command continues even if nobody reads its progress.
         let _ = writeln!(io::stderr(), "{}", line(&bar));
     }
 }

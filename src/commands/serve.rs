@@ -1,7 +1,7 @@
 //! `movie-bag serve`: starts the database and the server, and ends both cleanly.
 //!
-//! Every step that may take a while writes a line to the log first. What a person should read when the server listens is
-//! printed to standard output, which has nothing else ([`welcome`](super::welcome)).
+//! Every step that may take a while first writes a line to the log. Once the server listens, a person can read the most
+//! important facts on standard output, which has nothing else ([`welcome`](super::welcome)).
 
 use std::{
     fs::{File, TryLockError},
@@ -28,10 +28,10 @@ use crate::{
     telemetry::{log::Log, metrics},
 };
 
-/// Held by the server of a data folder: there is one.
+/// The server locks this file in its data folder, so that no second server uses the folder.
 const LOCK: &str = "serve.lock";
 
-/// Why the server does not run.
+/// Why the server did not start, or why it ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// A setting: exit code 2.
@@ -51,7 +51,7 @@ pub async fn run(figment: &Figment, settings: &Settings, log: &Log) -> Result<()
         return Err(secret_is_required());
     }
     raise_file_limit();
-    // Kept to the end of this function, or of the process.
+    // The lock is held until this function or the process ends.
     let _only_one = match settings.mongodb.uri {
         None => Some(lock(&settings.data_dir)?),
         Some(_) => None,
@@ -59,7 +59,7 @@ pub async fn run(figment: &Figment, settings: &Settings, log: &Log) -> Result<()
     if settings.mongodb.uri.is_none() {
         secret::warn_of_loose(&settings.data_dir);
     }
-    // Before the database is opened: the first process of a container gets only the signals that it asks for.
+    // Listen before the database is opened: the first process of a container gets only the signals that it asks for.
     let mut signals = Signals::listen().map_err(failed)?;
     let opened = tokio::select! {
         opened = Connection::open(settings) => opened,
@@ -73,7 +73,7 @@ pub async fn run(figment: &Figment, settings: &Settings, log: &Log) -> Result<()
         error => failed(error),
     })?;
     let result = launch(figment, settings, log, &connection, signals).await;
-    // Only now: until here, requests were in flight.
+    // Close the connections only now: until here, requests were in flight.
     connection.close().await;
     if result.is_ok() {
         tracing::info!("stopped");
@@ -128,7 +128,7 @@ async fn launch(
     })
 }
 
-/// Also of a MongoDB that the operator runs: nobody looks at its version again once it runs.
+/// This includes a MongoDB that the operator runs: people rarely check its version again once it is running.
 async fn warn_of_vulnerable_version(database: &mongodb::Database) -> Result<(), ServeError> {
     if let Some(version) = versions::vulnerable(database).await.map_err(failed)? {
         tracing::warn!(version, "this MongoDB has known security holes: update it (see SECURITY.md)");

@@ -52,7 +52,7 @@ pub enum UserCommand {
     List,
 }
 
-/// Why it was not done.
+/// Why the command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum UserError {
     #[error("{0} is not an email address")]
@@ -73,7 +73,7 @@ pub enum UserError {
     Store(#[from] StoreError),
 }
 
-/// Changes or lists accounts; the text to print.
+/// Changes or lists accounts. Returns the text to print.
 ///
 /// # Errors
 /// See [`UserError`].
@@ -142,7 +142,7 @@ async fn delete(connection: &Connection, users: &Users, email: &str, yes: bool) 
     }
 }
 
-/// Asks on standard error: standard output has the result alone.
+/// Asks on standard error, because standard output is only for the result.
 fn is_confirmed(question: &str) -> io::Result<bool> {
     io::stderr().write_all(question.as_bytes())?;
     let mut answer = String::new();

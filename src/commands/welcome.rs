@@ -8,7 +8,7 @@ use std::{
 
 use super::arguments::VERSION;
 
-/// The films of the source code, for those who run the server there.
+/// The demo films. They are there if the server runs in the folder of the source code.
 const DEMO: &str = "demo/films.ndjson.gz";
 
 pub struct Welcome {
@@ -22,7 +22,7 @@ pub struct Welcome {
 impl Welcome {
     /// Prints it to standard output. The log is on standard error, and keeps its format.
     pub fn print(&self) {
-        // A reader who is not interested may have closed it.
+        // The reader may have closed standard output.
         let _ = std::io::stdout().write_all(self.text(&program(), Path::new(DEMO).is_file()).as_bytes());
     }
 
@@ -57,7 +57,7 @@ impl Welcome {
     }
 }
 
-/// As it was called: with a path, if it is not on `PATH`.
+/// The program's name as the person typed it: with a path, if it is not on `PATH`.
 fn program() -> String {
     std::env::args_os()
         .next()

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_is_open_without_tls_but_to_this_machine() {
+    fn a_password_is_open_without_tls_except_to_this_machine() {
         let is_open = |url: &str| is_open(&url::Url::parse(url).unwrap());
         assert!(is_open("smtp://ann:secret@mail.example.com"));
         assert!(is_open("smtp://ann:secret@mail.example.com?tls=opportunistic"));

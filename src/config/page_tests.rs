@@ -24,7 +24,7 @@ fn keys_under(key: &str) -> Vec<String> {
     }
 }
 
-/// As the page writes it.
+/// The default as the page shows it.
 fn default_of(figment: &Figment, key: &str) -> String {
     match figment.extract_inner::<serde_json::Value>(key) {
         Ok(serde_json::Value::String(text)) => format!("`{text}`"),
@@ -47,7 +47,7 @@ fn the_page_of_settings_has_every_key_and_its_default() {
             (key.to_owned(), cells.next().unwrap().to_owned())
         })
         .collect();
-    // What a release build has: `cargo run` allows pages of this machine besides.
+    // The page shows the default of a release build. `cargo run` also allows pages of this machine.
     let figment = defaults().select("release");
     let given: BTreeMap<String, String> =
         keys_under("").into_iter().map(|key| (key.clone(), default_of(&figment, &key))).collect();

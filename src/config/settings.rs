@@ -94,7 +94,7 @@ pub enum Signup {
 #[serde(deny_unknown_fields)]
 pub struct AccountsSettings {
     pub signup: Signup,
-    /// Only users with a confirmed address add and change movies.
+    /// Whether only users with a confirmed address may add and change movies.
     pub require_verified_email: bool,
 }
 

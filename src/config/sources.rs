@@ -110,7 +110,7 @@ pub(super) fn layered(
         if name == "ROCKET_PROFILE" {
             figment = figment.select(Profile::new(&value));
         } else if name.starts_with(TEST_PREFIX) || name == "ROCKET_CONFIG" {
-            // Not a setting.
+            // This is not a setting.
         } else if let Some(key) = name.strip_prefix(PREFIX) {
             let key = key.to_ascii_lowercase().replace("__", ".");
             let value = match kind_of::<Settings>(&key) {
@@ -149,7 +149,7 @@ mod tests {
         fn below(key: &str) -> Vec<String> {
             let names = match kind_of::<Settings>(key) {
                 Kind::Table(names) => names,
-                // The id that the files have as an example.
+                // The files use this id as an example.
                 Kind::Map => &["google"],
                 _ => return vec![key.to_owned()],
             };
@@ -160,8 +160,8 @@ mod tests {
         below("").into_iter().collect()
     }
 
-    /// The keys of our own settings in `Rocket.toml`, each with its table: those that are set, and those that a
-    /// comment explains (`# uri: …`).
+    /// The keys of our own settings in `Rocket.toml`, each with its table. Some are set, and others are only explained
+    /// in a comment (`# uri: …`).
     fn written_keys() -> BTreeSet<String> {
         let mut table = String::new();
         let mut keys = BTreeSet::new();
@@ -194,7 +194,7 @@ mod tests {
         assert!(unknown.is_empty(), "no variable sets {unknown:?}");
         for key in known {
             let figment = layered(Toml::string(""), vec![(variable(&key), "7".to_owned())]).unwrap().figment;
-            // Of another type it may be, but not unknown.
+            // The value may have the wrong type, but the key must not be unknown.
             let error = figment.extract::<Settings>().err().map(|error| error.kind);
             assert!(!matches!(error, Some(figment::error::Kind::UnknownField(..))), "{key}: {error:?}");
         }

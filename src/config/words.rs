@@ -1,4 +1,4 @@
-//! Says in plain words why a value cannot be read: serde's own words name types of Rust.
+//! Says in plain words why a value cannot be read. Serde's own texts name Rust types.
 
 use figment::{Error, error::Kind};
 
@@ -18,7 +18,7 @@ pub(super) fn readable(error: &Error) -> SettingsError {
         Kind::UnknownVariant(_, expected) => format!("must be {}", listed(expected)),
         Kind::UnknownField(..) => "there is no such setting".to_owned(),
         Kind::Message(_) if *path == ["address"] => format!("must be {ADDRESS}"),
-        // Of a file that is not TOML: the first line says where, the next ones show what is there.
+        // If a file is not TOML, the first line says where the mistake is, and the next ones show the file's content.
         kind => kind.to_string().lines().next().unwrap_or_default().to_owned(),
     };
     let key = path.join(".");
@@ -35,7 +35,7 @@ const ADDRESS: &str = "an IP address, such as 127.0.0.1 or ::";
 
 fn plain(path: &[String], expected: &str) -> String {
     let words = match expected {
-        // 0 is any free port: for tests.
+        // Port 0 means any free port. It is for tests.
         "u16" if path == ["port"] => "a number from 1 to 65535",
         "u8" => "a number from 0 to 255",
         "u16" => "a number from 0 to 65535",

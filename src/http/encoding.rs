@@ -16,13 +16,13 @@ pub enum Encoding {
 pub enum Effort {
     /// For an answer that is made for each request.
     Fast,
-    /// For what is encoded once and sent often.
+    /// For an answer that is encoded once and sent often.
     Thorough,
 }
 
-/// The windows of brotli, as powers of two. A page has 1 MiB at most. A window that is larger than the body finds nothing
-/// more, and to clear its memory takes as long as a page of 20; below 2^17 the encoder uses other tables, some of which
-/// are far slower.
+/// The windows of brotli, as powers of two. A page has at most 1 MiB. A window larger than the body finds nothing more,
+/// and clearing its memory takes as long as compressing a page of 20 movies. Below 2^17 the encoder uses other tables,
+/// some of which are far slower.
 const WINDOWS: std::ops::RangeInclusive<u32> = 17..=20;
 
 fn window(size: usize) -> u32 {

@@ -10,7 +10,7 @@ use rocket::{
 };
 use sha2::{Digest, Sha256};
 
-/// What none of our pages does: set another base, let the browser submit a form, or appear in a frame.
+/// Forbids what none of our pages needs: another base address, submitting a form, and appearing in a frame.
 const NEVER: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// A whole page.

@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_that_was_touched_is_none() {
+    fn a_cursor_that_was_altered_does_not_open() {
         let cursor = cursors().seal("x", &Position::new(Value::Null, ObjectId::new()));
         for at in 0..cursor.len() {
             let mut touched = cursor.clone().into_bytes();

@@ -41,7 +41,7 @@ impl Json {
         self.0.len()
     }
 
-    /// What is written.
+    /// The bytes that are written.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.0

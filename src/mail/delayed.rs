@@ -50,7 +50,7 @@ pub struct Place {
 
 impl Delayed {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        // No holder of the lock panics half-way.
+        // No code that holds this lock panics half-way through a change.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

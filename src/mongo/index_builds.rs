@@ -25,9 +25,9 @@ const ABSENT: [i32; 2] = [27, NO_SUCH_COLLECTION];
 /// while, and the log says so.
 ///
 /// # Errors
-/// The database's error, also for data that breaks a unique rule.
+/// The database's error. This includes data that breaks a unique rule.
 pub async fn ensure(database: &Database) -> Result<(), StoreError> {
-    tracing::info!("making the indexes that are missing");
+    tracing::info!("checking the indexes, and building any that are missing");
     for name in [
         USERS,
         MOVIES,

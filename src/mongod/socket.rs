@@ -39,7 +39,7 @@ pub(super) struct Socket {
 
 impl Socket {
     /// # Errors
-    /// The file system's error. Also if the system has no short name for a long path.
+    /// The file system's error, or an error if the path is too long and the system has no short name for it.
     pub fn of(data_dir: &Path) -> io::Result<Self> {
         let folder = make_folder(data_dir)?;
         match folder.join(NAME).to_str() {

@@ -6,10 +6,10 @@
 //! When it succeeds, the last user has left, and it ends mongod. It keeps the lock until it ends itself, so a
 //! newcomer waits and then starts its own supervisor.
 //!
-//! It also restarts mongod when mongod dies, and ends a mongod that a killed supervisor has left behind. A
-//! termination signal does not end it while the database is in use: whoever stops a whole group of processes (as
-//! systemd does) wants the server's last requests answered. It has its own process name, so that a signal to every
-//! process called `movie-bag` does not reach it. [`super::launch`] is the other side.
+//! It also restarts mongod when mongod dies, and ends a mongod that a killed supervisor has left behind. A termination
+//! signal does not end it while the database is in use: when a whole group of processes is stopped (as systemd does),
+//! the server must still answer its last requests. It has its own process name, so that a signal to every process
+//! called `movie-bag` does not reach it. [`super::launch`] is the other side.
 
 use std::{
     fmt::Display,

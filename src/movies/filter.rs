@@ -24,7 +24,7 @@ pub(super) struct Exact {
     pub parameter: &'static str,
     /// The field that must hold all its values.
     pub field: &'static str,
-    /// The longest value, in characters. The field holds no longer ones.
+    /// The longest value, in characters. The field has the same limit.
     pub length: usize,
     pub indexed: search::Exact,
 }

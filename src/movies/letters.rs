@@ -35,7 +35,7 @@ pub fn invitation(to: &EmailAddress, link_base: &str, token: &MailToken, offer: 
     let paragraphs = [
         invites.as_str(),
         "The link works once, within seven days, for the account that you are logged in to.",
-        "If you did not expect this invitation, ignore this letter. Nothing changes unless you accept.",
+        "If you did not expect this invitation, ignore this email. Nothing changes unless you accept.",
     ];
     Letter::new(to.as_str().to_owned(), subject, &paragraphs, Some(&link))
 }

@@ -25,8 +25,8 @@ use crate::http::{
 /// Routes whose answers are made for each request.
 const COMPRESSED: [&str; 4] =
     ["/api/movies", "/api/movies/facets", "/api/movies/suggest", "/api/movies/changes"];
-/// Routes whose answers stay the same as long as the server runs. The compressed form of each is kept by its `ETag`: that
-/// of the web client's files comes with the program, the others are made when somebody asks for them.
+/// Routes whose answers stay the same as long as the server runs. The compressed form of each is kept by its `ETag`.
+/// For the web client's files it is part of the program; for the others it is made at the first request.
 const FIXED: [&str; 5] = ["/", "/assets/<file>", "/api/openapi.json", "/api/docs", "/api/docs/<name>"];
 
 /// Smaller answers fit into a packet or two as they are.
@@ -43,7 +43,7 @@ pub struct Compressing {
 }
 
 impl Compressing {
-    /// With the forms that the program brings.
+    /// Starts with the compressed forms that are part of the program.
     pub fn new(forms: impl Iterator<Item = (WeakTag, Encoding, &'static [u8])>) -> Self {
         let kept = forms.map(|(tag, encoding, body)| ((tag.to_string(), encoding), Arc::from(body)));
         Self { kept: Mutex::new(kept.collect()) }

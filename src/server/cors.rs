@@ -78,7 +78,7 @@ impl Fairing for Cors {
         if self.origins.is_empty() {
             return;
         }
-        // Also when no other origin has asked, so that a cache keeps the two answers apart.
+        // Set this even if the request has no other origin, so that a cache keeps the two answers apart.
         response.adjoin_header(Header::new("Vary", "Origin"));
         let Some(origin) = self.allowed(request) else { return };
         response.set_header(Header::new("Access-Control-Allow-Origin", origin));

@@ -19,7 +19,7 @@ use crate::{
 /// The path of the metrics.
 pub const PATH: &str = "/metrics";
 
-/// What a scrape reads.
+/// The answer to a scrape.
 struct Exposition(String);
 
 impl<'r> Responder<'r, 'static> for Exposition {
@@ -52,7 +52,7 @@ pub fn stage(public: bool, requests: &RequestMetrics) -> AdHoc {
     })
 }
 
-/// This binary and this process.
+/// The metrics of this binary and this process.
 fn process() -> Vec<Box<dyn Collector>> {
     let help = "1, with the version of the server.";
     let build = info("movie_bag_build_info", help, "version", env!("CARGO_PKG_VERSION"));

@@ -131,9 +131,9 @@ pub fn rocket(
     Ok(rocket::custom(figment)
         // First, because everything that counts registers its counters here.
         .attach(metrics::stage(settings.metrics.public, &requests))
-        // An empty shield. Without one, Rocket attaches its own, which makes each header anew for each answer.
+        // An empty shield. Without one, Rocket attaches its own, which makes every header again for each answer.
         .attach(Shield::new())
-        // Before the envelope, whose log line tells the final answer.
+        // This comes before the envelope, whose log line reports the final answer.
         .attach(Cors::new(&settings.cors.origins))
         .attach(caching::Caching::new(settings.http.public_max_age))
         .attach(read_limit::ReadLimit::new(settings.throttle.reads_per_second))

@@ -9,7 +9,7 @@ use crate::http::{
     problem::Code,
 };
 
-/// Every colour is set: what a browser takes for links in the dark is made for its own black.
+/// The style sheet sets every colour, because a browser's own colour for links in dark mode suits only its own black.
 const STYLE: &str = "
 :root { color-scheme: light dark; background: light-dark(#faf7f1, #131210); color: light-dark(#1f1b16, #ece6da); }
 a { color: light-dark(#a8371f, #f0937a); }

@@ -63,7 +63,7 @@ impl StateStore for Addresses {
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        // No holder of the lock panics half-way.
+        // No code that holds this lock panics half-way through a change.
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (answer, state) = decide(known.get(address).copied())?;
         known.put(address.clone(), state);

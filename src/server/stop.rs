@@ -50,12 +50,12 @@ impl Signals {
     /// From here on the signals do not end the process by themselves.
     ///
     /// # Errors
-    /// The operating system's.
+    /// Those of the operating system.
     pub fn listen() -> io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal.
     pub async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}

@@ -81,7 +81,7 @@ impl File {
     }
 }
 
-/// The compressed forms of the files, each by the tag of its file.
+/// The compressed forms of the files, each with the tag of its file.
 pub fn compressed() -> impl Iterator<Item = (WeakTag, Encoding, &'static [u8])> {
     FILES.iter().flat_map(|file| {
         let forms = [(Encoding::Brotli, file.brotli), (Encoding::Gzip, file.gzip)];

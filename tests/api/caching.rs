@@ -1,4 +1,4 @@
-//! What the server tells caches, and clients that have an earlier answer.
+//! What the server tells caches, and what it answers to clients that have an earlier answer.
 
 use std::time::Duration;
 
@@ -70,7 +70,7 @@ async fn tags(app: &TestApp) -> Vec<String> {
     tags
 }
 
-/// Each kind of answer, also from the search index, a page that goes on, and a count.
+/// An address for each kind of answer: from the database, from the search index, a next page, and a count.
 async fn addresses(app: &TestApp) -> Vec<String> {
     let next = |page: &Reply| page.json()["next"].as_str().unwrap().to_owned();
     let (newest, found) = (
@@ -88,7 +88,7 @@ async fn addresses(app: &TestApp) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_a_client_has_costs_the_database_nothing() {
+async fn an_answer_that_the_client_already_has_costs_the_database_nothing() {
     let app = app().await;
     let ann = app.user("ann").await;
     for name in ["Heat", "Heat 2", "Heat 3"] {
@@ -106,13 +106,13 @@ async fn what_a_client_has_costs_the_database_nothing() {
             if commands.is_empty() { Ok(()) } else { Err((path.clone(), commands)) }
         })
         .await;
-        // Another tag does not find it.
+        // A client with another tag gets the answer.
         asking(&app, "GET", &path, "\"1\"").await.assert_status(200);
     }
 }
 
 #[tokio::test]
-async fn what_a_client_has_never_hides_what_this_server_has_written() {
+async fn a_304_never_hides_a_write_of_this_server() {
     let app = app().await;
     let ann = app.user("ann").await;
     ann.add("Heat").await;
@@ -129,7 +129,7 @@ async fn what_a_client_has_never_hides_what_this_server_has_written() {
             asking(&app, "GET", path, &now.header("ETag").unwrap()).await.assert_status(304);
         }
         ann.delete(&movie).await.assert_status(204);
-        // All is as it was.
+        // The catalogue is as it was at first.
         for (path, tag) in &had {
             asking(&app, "GET", path, tag).await.assert_status(304);
         }
@@ -142,7 +142,7 @@ async fn what_a_client_has_never_hides_what_this_server_has_written() {
 }
 
 #[tokio::test]
-async fn what_another_server_has_written_is_seen_soon() {
+async fn a_304_does_not_hide_a_write_of_another_server_for_long() {
     let here = app().await;
     let there = here.twin().await;
     let ann = here.user("ann").await;

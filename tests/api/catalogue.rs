@@ -573,7 +573,7 @@ async fn a_page_costs_the_same_however_deep_it_is() {
     }
 }
 
-/// The names of a list, a movie a page, and how many commands the pages but the last took.
+/// Reads a list with one movie on each page. Returns the names, and the number of commands for all pages but the last.
 async fn one_by_one(app: &TestApp, sort: &str, pages: usize) -> (Vec<String>, usize) {
     let mut names = Vec::new();
     let mut commands = 0;
@@ -593,10 +593,10 @@ async fn one_by_one(app: &TestApp, sort: &str, pages: usize) -> (Vec<String>, us
 }
 
 #[tokio::test]
-async fn a_page_that_goes_on_takes_one_command_where_no_other_movie_has_the_same_key() {
+async fn a_next_page_takes_one_command_if_no_other_movie_has_the_same_key() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
-    // The collation passes over a soft hyphen: only the ids tell the third from the fourth.
+    // The collation ignores a soft hyphen, so only the ids order the third and the fourth movie.
     let films = [("A", 1991), ("B", 1992), ("Tie", 1993), ("T\u{ad}ie", 1993), ("Z", 1994), ("Zz", 1995)];
     for (name, year) in films {
         let movie = json!({ "name": name, "casts": [], "genres": ["Drama"], "year": year });
@@ -610,7 +610,7 @@ async fn a_page_that_goes_on_takes_one_command_where_no_other_movie_has_the_same
             expected.reverse();
         }
         assert_eq!(found, expected, "{sort}");
-        // One for each of five, and one more between the two that are tied.
+        // One command for each of five pages, and one more between the two movies that are tied.
         assert_eq!(commands, 6, "{sort}");
     }
 }

@@ -296,7 +296,7 @@ impl Movies {
     }
 }
 
-/// As soon as this server knows of the change that is to be undone: another one may have made it.
+/// Waits until this server knows of the change to undo, because another server may have made it.
 async fn restore(caller: &Caller, path: &str) {
     eventually("it is restored", async || {
         let reply = caller.send("POST", path).await;

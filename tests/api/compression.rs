@@ -109,7 +109,7 @@ async fn public_answers_are_compressed_in_the_encoding_that_the_client_accepts()
 }
 
 #[tokio::test]
-async fn the_files_of_the_web_client_come_compressed_as_far_as_brotli_goes() {
+async fn the_files_of_the_web_client_have_the_highest_brotli_compression() {
     let app = TestApp::start().await;
     for file in std::fs::read_dir("web").unwrap() {
         let file = file.unwrap().path();

@@ -80,7 +80,7 @@ impl Listener {
         }
     }
 
-    /// The next event, held against the OpenAPI document.
+    /// The next event, after comparing it with the OpenAPI document.
     async fn next_as_documented(&mut self) -> Event {
         let event = self.next().await.unwrap();
         let whole = json!({ "event": event.kind, "id": self.id, "data": event.data });

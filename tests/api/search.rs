@@ -311,8 +311,8 @@ async fn the_databases_own_search_requires_every_word() {
     assert_eq!(page(&app, "q=paris&count=true").await["total"], 2);
 }
 
-/// The index may become ready while a request is under way: its page must come from the engine that its cursors are
-/// bound to, or the next page would be refused.
+/// The index may become ready during a request. The page must still come from the engine that its cursors are bound to,
+/// or the next page would be refused.
 #[tokio::test]
 async fn a_page_comes_from_the_engine_that_its_cursors_are_bound_to() {
     let app = TestApp::start().await;
@@ -326,7 +326,7 @@ async fn a_page_comes_from_the_engine_that_its_cursors_are_bound_to() {
     for is_indexed in [false, true] {
         let request = PageRequest { filter: &filter, sort, after: None, limit: 1, count: false, is_indexed };
         let found = app.finder.page(request).await.unwrap();
-        // The database's cursor has the name, the index's has its own key.
+        // A cursor of the database contains the name, and a cursor of the index contains the index's own key.
         let [(_, position)] = found.movies.as_slice() else { panic!("one movie") };
         assert_eq!(position.key == "Heat", !is_indexed, "{position:?}");
     }

@@ -1,4 +1,4 @@
-//! What HTTP libraries send that this API does not ask for: it is answered sensibly on every route.
+//! HTTP libraries send things that this API does not ask for. Every route answers them sensibly.
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -10,7 +10,7 @@ use crate::{
     support::{Caller, Reply, TestApp, movie},
 };
 
-/// There is one form of each answer, so what a client would rather have is not asked for (RFC 9110, section 12.1).
+/// Each answer has one form, so the server ignores what a client would prefer (RFC 9110, section 12.1).
 const ACCEPTED: [&str; 6] = [
     "text/html",
     "application/xml",
@@ -20,7 +20,7 @@ const ACCEPTED: [&str; 6] = [
     "nonsense, ;;",
 ];
 
-/// Every route that answers GET, with values that it finds.
+/// The path of every route that answers GET, with parameters that lead to an answer.
 async fn readable(app: &TestApp) -> (Caller, Vec<String>) {
     let admin = app.admin("admin").await;
     let movie = admin.add("Heat").await;
@@ -44,7 +44,7 @@ async fn readable(app: &TestApp) -> (Caller, Vec<String>) {
     (admin, paths.collect())
 }
 
-/// What a cache or a client goes by.
+/// The headers that caches and clients depend on.
 const HEADERS: [&str; 8] = [
     "Content-Type",
     "Content-Length",
@@ -97,8 +97,8 @@ type Rest = (String, String);
 /// The head's first lines, what follows them, the answer's first line, and what its head contains.
 type Case<'a> = (String, Rest, &'a str, &'a [&'a str]);
 
-/// Sends the head of a request, and its body when the server asks for it, or at once where it need not ask. The whole
-/// answer; the connection must be closed after it.
+/// Sends the head of a request, and its body: at once, or when the server asks for it if it has to. Returns the whole
+/// answer. The server must close the connection after it.
 async fn raw(app: &TestApp, head: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(app.base.trim_start_matches("http://")).await.unwrap();
     stream.write_all(format!("{head}\r\n\r\n").as_bytes()).await.unwrap();
@@ -136,7 +136,7 @@ async fn what_a_library_sends_of_its_own_accord_is_answered() {
     let upgrade =
         "Connection: close, Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAA\r\n";
     let cases: Vec<Case> = vec![
-        // A body that is announced, and sent when the server asks for it.
+        // A client announces its body, and sends it when the server asks for it.
         (
             "POST /api/movies HTTP/1.1\r\nExpect: 100-continue".into(),
             (expecting, expected),
@@ -156,9 +156,9 @@ async fn what_a_library_sends_of_its_own_accord_is_answered() {
         ("GET //api//movies HTTP/1.1".into(), nothing.clone(), "200", &["\"items\"", "max-age=0"]),
         ("GET /health/live/ HTTP/1.1".into(), nothing.clone(), "200", &["live"]),
         ("GET // HTTP/1.1".into(), nothing.clone(), "200", &["<!doctype html>"]),
-        // A whole address, as to a proxy.
+        // An absolute address, as a client sends it to a proxy.
         ("GET http://movies.example/api/movies HTTP/1.1".into(), nothing.clone(), "200", &["\"items\""]),
-        // Questions of which methods there are: of an address, and of the server.
+        // A client asks which methods there are: for an address, and for the server.
         ("OPTIONS /api/movies HTTP/1.1".into(), nothing.clone(), "405", &["allow: GET, POST, HEAD"]),
         ("OPTIONS / HTTP/1.1".into(), nothing.clone(), "405", &["allow: GET, HEAD"]),
         ("OPTIONS /nothing HTTP/1.1".into(), nothing.clone(), "404", &["not-found"]),
@@ -169,7 +169,7 @@ async fn what_a_library_sends_of_its_own_accord_is_answered() {
             &["allow: DELETE, GET, PATCH, POST, PUT, HEAD", "x-request-id: "],
         ),
         ("GET * HTTP/1.1".into(), nothing.clone(), "404", &["not-found"]),
-        // An offer of another protocol is passed over.
+        // The server ignores the offer of another protocol.
         (
             format!("POST /api/movies HTTP/1.1\r\n{upgrade}").trim_end().into(),
             (upgrading, from_java),
@@ -181,7 +181,7 @@ async fn what_a_library_sends_of_its_own_accord_is_answered() {
         ("HEAD /api/movies HTTP/1.0".into(), nothing.clone(), "200", &["content-length: "]),
         ("POST /api/movies HTTP/1.0".into(), (old, from_old), "201", &["location:"]),
         ("HEAD /api/movies/events HTTP/1.0".into(), nothing.clone(), "200", &["text/event-stream"]),
-        // What asks for a part, or for what is newer than a time: there is only the whole.
+        // A client asks for a part, or only for what is newer than a time. It gets the whole answer.
         ("GET /api/movies HTTP/1.1\r\nRange: bytes=0-9".into(), nothing.clone(), "200", &["\"items\""]),
         (
             format!("GET {path} HTTP/1.1\r\nIf-Modified-Since: Wed, 21 Oct 2099 07:28:00 GMT"),
@@ -189,7 +189,7 @@ async fn what_a_library_sends_of_its_own_accord_is_answered() {
             "200",
             &["\"Heat\""],
         ),
-        // No body, told in another way.
+        // There is no body, and the client says so in another way.
         ("GET /api/movies HTTP/1.1\r\nContent-Length: 0".into(), nothing.clone(), "200", &["\"items\""]),
         (
             "GET /api/movies HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 2".into(),

@@ -323,7 +323,7 @@ async fn a_burst_of_requests_does_not_send_a_burst_of_mails() {
 }
 
 #[tokio::test]
-async fn finding_taken_emails_by_changing_the_own_email_is_throttled() {
+async fn finding_taken_emails_by_changing_your_own_email_is_throttled() {
     let app = TestApp::behind_a_proxy().await;
     app.clock.stop();
     app.user("ann").await;

@@ -63,7 +63,7 @@ story("an address is confirmed by a link that works once", { expected: [422] }, 
   await page.getByText("Your email address is not confirmed yet.").waitFor();
   await page.getByRole("form", { name: "Confirm your email address" }).getByRole("button").click();
   await page.getByText(`We sent a link to ${email}.`).waitFor();
-  // The one of the sign-up, and the one that replaces it.
+  // The link of the sign-up, and the one that replaces it.
   let links = [];
   for (let attempt = 0; links.length < 2 && attempt < 100; attempt++) {
     const letters = (await serverLog()).split("\n").filter((line) => line.includes(`to=${email} `));

@@ -32,7 +32,7 @@ story("a movie's history says what was changed, and a version comes back", { exp
   assert.deepEqual(await newest.locator("ins").allTextContents(), ["1999", "Home, after all."]);
   await versions.last().getByText("Added by you").waitFor();
 
-  // Somebody is faster.
+  // Somebody else changes the movie first.
   const faster = async (route) => {
     await api(page, "PATCH", `/movies/${id}`, { runtime: 90 });
     await route.continue();
@@ -74,7 +74,7 @@ story("a deletion is undone at once, or later", { expected: [409] }, async (newc
   await page.getByText("You have no deleted movies to restore.").waitFor();
 });
 
-story("a server without a log says that a deletion is for good", { expected: [501] }, async (newcomer) => {
+story("a server without a log says that a deletion cannot be undone", { expected: [501] }, async (newcomer) => {
   const page = await newcomer();
   const name = `For Good ${process.pid}`;
   await signUp(page);

@@ -49,7 +49,7 @@ story("a drawn poster never breaks a word", {}, async (newcomer) => {
   await page.goto(`${base}/#/`);
   await heading(page, "All movies");
   for (const { name, lines, overflows } of [...mine, ...(await titles(page))]) {
-    // A word that no readable size has room for is cut at the edge.
+    // A word that is too long for every readable size is cut at the edge.
     assert.ok(!overflows || name.includes(LONGEST), `${name} is wider than its poster`);
     // Chinese and Japanese words may break, and words at a hyphen.
     if (/\p{sc=Han}/u.test(name)) continue;

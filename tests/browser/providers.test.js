@@ -40,7 +40,7 @@ story("somebody signs in with a provider, and again", { atProvider: true }, asyn
   await page.getByRole("link", { name: "Account", exact: true }).waitFor();
   const user = await me(page);
   assert.deepEqual([user.email, user.email_verified, user.has_password], [email, true, false]);
-  // The provider still knows the person: nobody is asked anything.
+  // The provider still knows the person, so it asks nothing.
   await page.getByRole("button", { name: "Log out" }).click();
   await page.getByRole("link", { name: "Log in" }).click();
   await page.getByRole("button", { name: SIGN_IN }).click();
@@ -99,13 +99,13 @@ story("a provider is linked to an account, and then signs in to it", { atProvide
   assert.equal((await me(other)).id, user.id);
 });
 
-story("a sign-in that comes to nothing says why", { atProvider: true, expected: [422] }, async (newcomer) => {
+story("a sign-in that fails says why", { atProvider: true, expected: [422] }, async (newcomer) => {
   const [page, other] = [await newcomer(), await newcomer()];
   await toProvider(page);
   await page.getByRole("button", { name: "Cancel" }).click();
   await page.getByText("The sign-in was refused").waitFor();
   assert.equal(page.url(), `${base}/#/signed-in`);
-  await scan(page, "a sign-in that came to nothing");
+  await scan(page, "a sign-in that failed");
   await toProvider(page);
   await atProvider(page, `unconfirmed-${newEmail()}`);
   await page.getByText("The provider has not confirmed your email address.").waitFor();

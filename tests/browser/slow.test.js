@@ -99,7 +99,7 @@ story("a page that was left while it loaded does not come back", {}, async (newc
   await heading(page, "Log in");
 });
 
-story("a filter that comes after its page was left is forgotten", {}, async (newcomer) => {
+story("a filter whose list loads after its page was left is forgotten", {}, async (newcomer) => {
   const page = await newcomer();
   await page.locator("summary", { hasText: "Genre" }).click();
   await page.getByRole("checkbox", { name: "Western" }).waitFor();
@@ -197,7 +197,7 @@ story("a failed page of deleted movies is reported at the button", { expected: [
     const { token } = JSON.parse(localStorage.getItem("movie-bag.session"));
     await fetch(`/api/movies/${id}`, { method: "DELETE", headers: { Authorization: `Bearer ${token}` } });
   }, id);
-  // As if there were more.
+  // The answer pretends that there are more.
   await page.route("**/api/users/me/trash?**", async (route) => {
     const answer = await route.fetch();
     await route.fulfill({ response: answer, json: { ...(await answer.json()), next: "next" } });

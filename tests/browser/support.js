@@ -28,9 +28,8 @@ const browser = await chromium.launch({ executablePath: env("CHROMIUM"), args: [
 after(() => browser.close());
 
 /**
- * A test with pages in it. `expected` are the error statuses that the API may answer with; anything else
- * that a page complains of fails the test, and so does a request to anywhere but the server; with `atProvider` a page may
- * go to the provider, too.
+ * A test with pages in it. `expected` are the error statuses that the API may answer with. Any other complaint of a page
+ * fails the test, and so does a request to any other server. With `atProvider` a page may also go to the provider.
  */
 export function story(name, { expected = [], atProvider = false, ...look }, tell) {
   test(name, async () => {
@@ -38,7 +37,7 @@ export function story(name, { expected = [], atProvider = false, ...look }, tell
     const contexts = [];
     const newcomer = async (more = {}) => {
       const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, ...look, ...more });
-      // Long: what is tested is what comes, not how soon on a busy machine.
+      // The limit is long: the tests check what appears, and not how soon on a busy machine.
       context.setDefaultTimeout(30_000);
       contexts.push(context);
       const page = await context.newPage();
@@ -146,7 +145,7 @@ export async function scan(page, name, only) {
   await page.evaluate(axe);
   const runOnly = only ? { type: "rule", values: [only] } : { type: "tag", values: RULES };
   const { violations, passes } = await page.evaluate((runOnly) => axe.run(document, { runOnly }), runOnly);
-  assert.ok(passes.length >= (only ? 1 : 15), `${name} was hardly looked at: ${passes.length} rules`);
+  assert.ok(passes.length >= (only ? 1 : 15), `${name} was hardly scanned: ${passes.length} rules`);
   const said = ({ html, failureSummary }) => `${html}\n${failureSummary}`;
   const words = violations.map(({ id, help, nodes }) => `${id}: ${help}\n${nodes.map(said).join("\n")}`);
   assert.equal(words.join("\n\n"), "", `${name} has accessibility violations`);

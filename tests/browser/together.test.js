@@ -28,7 +28,7 @@ story("a stranger gets no buttons, and 403 behind them", { expected: [403] }, as
   await heading(owner, name);
 });
 
-story("what one window changes, the other shows", {}, async (newcomer) => {
+story("a change in one window appears in the other", {}, async (newcomer) => {
   const [owner, reader] = [await newcomer(), await newcomer()];
   const [first, second] = ["Before", "After"].map((word) => `${word} the Rain ${process.pid}`);
   await signUp(owner);

@@ -24,7 +24,7 @@ story("a form with something typed in it asks before it is left", {}, async (new
     assert.equal(page.url(), `${base}/#/add`);
     assert.equal(await field(page, "Name").inputValue(), "Half Written");
   };
-  // Nothing is typed yet: nothing to lose.
+  // Nothing is typed yet, so there is nothing to lose.
   await page.getByRole("link", { name: "Account" }).click();
   await heading(page, "Account");
   await page.goBack();
@@ -75,7 +75,7 @@ story("a form with something typed in it asks before it is left", {}, async (new
   await heading(page, "Account");
 });
 
-story("what is saved or cancelled unchanged is left without a question", {}, async (newcomer) => {
+story("a form that is saved, or cancelled unchanged, is left without a question", {}, async (newcomer) => {
   const page = await newcomer();
   await signUp(page);
   const name = `Kept ${process.pid}`;
@@ -116,7 +116,7 @@ story("two windows edit one movie, and both see what the other wrote", { expecte
   await field(page, "Plot").fill("Two pens, one page.");
   await save();
   await page.getByText("This movie was changed since you opened it.").waitFor();
-  // What was typed is there, beside what it is now; a field that was left alone has its new value.
+  // The form still has what was typed, beside the current value. A field that was left alone has its new value.
   assert.equal(await field(page, "Year").inputValue(), "1991");
   await year.getByText("Now: 1995").waitFor();
   const described = await field(page, "Year").getAttribute("aria-describedby");

@@ -81,9 +81,9 @@ story("the last admin stays one, and does not delete itself here", { expected: [
   await row.getByText("Admin", { exact: true }).waitFor();
 });
 
-story("users come page by page, also on a phone", { viewport: { width: 360, height: 780 } }, async (newcomer) => {
+story("users are listed page by page, even on a phone", { viewport: { width: 360, height: 780 } }, async (newcomer) => {
   const [page, other] = [await newcomer(), await newcomer()];
-  // At least two.
+  // There must be at least two users.
   await signUp(other);
   await asAdmin(page);
   await page.route("**/api/admin/users?**", (route) =>

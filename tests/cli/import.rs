@@ -230,7 +230,7 @@ fn importing_an_export_gives_the_same_catalogue() {
 }
 
 #[test]
-fn an_import_fails_if_nothing_went_in_and_not_only_repeats_were_refused() {
+fn an_import_fails_if_it_added_nothing_and_refused_more_than_duplicates() {
     let folder = Folder::new();
     let server = folder.serve();
     server.sign_up("ann");
@@ -243,9 +243,9 @@ fn an_import_fails_if_nothing_went_in_and_not_only_repeats_were_refused() {
     import("{broken", &[]).assert_failed(1, nothing);
     let dry = "nothing was imported: 0 would be imported, 1 refused (invalid-json 1)";
     import("{broken", &["--dry-run"]).assert_failed(1, dry);
-    // Something went in.
+    // It has added something.
     import(&format!("{heat}\n{{broken"), &[]).assert_succeeded();
-    // Only repeats.
+    // It has refused only duplicates.
     let repeats = import(&format!("{heat}\n{heat}"), &[]);
     assert_eq!(repeats.assert_succeeded().err, "0 imported, 2 refused (duplicate-movie 2)\n");
     import(&format!("{heat}\n{{broken"), &[]).assert_failed(1, "nothing was imported: ");
@@ -265,7 +265,7 @@ fn a_dash_is_standard_input_and_output() {
     let exported = folder.run(&["export", "-"]);
     assert_eq!(&exported.assert_succeeded().out, &folder.run(&["export"]).out);
     assert_eq!(exported.out.lines().count(), 1);
-    // A file that is given as standard input is known again.
+    // A file that is given as standard input is recognized too.
     folder.write("movies", &text);
     let mut command = folder.command(&[&import[..], &["--report", "movies"]].concat());
     command.stdin(std::fs::File::open(folder.path().join("movies")).unwrap());

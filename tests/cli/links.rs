@@ -1,4 +1,4 @@
-//! Every link in a page leads to a file, a folder or a heading that exists. Addresses on the web are not fetched.
+//! Every link in a page leads to a file, a folder or a heading that exists. It does not check addresses on the web.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

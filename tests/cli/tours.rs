@@ -225,7 +225,7 @@ fn every_page_with_commands_to_run_is_followed() {
 }
 
 #[test]
-fn another_answer_than_the_page_shows_is_noticed() {
+fn an_answer_that_differs_from_the_page_is_noticed() {
     let shown = "{\"id\":\"6b08d17bf484cc4f8c8f0b5c\",…,\"version\":1}\n";
     assert!(is_shown(shown, "{\"id\":\"6b08d189f484cc4f8c8f0b5e\",\"name\":\"Heat\",\"version\":1}"));
     assert!(!is_shown(shown, "{\"id\":\"6b08d189f484cc4f8c8f0b5e\",\"name\":\"Heat\",\"version\":2}"));

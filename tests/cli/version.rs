@@ -54,7 +54,7 @@ fn a_build_names_the_commit_of_its_own_repository_or_none() {
     assert!(!printed.contains("rustc-env=MOVIE_BAG_"), "{printed}");
     // Cargo runs it again after the next commit.
     assert!(printed.contains("cargo::rerun-if-changed=.git/logs/HEAD\n"), "{printed}");
-    // An archive within another project, and an image, which is told.
+    // An archive within another project, and a container image, whose build gets the commit as an argument.
     let unpacked = repository.join("unpacked");
     assert_eq!(version(&run(&program, &unpacked, "")), "1.2.3");
     let told = run(&program, &unpacked, "0123456789abcdef0123456789abcdef01234567");

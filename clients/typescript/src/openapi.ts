@@ -85,7 +85,7 @@ export interface paths {
          * Finishes a sign-in with a provider: exchanges the code for a token.
          * @description Anyone who has the code and its verifier may call this. It logs in to the account that is linked to the provider's user; if no account is linked, it creates one. After a start with a `link_ticket`, it links the provider to the account of the ticket and logs in to that.
          *
-         *     A code is good for one attempt, within 60 seconds; otherwise the answer is 422 `invalid-exchange-code`. No account is found by its email: if an account has the email of a new user, the answer is 409 `email-taken`.
+         *     A code works for one attempt, within 60 seconds; otherwise the answer is 422 `invalid-exchange-code`. No account is found by its email: if an account has the email of a new user, the answer is 409 `email-taken`.
          */
         post: operations["exchange_code"];
         delete?: never;
@@ -105,7 +105,7 @@ export interface paths {
         put?: never;
         /**
          * Mails a link with which the user can set a new password.
-         * @description Anyone may call this. The answer is always 202, in the same time, whether the account exists or not, so nobody learns who has an account. The link works once, for one hour. After too many requests the answer is 429 `too-many-requests`.
+         * @description Anyone may call this. The answer is always 202, in the same time, whether the account exists or not, so nobody learns who has an account. The link works once, within one hour. After too many requests the answer is 429 `too-many-requests`.
          */
         post: operations["forgot_password"];
         delete?: never;
@@ -147,7 +147,7 @@ export interface paths {
         put?: never;
         /**
          * Logs out: ends the session of the token that comes with the request.
-         * @description Needs the token of a session. The server rejects the session's tokens from the next request on. The caller's other sessions go on.
+         * @description Needs the token of a session. The server rejects the session's tokens from the next request on. The caller's other sessions continue.
          */
         post: operations["log_out"];
         delete?: never;
@@ -251,7 +251,7 @@ export interface paths {
         put?: never;
         /**
          * Issues a new token and the next refresh token.
-         * @description Anyone who has a refresh token may call this. Each refresh token is good for one refresh. If one is used again, its session ends, because somebody else may have it. The exception: for 10 seconds, and while its successor is unused, the token that was used last gets the same successor again, so a lost answer logs nobody out.
+         * @description Anyone who has a refresh token may call this. Each refresh token works once. If one is used again, its session ends, because somebody else may have it. The exception: for 10 seconds, and while its successor is unused, the token that was used last gets the same successor again, so a lost answer logs nobody out.
          *
          *     A refresh token that is unknown, expired or used, or whose session has ended, gets 401 `invalid-refresh-token`.
          */
@@ -313,7 +313,7 @@ export interface paths {
         put?: never;
         /**
          * Confirms an email address with the token from a mailed link.
-         * @description Anyone who has the token may call this. It works once, for 3 days, and only while the account has the address that the link was mailed to. Otherwise the answer is 422 `invalid-verify-token`.
+         * @description Anyone who has the token may call this. It works once, within 3 days, and only while the account has the address that the link was mailed to. Otherwise the answer is 422 `invalid-verify-token`.
          */
         post: operations["verify_email"];
         delete?: never;
@@ -381,7 +381,7 @@ export interface paths {
         put?: never;
         /**
          * Adds up to 100 movies. The caller becomes their owner.
-         * @description Needs a token. A personal access token needs the scope `movies:write`. The answer is 200, and has an outcome for each movie, in the order of the request. A rejected movie does not affect the others. Only if the request as a whole is wrong, the answer is a problem and no movie is added.
+         * @description Needs a token. A personal access token needs the scope `movies:write`. The answer is 200, and has an outcome for each movie, in the order of the request. A rejected movie does not affect the others. If the request as a whole is wrong, the answer is a problem and no movie is added.
          *
          *     With an `Idempotency-Key` you can safely send the request again: each movie is added once. If the operator requires confirmed addresses and the caller's is not confirmed, the answer is 403 `email-not-verified`.
          */
@@ -401,7 +401,7 @@ export interface paths {
         };
         /**
          * Lists what has changed since a cursor: each change once, oldest first.
-         * @description Anyone may call this. Without `since` the answer has no changes, only the cursor of now. For a copy of the catalogue, ask for that cursor, read the list of movies, then apply the changes from the cursor on. Go on with `next` as `since`; `more` says whether there are more changes already.
+         * @description Anyone may call this. Without `since` the answer has no changes, only the current cursor. For a copy of the catalogue, ask for that cursor, read the list of movies, then apply the changes after the cursor. Continue with `next` as `since`; `more` says whether there are more changes already.
          *
          *     If the server no longer keeps every change after `since`, the answer is 410 `changes-gone`: read the list again. If the database has no change streams, the answer is 501 `no-events`.
          */
@@ -559,7 +559,7 @@ export interface paths {
         put?: never;
         /**
          * Invites somebody to edit a movie or to own it, by mail.
-         * @description Needs the token of a session of the movie's owner; other users, editors included, get 403 `not-owner`. The mail has a link that is good once, for 7 days. The answer is the same whether the address has an account or not. After too many invitations by the caller, to the address or to the movie, the answer is 429 `too-many-requests`.
+         * @description Needs the token of a session of the movie's owner; other users, editors included, get 403 `not-owner`. The mail has a link that works once, within 7 days. The answer is the same whether the address has an account or not. After too many invitations by the caller, to the address or to the movie, the answer is 429 `too-many-requests`.
          */
         post: operations["invite"];
         delete?: never;
@@ -803,7 +803,7 @@ export interface paths {
          * Makes a personal access token, for a script.
          * @description Needs the token of a session, and the current password. An account without a password leaves `current_password` out; its session must have begun within the last 10 minutes. Otherwise the answer is 403 `wrong-password`.
          *
-         *     The token may do what its `scopes` say. It is shown in this answer only. It ends when it expires or is deleted, and with a new password, a reset, `POST /api/auth/logout-all` and the account. A caller with 50 tokens gets 409 `too-many-tokens`.
+         *     The token may do what its `scopes` say. It is shown in this answer only. It ends when it expires or is deleted. A new password, a reset, `POST /api/auth/logout-all` and the deletion of the account end it too. A caller with 50 tokens gets 409 `too-many-tokens`.
          */
         post: operations["create_token"];
         delete?: never;
@@ -959,7 +959,7 @@ export interface components {
              */
             password?: string;
         };
-        /** @description The outcome of one movie. `status` is 201 with `movie`, the movie as it was added; with `problem`, it is that of the problem. */
+        /** @description The outcome of one movie. `status` is 201 with `movie`, the movie as it was added; with `problem`, it is the status of the problem. */
         BatchOutcome: {
             /**
              * Format: int32
@@ -1189,7 +1189,7 @@ export interface components {
         };
         Forgot: {
             /**
-             * @description Whatever the case.
+             * @description The email of the account. Upper and lower case make no difference.
              * @example ann@example.com
              */
             email: string;
@@ -1287,18 +1287,18 @@ export interface components {
             provider: string;
             linked_at: components["schemas"]["Timestamp"];
         };
-        /** @description The linked providers, in the order of their linking. */
+        /** @description The linked providers, in the order in which they were linked. */
         IdentityList: {
             items: components["schemas"]["Identity"][];
         };
         /** @description What lets a sign-in link the provider to this account. */
         LinkTicket: {
-            /** @description For `GET /api/auth/oidc/{id}/start`: good once, within 60 seconds. */
+            /** @description For `GET /api/auth/oidc/{id}/start`. It works once, within 60 seconds. */
             link_ticket: string;
         };
         Login: {
             /**
-             * @description The email of the account, in any case.
+             * @description The email of the account. Upper and lower case make no difference.
              * @example ann@example.com
              */
             email: string;
@@ -1824,7 +1824,7 @@ export interface components {
              */
             name: string;
         };
-        /** @description The providers with which one can sign in. */
+        /** @description The providers with which users can sign in. */
         ProviderList: {
             items: components["schemas"]["Provider"][];
         };
@@ -1843,15 +1843,15 @@ export interface components {
             token_type: string;
             /**
              * Format: int64
-             * @description For how many seconds from now it is good.
+             * @description The token expires in this many seconds.
              * @example 900
              */
             expires_in: number;
-            /** @description Good for one refresh. */
+            /** @description For the next `POST /api/auth/refresh`. It works once. */
             refresh_token: string;
             /**
              * Format: int64
-             * @description For how many seconds from now it is good: 30 days, or less at the end of the session's year.
+             * @description The refresh token expires in this many seconds: 30 days, or less at the end of the session's year.
              * @example 2592000
              */
             refresh_expires_in: number;
@@ -1913,7 +1913,7 @@ export interface components {
         Signup: {
             /**
              * Format: email
-             * @description In any case; it is stored in lower case.
+             * @description Upper and lower case make no difference. The server stores it in lower case.
              * @example ann@example.com
              */
             email: string;
@@ -2285,7 +2285,7 @@ export interface components {
             };
         };
         /**
-         * @description - `validation-failed`: Some fields are invalid; errors lists each of them.
+         * @description - `validation-failed`: Some fields are invalid. The list errors names each of them.
          *     - `idempotency-key-reused`: This Idempotency-Key was used for a different request before.
          */
         "idempotency-key-reused.validation-failed": {
@@ -2364,7 +2364,7 @@ export interface components {
             };
         };
         /**
-         * @description - `validation-failed`: Some fields are invalid; errors lists each of them.
+         * @description - `validation-failed`: Some fields are invalid. The list errors names each of them.
          *     - `invalid-exchange-code`: The code is unknown, used or expired, or belongs to another sign-in. Start the sign-in again.
          */
         "invalid-exchange-code.validation-failed": {
@@ -2379,7 +2379,7 @@ export interface components {
             };
         };
         /**
-         * @description - `validation-failed`: Some fields are invalid; errors lists each of them.
+         * @description - `validation-failed`: Some fields are invalid. The list errors names each of them.
          *     - `invalid-invitation`: The invitation is unknown, used or expired, or you sent it yourself.
          */
         "invalid-invitation.validation-failed": {
@@ -2429,7 +2429,7 @@ export interface components {
             };
         };
         /**
-         * @description - `validation-failed`: Some fields are invalid; errors lists each of them.
+         * @description - `validation-failed`: Some fields are invalid. The list errors names each of them.
          *     - `invalid-reset-token`: The reset link is unknown, used or expired. Ask for a new one.
          */
         "invalid-reset-token.validation-failed": {
@@ -2444,7 +2444,7 @@ export interface components {
             };
         };
         /**
-         * @description - `validation-failed`: Some fields are invalid; errors lists each of them.
+         * @description - `validation-failed`: Some fields are invalid. The list errors names each of them.
          *     - `invalid-verify-token`: The link is unknown, used or expired. Ask for a new one.
          */
         "invalid-verify-token.validation-failed": {
@@ -2693,7 +2693,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description - `validation-failed`: Some fields are invalid; errors lists each of them. */
+        /** @description - `validation-failed`: Some fields are invalid. The list errors names each of them. */
         "validation-failed": {
             headers: {
                 RateLimit: components["headers"]["RateLimit"];
@@ -2709,7 +2709,7 @@ export interface components {
     parameters: never;
     requestBodies: never;
     headers: {
-        /** @description `public, max-age=0, must-revalidate`: keep the answer, and ask with `If-None-Match` before you use it. `s-maxage` is there if the operator lets shared caches keep it for so many seconds. */
+        /** @description `public, max-age=0, must-revalidate`: keep the answer, and ask with `If-None-Match` before you use it. `s-maxage` is there if the operator lets shared caches keep it for that many seconds. */
         "Cache-Control": string;
         /** @description The movie's version; for `If-Match` and `If-None-Match`. */
         ETag: string;
@@ -2725,7 +2725,7 @@ export interface components {
         RateLimit: string;
         /** @description `"default";q=<requests>;w=<seconds>`: how many requests your address may make at once, and how long it takes until all of them are available again. Only if the operator has set a limit. */
         "RateLimit-Policy": string;
-        /** @description After how many seconds to try again. */
+        /** @description How many seconds to wait before you try again. */
         "Retry-After": number;
         /** @description How to authenticate, and what is wrong with the token that was sent (RFC 6750). */
         "WWW-Authenticate": string;
@@ -3359,7 +3359,7 @@ export interface operations {
     list_movies: {
         parameters: {
             query?: {
-                /** @description Words to look for in name, cast, directors and plot. A movie must have all of them, in any form and case; a few typos are forgiven. "Quotes" make a phrase; a movie must not have a word after `-`. */
+                /** @description Words to look for in name, cast, directors and plot. A movie must have all of them, in any form and case; a few typos are forgiven. "Quotes" make a phrase; `-` before a word excludes the movies that have it. */
                 q?: string;
                 /** @description An exact value of `genres`. If it is given more than once, a movie must have all of the values. */
                 genre?: string[];
@@ -3381,7 +3381,7 @@ export interface operations {
                 year_min?: number;
                 /** @description Not made after this year. */
                 year_max?: number;
-                /** @description Added by this user. */
+                /** @description Owned by this user. */
                 added_by?: string;
                 /** @description The order; `-` reverses it. The default is `relevance` with `q` (which it needs), and `-created_at` otherwise. Movies without a year come last either way. */
                 sort?: "created_at" | "-created_at" | "name" | "-name" | "year" | "-year" | "relevance";
@@ -3536,7 +3536,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The changes after `since`. Without `since`: no changes, and the cursor of now. */
+            /** @description The changes after `since`. Without `since`: no changes, only the current cursor. */
             200: {
                 headers: {
                     RateLimit: components["headers"]["RateLimit"];
@@ -3590,7 +3590,7 @@ export interface operations {
     count_movies: {
         parameters: {
             query?: {
-                /** @description Words to look for in name, cast, directors and plot. A movie must have all of them, in any form and case; a few typos are forgiven. "Quotes" make a phrase; a movie must not have a word after `-`. */
+                /** @description Words to look for in name, cast, directors and plot. A movie must have all of them, in any form and case; a few typos are forgiven. "Quotes" make a phrase; `-` before a word excludes the movies that have it. */
                 q?: string;
                 /** @description An exact value of `genres`. If it is given more than once, a movie must have all of the values. */
                 genre?: string[];
@@ -3612,7 +3612,7 @@ export interface operations {
                 year_min?: number;
                 /** @description Not made after this year. */
                 year_max?: number;
-                /** @description Added by this user. */
+                /** @description Owned by this user. */
                 added_by?: string;
             };
             header?: {
@@ -4346,7 +4346,7 @@ export interface operations {
     list_my_movies: {
         parameters: {
             query?: {
-                /** @description Words to look for in name, cast, directors and plot. A movie must have all of them, in any form and case; a few typos are forgiven. "Quotes" make a phrase; a movie must not have a word after `-`. */
+                /** @description Words to look for in name, cast, directors and plot. A movie must have all of them, in any form and case; a few typos are forgiven. "Quotes" make a phrase; `-` before a word excludes the movies that have it. */
                 q?: string;
                 /** @description An exact value of `genres`. If it is given more than once, a movie must have all of the values. */
                 genre?: string[];

@@ -113,7 +113,7 @@ impl Discovery {
             return Ok(known.metadata);
         }
         if failed_at.is_some_and(|failed_at| failed_at.elapsed() < PAUSE) {
-            return Err(Unusable("the provider could not be asked a moment ago".to_owned()));
+            return Err(Unusable("the last request to the provider failed a moment ago".to_owned()));
         }
         let asked = match timeout(LIMIT, self.discover()).await {
             Ok(asked) => asked,

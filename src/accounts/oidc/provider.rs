@@ -40,7 +40,7 @@ pub struct Provider {
     pub places: Semaphore,
 }
 
-/// A client of the provider, as its metadata describe it.
+/// A client of the provider, made from the provider's metadata.
 pub(super) type FlowClient = CoreClient<
     EndpointSet,
     EndpointNotSet,

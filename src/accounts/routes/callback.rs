@@ -38,7 +38,8 @@ use crate::{
     mongo::StoreError,
 };
 
-/// What the server reads of the parameters that a provider sends. A provider may send more (RFC 6749, section 4.1.2).
+/// The parameters that the server reads, of those that a provider sends. A provider may send more (RFC 6749, section
+/// 4.1.2).
 pub(in crate::accounts) struct CallbackQuery {
     state: Option<String>,
     code: Option<String>,
@@ -111,7 +112,7 @@ pub(in crate::accounts) async fn callback(
 ) -> Result<Reply, Problem> {
     let id = id.as_str();
     let start = started(oidc, id, query.state.as_deref(), cookies);
-    let start = start.ok_or_else(|| invalid("state", "is of no sign-in that this browser has begun"))?;
+    let start = start.ok_or_else(|| invalid("state", "belongs to no sign-in that this browser has begun"))?;
     let provider = oidc.find(id).ok_or(Problem::ProviderNotFound)?;
     let returned = Returned {
         code: query.code.as_deref(),
@@ -147,8 +148,8 @@ fn failure(error: StoreError) -> Failure {
     Failure::Overloaded
 }
 
-/// Finds out who signs in, and what the sign-in is for. It looks for obstacles, so that the browser can name them; the
-/// exchange decides.
+/// Finds out who signs in, and what the sign-in is for. It looks for obstacles only so that the browser can name
+/// them; the exchange decides.
 async fn sign_in(
     provider: &Provider,
     start: &Start,

@@ -46,7 +46,8 @@ use crate::{
     mongo::{StoreError, indexes},
 };
 
-/// How often a change is tried again because the hash was renewed in between: that happens once at most.
+/// How often a change is tried. It is tried again if a login has renewed the hash in between, which happens at most
+/// once.
 const TRIES: usize = 3;
 
 /// The current password, and what is to change.
@@ -73,7 +74,7 @@ impl FromFields for AccountPatch {
 impl PartialSchema for AccountPatch {
     fn schema() -> RefOr<Schema> {
         let mut object = body_of::<Self>();
-        // Something to change.
+        // A change must have at least one field.
         object.min_properties = Some(1);
         object.description =
             Some("The current password, and a new email, a new password, or both.".to_owned());
@@ -140,7 +141,7 @@ pub(in crate::accounts) async fn change_me(
     let account = loop {
         match users.change(&verified, &change).await {
             Ok(Some(account)) => break account,
-            // A login has renewed the hash, or the password has changed: the second look tells.
+            // Either a login has renewed the hash, or the password has changed. Verifying again shows which.
             Ok(None) if tries < TRIES => {
                 tries += 1;
                 verified = proof.verify(current_password.as_ref()).await?;
@@ -166,7 +167,7 @@ pub(in crate::accounts) async fn change_me(
     Reply::ok(&me::whole(&account, admins, belongings).await?)
 }
 
-/// Tells the audit log and the old address, and mails the link that confirms a new one.
+/// Writes to the audit log, notifies the old address, and mails the link that confirms a new address.
 fn announce(
     audit: &Audit,
     mailer: &Mailer,

@@ -1,4 +1,5 @@
-//! The current password, where a token alone is not enough. An account without one asks for a sign-in just now.
+//! Checks the current password, where a token alone is not enough. For an account without a password, the user must
+//! have signed in within the last 10 minutes.
 
 use crate::{
     accounts::{
@@ -11,10 +12,10 @@ use crate::{
     http::problem::Problem,
 };
 
-/// What the document says of the field `current_password`.
+/// The OpenAPI document's description of the field `current_password`.
 pub(super) const WORDS: &str = "The current password of the account. Leave it out if the account has none.";
 
-/// What is asked to verify it.
+/// What the check needs.
 pub(super) struct Proof<'a> {
     pub user: &'a CurrentUser,
     pub users: &'a Users,
@@ -31,8 +32,8 @@ impl Proof<'_> {
         Requester::new(self.audit.address, &self.email())
     }
 
-    /// What is stored now, if the password is right and the token of the request still good. A wrong password is
-    /// counted. None is given where the account has none: that cannot be guessed.
+    /// Returns the stored credentials, if the password is right and the request's token is still valid. A wrong
+    /// password counts as an attempt. A request without a password does not count, because there is nothing to guess.
     ///
     /// # Errors
     /// 403 for a wrong password, 429 after too many.
@@ -58,7 +59,7 @@ impl Proof<'_> {
         }
     }
 
-    /// The same for a password that was right before: it is not counted.
+    /// Like [`Self::admit`], but counts nothing. It is for a password that was right a moment ago.
     ///
     /// # Errors
     /// 403 for a wrong password.

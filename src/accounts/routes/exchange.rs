@@ -1,4 +1,4 @@
-//! The end of a sign-in with a provider: the client exchanges its code, and what the sign-in is for is done.
+//! The end of a sign-in with a provider: the client exchanges its code, and the server does what the sign-in is for.
 
 use rocket::{State, post};
 use serde_json::json;
@@ -79,7 +79,7 @@ answers! {
 /// user; if no account is linked, it creates one. After a start with a `link_ticket`, it links the provider to the account
 /// of the ticket and logs in to that.
 ///
-/// A code is good for one attempt, within 60 seconds; otherwise the answer is 422 `invalid-exchange-code`. No account
+/// A code works for one attempt, within 60 seconds; otherwise the answer is 422 `invalid-exchange-code`. No account
 /// is found by its email: if an account has the email of a new user, the answer is 409 `email-taken`.
 #[utoipa::path(
     context_path = "/api/auth",
@@ -101,7 +101,7 @@ pub(in crate::accounts) async fn exchange(
     body: JsonBody<Exchange>,
 ) -> Result<Reply, Problem> {
     let Exchange { code, verifier, session } = body.0;
-    // A code names no account: what is counted is the address.
+    // The code names no account, so the throttle counts by the address alone.
     let attempt = throttle.admit(Action::Exchange, &EmailAddress::claimed(""), &audit).await?;
     let found = match oidc.codes.take(&code, &verifier).await? {
         Some(signed_in) => settle(users, &audit, mailer, oidc, signed_in).await?,
@@ -140,7 +140,7 @@ async fn settle(
     }
 }
 
-/// Makes the account. Of two first sign-ins at the same moment one does, and both are signed in.
+/// Creates the account. If two first sign-ins happen at once, one of them creates it, and both are signed in.
 async fn sign_up(
     users: &Users,
     audit: &Audit,
@@ -152,7 +152,7 @@ async fn sign_up(
             audit.record(Event::Signup, account.id);
             Ok(Some(account))
         }
-        // By its email or by its identity: an insert does not say which.
+        // The email or the identity exists already. The insert does not say which.
         Err(StoreError::Duplicate(_)) => match users.find_by_identity(identity).await? {
             Some(account) => Ok(Some(account)),
             None => Err(Problem::EmailTaken),
@@ -164,7 +164,7 @@ async fn sign_up(
 async fn link(users: &Users, to: Link, identity: &Identity) -> Result<Option<Account>, Problem> {
     match users.link(to, identity).await {
         Ok(linked) => Ok(linked),
-        // Another account has it since the provider confirmed it.
+        // Another account has taken the identity since the provider confirmed it.
         Err(StoreError::Duplicate(_)) => Ok(None),
         Err(error) => Err(error.into()),
     }

@@ -60,7 +60,7 @@ impl From<LinkedIdentity> for IdentityView {
     }
 }
 
-/// The linked providers, in the order of their linking.
+/// The linked providers, in the order in which they were linked.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct IdentityList {
     items: Vec<IdentityView>,
@@ -69,7 +69,7 @@ pub struct IdentityList {
 /// What lets a sign-in link the provider to this account.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct LinkTicket {
-    /// For `GET /api/auth/oidc/{id}/start`: good once, within 60 seconds.
+    /// For `GET /api/auth/oidc/{id}/start`. It works once, within 60 seconds.
     #[schema(pattern = "^[0-9a-f]{24}[A-Za-z0-9_-]{43}$")]
     link_ticket: String,
 }

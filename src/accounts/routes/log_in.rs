@@ -51,7 +51,7 @@ impl FromFields for Login {
 
 impl PartialSchema for Login {
     fn schema() -> RefOr<Schema> {
-        let words = "The email of the account, in any case.";
+        let words = "The email of the account. Upper and lower case make no difference.";
         let object = describe(body_of::<Self>(), "email", words, json!("ann@example.com"));
         let words = "The password of the account.";
         SessionWish::described(describe(object, "password", words, json!("plum-cake-at-noon"))).into()
@@ -99,7 +99,7 @@ pub(in crate::accounts) async fn login(
     let attempt = throttle.admit(Action::Login, &email, &audit).await?;
     let too_early = attempt.too_early();
     let who = Requester::new(audit.address, &email);
-    // Such attempts may come from anywhere and in any number: they must not take the owner's places.
+    // Such attempts may come from anywhere and in any number, so they must not take the account's own places.
     let who = if too_early.is_some() { who.network_alone() } else { who };
     let credentials = users.find_credentials(&email).await?;
     let hash = credentials.as_ref().and_then(|found| found.password_hash.as_ref());
@@ -121,7 +121,7 @@ pub(in crate::accounts) async fn login(
     end.finish(sign_in, attempt, renew_hash(users, hasher, &credentials, password, &who)).await
 }
 
-/// Renews a hash of a lower cost: the password was right.
+/// Renews the hash if it has a lower cost. This runs only after the password was right.
 async fn renew_hash(
     users: &Users,
     hasher: &Hasher,

@@ -28,7 +28,7 @@ answers! {
 /// Logs out: ends the session of the token that comes with the request.
 ///
 /// Needs the token of a session. The server rejects the session's tokens from the next request on. The caller's other
-/// sessions go on.
+/// sessions continue.
 #[utoipa::path(context_path = "/api/auth", tag = "auth", operation_id = "log_out", responses(LoggedOut))]
 #[post("/logout")]
 pub(in crate::accounts) async fn logout(
@@ -39,7 +39,7 @@ pub(in crate::accounts) async fn logout(
     revoked: &State<RevokedTokens>,
 ) -> Result<Reply, Problem> {
     match user.session() {
-        // Whether another request has ended it meanwhile makes no difference.
+        // It makes no difference if another request has ended the session in the meantime.
         Some(session) => drop(sessions.end(&user.account, session).await?),
         None => revoked.insert(&user.token).await?,
     }

@@ -26,7 +26,7 @@ answers! {
     Deleted => deleted(Answers::with_database().problems(CurrentUser::REFUSALS));
 }
 
-/// What becomes of an account that is deleted.
+/// The answers to a deletion.
 pub(super) fn deleted(answers: Answers) -> Answers {
     answers
         .empty(204, "The account and all its movies are deleted.", &[])
@@ -70,7 +70,7 @@ pub(in crate::accounts) async fn delete_me(
     remove(cascade, id, move || audit.record(Event::AccountDeleted, id)).await
 }
 
-/// One user with everything that is shown where one user is shown.
+/// One user, with the fields that a list of users leaves out.
 pub(super) async fn whole(
     account: &Account,
     admins: &Admins,

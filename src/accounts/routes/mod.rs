@@ -1,5 +1,5 @@
-//! The routes of accounts. Each file holds one route or a few: what a client sends, what the OpenAPI document says of
-//! it, and the handler.
+//! The routes of accounts. Each file holds one route or a few: what a client sends, what the OpenAPI document says
+//! about it, and the handler.
 
 pub mod admin;
 pub mod callback;

@@ -1,4 +1,4 @@
-//! Refreshing a session: a new token for one that lives for minutes.
+//! Refreshing a session: a client whose token lives for minutes gets a new one.
 
 use rocket::{State, post};
 use serde_json::json;
@@ -62,12 +62,12 @@ pub struct RefreshedView {
     token: String,
     #[schema(value_type = String, example = "Bearer")]
     token_type: &'static str,
-    /// For how many seconds from now it is good.
+    /// The token expires in this many seconds.
     #[schema(minimum = 0, example = 900)]
     expires_in: u64,
-    /// Good for one refresh.
+    /// For the next `POST /api/auth/refresh`. It works once.
     refresh_token: String,
-    /// For how many seconds from now it is good: 30 days, or less at the end of the session's year.
+    /// The refresh token expires in this many seconds: 30 days, or less at the end of the session's year.
     #[schema(minimum = 0, example = 2_592_000)]
     refresh_expires_in: u64,
 }
@@ -82,7 +82,7 @@ answers! {
 
 /// Issues a new token and the next refresh token.
 ///
-/// Anyone who has a refresh token may call this. Each refresh token is good for one refresh. If one is used again, its
+/// Anyone who has a refresh token may call this. Each refresh token works once. If one is used again, its
 /// session ends, because somebody else may have it. The exception: for 10 seconds, and while its successor is unused,
 /// the token that was used last gets the same successor again, so a lost answer logs nobody out.
 ///
@@ -136,7 +136,7 @@ pub(in crate::accounts) async fn refresh(
     Err(Problem::InvalidRefreshToken)
 }
 
-/// Whether the account is there, and of the session's generation: otherwise the session has ended.
+/// Whether the account exists and has the session's generation. Otherwise the session has ended.
 async fn is_current(users: &Users, successor: &Successor) -> Result<bool, Problem> {
     let account = users.find(successor.session.user).await?;
     Ok(account.is_some_and(|account| account.generation == successor.session.generation))

@@ -1,4 +1,4 @@
-//! A forgotten password: the link that is mailed, and the new password that it gives.
+//! A forgotten password: mailing the link, and setting the new password.
 
 use mongodb::Database;
 use rocket::{State, post};
@@ -33,7 +33,7 @@ use crate::{
     mongo::{self, COMMAND},
 };
 
-/// Any string: what is no email belongs to nobody.
+/// Any string. A string that is not an email belongs to no account.
 pub struct Forgot {
     email: EmailAddress,
 }
@@ -47,7 +47,8 @@ impl FromFields for Forgot {
 
 impl PartialSchema for Forgot {
     fn schema() -> RefOr<Schema> {
-        describe(body_of::<Self>(), "email", "Whatever the case.", json!("ann@example.com")).into()
+        let words = "The email of the account. Upper and lower case make no difference.";
+        describe(body_of::<Self>(), "email", words, json!("ann@example.com")).into()
     }
 }
 
@@ -94,7 +95,7 @@ answers! {
 /// Mails a link with which the user can set a new password.
 ///
 /// Anyone may call this. The answer is always 202, in the same time, whether the account exists or not, so nobody
-/// learns who has an account. The link works once, for one hour. After too many requests the answer is 429
+/// learns who has an account. The link works once, within one hour. After too many requests the answer is 429
 /// `too-many-requests`.
 #[utoipa::path(
     context_path = "/api/auth",
@@ -114,9 +115,9 @@ pub(in crate::accounts) async fn forgot(
     body: JsonBody<Forgot>,
 ) -> Result<Reply, Problem> {
     let Forgot { email } = body.0;
-    // Each counts: there is no success to forgive.
+    // Every request counts. None can succeed, so none is forgiven.
     throttle.admit(Action::Forgot, &email, &audit).await?.count().await?;
-    // Asks the database something that does not depend on the email: is it there at all?
+    // Checks that the database is available, with a command that does not depend on the email.
     mongo::ping(database, COMMAND).await?;
     let (users, mailer) = (Users::clone(users), Mailer::clone(mailer));
     tokio::spawn(async move {
@@ -166,7 +167,7 @@ pub(in crate::accounts) async fn reset(
 ) -> Result<Reply, Problem> {
     let Reset { token, password } = body.0;
     let digest = token.digest();
-    // A token names no account: what is counted is the address.
+    // The token names no account, so the throttle counts by the address alone.
     let attempt = throttle.admit(Action::Reset, &EmailAddress::claimed(""), &audit).await?;
     // Hashing is expensive, so it is not done for a made-up token.
     let Some(owner) = users.owner_of_reset(&digest).await? else {

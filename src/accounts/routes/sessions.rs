@@ -1,4 +1,4 @@
-//! `/api/users/me/sessions`: where the caller is signed in, and how to end that from afar.
+//! `/api/users/me/sessions`: where the caller is signed in, and how to end a session from elsewhere.
 
 use rocket::{State, delete, get};
 use serde::Serialize;

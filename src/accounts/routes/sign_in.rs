@@ -1,5 +1,5 @@
-//! What a login and the exchange of a code have in common: how a client wants its session, and what is done once it is
-//! known who signs in.
+//! What a login and the exchange of a code have in common: how a client wants its session, and what the server does
+//! once it knows who is signing in.
 
 use serde_json::json;
 use utoipa::openapi::Object;
@@ -38,7 +38,7 @@ impl FromFields for SessionWish {
 }
 
 impl SessionWish {
-    /// What the OpenAPI document says of the two fields.
+    /// What the OpenAPI document says about the two fields.
     pub(super) fn described(body: Object) -> Object {
         let words = "The name of the session. If it is unset, the session is named after the `User-Agent`.";
         let body = describe(body, "name", words, json!("Firefox on the laptop"));
@@ -46,7 +46,7 @@ impl SessionWish {
         describe(body, "refresh", words, json!(true))
     }
 
-    /// The sign-in of a user whose generation was read together with what proved who it is.
+    /// The sign-in of a user. `generation` was read together with the proof of who the user is.
     pub(super) fn sign_in(self, user: UserId, generation: i64, default_name: DefaultName) -> SignIn {
         SignIn { user, generation, name: self.name.unwrap_or(default_name.0), refresh: self.refresh }
     }
@@ -61,11 +61,11 @@ pub(super) struct SignInEnd<'a> {
 }
 
 impl SignInEnd<'_> {
-    /// Begins the session and answers its token. `afterwards`: what else a sign-in leaves behind. If that fails, the sign-in
-    /// has succeeded all the same, and the next one will do it.
+    /// Begins the session and answers with its token. `afterwards` is what else a sign-in should store. If it fails,
+    /// the sign-in has succeeded nevertheless, and the next one tries again.
     ///
     /// # Errors
-    /// 503 when the database is away.
+    /// 503 when the database is unavailable.
     pub async fn finish(
         &self,
         sign_in: SignIn,
@@ -83,7 +83,10 @@ impl SignInEnd<'_> {
             afterwards.await
         };
         if let Err(problem) = follow_up.await {
-            tracing::warn!(code = problem.code().kind().code, "a sign-in that succeeded was not followed up");
+            tracing::warn!(
+                code = problem.code().kind().code,
+                "a sign-in succeeded, but its follow-up work failed; the next sign-in will do it"
+            );
         }
         Reply::ok(&view)
     }

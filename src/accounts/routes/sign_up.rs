@@ -55,7 +55,7 @@ impl PartialSchema for Signup {
         let object = describe(
             body_of::<Self>(),
             "email",
-            "In any case; it is stored in lower case.",
+            "Upper and lower case make no difference. The server stores it in lower case.",
             json!("ann@example.com"),
         );
         describe(object, "password", NewPasswordRule::WORDS, json!("plum-cake-at-noon")).into()
@@ -64,7 +64,8 @@ impl PartialSchema for Signup {
 
 impl ToSchema for Signup {}
 
-/// The request guard of the sign-up: where it is closed, nothing else is looked at.
+/// The request guard of sign-up. If sign-up is closed, the server refuses the request without looking at the rest of
+/// it.
 pub(in crate::accounts) struct SignupOpen;
 
 #[rocket::async_trait]
@@ -116,7 +117,7 @@ pub(in crate::accounts) async fn signup(
     let asked = throttle.admit_email(&email, None, &audit).await?;
     let hash = hasher.hash(password, &Requester::new(audit.address, &email)).await?;
     let link = MailToken::random().map_err(no_random_numbers)?;
-    // Never looked up first: the unique index decides, also between two at once.
+    // The email is never looked up first. The unique index decides, even between two requests at once.
     let account = match users.insert(email.clone(), &hash, &link.digest()).await {
         Ok(account) => account,
         Err(StoreError::Duplicate(indexes::EMAIL_UNIQUE)) => {

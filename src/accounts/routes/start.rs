@@ -1,4 +1,4 @@
-//! The beginning of a sign-in with a provider: which there are, and the way to one.
+//! The beginning of a sign-in with a provider: the list of providers, and the redirect to one of them.
 
 use std::convert::Infallible;
 
@@ -52,13 +52,14 @@ pub struct ProviderView<'a> {
     name: &'a str,
 }
 
-/// The providers with which one can sign in.
+/// The providers with which users can sign in.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct ProviderList<'a> {
     items: Vec<ProviderView<'a>>,
 }
 
-/// Where clients reach this server. Without a setting that is where it listens, which is known once it does.
+/// Where clients reach this server. If the setting is unset, that is the address on which the server listens, which is
+/// known only once it does.
 pub(in crate::accounts) struct PublicUrl(String);
 
 impl PublicUrl {
@@ -75,7 +76,7 @@ impl PublicUrl {
         format!("{}/api/auth/oidc/{provider}/callback", self.0)
     }
 
-    /// The cookie of a start; without a value it is deleted.
+    /// The header line that sets the cookie of a start. Without a value, it deletes the cookie.
     pub fn cookie(&self, provider: &str, state: &str, value: Option<&str>) -> String {
         let name = cookie_name(state);
         let seconds = if value.is_some() { LIFETIME.as_secs() } else { 0 };
@@ -122,7 +123,7 @@ impl StartQuery {
         if allowed.is_empty() {
             allowed.push(format!("{}/", PublicUrl::of(request)?.0));
         }
-        // Byte for byte, so that no address passes for another one.
+        // The comparison is byte for byte, so that no address can be mistaken for an allowed one.
         let found = allowed.into_iter().find(|address| asked.is_none_or(|asked| asked == address));
         let return_to = found.ok_or_else(|| invalid("return_to", "is not one of oidc_return_to"))?;
         let link_ticket = query.one("link_ticket")?.map(str::to_owned);
@@ -159,7 +160,7 @@ impl IntoParams for StartQuery {
     }
 }
 
-/// The provider in the path of a sign-in, whether there is one or not.
+/// The provider in the path of a sign-in, whether it exists or not.
 pub(in crate::accounts) struct ProviderId(String);
 
 impl ProviderId {
@@ -250,7 +251,7 @@ pub(in crate::accounts) async fn start(
             return back(Failure::ProviderFailed);
         }
     };
-    // Last of all: a ticket is used up by this.
+    // This comes last, because it uses up the ticket.
     if let Some(ticket) = link_ticket {
         match use_ticket(users, &ticket).await {
             Ok(Some(link)) => start.link = Some(link),
@@ -264,7 +265,7 @@ pub(in crate::accounts) async fn start(
     Ok(Reply::found(address).header("Set-Cookie", cookie))
 }
 
-/// The ticket begins with the account that it is kept with.
+/// The ticket begins with the id of the account that stores its digest.
 async fn use_ticket(users: &Users, ticket: &str) -> Result<Option<Link>, Problem> {
     let Some((user, secret)) = ticket.split_at_checked(24) else { return Ok(None) };
     let Some(user) = UserId::parse(user) else { return Ok(None) };

@@ -126,9 +126,9 @@ pub(in crate::accounts) async fn list(
 /// Needs the token of a session, and the current password. An account without a password leaves `current_password` out;
 /// its session must have begun within the last 10 minutes. Otherwise the answer is 403 `wrong-password`.
 ///
-/// The token may do what its `scopes` say. It is shown in this answer only. It ends when it expires or is deleted, and
-/// with a new password, a reset, `POST /api/auth/logout-all` and the account. A caller with 50 tokens gets 409
-/// `too-many-tokens`.
+/// The token may do what its `scopes` say. It is shown in this answer only. It ends when it expires or is deleted. A
+/// new password, a reset, `POST /api/auth/logout-all` and the deletion of the account end it too. A caller with 50
+/// tokens gets 409 `too-many-tokens`.
 #[utoipa::path(
     context_path = "/api/users",
     tag = "users",
@@ -157,7 +157,8 @@ pub(in crate::accounts) async fn create(
         digest: secret.digest(),
         id: TokenId::new(),
         user: verified.id,
-        // Read together with the verified password: if that has changed since, the token has ended already.
+        // The generation was read together with the verified password. If the password has changed since, the token has
+        // already ended.
         generation: verified.generation,
         name,
         scopes,

@@ -1,4 +1,4 @@
-//! Confirming an address: by the link that was mailed to it, and asking for another one.
+//! Confirming an address with the link that was mailed to it, and asking for another link.
 
 use rocket::{State, post};
 use serde_json::json;
@@ -64,8 +64,8 @@ answers! {
 
 /// Confirms an email address with the token from a mailed link.
 ///
-/// Anyone who has the token may call this. It works once, for 3 days, and only while the account has the address that
-/// the link was mailed to. Otherwise the answer is 422 `invalid-verify-token`.
+/// Anyone who has the token may call this. It works once, within 3 days, and only while the account has the address
+/// that the link was mailed to. Otherwise the answer is 422 `invalid-verify-token`.
 #[utoipa::path(
     context_path = "/api/auth",
     tag = "auth",
@@ -112,7 +112,7 @@ pub(in crate::accounts) async fn request(
     mailer: &State<Mailer>,
 ) -> Result<Reply, Problem> {
     let email = EmailAddress::claimed(&user.account.email);
-    // Each counts: each may be a mail.
+    // Every request counts, because each may send a mail.
     throttle.admit(Action::Verification, &email, &audit).await?.count().await?;
     let link = MailToken::random().map_err(no_random_numbers)?;
     if users.add_verification(&user.account, &link.digest()).await? {

@@ -1,4 +1,4 @@
-//! Reads the records of a file and checks each, by the same rules as the API.
+//! Reads the records of a file, and checks each one by the rules of the API.
 
 use std::{fs::File, io, path::Path};
 
@@ -12,7 +12,7 @@ use crate::{
     movies::model::MovieInput,
 };
 
-/// How many records are handed over at once.
+/// How many records a batch has.
 const BATCH: usize = 500;
 
 /// A rejected record, with the reason: a line of the report.
@@ -24,11 +24,11 @@ pub struct RejectedRecord {
     errors: Vec<FieldError>,
 }
 
-/// The code of a record whose movie is there already, or earlier in the file.
+/// The code of a record whose movie is already in the catalogue, or earlier in the file.
 pub const DUPLICATE: &str = "duplicate-movie";
 
 impl RejectedRecord {
-    /// Another movie has its name in its year.
+    /// The rejection of a record whose name another movie of the same year has.
     pub fn duplicate(line: u64) -> Self {
         Self { line, code: DUPLICATE, errors: Vec::new() }
     }
@@ -37,7 +37,7 @@ impl RejectedRecord {
 /// A record after its check, and its line.
 pub type Checked = (u64, Result<MovieInput, RejectedRecord>);
 
-/// Reads, checks and hands over; blocks.
+/// Reads and checks the records, and sends them in batches. Blocks.
 pub fn read(
     file: File,
     path: &Path,
@@ -64,7 +64,7 @@ pub fn read(
         if batch.len() == BATCH
             && batches.blocking_send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_err()
         {
-            // The receiver has failed, and reports it.
+            // The receiver has failed. It reports the error itself.
             return Ok(());
         }
     }

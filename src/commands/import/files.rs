@@ -1,4 +1,4 @@
-//! The two files of an import: the one that is read, and the report of what was refused.
+//! The two files of an import: the one that it reads, and the report of the refused lines.
 
 use std::{
     fs::File,
@@ -10,33 +10,33 @@ use std::{
 use super::{ImportError, checking::RejectedRecord};
 use crate::commands::is_standard;
 
-/// Opens what is imported. Waits for the writer of a named pipe, so it blocks.
+/// Opens the file to import. It waits for the writer of a named pipe, so it blocks.
 ///
 /// # Errors
-/// The system's.
+/// Those of the operating system.
 pub fn open(path: &Path) -> io::Result<File> {
     if is_standard(path) {
-        // A file of its own: it tells how long it is, and whether the report would overwrite it.
+        // A `File` knows its length, and can be compared with the report, which must not overwrite it.
         return Ok(io::stdin().as_fd().try_clone_to_owned()?.into());
     }
     File::open(path)
 }
 
-/// The name of what is imported, in an error.
+/// The name of the imported file, for an error.
 pub fn name(path: &Path) -> PathBuf {
     if is_standard(path) { PathBuf::from("standard input") } else { path.to_owned() }
 }
 
-/// The refused lines, a JSON object each.
+/// The report: a JSON object for each refused line.
 pub struct Report {
     path: PathBuf,
-    /// Gone once nobody reads it any more: the import goes on without.
+    /// `None` once nobody reads the report any more. The import continues without it.
     sink: Option<BufWriter<Box<dyn Write + Send>>>,
 }
 
 impl Report {
     /// # Errors
-    /// The system's, and that the report would overwrite what is imported.
+    /// Those of the operating system, and one if the report would overwrite the imported file.
     pub fn create(path: &Path, input: &File) -> Result<Self, ImportError> {
         let at = |source| ImportError::File { path: path.to_owned(), source };
         let sink: Box<dyn Write + Send> = if is_standard(path) {
@@ -67,7 +67,7 @@ impl Report {
         match self.sink.as_mut().map_or(Ok(()), write) {
             // The reader has read enough (`--report - | head`).
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-                // What it still holds could not be written either.
+                // The buffered rest could not be written either.
                 self.sink = None;
                 Ok(())
             }
@@ -76,7 +76,7 @@ impl Report {
     }
 }
 
-/// Whether the name leads to this file. Paths cannot tell: a hard link has another one.
+/// Whether the path leads to this file. Comparing paths is not enough, because a hard link has a path of its own.
 fn is_same(report: &Path, input: &File) -> bool {
     let identity = |file: std::fs::Metadata| (file.dev(), file.ino());
     let of_report = report.metadata().map(identity).ok();

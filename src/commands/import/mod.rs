@@ -1,4 +1,4 @@
-//! `movie-bag import`: a file of movies through the same rules as the API.
+//! `movie-bag import`: imports a file of movies by the rules of the API.
 //!
 //! One thread reads ([`records`], and [`rows`] for CSV) and checks ([`checking`]). The database gets batches, in the order
 //! of the lines, so the first of two equal movies wins. Refused lines are written to a report ([`files`]). It is safe to
@@ -47,7 +47,7 @@ const LOGGED: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub struct Options {
     pub file: PathBuf,
-    /// The account that adds the movies.
+    /// The account that will own the movies.
     pub email: String,
     /// Change nothing.
     pub dry_run: bool,
@@ -84,7 +84,7 @@ struct Run {
     refused: BTreeMap<&'static str, u64>,
 }
 
-/// Imports, with its progress and a last line that counts, both on standard error.
+/// Imports the file. Standard error gets the progress, and a last line with the counts.
 ///
 /// # Errors
 /// See [`ImportError`]. A refused line is not an error.
@@ -127,7 +127,7 @@ pub async fn run(options: &Options, connection: &Connection) -> Result<(), Impor
     }
 }
 
-/// Writes the change log while no server does, so that the imported movies are in it.
+/// Writes the change log if no server does, so that the imported movies are in it.
 struct Log {
     changes: Changes,
     stop: oneshot::Sender<()>,
@@ -137,7 +137,7 @@ struct Log {
 impl Log {
     async fn begin(connection: &Connection, movies: &Movies) -> Result<Self, StoreError> {
         changes::prepare(&connection.database).await?;
-        // Only servers delete old entries: their setting may differ from ours.
+        // Only servers delete old entries, because their `history.keep` may differ from ours.
         let changes = Changes::new(&connection.database, movies.acknowledged().clone(), Duration::MAX);
         let (stop, stopped) = oneshot::channel();
         let followed = changes.clone();
@@ -241,7 +241,7 @@ impl Run {
         Ok(keys.into_iter().map(outcome).collect())
     }
 
-    /// Repeats are no errors: an import that is run again refuses them all.
+    /// Duplicates are not errors: if an import is run again, every line is one.
     fn has_nothing_but_errors(&self) -> bool {
         self.imported == 0 && self.refused.keys().any(|code| *code != DUPLICATE)
     }
@@ -259,7 +259,7 @@ impl Run {
     }
 }
 
-/// A short stand-in for a name and a year: a dry run keeps one for each line of the file.
+/// A short digest of a name and a year. A dry run keeps one for each line of the file.
 fn digest((name, year): (&str, Option<i32>)) -> [u8; 16] {
     let hash = Sha256::new().chain_update(format!("{year:?} ")).chain_update(name).finalize();
     std::array::from_fn(|index| hash[index])

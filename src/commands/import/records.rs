@@ -1,5 +1,5 @@
-//! Reads a file of movies, a record at a time: NDJSON or CSV, plain or gzipped. Keeps no record: a file may be larger
-//! than the memory.
+//! Reads a file of movies, a record at a time: NDJSON or CSV, plain or gzipped. It keeps no record, because a file may
+//! be larger than the memory.
 
 use std::{
     fs::File,
@@ -26,17 +26,17 @@ const OTHERS: [&str; 8] =
 /// A record, by the line on which it begins, counted from 1.
 pub struct Record {
     pub line: u64,
-    /// What stands there, or the code of why it cannot be read.
+    /// The value, or the code that says why the record cannot be read.
     pub value: Result<Value, &'static str>,
 }
 
 type Records = Box<dyn Iterator<Item = io::Result<Record>> + Send>;
 
-/// Reads the records of a file. A name that ends with `.csv` or `.csv.gz` means CSV with a header; all else is NDJSON. The
-/// first bytes tell gzip.
+/// Reads the records of a file. A name that ends with `.csv` or `.csv.gz` means CSV with a header; anything else is
+/// NDJSON. Gzip is recognized by its first bytes.
 ///
 /// # Errors
-/// The file's, or that of a header with a column that is not a field of a movie.
+/// When the file cannot be read, or its header has a column that is not a field of a movie.
 pub fn read(file: File, path: &Path, progress: &ProgressBar) -> io::Result<Records> {
     progress.set_length(file.metadata()?.len());
     let mut raw = BufReader::with_capacity(64 * 1024, progress.wrap_read(file));
@@ -209,7 +209,7 @@ mod tests {
         assert_eq!(rows.len(), 3);
     }
 
-    /// What comes from a reader that never ends is not gathered.
+    /// A record that never ends must not be kept in memory.
     #[test]
     fn an_open_quote_or_a_row_of_commas_does_not_fill_the_memory() {
         for (start, endless, code) in [("a,\"", b'x', TOO_LARGE), ("a,", b',', INVALID)] {
@@ -233,8 +233,8 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Whatever stands in a file: it is read to its end, or there is an error, and no line comes after
-        /// a later one. (In CSV a lone carriage return ends a record, not a line.)
+        /// Whatever a file contains, it is read to its end or causes an error, and the line numbers never go back.
+        /// (In CSV a lone carriage return ends a record, but not a line.)
         #[test]
         fn no_file_is_too_broken_to_be_read(
             name in "f\\.(ndjson|csv|csv\\.gz)",

@@ -1,5 +1,5 @@
-//! CSV (RFC 4180), a row at a time, in bounded memory: a row that is too long is read to its end and
-//! forgotten. The `csv` crate would gather the rest of a file behind a quote that nobody closes.
+//! CSV (RFC 4180), a row at a time, in bounded memory: a row that is too long is read to its end and forgotten. After a
+//! quote that is never closed, the `csv` crate would keep the whole rest of the file in memory.
 
 use std::io::{self, BufRead};
 
@@ -12,14 +12,14 @@ pub const INVALID: &str = "invalid-csv";
 /// More cells than any header may have.
 const MAX_CELLS: usize = 64;
 
-/// The line on which a row begins, counted from 1, and its cells or the code of why it cannot be read.
+/// The line on which a row begins, counted from 1, and its cells, or the code that says why it cannot be read.
 pub type Row = (u64, Result<Vec<String>, &'static str>);
 
-/// The rows of a text, the header among them. Lines without a character are passed over.
+/// The rows of a text, including the header. Empty lines are skipped.
 pub struct Rows<T> {
     text: T,
     parser: Reader,
-    /// The cells of a row, one after the other: one byte more than a row may have.
+    /// The cells of a row, one after the other. There is room for one byte more than a row may have.
     cells: Vec<u8>,
     /// Where in `cells` each cell ends.
     ends: [usize; MAX_CELLS],
@@ -62,7 +62,8 @@ impl<T: BufRead> Rows<T> {
         }
     }
 
-    /// So that a row's line is the one on which it begins: the parser ends a row at the first of CR and LF.
+    /// Skips the line ends before a row, so that its line number is that of its first line: the parser ends a row at
+    /// the first CR or LF.
     fn pass_line_ends(&mut self) -> io::Result<()> {
         loop {
             let input = self.text.fill_buf()?;

@@ -29,7 +29,7 @@ pub enum Need {
 pub struct Noted {
     pub name: String,
     pub need: Need,
-    /// The schema of a value that is there.
+    /// The schema of the value, if there is one.
     pub schema: Schema,
 }
 

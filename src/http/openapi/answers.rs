@@ -77,9 +77,9 @@ impl Answers {
         self.success(status, description, headers, Some(("application/json", content)))
     }
 
-    /// A success with a JSON body of which the parameter `fields` chooses a part. A document cannot make a schema depend
-    /// on a parameter, and a schema that fits both answers has nothing that is always there. So the schema is that of
-    /// the whole answer, and an extension names the other one.
+    /// A success with a JSON body of which the parameter `fields` chooses a part. A document cannot make a schema
+    /// depend on a parameter, and a schema that fits both answers could require nothing. So the schema is that of the
+    /// whole answer, and an extension names the other one.
     #[must_use]
     pub fn json_of_fields<Whole: ToSchema, Part: ToSchema>(
         self,
@@ -92,8 +92,8 @@ impl Answers {
         self.success(200, description, headers, Some(("application/json", content)))
     }
 
-    /// For a stream of server-sent events: it lasts until the client disconnects, so it has no time limit. The schema is
-    /// that of a list of events: OpenAPI 3.2 reads the schema of a stream so, and 3.1 does not say.
+    /// For a stream of server-sent events. It lasts until the client disconnects, so it has no time limit. The schema
+    /// is that of a list of events: OpenAPI 3.2 defines the schema of a stream that way, and 3.1 does not define it.
     #[must_use]
     pub fn events<Event: ToSchema>(description: &str) -> Self {
         let events = ArrayBuilder::new().items(Ref::from_schema_name(Event::name()));
@@ -159,8 +159,8 @@ fn with_headers(answer: ResponseBuilder, headers: &[&'static str]) -> ResponseBu
     all.fold(answer, |answer, name| answer.header_ref(header(name), component(name)))
 }
 
-/// All problems of one status: the description says what each means, and an example shows each. The schema is the same for
-/// all, so a generated client has one type for them.
+/// All problems of one status. The description says what each one means, and each has an example. All have the same
+/// schema, so a generated client has one type for them.
 fn problem(status: u16, codes: &BTreeSet<Code>) -> ResponseBuilder {
     let lines = codes.iter().map(|code| {
         let kind = code.kind();

@@ -69,7 +69,7 @@ codes! {
         remedy: "Send the token exactly as login returned it, after the word Bearer. If the service has a new key, log in again.";
     ExpiredToken = Unauthorized "expired-token", "Expired token",
         detail: "The token has expired. Log in again.",
-        meaning: "A token works for a limited time, and this one is past it. Login returns the number of seconds.",
+        meaning: "A token works for a limited time, and this one has expired. Login returns the time in seconds, as expires_in.",
         remedy: "Log in again to get a new token.";
     RevokedToken = Unauthorized "revoked-token", "Revoked token",
         detail: "The token is no longer valid. Log in again.",
@@ -188,7 +188,7 @@ codes! {
         meaning: "The Content-Type header is missing or names a type that this route does not read. Bodies are JSON in UTF-8.",
         remedy: "Send Content-Type: application/json. PATCH also accepts application/merge-patch+json.";
     ValidationFailed = UnprocessableEntity "validation-failed", "Validation failed",
-        detail: "Some fields are invalid; errors lists each of them.",
+        detail: "Some fields are invalid. The list errors names each of them.",
         meaning: "The body is JSON, but some of its fields break a rule. For example, a field is missing, unknown, too long or of the wrong type.",
         remedy: "The list errors names every invalid field, with a code for programs and a message for people. Correct them all, and send the body again.";
     InvalidResetToken = UnprocessableEntity "invalid-reset-token", "Invalid reset token",
@@ -213,7 +213,7 @@ codes! {
         remedy: "Start the sign-in again (GET /api/auth/oidc/{id}/start) with a new verifier.";
     TooManyRequests = TooManyRequests "too-many-requests", "Too many requests",
         detail: "Too many attempts. Wait before you try again.",
-        meaning: "The server limits attempts at passwords, sign-ups and resets, so that nobody can guess. There were too many attempts for this account or from your address. The operator can also limit the requests of each address, and the movies that each account adds and changes. An account can send 20 invitations a day, an address can receive 3 a day, and a movie can have 20 open ones. An account can use 10,000 idempotency keys in 24 hours.",
+        meaning: "The server limits logins, sign-ups, password resets and similar attempts, so that nobody gets far by guessing. There were too many attempts for this account or from your address. The operator can also limit the requests of each address, and the movies that each account adds and changes. An account can send 20 invitations a day, an address can receive 3 a day, and a movie can have 20 open ones. An account can use 10,000 idempotency keys in 24 hours.",
         remedy: "Wait for the number of seconds in the Retry-After header.";
     Internal = InternalServerError "internal-error", "Internal error",
         detail: "Something went wrong on the server. The log has an entry under the request id.",

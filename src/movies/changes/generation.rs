@@ -1,25 +1,25 @@
-//! Whether any movie has changed: an answer that was made before stays good as long as none has.
+//! Whether any movie has changed. As long as none has, earlier answers remain valid.
 
 use std::time::Duration;
 
 use super::{follower::Changes, progress::Progress};
 
-/// How long a change by another server may stay unknown here. The contract allows a second for what the search index
-/// answers; the stream takes some milliseconds.
+/// How long a change by another server may stay unknown here. The contract allows a second for answers of the search
+/// index. The stream takes some milliseconds.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// A state of the catalogue, as this server knows it. Between two readings of it that are equal, no movie has changed
-/// that this server knows of: neither through itself nor through another server.
+/// The state of the catalogue, as far as this server knows it. If two readings are equal, this server knows of no
+/// change in between, neither its own nor another server's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Generation {
-    /// The writes that this server has acknowledged: they count at once, before the stream brings them.
+    /// How many writes this server has acknowledged. They count at once, before the stream reports them.
     acknowledged: u64,
     passed_on: u64,
 }
 
 impl Changes {
-    /// `None` where a change by another server could stay unknown for longer than [`FRESH`]: without a change stream,
-    /// or while nothing is heard from it.
+    /// The present generation. `None` if a change by another server could stay unknown for longer than [`FRESH`],
+    /// because there is no change stream or it is silent.
     #[must_use]
     pub fn generation(&self) -> Option<Generation> {
         let acknowledged = self.0.acknowledged.count();
@@ -47,7 +47,7 @@ mod tests {
         Client::with_options(ClientOptions::default()).unwrap()
     }
 
-    /// A log of which nothing is asked.
+    /// A log that is never read.
     fn log(acknowledged: &Acknowledged) -> Changes {
         Changes::new(&client().database("movie_bag"), acknowledged.clone(), Duration::ZERO)
     }
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nothing_is_said_where_a_change_could_be_unknown_for_more_than_a_second() {
+    async fn there_is_no_generation_if_a_change_could_be_unknown_for_more_than_a_second() {
         let changes = log(&Acknowledged::default());
         assert_eq!(changes.generation(), None);
         live(&changes, &Run::new(token(1), true), 1);
@@ -72,7 +72,7 @@ mod tests {
         assert_eq!(changes.generation(), first);
         advance(Duration::from_millis(200)).await;
         assert_eq!(changes.generation(), None);
-        // News from the stream, and none of a change.
+        // The stream reports again, and there was no change.
         live(&changes, &Run::new(token(2), true), 1);
         assert_eq!(changes.generation(), first);
         for progress in [Progress::Waiting, Progress::Unsupported] {
@@ -91,7 +91,7 @@ mod tests {
         live(&changes, &run, 2);
         let second = changes.generation();
         assert_ne!(first, second);
-        // A write counts before the stream brings it, and whatever the database says of its time.
+        // A write counts before the stream reports it, whatever time the database gives it.
         acknowledged.note(&client().start_session().await.unwrap());
         assert!(![first, second, None].contains(&changes.generation()));
     }

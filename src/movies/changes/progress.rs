@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::{entry::Entry, token::Token};
 
-/// What this process knows of the stream.
+/// What this process knows about the stream.
 #[derive(Debug, Clone)]
 pub(in crate::movies) enum Progress {
     /// The stream has not begun, or it broke off.
@@ -42,7 +42,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Nothing of the stream is known any more. The generation stays: it never comes again.
+    /// Forgets the place in the stream. The generation stays, because no generation may occur twice.
     pub fn begin_anew(&mut self) {
         (self.at, self.last) = (None, None);
     }
@@ -100,7 +100,7 @@ impl Run {
         std::mem::take(&mut self.group)
     }
 
-    /// `seen`: in this run or in an earlier one. A run that has just begun to write may not have written the last change
+    /// `seen` covers this run and earlier ones. A run that has just begun to write may not have written the last change
     /// again yet.
     pub fn position(&self, seen: &Seen) -> Position {
         Position {

@@ -100,7 +100,7 @@ impl Changes {
     async fn wait_for_the_writer(&self, seen: &Position, deadline: Instant) -> Result<(), StoreError> {
         let Some(last) = seen.last.as_ref().filter(|_| !seen.is_written) else { return Ok(()) };
         loop {
-            // One reader asks at a time: what it finds answers those who wait behind it.
+            // One reader asks the database at a time. Its result also serves the readers that wait for it.
             let mut known = timeout_at(deadline, self.0.known_as_written.lock()).await.map_err(|_| late())?;
             if known.as_ref().is_some_and(|known| known >= last) {
                 return Ok(());
@@ -112,7 +112,7 @@ impl Changes {
             if Instant::now() + LOOK >= deadline {
                 return Err(late());
             }
-            // Kept meanwhile: nobody else need look earlier.
+            // The lock is held during the pause, so that no other reader looks sooner.
             sleep(LOOK).await;
         }
     }

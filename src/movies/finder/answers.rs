@@ -49,8 +49,8 @@ pub struct PageRequest<'a> {
     pub after: Option<Position>,
     pub limit: u32,
     pub count: bool,
-    /// What [`Finder::is_indexed`] has said of this list. It is asked once for a page, since an index that becomes
-    /// ready in between would give a page whose cursor is bound to the other engine.
+    /// The result of [`Finder::is_indexed`] for this list. It is computed once for a page. Otherwise an index that
+    /// becomes ready in between would give a page whose cursor is bound to the other engine.
     pub is_indexed: bool,
 }
 
@@ -66,11 +66,11 @@ pub struct Found {
     pub total: Option<u64>,
 }
 
-/// What answers depend on. While two readings of it are equal, every question has the same answer.
+/// The state that answers depend on. If two readings are equal, every question had the same answer in between.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Standing {
     generation: Generation,
-    /// What the index shows, where there is one.
+    /// What the index shows, if there is an index.
     commit: Option<Commit>,
 }
 
@@ -111,7 +111,8 @@ impl Finder {
         }
     }
 
-    /// To be read before a question is asked: its answer is as good as this, or better. `None` where nothing can be said.
+    /// Read this before you ask a question: then the answer has this state, or a later one. `None` if the state is not
+    /// known.
     #[must_use]
     pub fn standing(&self) -> Option<Standing> {
         let generation = self.log.generation()?;

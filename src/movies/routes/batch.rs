@@ -58,7 +58,7 @@ answers! {
 
 type Items = Vec<Result<MovieInput, Vec<FieldError>>>;
 
-/// Who asks: the problems of the movies name the request.
+/// The id of the request. The problem of each rejected movie contains it.
 pub(in crate::movies) struct Asker(String);
 
 #[rocket::async_trait]
@@ -73,7 +73,7 @@ impl<'r> FromRequest<'r> for Asker {
 /// Adds up to 100 movies. The caller becomes their owner.
 ///
 /// Needs a token. A personal access token needs the scope `movies:write`. The answer is 200, and has an outcome for
-/// each movie, in the order of the request. A rejected movie does not affect the others. Only if the request as a whole
+/// each movie, in the order of the request. A rejected movie does not affect the others. If the request as a whole
 /// is wrong, the answer is a problem and no movie is added.
 ///
 /// With an `Idempotency-Key` you can safely send the request again: each movie is added once. If the operator requires
@@ -111,7 +111,7 @@ pub(in crate::movies) async fn create(
     written(&items, &Answer { outcomes, request_id: asker.0 })
 }
 
-/// A batch under way.
+/// A batch in progress.
 struct Batch<'a> {
     once: Once<'a>,
     rate: &'a WriteRate,
@@ -141,7 +141,7 @@ impl Batch<'_> {
         written(&items, &answer?)
     }
 
-    /// Adds what can be added, in one command.
+    /// Adds every movie that can be added, in one command.
     async fn add(&self, items: &[Numbered], reservation: &Reservation) -> Result<Vec<Outcome>, Problem> {
         let before = self.once.added_before(reservation).await?;
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(items.len());
@@ -149,7 +149,7 @@ impl Batch<'_> {
             outcomes.push(match item {
                 Err(_) => Outcome::Invalid,
                 Ok(movie) if before.contains(&MovieId(movie.id)) => Outcome::Added,
-                // The guard has counted one.
+                // The guard has counted one write already.
                 Ok(_) if number == 0 => Outcome::Waiting,
                 Ok(_) => self.rate.admit(self.owner).map_or_else(Outcome::limited, |()| Outcome::Waiting),
             });
@@ -182,7 +182,7 @@ impl Batch<'_> {
     }
 }
 
-/// The answer, made of what was sent and what became of it.
+/// Makes the answer from the movies that were sent and the outcome of each.
 fn written(items: &[Numbered], answer: &Answer) -> Result<Reply, Problem> {
     let mut json = Json::default();
     json.text("{\"items\":[");
@@ -215,8 +215,8 @@ fn written(items: &[Numbered], answer: &Answer) -> Result<Reply, Problem> {
     Ok(Reply::ok_with(json))
 }
 
-/// What became of a movie of a batch. One schema with two optional members: of a choice between two schemas, generators for
-/// Kotlin and Swift make a type that needs both.
+/// The outcome of one movie of a batch. It is one schema with two optional members. For a choice between two schemas,
+/// the generators for Kotlin and Swift make a type that requires both.
 pub struct BatchOutcome;
 
 impl PartialSchema for BatchOutcome {
@@ -228,8 +228,8 @@ impl PartialSchema for BatchOutcome {
             .property("movie", Ref::from_schema_name(MovieView::name()))
             .property("problem", Ref::from_schema_name(ProblemBody::name()))
             .description(Some(
-                "The outcome of one movie. `status` is 201 with `movie`, the movie as it was added; with `problem`, it is that \
-                 of the problem.",
+                "The outcome of one movie. `status` is 201 with `movie`, the movie as it was added; with `problem`, it is the \
+                 status of the problem.",
             ))
             .into()
     }
@@ -237,7 +237,7 @@ impl PartialSchema for BatchOutcome {
 
 impl ToSchema for BatchOutcome {}
 
-/// What became of each movie of a batch.
+/// The outcome of each movie of a batch.
 pub struct BatchResult;
 
 impl PartialSchema for BatchResult {

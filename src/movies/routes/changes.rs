@@ -48,7 +48,7 @@ const ENDING: usize = Token::MAX_DIGITS + 64;
 
 answers! {
     Listed => Answers::with_database()
-        .json::<ChangePage>(200, "The changes after `since`. Without `since`: no changes, and the cursor of now.", &[])
+        .json::<ChangePage>(200, "The changes after `since`. Without `since`: no changes, only the current cursor.", &[])
         .problems(&[Code::ChangesGone, Code::NoEvents]);
 }
 
@@ -75,8 +75,8 @@ impl<'r> FromRequest<'r> for ChangesQuery {
 
 /// Lists what has changed since a cursor: each change once, oldest first.
 ///
-/// Anyone may call this. Without `since` the answer has no changes, only the cursor of now. For a copy of the
-/// catalogue, ask for that cursor, read the list of movies, then apply the changes from the cursor on. Go on with
+/// Anyone may call this. Without `since` the answer has no changes, only the current cursor. For a copy of the
+/// catalogue, ask for that cursor, read the list of movies, then apply the changes after the cursor. Continue with
 /// `next` as `since`; `more` says whether there are more changes already.
 ///
 /// If the server no longer keeps every change after `since`, the answer is 410 `changes-gone`: read the list again. If
@@ -119,7 +119,7 @@ pub(in crate::movies) async fn changes(
 /// A page under construction.
 struct Page<'a> {
     json: Json,
-    /// The cursor after what is on the page.
+    /// The cursor after the last change on the page.
     next: &'a Token,
     has_items: bool,
     is_full: bool,
@@ -139,7 +139,7 @@ impl<'a> Page<'a> {
                 self.json.text(",");
             }
             self.json.view(&ChangeView::from(entry))?;
-            // Also of a deletion, if the movie is back.
+            // A deletion has the movie too, if it was restored since.
             if let Some(movie) = there.get(&MovieId(entry.movie)) {
                 self.json.member("movie", movie.json()?);
             }
@@ -160,7 +160,7 @@ impl<'a> Page<'a> {
         self.json.text(",\"more\":");
         self.json.view(&(is_more || self.is_full))?;
         self.json.text("}");
-        // A cache on the way must ask: the next change may come at once.
+        // A cache must revalidate each time, because the next change may come at any moment.
         Ok(Reply::ok_with(self.json).header("Cache-Control", "no-cache".to_owned()))
     }
 }
@@ -242,7 +242,7 @@ impl PartialSchema for Change {
 
 impl ToSchema for Change {}
 
-/// Some changes, and how to go on.
+/// Some changes, and the cursor with which to continue.
 pub struct ChangePage;
 
 impl PartialSchema for ChangePage {

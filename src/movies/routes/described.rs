@@ -1,5 +1,5 @@
-//! What the OpenAPI document says of movies: the schemas. What a route answers is beside the route, and
-//! what it can be asked in `parameters.rs`.
+//! The schemas of movies in the OpenAPI document. The answers of a route are described beside the route, and its
+//! parameters in `parameters.rs`.
 
 use std::borrow::Cow;
 
@@ -24,14 +24,14 @@ use crate::{
     },
 };
 
-/// The rules of a value, without what a client may send in its place.
+/// The fields that a client sends, with the rules of their values, but without what may take a value's place (`null`).
 fn client_fields(object: ObjectBuilder) -> ObjectBuilder {
     fields_of::<MovieInput>()
         .into_iter()
         .fold(object, |object, field| object.property(field.name, RefOr::T(field.schema)))
 }
 
-/// Every field of an answer; which of them are always there is said by the caller.
+/// Every field of an answer. The caller says which of them are always present.
 fn answered() -> Object {
     let version =
         int64(1).description(Some("Grows by one with each change; the ETag is the same number in quotes."));
@@ -41,14 +41,14 @@ fn answered() -> Object {
         .property("updated_at", Timestamp::schema())
         .property("version", version);
     let mut object = explained(object.build());
-    // More is accepted than what the document promises: so more may be answered.
+    // The server accepts more addresses than the document promises, so an answer may contain them.
     if let Some(RefOr::T(Schema::Object(url))) = object.properties.get_mut("poster_url") {
         url.pattern = Some(WEB_ADDRESS.to_owned());
     }
     object
 }
 
-/// With words and an example for each field.
+/// Adds a description and an example to each field.
 fn explained(object: Object) -> Object {
     [
         ("name", "Unique together with the year.", json!("Heat")),
@@ -94,7 +94,7 @@ impl ToSchema for MoviePatch {}
 
 /// A movie with everything that is always present.
 pub(super) fn whole() -> Object {
-    // An optional list is there in any case.
+    // Optional lists are always present.
     let left_out: Vec<String> = fields_of::<MovieInput>()
         .into_iter()
         .filter(|field| field.need != Need::Required && matches!(field.schema, Schema::Object(_)))
@@ -124,7 +124,7 @@ impl ToSchema for MovieView<'_> {
     }
 }
 
-/// What the parameter `fields` has chosen of a movie.
+/// The part of a movie that the parameter `fields` chooses.
 pub struct MovieSelection;
 
 impl PartialSchema for MovieSelection {

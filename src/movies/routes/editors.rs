@@ -1,4 +1,4 @@
-//! `/api/movies/{id}/editors`: who edits a movie. For its owner and its editors; nobody else learns it.
+//! `/api/movies/{id}/editors`: who edits a movie. Only its owner and its editors can see that.
 
 use rocket::{State, delete, get, request::FromParam};
 use serde::Serialize;
@@ -79,7 +79,7 @@ pub(in crate::movies) async fn list(
         return Err(Problem::NotOwner);
     }
     let is_owner = rights.allow(user.id(), Role::Owner);
-    // One that is being deleted may still be among them.
+    // An editor whose account is being deleted may still be on the list.
     let mut accounts = users.find_several(rights.editors()).await?;
     let editors = rights.editors().iter().filter_map(|id| accounts.remove(id));
     let items =

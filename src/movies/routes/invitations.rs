@@ -1,4 +1,4 @@
-//! Inviting somebody to edit a movie or to own it, and accepting: both by the link in a mail.
+//! Inviting somebody by mail to edit or own a movie, and accepting with the link in the mail.
 
 use rocket::{State, post};
 use serde_json::{Value, json};
@@ -124,7 +124,7 @@ impl ToSchema for Acceptance {}
 /// Invites somebody to edit a movie or to own it, by mail.
 ///
 /// Needs the token of a session of the movie's owner; other users, editors included, get 403 `not-owner`. The mail has
-/// a link that is good once, for 7 days. The answer is the same whether the address has an account or not. After too
+/// a link that works once, within 7 days. The answer is the same whether the address has an account or not. After too
 /// many invitations by the caller, to the address or to the movie, the answer is 429 `too-many-requests`.
 #[utoipa::path(
     context_path = "/api/movies",
@@ -197,11 +197,11 @@ pub(in crate::movies) async fn accept(
     throttle: &State<Throttle>,
     body: JsonBody<Acceptance>,
 ) -> Result<Reply, Problem> {
-    // The token names nobody, so the throttle counts by the address alone.
+    // The token names no account, so the throttle counts by the address alone.
     let attempt = throttle.admit(Action::Accept, &EmailAddress::claimed(""), &audit).await?;
     let accepted = match movies.accept(user.id(), &body.token.digest()).await? {
         Ok(accepted) => accepted,
-        // The invitation stays good.
+        // The invitation stays valid.
         Err(NotAccepted::TooManyEditors) => return Err(Problem::TooManyEditors),
         Err(NotAccepted::Invalid) => {
             attempt.count().await?;

@@ -1,8 +1,8 @@
-//! Answers that a client has already: 304, without making them again.
+//! Answers 304 to a client that already has the answer, without making the answer again.
 //!
-//! The tag of an answer is made of its bytes, so it says nothing of when the answer was made. This remembers the tag
-//! that each address has, and in what standing of the catalogue. While that is still the standing, nothing has changed:
-//! the tag still holds, and neither the database nor the search index is asked. Whatever has changed, all is forgotten.
+//! The tag of an answer is a digest of its bytes, so it does not say when the answer was made. This remembers the tag
+//! of each address, and the state of the catalogue at that time. As long as the state is the same, the tag is still
+//! right, and the server asks neither the database nor the search index. After any change, every tag is forgotten.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -25,7 +25,7 @@ const MOST: usize = 10_000;
 /// The digest of an address, since an address may be long.
 type Address = [u8; 32];
 
-/// The tags of the answers that were made since the catalogue changed last.
+/// The tags of the answers that were made since the last change of the catalogue.
 pub struct KnownTags(Mutex<Kept>);
 
 struct Kept {
@@ -41,12 +41,12 @@ impl Default for KnownTags {
 
 impl KnownTags {
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        // Nothing in here panics half-way.
+        // No code that holds this lock panics half-way through a change.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The answer to what was asked at this address, which must hold everything that the answer depends on beside the
-    /// catalogue. `make` is polled only where the client does not have it already.
+    /// The answer for this address. The address must contain everything that the answer depends on besides the
+    /// catalogue. `make` is polled only if the client may not have the answer yet.
     ///
     /// # Errors
     /// Those of `make`.
@@ -57,7 +57,7 @@ impl KnownTags {
         condition: &IfNoneMatch,
         make: impl Future<Output = Result<Reply, Problem>>,
     ) -> Result<Reply, Problem> {
-        // Before the answer is made: what changes meanwhile gives another standing.
+        // Read this before the answer is made: a change in the meantime gives another standing.
         let standing = finder.standing();
         let address: Address = Sha256::digest(address.to_string()).into();
         let known = standing.as_ref().and_then(|standing| self.tag(standing, &address));

@@ -1,4 +1,4 @@
-//! The routes of the catalogue, each with what it answers beside it.
+//! The routes of the catalogue. Each declares its answers beside its handler.
 //!
 //! | question | file |
 //! | --- | --- |
@@ -7,12 +7,12 @@
 //! | several new movies at once | [`batch`]; a request that is repeated: `once.rs` |
 //! | who edits a movie | [`editors`]; how somebody becomes an editor or the owner: [`invitations`] |
 //! | what has changed since a client was last here | [`mod@changes`] |
-//! | what a movie was, and how it becomes that again | [`versions`] |
-//! | what the caller has deleted, and how it comes back | [`trash`] |
-//! | names while somebody types | [`suggest`] |
+//! | what a movie was like before, and how to restore that | [`versions`] |
+//! | what the caller has deleted, and how to restore it | [`trash`] |
+//! | suggested names while a person types | [`suggest`] |
 //! | counts by genre, decade and language | [`facets`] |
 //! | 304 for a list that has not changed | [`known`] |
-//! | what a list can be asked | [`queries`], and [`parameters`] for the OpenAPI document |
+//! | which parameters a list takes | [`queries`], and [`parameters`] for the OpenAPI document |
 //! | the schemas of the OpenAPI document | [`described`] |
 //! | how often an account may write | [`rate`] |
 

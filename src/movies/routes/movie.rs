@@ -1,5 +1,5 @@
-//! One movie: `POST /api/movies`, and `/api/movies/{id}`. Anyone reads; a signed-in user adds; the owner and the
-//! editors change.
+//! One movie: `POST /api/movies`, and `/api/movies/{id}`. Anyone can read it, every signed-in user can add one, and the
+//! owner and the editors can change it.
 
 use std::sync::Arc;
 
@@ -111,7 +111,7 @@ pub(in crate::movies) async fn create(
     }
 }
 
-/// Adds a movie and looks whether its owner still exists.
+/// Adds a movie, and then checks that its owner still exists.
 pub(super) async fn add(
     movies: &Movies,
     users: &Users,
@@ -224,7 +224,7 @@ pub(super) fn changed(outcome: Result<Result<MovieDocument, Refusal>, StoreError
     Ok(Reply::ok(&MovieView::from(&movie))?.etag(EntityTag(movie.version)))
 }
 
-/// A write may break the rule that a name is taken once per year.
+/// The problem when a write would break the rule that a name is taken once per year.
 pub(super) fn taken(NameTaken { by }: NameTaken) -> Problem {
     Problem::DuplicateMovie(path_of(by))
 }

@@ -1,4 +1,4 @@
-//! `Idempotency-Key` on the routes that add movies: the same request again gets the same answer and adds nothing.
+//! `Idempotency-Key` on the routes that add movies: a repeated request gets the same answer and adds nothing.
 
 use std::collections::HashSet;
 
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// What adding movies once needs.
+/// What is needed to add movies exactly once.
 #[derive(Clone, Copy)]
 pub(super) struct Once<'a> {
     pub movies: &'a Movies,
@@ -31,14 +31,14 @@ pub(super) struct Once<'a> {
 pub(super) const REFUSALS: &[Code] =
     &[Code::BadRequest, Code::RequestInProgress, Code::IdempotencyKeyReused, Code::TooManyRequests];
 
-/// A request that may be done, or was answered before.
+/// A request that the caller must carry out, or that was answered before.
 pub(super) enum Claimed {
     Begin(Reservation),
     Answered(Reservation, Answer),
 }
 
 impl Once<'_> {
-    /// Claims a key for so many movies.
+    /// Claims a key for this number of movies.
     pub async fn claim(self, request: &KeyedRequest, movies: usize) -> Result<Claimed, Problem> {
         match self.movies.keys().claim(request, movies).await? {
             Claim::Begin(reservation) => Ok(Claimed::Begin(reservation)),
@@ -49,7 +49,7 @@ impl Once<'_> {
         }
     }
 
-    /// What earlier tries of this request have added, also if it has gone since.
+    /// The movies that earlier attempts at this request have added, including those that were deleted since.
     pub async fn added_before(self, reservation: &Reservation) -> Result<HashSet<MovieId>, Problem> {
         if !reservation.is_taken_over {
             return Ok(HashSet::new());
@@ -57,13 +57,13 @@ impl Once<'_> {
         Ok(self.movies.which_were_added(&reservation.movies, self.changes).await?)
     }
 
-    /// Settles what the key stands for once the request is done. If that fails, the request is done all the same: a
-    /// repetition finds its movies.
+    /// Settles the key once the request is done. If this fails, the request is done nevertheless: a repetition finds
+    /// its movies.
     pub async fn settle(self, reservation: &Reservation, result: Result<&Answer, &Problem>) {
         let keys = self.movies.keys();
         let settled = match result {
             Ok(answer) => keys.finish(reservation, answer).await,
-            // Something may have been written, or may be written yet.
+            // Something may have been written, or may still be written.
             Err(Problem::DatabaseUnavailable(_) | Problem::Overloaded) => keys.give_up(reservation).await,
             Err(_) => keys.release(reservation).await,
         };
@@ -101,7 +101,7 @@ impl Once<'_> {
     }
 }
 
-/// Says that the answer is that of an earlier request.
+/// Marks the answer as that of an earlier request.
 pub(super) fn replayed(reply: Reply) -> Reply {
     reply.header(REPLAYED, "true".to_owned())
 }

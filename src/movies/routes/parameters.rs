@@ -1,4 +1,4 @@
-//! What the OpenAPI document says of the queries about movies.
+//! The query parameters for movies in the OpenAPI document.
 
 use utoipa::{
     IntoParams, PartialSchema,
@@ -29,7 +29,7 @@ use crate::{
 fn filters() -> Vec<Parameter> {
     let search = text(Some(MAX_SEARCH));
     let words = "Words to look for in name, cast, directors and plot. A movie must have all of them, in any form and case; a few \
-                 typos are forgiven. \"Quotes\" make a phrase; a movie must not have a word after `-`.";
+                 typos are forgiven. \"Quotes\" make a phrase; `-` before a word excludes the movies that have it.";
     let mut all = vec![optional("q", words, RefOr::T(search))];
     all.extend(EXACT.iter().map(|Exact { parameter, field, length, .. }| {
         let values = ArrayBuilder::new().items(RefOr::T(text(Some(*length)))).max_items(Some(MAX_VALUES));
@@ -49,7 +49,7 @@ fn filters() -> Vec<Parameter> {
         optional("year", "Made in this year.", year()),
         optional("year_min", "Not made before this year.", year()),
         optional("year_max", "Not made after this year.", year()),
-        optional("added_by", "Added by this user.", UserId::schema()),
+        optional("added_by", "Owned by this user.", UserId::schema()),
     ]);
     all
 }
@@ -58,9 +58,9 @@ fn selection() -> Parameter {
     let names = FIELDS.join("|");
     let list = ObjectBuilder::new()
         .schema_type(Type::String)
-        // The part in front: no name that comes again behind a later comma.
+        // The lookahead at the beginning refuses a name that comes again after a later comma.
         .pattern(Some(format!(r"^(?!(?:.*,)?([^,]+),(?:.*,)?\1(?:,|$))({names})(,({names}))*$")))
-        // All of them, each once.
+        // The length of a list that has every field once.
         .max_length(Some(FIELDS.join(",").len()))
         .examples(["name,year"]);
     optional(

@@ -33,11 +33,11 @@ pub struct MovieQuery {
 /// The query of the caller's own movies: the same without `added_by`, and with `role`.
 pub struct MyMovieQuery {
     pub movies: MovieQuery,
-    /// What the caller is to them.
+    /// Whether the caller owns the movies or edits them.
     pub role: MyRole,
 }
 
-/// What a user may be to the movies of a list.
+/// A user's role for the movies of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MyRole {
     Owner,
@@ -60,10 +60,11 @@ impl MyRole {
 pub struct FacetQuery(pub MovieFilter);
 
 impl MovieQuery {
-    /// `others`: the parameters of the list that are read already.
+    /// `others` are the parameters of the list that were read before.
     fn read(query: &mut Query<'_>, others: Vec<(&'static str, String)>) -> Result<Self, Problem> {
         let filter = MovieFilter::read(query)?;
-        let rule = "must be created_at, name or year, each also with '-', or, with q, relevance";
+        let rule =
+            "must be created_at, name or year, with or without a leading '-', or relevance (only with q)";
         let usable = |sort: &Sort| filter.search.is_some() || *sort != Sort::Relevance;
         let sort = query.parsed("sort", rule, |text| Sort::parse(text).filter(usable))?;
         let default =

@@ -1,10 +1,10 @@
 //! How many movies an account may add and change in a minute, if the operator has set a limit.
 //!
-//! A heavy write costs the database as much as dozens of light ones, and everybody waits for it. The count
-//! is in the memory of each server: to keep it in the database would make every write two.
+//! A heavy write costs the database as much as dozens of light ones, and everybody waits for it. Each server counts in
+//! its own memory: a count in the database would double every write.
 //!
-//! It is a token bucket (GCRA): an account may write a minute's worth at once, then one at a time as the
-//! minute goes by.
+//! The count is a token bucket (GCRA): an account may make a minute's worth of writes at once, and then one more each
+//! time a share of the minute has passed.
 
 use std::{
     collections::HashMap,
@@ -28,20 +28,20 @@ use crate::{
 };
 
 const MINUTE: Duration = Duration::from_mins(1);
-/// So many accounts are remembered before anybody looks which may be forgotten.
+/// How many accounts are remembered before idle ones are forgotten.
 const ACCOUNTS: usize = 1_024;
 
 /// Counts what accounts write.
 pub(in crate::movies) struct WriteRate {
-    /// After this time one write more may be made. Without it there is no limit.
+    /// The account may make one more write each time this has passed. `None` means no limit.
     interval: Option<Duration>,
     accounts: Mutex<Accounts>,
 }
 
 struct Accounts {
-    /// Until when an account has used up its writes; it may be a minute ahead.
+    /// The time until which each account has used up its writes. It may be up to a minute ahead.
     used_until: HashMap<UserId, Instant>,
-    /// How many there may be until those whose time is over are forgotten.
+    /// How many accounts there may be before idle ones are forgotten.
     room: usize,
 }
 
@@ -56,11 +56,11 @@ impl WriteRate {
     /// Counts a write.
     ///
     /// # Errors
-    /// How long to wait; then it does not count.
+    /// How long to wait. A refused write does not count.
     pub fn admit(&self, account: UserId) -> Result<(), Duration> {
         let Some(interval) = self.interval else { return Ok(()) };
         let now = Instant::now();
-        // Nothing in here panics half-way.
+        // No code that holds this lock panics half-way through a change.
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         let used_until = accounts.used_until.get(&account).map_or(now, |until| now.max(*until));
         let wait = (used_until + interval).duration_since(now).saturating_sub(MINUTE);
@@ -74,8 +74,8 @@ impl WriteRate {
 }
 
 impl Accounts {
-    /// Whose time is over is as good as unknown. So there are never more than twice as many as have
-    /// written within a minute.
+    /// Forgets accounts whose time has passed, because they have all their writes again. So there are never more than
+    /// [`ACCOUNTS`], or twice as many as have written within a minute if that is more.
     fn forget_the_idle(&mut self, now: Instant) {
         if self.used_until.len() > self.room {
             self.used_until.retain(|_, until| *until > now);
@@ -90,7 +90,7 @@ impl Accounts {
 pub struct Writer(ConfirmedUser<MoviesWrite>);
 
 impl Writer {
-    /// What a caller may be told in place of an answer, besides what a [`CurrentUser`](crate::accounts::CurrentUser) may be told.
+    /// The problems that this guard can answer with, besides those of [`CurrentUser`](crate::accounts::CurrentUser).
     pub const REFUSALS: &[Code] = &[Code::EmailNotVerified, Code::TooManyRequests];
 
     #[must_use]
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_minutes_worth_at_once_and_then_one_at_a_time() {
+    async fn a_minutes_worth_of_writes_is_allowed_at_once_and_then_one_at_a_time() {
         let rate = WriteRate::new(6);
         let (ann, bob) = (account(), account());
         for _ in 0..6 {

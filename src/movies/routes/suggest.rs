@@ -1,4 +1,4 @@
-//! `GET /api/movies/suggest`: names, while somebody types.
+//! `GET /api/movies/suggest`: suggests names while a person types.
 
 use rocket::{
     Request, State, get,
@@ -22,8 +22,9 @@ use crate::{
     movies::{finder::Finder, store::suggestions::Named},
 };
 
-/// How many suggestions there are at most, and if nothing is said.
+/// The largest `limit`.
 pub(super) const MAX_SUGGESTIONS: u32 = 20;
+/// The `limit` if the client gives none.
 pub(super) const SUGGESTIONS: u32 = 10;
 
 /// A suggestion of the typeahead.
@@ -54,7 +55,7 @@ impl<'r> FromRequest<'r> for SuggestQuery {
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Problem> {
         Query::guard(request, |query| {
-            let rule = "is required, and must not be blank or hold a control character";
+            let rule = "is required, and must not be blank or contain control characters";
             let usable = |text: &str| {
                 let text = normalized(text);
                 (!text.is_empty() && !has_control(&text, false)).then_some(text)

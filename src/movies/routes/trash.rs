@@ -1,4 +1,4 @@
-//! `/api/users/me/trash`: the movies that the caller has deleted, and how one comes back.
+//! `/api/users/me/trash`: the movies that the caller has deleted, and how to restore one.
 
 use rocket::{State, get, post};
 use utoipa::{
@@ -77,7 +77,7 @@ fn position(deletion: &Deletion) -> Position {
     Position::new(deletion.token.to_string().into(), deletion.movie.id)
 }
 
-/// The signature of a cursor says that it is ours.
+/// The place in the log that a cursor holds. The cursor's signature has shown already that it is ours.
 fn place(position: &Position) -> Result<Token, Problem> {
     position
         .key

@@ -1,4 +1,5 @@
-//! `/api/movies/{id}/versions`: what a movie was, and how it becomes that again. For its owner and its editors.
+//! `/api/movies/{id}/versions`: what a movie was like before, and how to restore that. Only for its owner and its
+//! editors.
 
 use std::borrow::Cow;
 
@@ -44,7 +45,7 @@ use crate::{
 
 /// The refusals of a request for the versions of a movie.
 const ASKED: &[Code] = &[Code::MovieNotFound, Code::NotOwner, Code::NoEvents];
-/// Fields that say nothing of a version.
+/// Fields that a former version does not have.
 const NOT_OF_A_VERSION: [&str; 2] = ["created_at", "updated_at"];
 
 answers! {
@@ -157,11 +158,11 @@ pub(in crate::movies) async fn restore(
     let id = id.or_not_found()?;
     let movie = current(movies, changes, writer.id(), id).await?;
     let former = MovieInput::from(at(changes, &movie, n).await?);
-    // What may have changed since does not matter: the filter of the write looks again.
+    // A change of the rights since then does not matter, because the filter of the write checks them again.
     changed(movies.replace(id, writer.id(), &precondition.into(), former).await)
 }
 
-/// The movie as it is now, with the change that made it in the log, if the caller may see what it was.
+/// The movie as it is now, if the caller may see its history. Waits until the change that made it is in the log.
 async fn current(
     movies: &Movies,
     changes: &Changes,
@@ -183,14 +184,14 @@ async fn at(changes: &Changes, movie: &MovieDocument, n: PathVersion) -> Result<
     changes.store().at_version(movie, version).await?.ok_or(Problem::VersionNotFound)
 }
 
-/// A version in a path. Malformed or unknown, the answer is the same 404.
+/// A version in a path. A malformed number gets the same 404 as an unknown one.
 pub struct PathVersion(Option<i64>);
 
 impl FromParam<'_> for PathVersion {
     type Error = std::convert::Infallible;
 
     fn from_param(text: &str) -> Result<Self, Self::Error> {
-        // In the one form in which we write it.
+        // The server accepts only the form in which it writes the number.
         Ok(Self(number(text).filter(|version: &i64| version.to_string() == text)))
     }
 }
@@ -203,7 +204,7 @@ impl IntoParams for PathVersion {
     }
 }
 
-/// What a list says of a version.
+/// A version in a list.
 #[derive(Serialize)]
 struct VersionView {
     version: i64,

@@ -1,4 +1,4 @@
-//! The commits of an index. Between two of them it answers a question always the same.
+//! Counts the commits of an index. Between two commits, a question always has the same answer.
 
 use std::sync::{
     Arc,
@@ -17,12 +17,12 @@ pub struct Commit {
 }
 
 impl Commits {
-    /// To be called when the commit is visible.
+    /// Call this when a commit has become visible.
     pub fn count(&self) {
         self.0.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// The latest one. It may be visible a moment before it is counted.
+    /// The latest commit. A commit may be visible a moment before it is counted.
     #[must_use]
     pub fn latest(&self) -> Commit {
         Commit { of: self.clone(), number: self.0.load(Ordering::Acquire) }
@@ -30,7 +30,7 @@ impl Commits {
 }
 
 impl PartialEq for Commit {
-    /// Commits of different indexes are never equal: an index that was opened again counts anew.
+    /// Commits of different indexes are never equal, because an index that is opened again counts from the beginning.
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.of.0, &other.of.0) && self.number == other.number
     }

@@ -150,13 +150,13 @@ impl MovieIndex {
         SearchError::Failed(failed.unwrap_or_else(|| "its thread has ended".into()))
     }
 
-    /// What is visible now.
+    /// The commit that is visible now.
     #[must_use]
     pub fn commit(&self) -> Commit {
         self.0.commits.latest()
     }
 
-    /// How far the index is.
+    /// The progress of the index.
     #[must_use]
     pub fn state(&self) -> State {
         self.0.state.borrow().clone()

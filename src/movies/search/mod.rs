@@ -15,7 +15,7 @@
 //! | what stays the same for all pages of a search, and where does a page end? | `plan.rs`, `cursor.rs` |
 //! | how are movies ordered? | `top.rs`, `names.rs` |
 //! | facets and suggestions | `counting.rs`, `suggestions.rs` |
-//! | when does a change become visible? | `writer.rs`; has anything become visible? `commits.rs` |
+//! | when does a change become visible? | `writer.rs`; whether anything has: `commits.rs` |
 //! | where are its files, and when is it rebuilt? | `folder.rs`, `files.rs` |
 
 mod answers;

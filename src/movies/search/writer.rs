@@ -92,7 +92,7 @@ pub struct Writer {
     pub position: Option<String>,
 }
 
-/// What is written but not committed.
+/// The changes that are written but not committed.
 #[derive(Default)]
 struct Pending {
     number: u64,

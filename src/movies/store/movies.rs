@@ -115,7 +115,7 @@ impl Movies {
         Invalidation { cache: self.cache.clone(), ids: ids.to_vec() }
     }
 
-    /// For the other files of this feature.
+    /// The collection, for the other files of this feature.
     pub(in crate::movies) fn collection(&self) -> &Collection<MovieDocument> {
         &self.documents
     }

@@ -112,10 +112,10 @@ impl Pages {
     fn is_tie(&self, sort: Sort, one: &MovieDocument, other: &MovieDocument) -> bool {
         match sort {
             Sort::CreatedAt(_) => one.created_at == other.created_at,
-            // As the collation has it: it ignores some characters, a soft hyphen for example.
+            // Compare by the collation, which ignores some characters, for example a soft hyphen.
             Sort::Name(_) => self.names.is_same(&one.name, &other.name),
             Sort::Year(_) => one.year == other.year,
-            // The score decides, which is no field of a movie.
+            // The order is by the score, which is not a field of the movie.
             Sort::Relevance => true,
         }
     }

@@ -2,14 +2,14 @@
 //!
 //! | question | file |
 //! | --- | --- |
-//! | what a route answers | beside the route, in the words of [`crate::http::openapi::answers`] |
-//! | what a route can be asked | beside its query, in the words of [`crate::http::openapi::parameters`] |
-//! | which fields a body has | nowhere but in its model: see [`crate::http::fields::schema`] |
+//! | what a route answers | beside the route, with [`crate::http::openapi::answers`] |
+//! | which parameters a route takes | beside its query, with [`crate::http::openapi::parameters`] |
+//! | which fields a body has | only in its model: see [`crate::http::fields::schema`] |
 //! | `/api/openapi.json` | [`super::route`] |
 //! | `/api/docs` | [`crate::server::swagger_ui`] |
 //!
-//! Those two know no feature; this file knows them all, and completes what they
-//! say: the headers, examples and schemas that routes refer to, the problems that they share, and who needs a token.
+//! The files in [`crate::http::openapi`] know no feature. This file knows every feature, and adds what the routes leave
+//! out: the headers, examples and schemas that they refer to, the problems that they share, and who needs a token.
 
 use std::{collections::BTreeMap, mem};
 
@@ -54,7 +54,7 @@ const PERSONAL_TOKEN: &str = "personal_token";
         (name = "auth", description = "Accounts and tokens: signing up, logging in, refreshing, resetting a password, signing in with another provider."),
         (name = "users", description = "The caller's own account: its sessions, tokens, linked providers, movies and trash."),
         (name = "movies", description = "The catalogue: reading, searching and following it, changing it, and sharing a movie with editors."),
-        (name = "admin", description = "Users and numbers, for callers with the role `admin`."),
+        (name = "admin", description = "Users and counts, for callers with the role `admin`."),
         (name = "service", description = "The service itself: its health and this document.")
     ),
     components(schemas(ProblemBody<'_>, Code))
@@ -109,7 +109,7 @@ fn complete(document: &mut openapi::OpenApi) {
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")
         .description(Some(
-            "The `token` that `POST /api/auth/login` answers: a JWT, signed with HS256 and verified as RFC8725 asks. It \
+            "The `token` that `POST /api/auth/login` returns: a JWT, signed with HS256 and verified as RFC8725 asks. It \
              expires after 15 minutes if its session can be refreshed, otherwise after 7 days, unless the operator has \
              set another time.",
         ));
@@ -146,8 +146,8 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [get, put, post, delete, patch].into_iter().flatten()
 }
 
-/// A route that may answer `missing-token` needs one. Of the others it is said that they need none: a generated client then
-/// sends none.
+/// A route that may answer `missing-token` needs a token. For every other route the document says that it needs none,
+/// so that a generated client sends none.
 fn ask_for_token(operation: &mut Operation) {
     let needs_one = operation.responses.responses.values().any(|answer| {
         let RefOr::T(answer) = answer else { return false };
@@ -158,7 +158,7 @@ fn ask_for_token(operation: &mut Operation) {
     });
 }
 
-/// The codes of a problem; none of a success.
+/// The codes of a problem. A success has none.
 fn codes_of(answer: &Response) -> Vec<&str> {
     match answer.content.get(answers::PROBLEM) {
         Some(RefOr::T(content)) => content.examples.keys().map(String::as_str).collect(),
@@ -166,8 +166,8 @@ fn codes_of(answer: &Response) -> Vec<&str> {
     }
 }
 
-/// Many operations answer the same problems. Each set of them is one component, named after its codes, and the operations
-/// refer to it: a client generator that makes a type of each answer makes few.
+/// Many operations have the same problems. Each set of problems is one component, named after its codes, and the
+/// operations refer to it. A client generator that makes a type for each answer then makes only a few.
 fn share_problems(operation: &mut Operation, shared: &mut BTreeMap<String, RefOr<Response>>) {
     for answer in operation.responses.responses.values_mut() {
         let RefOr::T(problem) = answer else { continue };
@@ -175,7 +175,7 @@ fn share_problems(operation: &mut Operation, shared: &mut BTreeMap<String, RefOr
         if codes.is_empty() {
             continue;
         }
-        // The same codes without the headers of the limit are another answer.
+        // Without the headers of the rate limit, the same codes are a different component.
         let limit = if problem.headers.contains_key(answers::RATE_LIMIT) { "" } else { ".unlimited" };
         let name = codes.join(".") + limit;
         let reference = RefOr::Ref(Ref::from_response_name(&name));
@@ -183,7 +183,7 @@ fn share_problems(operation: &mut Operation, shared: &mut BTreeMap<String, RefOr
     }
 }
 
-/// Paragraphs without the line breaks of the source: Swagger UI would keep these.
+/// Removes the line breaks of the source within each paragraph, because Swagger UI would keep them.
 fn unwrapped(text: &str) -> String {
     text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect::<Vec<_>>().join("\n\n")
 }
@@ -196,7 +196,7 @@ fn headers() -> impl Iterator<Item = (&'static str, Header)> {
         HeaderBuilder::new()
             .schema(Some(Schema::from(schema.build())))
             .description(Some(description))
-            // A field of OpenAPI's that the crate does not have.
+            // OpenAPI has this field, but the crate does not.
             .extensions(always.then(|| Extensions::from_iter([("required", true)])))
             .build()
     };
@@ -223,7 +223,7 @@ fn headers() -> impl Iterator<Item = (&'static str, Header)> {
                 text(),
                 true,
                 "`public, max-age=0, must-revalidate`: keep the answer, and ask with `If-None-Match` before you use \
-                 it. `s-maxage` is there if the operator lets shared caches keep it for so many seconds.",
+                 it. `s-maxage` is there if the operator lets shared caches keep it for that many seconds.",
             ),
         ),
         (answers::LINK, header(text(), false, "The address of the next page (`rel=\"next\"`), if there is one.")),
@@ -263,7 +263,7 @@ fn headers() -> impl Iterator<Item = (&'static str, Header)> {
                  `X-Request-Id` if it can.",
             ),
         ),
-        (answers::RETRY_AFTER, header(seconds, true, "After how many seconds to try again.")),
+        (answers::RETRY_AFTER, header(seconds, true, "How many seconds to wait before you try again.")),
         (
             answers::WWW_AUTHENTICATE,
             header(text(), true, "How to authenticate, and what is wrong with the token that was sent (RFC 6750)."),

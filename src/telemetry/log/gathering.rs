@@ -1,7 +1,7 @@
 //! Gathers log lines for a moment before writing them.
 //!
 //! Waking a thread for each line costs more than the line itself. So the writing thread sleeps a little after the
-//! first line has come, and then writes all lines that there are.
+//! first line has arrived, and then writes all waiting lines.
 
 use std::{
     io::{self, Write},

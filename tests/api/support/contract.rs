@@ -14,7 +14,7 @@ static CONTRACT: LazyLock<Contract> = LazyLock::new(Contract::read);
 
 struct Contract {
     document: Value,
-    /// By the place of the schema in the document, because most are needed many times.
+    /// The compiled schemas, by their place in the document, because most are needed many times.
     validators: Mutex<HashMap<String, Arc<Validator>>>,
 }
 
@@ -34,7 +34,7 @@ pub fn objection(method: &str, address: &str, answer: &Answer) -> Option<String>
     CONTRACT.check(&operation, method == "HEAD", schema, answer).err()
 }
 
-/// What the document says against the data of an event, and against its name and its id.
+/// How an event's data, name and id differ from the document.
 pub fn objection_to_event(event: &Value) -> Option<String> {
     let place = "/components/schemas/MovieEvent".to_owned();
     CONTRACT.validate(&CONTRACT.document.pointer(&place).unwrap().clone(), Some(place), event).err()
@@ -58,7 +58,7 @@ impl Contract {
         Some(format!("/paths/{}/{method}", template.replace('/', "~1")))
     }
 
-    /// `schema`: the name of the schema, for an answer that has more than one.
+    /// `schema` is the name of the schema, for an answer that has more than one.
     fn check(&self, operation: &str, is_head: bool, schema: &str, answer: &Answer) -> Result<(), String> {
         let place = format!("{operation}/responses/{}", answer.status);
         let documented = self.document.pointer(&place).ok_or("this status is not documented")?;
@@ -82,7 +82,7 @@ impl Contract {
                     return Err(format!("{media_type} is documented, not {sent:?}"));
                 }
                 let body: Value = serde_json::from_slice(answer.body).map_err(|error| error.to_string())?;
-                // Every problem has the schema of all: which ones there are is said by the examples.
+                // All problems share one schema. The examples say which problems the route has.
                 let code = body["code"].as_str().unwrap_or_default();
                 if media_type == PROBLEM && content["examples"].get(code).is_none() {
                     return Err(format!("the code '{code}' is not documented"));

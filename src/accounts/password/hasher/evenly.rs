@@ -13,9 +13,9 @@ pub(super) fn costs_to_make_up(cost: u32, highest: u32) -> std::ops::Range<u32> 
     cost..highest
 }
 
-/// Verifies a password. A wrong one takes the same time whatever the cost of the hash. Otherwise the time would tell
-/// an account whose hash has another cost from one that does not exist. Each cost takes twice as long as the one
-/// before, so those from `c` to `highest - 1` make up the difference.
+/// Verifies a password. A wrong one takes the same time whatever the cost of the hash. Otherwise the time would
+/// distinguish an account whose hash has another cost from one that does not exist. Each cost takes twice as long as
+/// the one before, so those from `c` to `highest - 1` make up the difference.
 pub(super) fn verify_evenly(
     meter: &Meter,
     password: &str,

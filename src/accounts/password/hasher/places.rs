@@ -147,7 +147,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // Also if the job has never begun.
+        // This also runs if the job has never begun.
         self.begin();
         let mut taken = self.places.taken();
         if let Some(of_account) = taken.by_account.get_mut(&self.requester.account) {
@@ -221,14 +221,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_fifth_of_one_account_waits_outside_the_queue() {
+    async fn a_fifth_password_of_one_account_waits_outside_the_queue() {
         let places = Arc::new(Places::new(2, Meter::fixed(4, Duration::from_millis(1))));
-        // Wherever they come from.
+        // It does not matter which networks they come from.
         let take = |network: u8| places.try_take(&requester(network, 1), work(4));
         let mut four: Vec<Place> = (0..4).map(|network| take(network).unwrap()).collect();
         assert_eq!(take(9).err(), Some(Full::Account));
         assert!(places.try_take(&requester(9, 2), work(4)).is_ok());
-        // Not for ever.
+        // It does not wait forever.
         assert!(matches!(places.take(&requester(9, 1), work(4)).await, Err(Problem::Overloaded)));
         // A job frees its account's place when it ends, not when it begins.
         four[0].begin();

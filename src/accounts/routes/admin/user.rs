@@ -27,7 +27,7 @@ use crate::{
     },
 };
 
-/// What an admin may change of a user.
+/// What an admin may change about a user.
 pub struct RoleChange {
     role: Role,
 }
