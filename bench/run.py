@@ -66,11 +66,11 @@ def fill(ours, data, base):
     subprocess.run([ours, "import", films, "--as", OWNER], env={**os.environ, **environment(data, 0)}, check=True)
 
 
-def start(options, folder, log):
-    """Starts all servers, on the mongod of the first one."""
+def start(options, folder, log, servers):
+    """Starts all servers, on the mongod of the first one. Adds each one to `servers` at once: a later one may fail."""
     ours = target(ROOT / "Cargo.toml") / "movie-bag"
     data = (options.data or folder / "data").absolute()
-    servers = [Server(OURS, [ours], options.port, log, environment(data, options.port))]
+    servers.append(Server(OURS, [ours], options.port, log, environment(data, options.port)))
     fill(ours, data, servers[0].base)
     uri = (data / "mongod.serving").read_text()
     peers = options.peers.split(",")
@@ -86,7 +86,7 @@ def start(options, folder, log):
         port = options.port + 3
         program = ["node", BENCH / "express" / "server.js", port, uri, "movie_bag", SECRET]
         servers.append(Server("express", program, port, log))
-    return servers, mongod_of(data)
+    return mongod_of(data)
 
 
 def same_bytes(servers, loads):
@@ -202,7 +202,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as log:
         servers = []
         try:
-            servers, mongod = start(options, pathlib.Path(folder), log)
+            mongod = start(options, pathlib.Path(folder), log, servers)
             base = servers[0].base
             loads = Loads(servers, pathlib.Path(folder), OWNER, token_of(base, OWNER), token_of(base, WRITER))
             same_bytes(servers, loads)

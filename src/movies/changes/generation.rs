@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{follower::Changes, progress::Progress};
+use super::{log::Changes, progress::Progress};
 
 /// How long a change by another server may stay unknown here. The contract allows a second for answers of the search
 /// index. The stream takes some milliseconds.

@@ -11,6 +11,7 @@
 //! | how the log begins | [`beginning`] |
 //! | how entries are stored | [`store`]; how far the log is complete, and who writes it: [`state`] |
 //! | how the change stream is read | [`feed`] |
+//! | the log as the rest of the process sees it | [`log`] |
 //! | who writes, and who learns of a change | [`follower`]; how far a process has come: [`progress`]; whether it asks the right member: [`primary`] |
 //! | what this server has acknowledged | [`acknowledged`]; whether anything has changed at all: [`generation`] |
 //! | how a page is read | [`reader`] |
@@ -27,6 +28,7 @@ mod entry;
 mod feed;
 mod follower;
 mod generation;
+mod log;
 mod primary;
 mod progress;
 mod reader;
@@ -39,8 +41,9 @@ mod versions;
 pub use acknowledged::Acknowledged;
 pub use beginning::prepare;
 pub use entry::{Entry, Kind};
-pub use follower::{Beginning, Changes};
+pub use follower::Beginning;
 pub use generation::Generation;
+pub use log::Changes;
 pub(in crate::movies) use progress::Progress;
 pub use reader::ReadError;
 pub use store::{ChangeStore, Gone};

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::{
     acknowledged::instant,
     entry::Entry,
-    follower::Changes,
+    log::Changes,
     progress::{Position, Progress},
     store::{ChangeStore, Gone},
     token::Token,

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{
     entry::{Entry, Kind},
-    follower::Changes,
+    log::Changes,
     store::ChangeStore,
     token::Token,
 };

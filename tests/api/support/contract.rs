@@ -14,7 +14,7 @@ static CONTRACT: LazyLock<Contract> = LazyLock::new(Contract::read);
 
 struct Contract {
     document: Value,
-    /// The compiled schemas, by their place in the document, because most are needed many times.
+    /// The compiled schemas by their text, because most are needed many times.
     validators: Mutex<HashMap<String, Arc<Validator>>>,
 }
 
@@ -36,8 +36,8 @@ pub fn objection(method: &str, address: &str, answer: &Answer) -> Option<String>
 
 /// How an event's data, name and id differ from the document.
 pub fn objection_to_event(event: &Value) -> Option<String> {
-    let place = "/components/schemas/MovieEvent".to_owned();
-    CONTRACT.validate(&CONTRACT.document.pointer(&place).unwrap().clone(), Some(place), event).err()
+    let schema = CONTRACT.document.pointer("/components/schemas/MovieEvent").unwrap();
+    CONTRACT.validate(schema, event).err()
 }
 
 impl Contract {
@@ -66,7 +66,7 @@ impl Contract {
         for (name, header) in documented["headers"].as_object().into_iter().flatten() {
             let header = self.resolved(header);
             match (answer.header)(name) {
-                Some(value) => self.validate(&header["schema"], None, &typed(&header["schema"], value))?,
+                Some(value) => self.validate(&header["schema"], &typed(&header["schema"], value))?,
                 None if header["required"] == true => return Err(format!("the header {name} is missing")),
                 None => {}
             }
@@ -88,7 +88,7 @@ impl Contract {
                     return Err(format!("the code '{code}' is not documented"));
                 }
                 let schema = if content.get(schema).is_some() { schema } else { "schema" };
-                self.validate(&content[schema], Some(format!("{place}/{schema}")), &body)
+                self.validate(&content[schema], &body)
             }
         }
     }
@@ -98,17 +98,15 @@ impl Contract {
         pointer.map_or(value, |pointer| self.document.pointer(pointer).unwrap())
     }
 
-    fn validate(&self, schema: &Value, kept_as: Option<String>, value: &Value) -> Result<(), String> {
+    fn validate(&self, schema: &Value, value: &Value) -> Result<(), String> {
         let compile = || {
             let mut schema = schema.clone();
             // The targets of its references.
             schema["components"] = json!({ "schemas": self.document["components"]["schemas"] });
             Arc::new(jsonschema::draft202012::options().should_validate_formats(true).build(&schema).unwrap())
         };
-        let validator = match kept_as {
-            Some(key) => Arc::clone(self.validators.lock().unwrap().entry(key).or_insert_with(compile)),
-            None => compile(),
-        };
+        let validator =
+            Arc::clone(self.validators.lock().unwrap().entry(schema.to_string()).or_insert_with(compile));
         let errors: Vec<String> = validator
             .iter_errors(value)
             .map(|error| format!("{} ({})", error, error.instance_path()))
