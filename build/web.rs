@@ -28,7 +28,8 @@ pub fn compress() -> io::Result<()> {
 fn brotli(plain: &[u8]) -> io::Result<Vec<u8>> {
     let mut encoded = Vec::new();
     // The defaults are the highest quality and the largest window.
-    brotli::BrotliCompress(&mut &*plain, &mut encoded, &Default::default())?;
+    let parameters = brotli::enc::BrotliEncoderParams::default();
+    brotli::BrotliCompress(&mut &*plain, &mut encoded, &parameters)?;
     Ok(encoded)
 }
 
