@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import re
 import secrets
 import shutil
@@ -23,9 +24,16 @@ PATIENCE = 30
 
 
 def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """A port that nobody listens on. Systems give outgoing connections ports from 32768 on, and could take such a one
+    before its server starts."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 def until(what, condition, limit=PATIENCE):
@@ -37,6 +45,11 @@ def until(what, condition, limit=PATIENCE):
         if time.monotonic() > end:
             raise AssertionError(f"waited {limit} s in vain for {what}")
         time.sleep(0.05)
+
+
+def whole_lines(path):
+    """The lines of a log, without one that is still being written."""
+    return path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
 
 
 def stopped(process, name):
@@ -146,8 +159,7 @@ class Server:
         return answer
 
     def log(self):
-        lines = self.log_path.read_text(encoding="utf-8").splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
+        return [json.loads(line) for line in whole_lines(self.log_path) if line.startswith("{")]
 
     def stop(self):
         process, self.process = self.process, None
@@ -246,7 +258,7 @@ class Stack:
 
     def access_log(self, request_id):
         """The line of a request in nginx's log. nginx writes it when the request has ended."""
-        lines = (self.work / "access.log").read_text(encoding="utf-8").splitlines()
+        lines = whole_lines(self.work / "access.log")
         found = [line for line in map(json.loads, lines) if line["request_id"] == request_id]
         return found[0] if found else None
 
