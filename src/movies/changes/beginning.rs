@@ -11,21 +11,21 @@ use crate::mongo::{BATCH, StoreError, error, indexes, within};
 
 const NAMESPACE_NOT_FOUND: i32 = 26;
 
-/// Begins the log, unless there is one already. The log does not contain earlier writes.
+/// Begins the log, unless there is one already. The log does not contain earlier writes. Returns whether it began now.
 ///
 /// # Errors
 /// When the database fails. A standalone MongoDB is not an error: it has no log.
-pub async fn prepare(database: &Database) -> Result<(), StoreError> {
+pub async fn prepare(database: &Database) -> Result<bool, StoreError> {
     let movies = database.collection(indexes::MOVIES);
     keep_images(&movies).await?;
     let log = ChangeStore::new(database).state;
     if log.marks().await?.is_some() {
-        return Ok(());
+        return Ok(false);
     }
     match Feed::open(&movies, None).await {
         Ok(feed) => log.begin(&feed.start).await,
         Err(Ended::Failed(error)) => Err(error),
-        Err(Ended::Unsupported | Ended::Forgotten | Ended::Lost) => Ok(()),
+        Err(Ended::Unsupported | Ended::Forgotten | Ended::Lost) => Ok(false),
     }
 }
 

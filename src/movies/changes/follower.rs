@@ -103,12 +103,15 @@ impl Changes {
     async fn begin_anew(&self) {
         tracing::warn!("the change stream cannot be resumed; the change log has a gap");
         self.seen().begin_anew();
+        // Readers wait meanwhile: a cursor of a log that is half begun would be gone a moment later.
+        self.0.progress.send_replace(Progress::Waiting);
         let _ = self.0.live.send(None);
         let anew = async {
             // A collection that was dropped and created again keeps no images, and a log that was dropped has no
             // beginning.
-            beginning::prepare(&self.0.movies.client().database(&self.0.movies.namespace().db)).await?;
-            if self.0.store.state.hold(self.0.holder).await? {
+            let database = self.0.movies.client().database(&self.0.movies.namespace().db);
+            let has_begun = beginning::prepare(&database).await?;
+            if !has_begun && self.0.store.state.hold(self.0.holder).await? {
                 let feed = Feed::open(&self.0.movies, None).await?;
                 self.0.store.state.begin_anew(&feed.start).await?;
             }

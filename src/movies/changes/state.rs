@@ -68,11 +68,12 @@ impl LogState {
         within(COMMAND, find).await
     }
 
-    /// Begins the log at this place, unless another server has begun it already.
-    pub(super) async fn begin(&self, at: &Token) -> Result<(), StoreError> {
+    /// Begins the log at this place, unless another server has begun it already. Returns whether this call has.
+    pub(super) async fn begin(&self, at: &Token) -> Result<bool, StoreError> {
         let marks = Marks { id: ID.to_owned(), checkpoint: at.clone(), floor: at.clone() };
         match inserting(COMMAND, indexes::ID, self.document.insert_one(marks)).await {
-            Ok(_) | Err(StoreError::Duplicate(_)) => Ok(()),
+            Ok(_) => Ok(true),
+            Err(StoreError::Duplicate(_)) => Ok(false),
             Err(error) => Err(error),
         }
     }
