@@ -117,19 +117,4 @@ mod tests {
         let count = |status| metrics.durations.with_label_values(&["GET", "/tea", status]).get_sample_count();
         assert_eq!((count("200"), count("418")), (1, 2));
     }
-
-    /// The cost per request: `cargo test --release --lib cost_of -- --ignored --nocapture`.
-    #[test]
-    #[ignore = "a measurement, which asserts nothing"]
-    fn cost_of_counting_a_request() {
-        let metrics = RequestMetrics::new();
-        let started = std::time::Instant::now();
-        let times = 1_000_000;
-        for _ in 0..times {
-            let active = metrics.begin();
-            metrics.answered(Some(Method::Get), Some("/api/movies/<id>"), 200, Duration::from_micros(700));
-            drop(active);
-        }
-        println!("{:?} a request", started.elapsed() / times);
-    }
 }
