@@ -39,13 +39,21 @@ pub async fn ensure(database: &Database) -> Result<(), StoreError> {
         THROTTLE,
         IDEMPOTENCY_KEYS,
     ] {
-        let indexes = all().into_iter().filter(|index| index.collection == name).collect();
-        make(&database.collection(name), indexes).await?;
+        ensure_of(database, name).await?;
     }
     for former in FORMER {
         drop_one(&database.collection(MOVIES), former).await?;
     }
     Ok(())
+}
+
+/// Builds the missing indexes of one collection.
+///
+/// # Errors
+/// The database's error.
+pub async fn ensure_of(database: &Database, collection: &str) -> Result<(), StoreError> {
+    let indexes = all().into_iter().filter(|index| index.collection == collection).collect();
+    make(&database.collection(collection), indexes).await
 }
 
 /// Builds the index of MongoDB's own text search, if it is missing.

@@ -238,6 +238,10 @@ fn replacing_or_dropping_the_log_while_it_is_written_makes_a_gap() {
         add(&format!("after {change}"));
         eventually("the log continues", || kinds_after(&server, &since) == (200, vec!["created".to_owned()]));
     }
+    in_database(&folder.mongod_uri(), "movie_bag", async |database| {
+        let names = database.collection::<Document>("changes").list_index_names().await.unwrap();
+        assert!(names.contains(&"versions".to_owned()), "{names:?}");
+    });
     server.stop();
 }
 

@@ -13,7 +13,7 @@ use super::{
     progress::{Progress, Run},
     token::Token,
 };
-use crate::mongo::StoreError;
+use crate::mongo::{StoreError, index_builds, indexes};
 
 /// Much shorter than the lease, because a renewal may fail.
 const RENEWAL: Duration = Duration::from_secs(1);
@@ -106,10 +106,10 @@ impl Changes {
         // Readers wait meanwhile: a cursor of a log that is half begun would be gone a moment later.
         self.0.progress.send_replace(Progress::Waiting);
         let _ = self.0.live.send(None);
+        let database = self.0.movies.client().database(&self.0.movies.namespace().db);
         let anew = async {
             // A collection that was dropped and created again keeps no images, and a log that was dropped has no
             // beginning.
-            let database = self.0.movies.client().database(&self.0.movies.namespace().db);
             let has_begun = beginning::prepare(&database).await?;
             if !has_begun && self.0.store.state.hold(self.0.holder).await? {
                 let feed = Feed::open(&self.0.movies, None).await?;
@@ -119,6 +119,10 @@ impl Changes {
         };
         if let Err(Ended::Failed(error)) = anew.await {
             tracing::warn!(%error, "the gap could not be recorded yet; the server will try again");
+        }
+        // A log that was dropped has lost its indexes too.
+        if let Err(error) = index_builds::ensure_of(&database, indexes::CHANGES).await {
+            tracing::warn!(%error, "the indexes of the change log could not be checked; the next start checks them");
         }
     }
 
