@@ -159,7 +159,7 @@ async fn a_write_is_found_at_once_on_its_server_while_eight_others_write() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "some minutes; run by .ci/run"]
+#[ignore = "about a minute; run by .ci/run"]
 async fn a_write_is_found_at_once_a_thousand_times() {
     sees_its_own_writes(1_000).await;
 }

@@ -65,12 +65,12 @@ impl Oidc {
     /// # Errors
     /// When a setting or TLS cannot be used.
     pub fn new(settings: &Settings, secret: &SecretString, codes: ExchangeCodes) -> Result<Self, OidcError> {
-        let settings_of_each = settings.oidc_providers()?;
+        let configured = settings.oidc_providers()?;
         let mut providers = Vec::new();
         // A client reads all certificates of the system, so a server without providers makes none.
-        if !settings_of_each.is_empty() {
+        if !configured.is_empty() {
             let client = ProviderClient::new()?;
-            for settings in settings_of_each {
+            for settings in configured {
                 providers.push(Provider::new(settings, &client)?);
             }
         }
