@@ -3,6 +3,7 @@
 //! `docs/evidence/reliability.md` has the results, and says how to repeat them. Most tests here take a while, and
 //! `cargo test` ignores them; `.ci/run` has a step for them.
 
+mod caches;
 #[path = "../support/change_log.rs"]
 mod change_log;
 mod cluster;

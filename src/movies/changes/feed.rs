@@ -1,7 +1,7 @@
 //! The change stream of the collection. A task of its own reads it, because a read that has begun must never be
 //! cancelled: the driver would lose its place.
 
-use std::{future::IntoFuture, task::Poll, time::Duration};
+use std::{future::IntoFuture, mem, task::Poll, time::Duration};
 
 use bson::Document;
 use mongodb::{
@@ -30,6 +30,9 @@ const SILENCE: Duration = Duration::from_secs(5);
 const OPENING: Duration = Duration::from_secs(15);
 /// How many reads may wait to be consumed. Each may hold the former state of a movie.
 const AHEAD: usize = 64;
+/// The database ends a batch at 16 MB, and the first one of a stream at this many changes. A smaller batch is all that
+/// there was: its movies are far too small to fill 16 MB.
+const CUT: usize = 101;
 /// `ChangeStreamHistoryLost`: the database no longer knows what follows the token.
 const HISTORY_LOST: i32 = 286;
 /// `ChangeStreamFatalError` and `BSONObjectTooLarge`: the database cannot report what follows the token, and never will.
@@ -41,10 +44,18 @@ type Events = ChangeStream<ChangeStreamEvent<Document>>;
 /// One result of reading the stream.
 pub(super) enum Read {
     Change(Box<Entry>),
-    /// No relevant change up to this place.
-    Nothing(Token),
-    /// The database has sent everything that it had; the next read waits for more.
-    Drained,
+    /// An event up to this place that changes no movie.
+    Other(Token),
+    /// The changes so far are every change that there was at `asked`, and there is none up to this place.
+    Nothing {
+        at: Token,
+        asked: Instant,
+    },
+    /// A batch of the database's ends here; the next read waits for more. The changes so far are every change that
+    /// there was at `whole`. It is `None` if the database may have had more.
+    Drained {
+        whole: Option<Instant>,
+    },
 }
 
 /// Why a stream ended.
@@ -80,7 +91,7 @@ impl From<StoreError> for Ended {
 pub(super) struct Feed {
     /// The place where it begins.
     pub start: Token,
-    reads: mpsc::Receiver<(Instant, Result<Read, Ended>)>,
+    reads: mpsc::Receiver<Result<Read, Ended>>,
     task: AbortHandle,
 }
 
@@ -110,48 +121,73 @@ impl Feed {
         Ok(Self { start, reads, task })
     }
 
-    /// The next result, and the time at which the database was asked for it. The result was true at that time or
-    /// later.
-    pub(super) async fn next(&mut self) -> Result<(Instant, Read), Ended> {
+    pub(super) async fn next(&mut self) -> Result<Read, Ended> {
         let silent = || StoreError::Unavailable("the change stream is silent".to_owned());
-        let (asked, read) = timeout(SILENCE, self.reads.recv()).await.ok().flatten().ok_or_else(silent)?;
-        Ok((asked, read?))
+        timeout(SILENCE, self.reads.recv()).await.ok().flatten().ok_or_else(silent)?
     }
 }
 
-async fn read_all(mut stream: Events, sender: &mpsc::Sender<(Instant, Result<Read, Ended>)>) {
-    let mut asked = Instant::now();
+/// The changes that the database has sent in one answer.
+#[derive(Default)]
+struct Batch {
+    /// When the database was asked for it. `None` for the first one, which opening the stream brought.
+    asked: Option<Instant>,
+    count: usize,
+}
+
+impl Batch {
+    /// The database is asked for the next batch. Returns the time at which there were no changes but those that have
+    /// been read: not the end of this batch, because reading it may have taken long.
+    fn end(&mut self, now: Instant) -> Option<Instant> {
+        let ended = mem::replace(self, Self { asked: Some(now), count: 0 });
+        ended.asked.filter(|_| ended.count < CUT)
+    }
+}
+
+async fn read_all(mut stream: Events, sender: &mpsc::Sender<Result<Read, Ended>>) {
+    let mut batch = Batch::default();
     while stream.is_alive() {
+        // The future asks the database when it is polled, so this comes first.
+        let now = Instant::now();
         let event = {
             let mut next = Box::pin(stream.next_if_any());
             match futures::poll!(&mut next) {
                 Poll::Ready(event) => event,
                 Poll::Pending => {
-                    asked = Instant::now();
-                    if sender.send((asked, Ok(Read::Drained))).await.is_err() {
+                    let whole = batch.end(now);
+                    if sender.send(Ok(Read::Drained { whole })).await.is_err() {
                         return;
                     }
                     next.await
                 }
             }
         };
-        let read = event.map_err(Ended::from).and_then(|event| news(&stream, event.as_ref()));
+        batch.count += 1;
+        let read = event.map_err(Ended::from).and_then(|event| news(&stream, event.as_ref(), batch.asked));
         let is_last = read.is_err();
-        if sender.send((asked, read)).await.is_err() || is_last {
+        if sender.send(read).await.is_err() || is_last {
             return;
         }
     }
-    let _ = sender.send((asked, Err(Ended::Lost))).await;
+    let _ = sender.send(Err(Ended::Lost)).await;
 }
 
-fn news(stream: &Events, event: Option<&ChangeStreamEvent<Document>>) -> Result<Read, Ended> {
+fn news(
+    stream: &Events,
+    event: Option<&ChangeStreamEvent<Document>>,
+    asked: Option<Instant>,
+) -> Result<Read, Ended> {
+    let Some(event) = event else {
+        let at = place_of(stream)?;
+        return Ok(asked.map_or(Read::Other(at.clone()), |asked| Read::Nothing { at, asked }));
+    };
     // The collection was dropped or renamed.
-    if event.is_some_and(|event| event.operation_type == OperationType::Invalidate) {
+    if event.operation_type == OperationType::Invalidate {
         return Err(Ended::Lost);
     }
-    match event.and_then(Entry::of) {
+    match Entry::of(event) {
         Some(entry) => Ok(Read::Change(Box::new(entry))),
-        None => Ok(Read::Nothing(place_of(stream)?)),
+        None => Ok(Read::Other(place_of(stream)?)),
     }
 }
 
@@ -159,4 +195,22 @@ fn news(stream: &Events, event: Option<&ChangeStreamEvent<Document>>) -> Result<
 fn place_of(stream: &Events) -> Result<Token, StoreError> {
     let place = stream.resume_token().as_ref().and_then(Token::of);
     place.ok_or_else(|| StoreError::Unavailable("the change stream has no place yet".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_whole_as_of_the_question_unless_the_database_may_have_cut_it() {
+        let begun = Instant::now();
+        let after = |seconds| begun + Duration::from_secs(seconds);
+        let mut batch = Batch::default();
+        assert_eq!(batch.end(after(0)), None, "the first one may be cut at any size");
+        batch.count = CUT - 1;
+        assert_eq!(batch.end(after(9)), Some(after(0)), "it took nine seconds to read");
+        batch.count = CUT;
+        assert_eq!(batch.end(after(10)), None);
+        assert_eq!(batch.end(after(11)), Some(after(10)));
+    }
 }

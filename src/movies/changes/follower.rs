@@ -171,23 +171,28 @@ impl Changes {
                     return Err(StoreError::Unavailable("there is another primary".to_owned()).into());
                 }
             }
-            let (asked, read) = feed.next().await?;
-            run.heard = asked;
-            let is_whole = match read {
+            let is_end = match feed.next().await? {
                 Read::Change(entry) => {
                     run.push(*entry);
                     false
                 }
-                Read::Nothing(at) => {
+                Read::Other(at) => {
                     run.advance(at);
+                    false
+                }
+                Read::Nothing { at, asked } => {
+                    run.advance(at);
+                    run.complete(asked);
                     true
                 }
-                Read::Drained => {
-                    run.drained();
+                Read::Drained { whole } => {
+                    if let Some(asked) = whole {
+                        run.complete(asked);
+                    }
                     true
                 }
             };
-            if is_whole || run.is_full() {
+            if is_end || run.is_full() {
                 self.finish(&mut run, &mut chores).await?;
                 chores.witness = chores.witness.or_else(|| self.last_written(&run));
             }

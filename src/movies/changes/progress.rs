@@ -25,8 +25,8 @@ pub(in crate::movies) struct Position {
     pub(super) last: Option<Token>,
     /// Whether this process has written that change into the log.
     pub(super) is_written: bool,
-    /// When the database was asked for the latest result, which was true at that time or later.
-    pub heard: Instant,
+    /// This process has seen every change that there was at this time, by its own clock. `None` until this is known.
+    pub heard: Option<Instant>,
     /// Raised with the changes that this process passes on, and whenever it may have missed some.
     pub(super) generation: u64,
 }
@@ -56,7 +56,7 @@ pub(super) struct Run {
     pub at: Token,
     complete: u64,
     pub last: Option<Token>,
-    pub heard: Instant,
+    heard: Option<Instant>,
 }
 
 /// How many entries are written in one step.
@@ -66,7 +66,7 @@ const GROUP_BYTES: usize = 1 << 20;
 impl Run {
     pub fn new(at: Token, writes: bool) -> Self {
         let complete = at.instant();
-        Self { writes, group: Vec::new(), bytes: 0, at, complete, last: None, heard: Instant::now() }
+        Self { writes, group: Vec::new(), bytes: 0, at, complete, last: None, heard: None }
     }
 
     pub fn push(&mut self, entry: Entry) {
@@ -83,12 +83,12 @@ impl Run {
         if at > self.at {
             self.at = at;
         }
-        self.drained();
     }
 
-    /// The database has sent everything that it had.
-    pub fn drained(&mut self) {
+    /// The database has sent every change that it had when it was asked.
+    pub fn complete(&mut self, asked: Instant) {
         self.complete = self.complete.max(self.at.instant());
+        self.heard = Some(asked);
     }
 
     pub fn is_full(&self) -> bool {
@@ -157,12 +157,13 @@ mod tests {
         run.push(entry(token(5, "AA")));
         run.push(entry(token(5, "BB")));
         assert_eq!(run.complete, time(4));
-        run.drained();
+        run.complete(Instant::now());
         assert_eq!(run.complete, time(5));
         // A read that found no change may report only the time, which sorts before the change.
         run.advance(token(5, ""));
         assert_eq!(run.at, token(5, "BB"));
         run.advance(token(9, ""));
+        run.complete(Instant::now());
         assert_eq!((run.at.clone(), run.complete), (token(9, ""), time(9)));
     }
 }

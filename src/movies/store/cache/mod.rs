@@ -5,8 +5,8 @@
 //! - *A write through this server is visible at once.* The writer invalidates the movie before the write is answered
 //!   ([`Cache::invalidate`]), whatever the outcome of the write.
 //! - *A write through another server is visible after the stream's delay.* The event invalidates the movie. If the
-//!   stream is silent for [`SILENCE`] (it normally reports even that nothing happened), the cache answers nothing.
-//!   When the stream is back, or another member has become primary, the cache starts empty.
+//!   stream is silent for [`SILENCE`] (it normally reports even that nothing happened) or that far behind, the cache
+//!   answers nothing. When the stream is back, or another member has become primary, the cache starts empty.
 //! - *A read from before a write is not kept after it.* A reader announces that it wants to keep a movie
 //!   ([`Cache::look`]). If the movie was invalidated in between, it keeps nothing.
 //!
@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// The database reports at least once a second, even without changes. If it is silent for this long, it or the
-/// connection is down.
+/// connection is down, or more changes arrive than this server can pass on.
 const SILENCE: Duration = Duration::from_secs(3);
 
 /// The kept movies. Clones share them.
@@ -67,7 +67,7 @@ struct Kept {
     most: NonZero<usize>,
     /// The readers that want to keep what they read.
     readers: HashMap<MovieId, Readers>,
-    /// When the stream last reported something; `None` while there is no stream.
+    /// Changes up to this time are known; `None` while there is no stream.
     heard: Option<Instant>,
 }
 

@@ -38,7 +38,9 @@ impl Cache {
                     tracing::warn!("cache.movies has no effect: a standalone MongoDB has no change streams");
                     return;
                 }
-                Ended::Lost => tracing::warn!("the cache of movies is off until the change stream is back"),
+                Ended::Lost => tracing::warn!(
+                    "the cache of movies is off until the change stream is back or has caught up"
+                ),
             }
             tokio::select! {
                 () = sleep(RETRY_DELAY) => {}
@@ -77,10 +79,10 @@ impl Cache {
                 }
             }
             if heard.elapsed() > SILENCE {
-                // The driver has resumed the stream, so more changes from the meantime may follow.
+                // The stream was silent or is behind: changes from the meantime may follow.
                 return Err(Ended::Lost);
             }
-            heard = heard.max(asked);
+            heard = asked.map_or(heard, |asked| heard.max(asked));
             self.kept().heard = Some(heard);
             tokio::select! {
                 moved = progress.changed() => moved.map_err(|_| Ended::Lost)?,
