@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::{
     cluster::{CACHED, Cluster, SERVERS},
     load::{Leaver, Load, Outcome, Probes, Tally, USUAL},
-    process::eventually_within,
+    process::{Server, eventually_within},
 };
 
 /// How long the recovery may take on a busy machine.
@@ -119,14 +119,18 @@ fn recovery(probes: &Probes, since: Instant) -> Recovery {
 /// Asserts that each server answered movies from memory, and does so again.
 fn assert_hit(cluster: &Cluster) {
     for server in (0..SERVERS).map(|server| cluster.server(server)) {
-        let metric = |name: &str| -> u64 {
-            let text = server.http.get(format!("{}/metrics", server.base)).send().unwrap().text().unwrap();
-            let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("a metric");
-            line.trim().parse().unwrap()
-        };
-        assert!(metric("movie_bag_cache_lookups_total{result=\"hit\"}") > 0);
-        eventually_within(RECOVERY, "the cache is in use again", || metric("movie_bag_cache_live") == 1);
+        assert!(metric(server, "movie_bag_cache_lookups_total{result=\"hit\"}") > 0);
+        eventually_within(RECOVERY, "the cache is in use again", || {
+            metric(server, "movie_bag_cache_live") == 1
+        });
     }
+}
+
+/// The value of a metric of a server now.
+pub fn metric(server: &Server, name: &str) -> u64 {
+    let text = server.http.get(format!("{}/metrics", server.base)).send().unwrap().text().unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("a metric");
+    line.trim().parse().unwrap()
 }
 
 /// Asserts that, from some time after the fault, each write is refused quickly with 503.

@@ -30,9 +30,10 @@ const SILENCE: Duration = Duration::from_secs(5);
 const OPENING: Duration = Duration::from_secs(15);
 /// How many reads may wait to be consumed. Each may hold the former state of a movie.
 const AHEAD: usize = 64;
-/// The database ends a batch at 16 MB, and the first one of a stream at this many changes. A smaller batch is all that
-/// there was: its movies are far too small to fill 16 MB.
-const CUT: usize = 101;
+/// The database ends the first batch of a stream after this many changes, whether or not there are more.
+const CUT_COUNT: usize = 101;
+/// It ends any batch before 16 MB. Half of that leaves room for the change that did not fit.
+const CUT_BYTES: usize = 8 << 20;
 /// `ChangeStreamHistoryLost`: the database no longer knows what follows the token.
 const HISTORY_LOST: i32 = 286;
 /// `ChangeStreamFatalError` and `BSONObjectTooLarge`: the database cannot report what follows the token, and never will.
@@ -44,18 +45,11 @@ type Events = ChangeStream<ChangeStreamEvent<Document>>;
 /// One result of reading the stream.
 pub(super) enum Read {
     Change(Box<Entry>),
-    /// An event up to this place that changes no movie.
-    Other(Token),
-    /// The changes so far are every change that there was at `asked`, and there is none up to this place.
-    Nothing {
-        at: Token,
-        asked: Instant,
-    },
-    /// A batch of the database's ends here; the next read waits for more. The changes so far are every change that
-    /// there was at `whole`. It is `None` if the database may have had more.
-    Drained {
-        whole: Option<Instant>,
-    },
+    /// There was no change of a movie up to this place.
+    Nothing(Token),
+    /// The database has been asked for more. It had no other changes at this time than those that have been read;
+    /// `None` if it may have had more.
+    Drained(Option<Instant>),
 }
 
 /// Why a stream ended.
@@ -130,40 +124,47 @@ impl Feed {
 /// The changes that the database has sent in one answer.
 #[derive(Default)]
 struct Batch {
-    /// When the database was asked for it. `None` for the first one, which opening the stream brought.
+    /// When the database was asked for it. `None` for the first one, which came when the stream was opened.
     asked: Option<Instant>,
     count: usize,
+    bytes: usize,
 }
 
 impl Batch {
-    /// The database is asked for the next batch. Returns the time at which there were no changes but those that have
-    /// been read: not the end of this batch, because reading it may have taken long.
+    fn push(&mut self, event: &ChangeStreamEvent<Document>) {
+        self.count += 1;
+        self.bytes += bson::serialize_to_vec(event).map_or(CUT_BYTES, |bytes| bytes.len());
+    }
+
+    /// Begins the next batch. Returns the time at which the database had no further changes, if that is certain. It is
+    /// the time of the request: others may have arrived while this batch was read.
     fn end(&mut self, now: Instant) -> Option<Instant> {
-        let ended = mem::replace(self, Self { asked: Some(now), count: 0 });
-        ended.asked.filter(|_| ended.count < CUT)
+        let ended = mem::replace(self, Self { asked: Some(now), ..Self::default() });
+        ended.asked.filter(|_| ended.count < CUT_COUNT && ended.bytes < CUT_BYTES)
     }
 }
 
 async fn read_all(mut stream: Events, sender: &mpsc::Sender<Result<Read, Ended>>) {
     let mut batch = Batch::default();
     while stream.is_alive() {
-        // The future asks the database when it is polled, so this comes first.
+        // Polling the future sends the request, so take the time before.
         let now = Instant::now();
         let event = {
             let mut next = Box::pin(stream.next_if_any());
             match futures::poll!(&mut next) {
                 Poll::Ready(event) => event,
                 Poll::Pending => {
-                    let whole = batch.end(now);
-                    if sender.send(Ok(Read::Drained { whole })).await.is_err() {
+                    if sender.send(Ok(Read::Drained(batch.end(now)))).await.is_err() {
                         return;
                     }
                     next.await
                 }
             }
         };
-        batch.count += 1;
-        let read = event.map_err(Ended::from).and_then(|event| news(&stream, event.as_ref(), batch.asked));
+        if let Ok(Some(event)) = &event {
+            batch.push(event);
+        }
+        let read = event.map_err(Ended::from).and_then(|event| news(&stream, event.as_ref()));
         let is_last = read.is_err();
         if sender.send(read).await.is_err() || is_last {
             return;
@@ -172,22 +173,14 @@ async fn read_all(mut stream: Events, sender: &mpsc::Sender<Result<Read, Ended>>
     let _ = sender.send(Err(Ended::Lost)).await;
 }
 
-fn news(
-    stream: &Events,
-    event: Option<&ChangeStreamEvent<Document>>,
-    asked: Option<Instant>,
-) -> Result<Read, Ended> {
-    let Some(event) = event else {
-        let at = place_of(stream)?;
-        return Ok(asked.map_or(Read::Other(at.clone()), |asked| Read::Nothing { at, asked }));
-    };
+fn news(stream: &Events, event: Option<&ChangeStreamEvent<Document>>) -> Result<Read, Ended> {
     // The collection was dropped or renamed.
-    if event.operation_type == OperationType::Invalidate {
+    if event.is_some_and(|event| event.operation_type == OperationType::Invalidate) {
         return Err(Ended::Lost);
     }
-    match Entry::of(event) {
+    match event.and_then(Entry::of) {
         Some(entry) => Ok(Read::Change(Box::new(entry))),
-        None => Ok(Read::Other(place_of(stream)?)),
+        None => Ok(Read::Nothing(place_of(stream)?)),
     }
 }
 
@@ -202,15 +195,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_batch_is_whole_as_of_the_question_unless_the_database_may_have_cut_it() {
+    fn a_batch_has_every_change_up_to_its_request_unless_the_database_may_have_cut_it() {
         let begun = Instant::now();
         let after = |seconds| begun + Duration::from_secs(seconds);
-        let mut batch = Batch::default();
-        assert_eq!(batch.end(after(0)), None, "the first one may be cut at any size");
-        batch.count = CUT - 1;
-        assert_eq!(batch.end(after(9)), Some(after(0)), "it took nine seconds to read");
-        batch.count = CUT;
-        assert_eq!(batch.end(after(10)), None);
-        assert_eq!(batch.end(after(11)), Some(after(10)));
+        let batch = |asked, count, bytes| Batch { asked, count, bytes };
+        assert_eq!(batch(None, 0, 0).end(after(9)), None);
+        assert_eq!(batch(Some(begun), 0, 0).end(after(9)), Some(begun));
+        assert_eq!(batch(Some(begun), CUT_COUNT - 1, CUT_BYTES - 1).end(after(9)), Some(begun));
+        assert_eq!(batch(Some(begun), CUT_COUNT, 0).end(after(9)), None);
+        assert_eq!(batch(Some(begun), 1, CUT_BYTES).end(after(9)), None);
+        // The next batch begins with nothing, and with the time of its own request.
+        let mut cut = batch(Some(begun), CUT_COUNT, CUT_BYTES);
+        assert_eq!((cut.end(after(9)), cut.end(after(10))), (None, Some(after(9))));
     }
 }

@@ -171,28 +171,23 @@ impl Changes {
                     return Err(StoreError::Unavailable("there is another primary".to_owned()).into());
                 }
             }
-            let is_end = match feed.next().await? {
+            let is_drained = match feed.next().await? {
                 Read::Change(entry) => {
                     run.push(*entry);
                     false
                 }
-                Read::Other(at) => {
+                Read::Nothing(at) => {
                     run.advance(at);
                     false
                 }
-                Read::Nothing { at, asked } => {
-                    run.advance(at);
-                    run.complete(asked);
-                    true
-                }
-                Read::Drained { whole } => {
-                    if let Some(asked) = whole {
+                Read::Drained(complete) => {
+                    if let Some(asked) = complete {
                         run.complete(asked);
                     }
                     true
                 }
             };
-            if is_end || run.is_full() {
+            if is_drained || run.is_full() {
                 self.finish(&mut run, &mut chores).await?;
                 chores.witness = chores.witness.or_else(|| self.last_written(&run));
             }
