@@ -1,7 +1,7 @@
 // The keyboard, the back button, the colours, a poster that is missing.
 
 import assert from "node:assert/strict";
-import { base, field, heading, signUp, story } from "./support.js";
+import { base, field, heading, OLD_FILMS, signUp, story } from "./support.js";
 
 story("the back button goes back to the same list, at the same place", {}, async (newcomer) => {
   const page = await newcomer();
@@ -27,7 +27,7 @@ story("the back button goes back to the same list, at the same place", {}, async
   await heading(page, "Western");
 });
 
-story("a keyboard is enough", {}, async (newcomer) => {
+story("a keyboard is enough", { start: OLD_FILMS }, async (newcomer) => {
   const page = await newcomer();
   const focused = () => page.evaluate(() => document.activeElement.textContent || document.activeElement.id);
   await page.keyboard.press("Tab");

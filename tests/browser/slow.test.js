@@ -1,7 +1,7 @@
 // Slow and broken networks: what is shown meanwhile, and what a failure leaves behind.
 
 import assert from "node:assert/strict";
-import { addMovie, base, heading, signUp, story } from "./support.js";
+import { addMovie, base, heading, OLD_FILMS, signUp, story } from "./support.js";
 
 const OFFLINE = "Cannot reach the server. Check your connection.";
 
@@ -65,7 +65,7 @@ for (const [name, width] of [
   });
 }
 
-story("a slow page is announced, and a failed one can be tried again", { expected: [0] }, async (newcomer) => {
+story("a slow page is announced, and a failed one can be tried again", { expected: [0], start: OLD_FILMS }, async (newcomer) => {
   const page = await newcomer();
   const release = await hold(page, "**/api/movies/*");
   const card = page.locator(".card a").first();
@@ -85,7 +85,7 @@ story("a slow page is announced, and a failed one can be tried again", { expecte
   await heading(page, "All movies");
 });
 
-story("a page that was left while it loaded does not come back", {}, async (newcomer) => {
+story("a page that was left while it loaded does not come back", { start: OLD_FILMS }, async (newcomer) => {
   const page = await newcomer();
   const release = await hold(page, "**/api/movies/*");
   // Time passes only when this test says so.

@@ -29,9 +29,10 @@ after(() => browser.close());
 
 /**
  * A test with pages in it. `expected` are the error statuses that the API may answer with. Any other complaint of a page
- * fails the test, and so does a request to any other server. With `atProvider` a page may also go to the provider.
+ * fails the test, and so does a request to any other server. With `atProvider` a page may also go to the provider. A page
+ * begins at `start`.
  */
-export function story(name, { expected = [], atProvider = false, ...look }, tell) {
+export function story(name, { expected = [], atProvider = false, start = "", ...look }, tell) {
   test(name, async () => {
     const complaints = [];
     const contexts = [];
@@ -54,7 +55,7 @@ export function story(name, { expected = [], atProvider = false, ...look }, tell
         const allowed = origin === base || protocol === "data:" || (atProvider && origin === providerUrl);
         if (!allowed) complaints.push(`a request to ${request.url()}`);
       });
-      await page.goto(`${base}/`);
+      await page.goto(`${base}/${start}`);
       await page.locator(".card, .empty").first().waitFor();
       return page;
     };
@@ -71,6 +72,9 @@ export function story(name, { expected = [], atProvider = false, ...look }, tell
     assert.deepEqual(complaints, []);
   });
 }
+
+/** The films that come first here are changed by no test. Other tests add, change and delete the newest ones. */
+export const OLD_FILMS = "#/?sort=year";
 
 /** Waits for the view with this heading. */
 export const heading = (page, text) => page.getByRole("heading", { level: 1, name: text }).waitFor();
