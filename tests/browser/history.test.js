@@ -43,7 +43,7 @@ story("a movie's history says what was changed, and a version comes back", { exp
   await page.getByRole("heading", { name: "Version 3" }).waitFor();
   await page.getByRole("button", { name: "Restore version 1" }).click();
   await heading(page, name);
-  await page.getByText("1998").waitFor();
+  await page.locator(".line", { hasText: "1998" }).waitFor();
   await page.getByRole("link", { name: "Mia Falk" }).waitFor();
   const { body } = await api(page, "GET", `/movies/${id}`);
   assert.deepEqual([body.version, body.runtime, body.plot], [4, undefined, undefined]);

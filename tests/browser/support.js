@@ -76,8 +76,8 @@ export function story(name, { expected = [], atProvider = false, start = "", ...
 /** The films that come first here are changed by no test. Other tests add, change and delete the newest ones. */
 export const OLD_FILMS = "#/?sort=year";
 
-/** Waits for the view with this heading. */
-export const heading = (page, text) => page.getByRole("heading", { level: 1, name: text }).waitFor();
+/** Waits for the view with this heading. Exact: “Edit “Heat”” is not the page of Heat. */
+export const heading = (page, text) => page.getByRole("heading", { level: 1, name: text, exact: true }).waitFor();
 
 export const shot = (page, name, more) => page.screenshot({ path: path.join(shots, `${name}.png`), ...more });
 
