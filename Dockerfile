@@ -25,11 +25,14 @@ RUN BUILD_COMMIT=$BUILD_COMMIT cargo build --release --locked
 FROM debian:bookworm-slim
 # The certificates to trust when the server sends mail over TLS.
 RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*
-RUN useradd --system --uid 10001 --home-dir /var/lib/movie-bag --create-home movie-bag
+RUN useradd --system --uid 10001 --home-dir /var/lib/movie-bag --create-home movie-bag \
+    && install --directory --mode 0700 --owner movie-bag --group movie-bag /var/lib/movie-bag/data
 COPY --from=build /src/target/release/movie-bag /usr/local/bin/movie-bag
 USER movie-bag
 # The server reads a Rocket.toml or .env that is mounted here. The defaults are in the binary.
 WORKDIR /var/lib/movie-bag
+# `data_dir`, with the search index. The server can write to a volume even if the rest of the file system is read-only.
+VOLUME /var/lib/movie-bag/data
 ENV ROCKET_ADDRESS=0.0.0.0
 EXPOSE 8000
 # bash opens the connection itself, so the image needs no curl. 200 means that the database answers too.

@@ -20,7 +20,7 @@ Settings come from these sources; later ones override earlier ones: the defaults
 Rocket.toml in the working directory, .env, the environment. In the name of a variable, two
 underscores stand for a dot: jwt.secret is MOVIE_BAG_JWT__SECRET. The main settings:
 
-  MOVIE_BAG_DATA_DIR          Folder of the embedded database and its secret [default: data]
+  MOVIE_BAG_DATA_DIR          Folder of the embedded database and the search index [default: data]
   MOVIE_BAG_MONGODB__URI      MongoDB to use instead of the embedded one
   MOVIE_BAG_JWT__SECRET       Key that signs tokens, 32 bytes or more; required with your own MongoDB
   MOVIE_BAG_PUBLIC_URL        Where clients reach the server, such as https://movies.example.com

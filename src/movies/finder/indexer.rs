@@ -157,7 +157,11 @@ impl Indexer {
                     tracing::info!(reason = %ended, "the search index waits and will try again");
                 }
                 Ended::Index(_) | Ended::Folder(_) => {
-                    tracing::warn!(reason = %ended, "the search index cannot be used and will be opened again");
+                    tracing::warn!(
+                        reason = %ended,
+                        folder = %self.0.search.display(),
+                        "the search index cannot be used and will be opened again"
+                    );
                     let was_usable = self.0.index.send_replace(None).is_some();
                     delay = if was_usable { RETRY_DELAY } else { MOST_DELAY.min(2 * delay) };
                     open = None;
