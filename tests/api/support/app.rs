@@ -44,6 +44,8 @@ pub struct TestApp {
     pub clock: Clock,
     shutdown: Shutdown,
     uri: String,
+    /// Whether the database outlives this value: a test will start another server on it.
+    keeps_database: bool,
     /// The folder of the search index, unless the test has chosen another.
     _data: tempfile::TempDir,
 }
@@ -77,7 +79,8 @@ impl TestApp {
 
     /// Stops the server, and leaves its database unchanged. Nothing of the server is left here: its index could not be
     /// opened again.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
+        self.keeps_database = true;
         self.shutdown.clone().notify();
         super::eventually("the server has stopped", async || {
             match self.http.get(format!("{}/health/live", self.base)).send().await {
@@ -156,7 +159,8 @@ impl TestApp {
         // Without the certificates of the system, whose reading would take most of the time of making a client.
         let http = reqwest::Client::builder().tls_built_in_root_certs(false);
         let http = http.redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { base, database, http, movies, finder, clock, shutdown, uri: uri.to_owned(), _data: data }
+        let (uri, keeps_database) = (uri.to_owned(), false);
+        Self { base, database, http, movies, finder, clock, shutdown, uri, keeps_database, _data: data }
     }
 
     /// A caller without a token.
@@ -268,7 +272,7 @@ impl Drop for TestApp {
     fn drop(&mut self) {
         self.shutdown.clone().notify();
         // The tests' own mongod is deleted as a whole. A given one is left as it was.
-        if mongod::given_uri().as_ref() == Some(&self.uri) {
+        if !self.keeps_database && mongod::given_uri().as_ref() == Some(&self.uri) {
             let (uri, name) = (self.uri.clone(), self.database.name().to_owned());
             let drop_database = async move {
                 let client = Client::with_uri_str(uri).await?;
