@@ -3,7 +3,7 @@
 
 use std::{future::IntoFuture, mem, task::Poll, time::Duration};
 
-use bson::Document;
+use bson::{Document, RawDocument, RawDocumentBuf};
 use mongodb::{
     Collection,
     change_stream::{
@@ -40,7 +40,8 @@ const HISTORY_LOST: i32 = 286;
 /// For example, somebody put a document of many megabytes there by hand: the stream would end at it every time.
 const UNREADABLE: [i32; 2] = [280, 10_334];
 
-type Events = ChangeStream<ChangeStreamEvent<Document>>;
+/// Raw, because the size of a change counts.
+type Events = ChangeStream<RawDocumentBuf>;
 
 /// One result of reading the stream.
 pub(super) enum Read {
@@ -108,7 +109,7 @@ impl Feed {
         let Ok(stream) = timeout(OPENING, open.into_future()).await else {
             return Err(StoreError::Unavailable("the change stream did not open in time".to_owned()).into());
         };
-        let stream: Events = stream?;
+        let stream: Events = stream?.with_type();
         let start = after.cloned().map_or_else(|| place_of(&stream), Ok)?;
         let (sender, reads) = mpsc::channel(AHEAD);
         let task = tokio::spawn(async move { read_all(stream, &sender).await }).abort_handle();
@@ -131,9 +132,9 @@ struct Batch {
 }
 
 impl Batch {
-    fn push(&mut self, event: &ChangeStreamEvent<Document>) {
+    fn push(&mut self, event: &RawDocument) {
         self.count += 1;
-        self.bytes += bson::serialize_to_vec(event).map_or(CUT_BYTES, |bytes| bytes.len());
+        self.bytes += event.as_bytes().len();
     }
 
     /// Begins the next batch. Returns the time at which the database had no further changes, if that is certain. It is
@@ -164,7 +165,7 @@ async fn read_all(mut stream: Events, sender: &mpsc::Sender<Result<Read, Ended>>
         if let Ok(Some(event)) = &event {
             batch.push(event);
         }
-        let read = event.map_err(Ended::from).and_then(|event| news(&stream, event.as_ref()));
+        let read = event.map_err(Ended::from).and_then(|event| news(&stream, event.as_deref()));
         let is_last = read.is_err();
         if sender.send(read).await.is_err() || is_last {
             return;
@@ -173,12 +174,15 @@ async fn read_all(mut stream: Events, sender: &mpsc::Sender<Result<Read, Ended>>
     let _ = sender.send(Err(Ended::Lost)).await;
 }
 
-fn news(stream: &Events, event: Option<&ChangeStreamEvent<Document>>) -> Result<Read, Ended> {
+fn news(stream: &Events, event: Option<&RawDocument>) -> Result<Read, Ended> {
+    let parse = |raw: &RawDocument| bson::deserialize_from_slice(raw.as_bytes());
+    let event: Option<ChangeStreamEvent<Document>> =
+        event.map(parse).transpose().map_err(mongodb::error::Error::from)?;
     // The collection was dropped or renamed.
-    if event.is_some_and(|event| event.operation_type == OperationType::Invalidate) {
+    if event.as_ref().is_some_and(|event| event.operation_type == OperationType::Invalidate) {
         return Err(Ended::Lost);
     }
-    match event.and_then(Entry::of) {
+    match event.as_ref().and_then(Entry::of) {
         Some(entry) => Ok(Read::Change(Box::new(entry))),
         None => Ok(Read::Nothing(place_of(stream)?)),
     }
