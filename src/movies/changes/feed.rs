@@ -30,7 +30,8 @@ const SILENCE: Duration = Duration::from_secs(5);
 const OPENING: Duration = Duration::from_secs(15);
 /// How many reads may wait to be consumed. Each may hold the former state of a movie.
 const AHEAD: usize = 64;
-/// The database ends the first batch of a stream after this many changes, whether or not there are more.
+/// The database ends the first batch of a stream after this many changes, whether or not there are more. It counts for
+/// every batch, because the driver may reopen the stream unseen.
 const CUT_COUNT: usize = 101;
 /// It ends any batch before 16 MB. Half of that leaves room for the change that did not fit.
 const CUT_BYTES: usize = 8 << 20;
@@ -48,8 +49,8 @@ pub(super) enum Read {
     Change(Box<Entry>),
     /// There was no change of a movie up to this place.
     Nothing(Token),
-    /// The database has been asked for more. It had no other changes at this time than those that have been read;
-    /// `None` if it may have had more.
+    /// The database has been asked for more. When it was asked before, at the time that is given, it had no changes but
+    /// those that have been read. `None` if it may have had more.
     Drained(Option<Instant>),
 }
 

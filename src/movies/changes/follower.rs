@@ -151,7 +151,13 @@ impl Changes {
         loop {
             if chores.renewed.elapsed() > RENEWAL {
                 chores.renewed = Instant::now();
-                if store.state.hold(self.0.holder).await? != writes {
+                let holds = store.state.hold(self.0.holder).await?;
+                // After the lease: another primary may have given it to another server. A former primary may also keep
+                // reporting that there was no change.
+                if Primary::of(&self.0.movies).await? != primary {
+                    return Err(StoreError::Unavailable("there is another primary".to_owned()).into());
+                }
+                if holds != writes {
                     return Ok(RoleChanged);
                 }
                 // A restored backup may have removed the document or replaced it with an older one.
@@ -166,10 +172,6 @@ impl Changes {
                     // Somebody has dropped the collection, or emptied it.
                     return Err(Ended::Lost);
                 }
-                // A former primary may keep reporting that there was no change.
-                if Primary::of(&self.0.movies).await? != primary {
-                    return Err(StoreError::Unavailable("there is another primary".to_owned()).into());
-                }
             }
             let is_drained = match feed.next().await? {
                 Read::Change(entry) => {
@@ -180,8 +182,8 @@ impl Changes {
                     run.advance(at);
                     false
                 }
-                Read::Drained(complete) => {
-                    if let Some(asked) = complete {
+                Read::Drained(asked) => {
+                    if let Some(asked) = asked {
                         run.complete(asked);
                     }
                     true

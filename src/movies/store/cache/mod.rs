@@ -32,7 +32,7 @@ use crate::{
     telemetry::metrics::{counters, read_gauge},
 };
 
-/// The database reports at least once a second, even without changes. If it is silent for this long, it or the
+/// The database reports several times a second, even without changes. If it is silent for this long, it or the
 /// connection is down, or more changes arrive than this server can pass on.
 const SILENCE: Duration = Duration::from_secs(3);
 
@@ -169,10 +169,13 @@ impl Cache {
 }
 
 impl Reading {
-    /// Keeps what was read, unless the movie was invalidated since.
+    /// Keeps what was read, unless the movie was invalidated since, or another reader has kept a newer version.
     pub(super) fn keep(&self, movie: &Arc<ReadMovie>) {
         let mut kept = self.cache.kept();
-        if kept.readers.get(&self.id).is_some_and(|readers| readers.generation == self.generation) {
+        let is_current =
+            kept.readers.get(&self.id).is_some_and(|readers| readers.generation == self.generation);
+        let is_older = kept.movies.peek(&self.id).is_some_and(|other| other.version > movie.version);
+        if is_current && !is_older {
             kept.movies.put(self.id, Arc::clone(movie));
             if kept.movies.len() > kept.most.get() {
                 kept.movies.pop_lru();

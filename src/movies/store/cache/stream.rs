@@ -4,7 +4,10 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use rocket::Shutdown;
 use tokio::{
-    sync::broadcast::error::{RecvError, TryRecvError},
+    sync::{
+        broadcast::error::{RecvError, TryRecvError},
+        watch,
+    },
     time::{Instant, sleep},
 };
 
@@ -19,7 +22,7 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 /// Why the cache has to start over.
 enum Ended {
     /// The stream broke off, or a change was lost. The stream breaks off when another member becomes primary: writes
-    /// of the last one may have been rolled back.
+    /// of the former primary may have been rolled back.
     Lost,
     Unsupported,
 }
@@ -57,14 +60,14 @@ impl Cache {
     }
 
     async fn follow_to_its_end(&self, changes: &Changes) -> Result<Infallible, Ended> {
-        let (mut entries, mut progress) = (changes.listen(), changes.progress());
-        let is_settled = |progress: &Progress| !matches!(progress, Progress::Waiting);
-        progress.wait_for(is_settled).await.map_err(|_| Ended::Lost)?;
-        let mut heard = Instant::now();
+        let mut progress = changes.progress();
+        let mut heard = opening(&mut progress).await?;
+        // Changes from before concern nothing that is kept: the cache is empty.
+        let mut entries = changes.listen();
         self.begin_anew(Some(heard));
         loop {
             // Read this before the changes: they include every change up to this place.
-            let asked = match &*progress.borrow_and_update() {
+            let now = match &*progress.borrow_and_update() {
                 Progress::Live(position) => position.heard,
                 Progress::Unsupported => return Err(Ended::Unsupported),
                 Progress::Waiting => return Err(Ended::Lost),
@@ -82,7 +85,7 @@ impl Cache {
                 // The stream was silent or is behind: changes from the meantime may follow.
                 return Err(Ended::Lost);
             }
-            heard = asked.map_or(heard, |asked| heard.max(asked));
+            heard = now.map_or(heard, |now| heard.max(now));
             self.kept().heard = Some(heard);
             tokio::select! {
                 moved = progress.changed() => moved.map_err(|_| Ended::Lost)?,
@@ -96,5 +99,22 @@ impl Cache {
 
     fn note(&self, entry: &Arc<Entry>) {
         self.invalidate(&[MovieId(entry.movie)]);
+    }
+}
+
+/// Waits until this process knows of every change, but for the last [`SILENCE`]. Returns the time of which that is true.
+async fn opening(progress: &mut watch::Receiver<Progress>) -> Result<Instant, Ended> {
+    loop {
+        let heard = match &*progress.borrow_and_update() {
+            Progress::Live(position) => position.heard,
+            Progress::Waiting => None,
+            Progress::Unsupported => return Err(Ended::Unsupported),
+        };
+        if let Some(heard) = heard
+            && heard.elapsed() <= SILENCE
+        {
+            return Ok(heard);
+        }
+        progress.changed().await.map_err(|_| Ended::Lost)?;
     }
 }
