@@ -85,6 +85,11 @@ mod tests {
         // The stream reports again, and there was no change.
         live(&changes, &run(token(2)), 1);
         assert_eq!(changes.generation(), first);
+        // What this run has just read was all that there was two seconds ago: it is behind.
+        let mut behind = Run::new(token(3), true);
+        behind.complete(Instant::now() - Duration::from_secs(2));
+        live(&changes, &behind, 1);
+        assert_eq!(changes.generation(), None);
         for progress in [Progress::Waiting, Progress::Unsupported] {
             changes.0.progress.send_replace(progress);
             assert_eq!(changes.generation(), None);
