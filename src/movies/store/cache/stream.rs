@@ -67,7 +67,7 @@ impl Cache {
         self.begin_anew(Some(heard));
         loop {
             // Read this before the changes: they include every change up to this place.
-            let now = match &*progress.borrow_and_update() {
+            let latest = match &*progress.borrow_and_update() {
                 Progress::Live(position) => position.heard,
                 Progress::Unsupported => return Err(Ended::Unsupported),
                 Progress::Waiting => return Err(Ended::Lost),
@@ -85,7 +85,7 @@ impl Cache {
                 // The stream was silent or is behind: changes from the meantime may follow.
                 return Err(Ended::Lost);
             }
-            heard = now.map_or(heard, |now| heard.max(now));
+            heard = latest.map_or(heard, |latest| heard.max(latest));
             self.kept().heard = Some(heard);
             tokio::select! {
                 moved = progress.changed() => moved.map_err(|_| Ended::Lost)?,
