@@ -195,3 +195,49 @@ impl Drop for Reading {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bson::{DateTime, doc, oid::ObjectId};
+
+    use super::*;
+    use crate::movies::model::MovieDocument;
+
+    fn movie(id: ObjectId, version: i64) -> Arc<ReadMovie> {
+        let nothing: [&str; 0] = [];
+        let document = doc! {
+            "_id": id,
+            "name": "Heat",
+            "casts": nothing,
+            "genres": nothing,
+            "directors": nothing,
+            "countries": nothing,
+            "languages": nothing,
+            "added_by": ObjectId::new(),
+            "created_at": DateTime::now(),
+            "updated_at": DateTime::now(),
+            "version": version,
+        };
+        let document: MovieDocument = bson::deserialize_from_document(document).unwrap();
+        Arc::new(document.into())
+    }
+
+    #[test]
+    fn of_two_readers_the_slow_one_does_not_replace_a_newer_version() {
+        let cache = Cache::new(NonZero::new(9).unwrap());
+        cache.begin_anew(Some(Instant::now()));
+        let id = ObjectId::new();
+        let reader = || match cache.look(MovieId(id)) {
+            Look::Miss(reading) => reading,
+            Look::Hit(_) | Look::Closed => panic!("expected a miss"),
+        };
+        let (slow, quick) = (reader(), reader());
+        quick.keep(&movie(id, 2));
+        slow.keep(&movie(id, 1));
+        assert!(matches!(cache.look(MovieId(id)), Look::Hit(kept) if kept.version == 2));
+        // Nor does it keep anything that was read before a change.
+        cache.invalidate(&[MovieId(id)]);
+        slow.keep(&movie(id, 1));
+        assert!(matches!(cache.look(MovieId(id)), Look::Miss(_)));
+    }
+}
