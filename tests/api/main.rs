@@ -35,6 +35,7 @@ mod refresh;
 mod reset;
 mod revocation;
 mod search;
+mod search_index;
 mod sessions;
 #[path = "../support/smtp.rs"]
 mod smtp;

@@ -1,6 +1,6 @@
 //! The search index behind the API: what a client finds, when it sees a change, and what happens to the index.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use movie_bag::{
     config::SearchEngine,
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The names on the pages of a query, in order.
-async fn names(app: &TestApp, query: &str) -> Vec<String> {
+pub async fn names(app: &TestApp, query: &str) -> Vec<String> {
     walk(app, query).await.iter().map(|movie| movie["name"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -186,99 +186,6 @@ async fn another_server_finds_a_write_soon() {
         // The contract says one second. A busy machine may be slower.
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     }
-}
-
-/// Waits until this server's index answers.
-async fn answers(app: &TestApp) {
-    eventually("the index answers", async || {
-        let reply = app.anyone().get("/api/movies?q=heat").await;
-        if reply.status == 200 { Ok(()) } else { Err(reply.status) }
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn changes_made_while_a_server_was_down_are_found_after_its_start() {
-    let app = TestApp::start().await;
-    let ann = app.user("ann").await;
-    let (heat, ronin) = (ann.add("Heat").await, ann.add("Ronin").await);
-    let data = tempfile::tempdir().unwrap();
-    let twin = app.twin_in(data.path()).await;
-    answers(&twin).await;
-    twin.stop().await;
-    ann.delete(&heat).await.assert_status(204);
-    ann.patch(&ronin, &json!({ "plot": "Somebody feels the heat." })).await.assert_status(200);
-    ann.add("Thief of heat").await;
-    let before = index_folders(data.path());
-    let twin = app.twin_in(data.path()).await;
-    answers(&twin).await;
-    assert_eq!(names(&twin, "q=heat").await, ["Thief of heat", "Ronin"]);
-    assert_eq!(index_folders(data.path()), before, "expected the server to resume with its index");
-}
-
-/// The folders of the indexes in a data folder.
-fn index_folders(data: &Path) -> Vec<String> {
-    let names = std::fs::read_dir(data.join("search/0")).unwrap();
-    names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
-}
-
-#[tokio::test]
-async fn an_unusable_index_is_rebuilt() {
-    let app = TestApp::start().await;
-    app.user("ann").await.add("Heat").await;
-    let data = tempfile::tempdir().unwrap();
-    let twin = app.twin_in(data.path()).await;
-    answers(&twin).await;
-    twin.stop().await;
-    let former = index_folders(data.path());
-    let torn = data.path().join("search/0").join(&former[0]).join("meta.json");
-    std::fs::write(&torn, "{").unwrap();
-    let twin = app.twin_in(data.path()).await;
-    answers(&twin).await;
-    assert_eq!(names(&twin, "q=heat").await, ["Heat"]);
-    assert_ne!(index_folders(data.path()), former);
-    twin.stop().await;
-    // An index of another database.
-    let other = TestApp::start().await;
-    other.user("bob").await.add("Heat and Dust").await;
-    let twin = other.twin_in(data.path()).await;
-    answers(&twin).await;
-    assert_eq!(names(&twin, "q=heat").await, ["Heat and Dust"]);
-}
-
-#[tokio::test]
-async fn without_a_folder_only_requests_that_need_the_index_are_refused() {
-    let app = TestApp::start().await;
-    let ann = app.user("ann").await;
-    let heat = ann.add("Heat").await;
-    let data = tempfile::tempdir().unwrap();
-    let in_the_way = data.path().join("search");
-    std::fs::write(&in_the_way, "a file").unwrap();
-    let twin = app.twin_in(data.path()).await;
-    for needs in
-        ["?q=heat", "/facets", "/suggest?prefix=he", "?genre=Drama&sort=name", "?genre=Drama&count=true"]
-    {
-        let refused = twin.anyone().get(&format!("/api/movies{needs}")).await;
-        let refused = refused.assert_problem(503, "search-building");
-        assert!(refused.header("Retry-After").is_some());
-    }
-    for path in ["/api/movies", "/api/movies?sort=name", "/api/movies?genre=Drama", heat.as_str()] {
-        twin.anyone().get(path).await.assert_status(200);
-    }
-    std::fs::remove_file(&in_the_way).unwrap();
-    answers(&twin).await;
-    // The folder is deleted while the server runs. Sooner or later the server cannot write, and builds another index.
-    std::fs::remove_dir_all(&in_the_way).unwrap();
-    ann.add("Heat and Dust").await;
-    eventually("it is found", async || {
-        let reply = twin.anyone().get("/api/movies?q=dust").await;
-        if reply.status == 200 && reply.json()["items"].as_array().unwrap().len() == 1 {
-            Ok(())
-        } else {
-            Err(reply.text())
-        }
-    })
-    .await;
 }
 
 #[tokio::test]
