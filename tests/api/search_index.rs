@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use bson::{Document, doc, oid::ObjectId};
+use movie_bag::config::Settings;
 use serde_json::json;
 
 use crate::{
@@ -100,4 +102,43 @@ async fn without_a_folder_only_requests_that_need_the_index_are_refused() {
         }
     })
     .await;
+}
+
+/// A server may learn of changes before the server that writes the log has written them. If both are killed then, the
+/// index is ahead of the log.
+#[tokio::test]
+async fn an_index_ahead_of_the_log_is_used_again() {
+    let app = TestApp::start().await;
+    app.user("ann").await.add("Heat").await;
+    let noise: Vec<Document> = (0..2_000).map(|number| bare_movie(&format!("Noise {number}"))).collect();
+    app.database.collection("movies").insert_many(noise).await.unwrap();
+    let data = tempfile::tempdir().unwrap();
+    let twin = app.twin_in(data.path()).await;
+    eventually("the index has every movie", async || {
+        let reply = twin.anyone().get("/api/movies?genre=Drama&sort=name&limit=1&count=true").await;
+        if reply.json()["total"] == 2_001 { Ok(()) } else { Err(reply.text()) }
+    })
+    .await;
+    twin.stop().await;
+    let before = index_folders(data.path());
+    let (uri, database) = (app.uri().to_owned(), app.database.clone());
+    app.stop().await;
+    let entries = database.collection::<Document>("changes");
+    let first = entries.find_one(doc! {}).sort(doc! { "_id": 1 }).await.unwrap().unwrap();
+    let later = doc! { "_id": { "$gt": first.get_str("_id").unwrap() } };
+    assert_eq!(entries.delete_many(later.clone()).await.unwrap().deleted_count, 2_000);
+    let in_there = |settings: &mut Settings| data.path().clone_into(&mut settings.data_dir);
+    let app = TestApp::with(&uri, database.name(), in_there).await;
+    assert_eq!(names(&app, "q=heat").await, ["Heat"]);
+    assert_eq!(index_folders(data.path()), before, "expected the server to resume with its index");
+    assert_eq!(entries.count_documents(later).await.unwrap(), 2_000);
+}
+
+/// A movie as the database stores it.
+fn bare_movie(name: &str) -> Document {
+    let now = bson::DateTime::now();
+    doc! {
+        "name": name, "casts": [], "genres": ["Drama"], "directors": [], "countries": [], "languages": [],
+        "added_by": ObjectId::new(), "created_at": now, "updated_at": now, "version": 1_i64,
+    }
 }

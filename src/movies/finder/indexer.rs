@@ -24,7 +24,7 @@ use tokio::{
         watch,
     },
     task::spawn_blocking,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
@@ -265,6 +265,19 @@ impl Indexer {
         Ok(store.has(&open.position).await? && store.after(&open.position, 1).await?.is_ok())
     }
 
+    /// Waits until the log is as new as an index that was just opened. This one may have learnt of changes before the
+    /// server that writes the log had written them; if both were killed, the log gets them now.
+    async fn wait_for_the_log(&self, position: &Token) -> Result<(), Ended> {
+        let mut progress = self.0.log.progress();
+        let has_seen = |progress: &Progress| matches!(progress, Progress::Live(seen) if seen.complete >= position.instant());
+        match timeout(LOG_PATIENCE, progress.wait_for(has_seen)).await {
+            Ok(seen) => seen.map(drop).map_err(|_| Ended::Log)?,
+            // A place in the future belongs to another database.
+            Err(_) => return Ok(()),
+        }
+        Ok(self.0.log.written(LOG_PATIENCE).await?)
+    }
+
     async fn open(&self, slot: &mut Option<Slot>, collection: String) -> Result<Open, Ended> {
         let taken = match slot {
             Some(slot) => slot,
@@ -277,6 +290,7 @@ impl Indexer {
             && of == collection
         {
             let open = Open { index, collection: collection.clone(), position: Token::stored(position) };
+            self.wait_for_the_log(&open.position).await?;
             if self.can_go_on(Some(&open)).await? {
                 return Ok(open);
             }
@@ -320,18 +334,19 @@ impl Indexer {
         Ok(open)
     }
 
-    /// Applies some of the changes that the log has after the index. Returns whether there were any.
+    /// Applies some of the changes that the log has after the index. Returns whether there may be many more: the few
+    /// that have come meanwhile are among those that this process listens to.
     async fn replay(&self, open: &mut Open) -> Result<bool, Ended> {
         let Ok(entries) = self.0.log.store().after(&open.position, TOGETHER).await? else {
             return Err(Ended::Log);
         };
+        let is_full = entries.len() == TOGETHER;
         let mut changes = Changed::default();
         for entry in entries {
             changes.extend(Some(Arc::new(entry)), &open.position);
         }
-        let is_something = !changes.ids.is_empty();
         self.apply(open, changes, 0).await?;
-        Ok(is_something)
+        Ok(is_full)
     }
 
     async fn apply(&self, open: &mut Open, changes: Changed, number: u64) -> Result<(), Ended> {

@@ -18,6 +18,8 @@ const TOO_LONG: Duration = Duration::from_secs(35);
 const AFTER_BREAK: Duration = Duration::from_millis(200);
 /// The allowed codes of a 503.
 const AWAY: [&str; 3] = ["database-unavailable", "deadline-exceeded", "overloaded"];
+/// Another one, allowed where servers are started meanwhile: their index first catches up with the log.
+const CATCHING_UP: &str = "search-building";
 /// The status of a request without an answer.
 pub const BROKEN: u16 = 0;
 
@@ -173,7 +175,9 @@ impl Client {
             BROKEN if !self.may_break.load(Ordering::SeqCst) => self.object(format!("{what}: {reason}")),
             503 => {
                 let code = answer.body["code"].as_str().unwrap_or_default();
-                if !AWAY.contains(&code) || answer.retry_after.is_none() {
+                let is_allowed =
+                    AWAY.contains(&code) || code == CATCHING_UP && self.may_break.load(Ordering::SeqCst);
+                if !is_allowed || answer.retry_after.is_none() {
                     self.object(format!("{what}: {}, Retry-After {:?}", answer.body, answer.retry_after));
                 }
             }
