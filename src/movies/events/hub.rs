@@ -8,7 +8,7 @@ use std::{
 
 use prometheus::{IntCounter, core::Collector};
 use tokio::{
-    sync::{Semaphore, broadcast, watch},
+    sync::{Semaphore, SemaphorePermit, broadcast, watch},
     time::timeout,
 };
 
@@ -20,7 +20,7 @@ use crate::{
     http::problem::Problem,
     mongo::{COMMAND, StoreError},
     movies::{
-        changes::{Changes, Gone, Progress, Token},
+        changes::{Changes, Entry, Gone, Progress, Token},
         store::movies::Movies,
     },
     telemetry::metrics::{counter, gauge},
@@ -28,9 +28,9 @@ use crate::{
 
 /// How many events a listener may lag behind before it reads from the log again.
 const BEHIND: usize = 1_024;
-/// How many changes are read from the log in one step. A listener that does not read makes the server keep this many.
-const PAGE: usize = 16;
-/// How many listeners read from the log at the same time: after a restart, all of them reconnect.
+/// How many entries of the log are read in one step. They are small: the movies are read when the entries are rendered.
+const PAGE: usize = 256;
+/// How many listeners read from the database at the same time: after a restart, all of them reconnect.
 const READERS: usize = 8;
 /// How long a reader waits for its turn.
 const TURN: Duration = Duration::from_secs(30);
@@ -60,7 +60,7 @@ pub(super) struct Hub {
 
 /// Some of the changes that a listener has missed.
 pub(super) struct Missed {
-    pub changes: Vec<Change>,
+    pub entries: Vec<Arc<Entry>>,
     /// Whether the log already has more.
     pub is_more: bool,
 }
@@ -161,8 +161,7 @@ impl Events {
     /// What follows an id. The last part contains everything that this process has passed on so far; whatever follows
     /// it is live.
     pub(super) async fn missed_after(&self, last: &Token) -> Result<Result<Missed, Gone>, StoreError> {
-        let turn = timeout(TURN, self.0.readers.acquire()).await;
-        let Ok(Ok(_turn)) = turn else { return Err(StoreError::Overloaded) };
+        let _turn = self.turn().await?;
         match self.part_after(last).await? {
             Ok(missed) if !missed.is_more => {
                 self.0.changes.written(CATCH_UP).await?;
@@ -172,13 +171,23 @@ impl Events {
         }
     }
 
+    /// Renders some of the changes that a listener has missed.
+    pub(super) async fn render_missed(&self, entries: &[Arc<Entry>]) -> Result<Vec<Change>, StoreError> {
+        let _turn = self.turn().await?;
+        self.render(entries).await
+    }
+
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, StoreError> {
+        let turn = timeout(TURN, self.0.readers.acquire()).await;
+        turn.ok().and_then(Result::ok).ok_or(StoreError::Overloaded)
+    }
+
     async fn part_after(&self, last: &Token) -> Result<Result<Missed, Gone>, StoreError> {
         let entries = self.0.changes.store().after(last, PAGE + 1).await?;
         let Ok(mut entries) = entries else { return Ok(Err(Gone)) };
         let is_more = entries.len() > PAGE;
         entries.truncate(PAGE);
-        let entries: Vec<_> = entries.into_iter().map(Arc::new).collect();
-        Ok(Ok(Missed { changes: self.render(&entries).await?, is_more }))
+        Ok(Ok(Missed { entries: entries.into_iter().map(Arc::new).collect(), is_more }))
     }
 
     fn listener(
@@ -193,7 +202,7 @@ impl Events {
 
 impl Missed {
     fn nothing() -> Self {
-        Self { changes: Vec::new(), is_more: false }
+        Self { entries: Vec::new(), is_more: false }
     }
 }
 

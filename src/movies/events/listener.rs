@@ -25,6 +25,9 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long an event may wait for the client to read the events before it.
 const UNREAD: Duration = Duration::from_mins(1);
 
+/// How many missed changes are rendered in one step. A listener that does not read makes the server keep this many.
+const RENDERED: usize = 32;
+
 /// Limits how many clients listen at the same time.
 pub struct ListenerSlots {
     free: Arc<Semaphore>,
@@ -145,8 +148,10 @@ impl Sending<'_> {
 
     async fn send_missed(&mut self, mut missed: Missed) -> Result<(), CutOff> {
         loop {
-            for change in &missed.changes {
-                self.send_change(change).await?;
+            for entries in missed.entries.chunks(RENDERED) {
+                for change in self.events.render_missed(entries).await.map_err(|_| CutOff)? {
+                    self.send_change(&change).await?;
+                }
             }
             if !missed.is_more {
                 return Ok(());
@@ -193,22 +198,33 @@ fn event(change: &Change) -> Event {
 
 #[cfg(test)]
 mod tests {
+    use bson::{DateTime, doc, oid::ObjectId};
     use futures::StreamExt;
     use mongodb::{Client, options::ClientOptions};
 
     use super::*;
-    use crate::movies::{Movies, changes::Changes};
+    use crate::movies::{
+        Movies,
+        changes::{Changes, Entry},
+    };
 
     fn id(number: u32) -> Token {
         Token::parse(&format!("8200000000{number:08X}2B")).unwrap()
     }
 
-    fn change(number: u32) -> Change {
-        Change { id: id(number), kind: "deleted", data: "{}".to_owned() }
+    /// A deletion: its event needs no movie.
+    fn entry(number: u32) -> Arc<Entry> {
+        let (movie, at) = (ObjectId::new(), DateTime::now());
+        let fields = doc! { "_id": id(number).to_string(), "kind": "deleted", "movie": movie, "at": at };
+        Arc::new(bson::deserialize_from_document(fields).unwrap())
+    }
+
+    fn change(number: u32) -> Arc<Change> {
+        Arc::new(Change::of(&entry(number), None))
     }
 
     /// A listener that has missed these changes, and the sender of its live changes.
-    fn listener(changes: Vec<Change>) -> (Listener, broadcast::Sender<Option<Arc<Change>>>) {
+    fn listener(entries: Vec<Arc<Entry>>) -> (Listener, broadcast::Sender<Option<Arc<Change>>>) {
         // The test never uses this client.
         let client = Client::with_options(ClientOptions::default()).unwrap();
         let database = client.database("movie_bag");
@@ -216,7 +232,7 @@ mod tests {
         let changes_of = Changes::new(&database, movies.acknowledged().clone(), Duration::ZERO);
         let events = Events::new(movies, changes_of, 1);
         let (sender, live) = broadcast::channel(8);
-        let missed = Missed { changes, is_more: false };
+        let missed = Missed { entries, is_more: false };
         (Listener { position: id(1), is_reset: false, missed, live, events }, sender)
     }
 
@@ -231,8 +247,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_listener_that_does_not_read_is_disconnected_and_frees_its_slot_and_its_events() {
         let slots = slots();
-        let (listener, sender) = listener((2..10).map(change).collect());
-        let waiting = Arc::new(change(20));
+        let (listener, sender) = listener((2..10).map(entry).collect());
+        let waiting = change(20);
         sender.send(Some(Arc::clone(&waiting))).unwrap();
         let stream = listener.start(slots.take().unwrap(), shutdown().await);
         assert!(slots.take().is_none());
@@ -246,13 +262,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_listener_that_reads_keeps_its_slot_until_it_leaves() {
         let slots = slots();
-        let (listener, sender) = listener(vec![change(2)]);
+        let (listener, sender) = listener(vec![entry(2)]);
         let mut stream = Box::pin(listener.start(slots.take().unwrap(), shutdown().await));
         // The starting id, the missed changes, and some heartbeats.
         for _ in 0..20 {
             assert!(stream.next().await.is_some());
         }
-        sender.send(Some(Arc::new(change(3)))).unwrap();
+        sender.send(Some(change(3))).unwrap();
         assert!(stream.next().await.is_some());
         assert!(slots.take().is_none());
         drop(stream);
