@@ -3,9 +3,9 @@
 //! Each listener has its own sending task. Rocket takes the next event only when the client has read far enough.
 //! Without the task, a client that does not read would keep its slot, and the events that wait for it, forever.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, mem, sync::Arc, time::Duration};
 
-use futures::Stream;
+use futures::{Stream, StreamExt};
 use prometheus::IntGauge;
 use rocket::{Shutdown, response::stream::Event};
 use tokio::{
@@ -15,14 +15,14 @@ use tokio::{
 
 use super::{
     Events,
-    change::{Change, RESET},
+    change::{Change, MAX_MOVIE_BYTES, RESET},
     hub::Missed,
 };
 use crate::movies::changes::Token;
 
 /// The server sends something at least this often, so that no proxy takes the connection for dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// How long an event may wait for the client to read the events before it.
+/// How long a group of events may wait for the client to read the events before it.
 const UNREAD: Duration = Duration::from_mins(1);
 
 /// How many missed changes are rendered in one step. A listener that does not read makes the server keep this many.
@@ -84,7 +84,7 @@ struct CutOff;
 impl Listener {
     /// Starts the sending task. Returns the stream of events to write to the client.
     pub fn start(self, slot: ListenerSlot, shutdown: Shutdown) -> impl Stream<Item = Event> {
-        // One event: a client that does not read gets at most this one after it is disconnected.
+        // One group: a client that does not read gets at most this one after it is disconnected.
         let (sender, mut receiver) = mpsc::channel(1);
         let events = self.events.clone();
         tokio::spawn(async move {
@@ -96,17 +96,17 @@ impl Listener {
                 CutOff = self.send_all(&sender) => events.note_cut_off(),
             }
         });
-        futures::stream::poll_fn(move |context| receiver.poll_recv(context))
+        futures::stream::poll_fn(move |context| receiver.poll_recv(context)).flat_map(futures::stream::iter)
     }
 
-    async fn send_all(self, sender: &mpsc::Sender<Event>) -> CutOff {
+    async fn send_all(self, sender: &mpsc::Sender<Group>) -> CutOff {
         match self.sent_all(sender).await {
             Ok(never) => match never {},
             Err(cut_off) => cut_off,
         }
     }
 
-    async fn sent_all(self, sender: &mpsc::Sender<Event>) -> Result<Infallible, CutOff> {
+    async fn sent_all(self, sender: &mpsc::Sender<Group>) -> Result<Infallible, CutOff> {
         let Self { position, is_reset, missed, live, events } = self;
         let first = if is_reset {
             Event::data("{}").event(RESET)
@@ -114,8 +114,8 @@ impl Listener {
             // An id without an event: a client that is disconnected before the first event can resume too.
             Event::comment("")
         };
-        send(sender, first.id(position.to_string())).await?;
-        let mut sending = Sending { sender, events, at: position };
+        send(sender, vec![first.id(position.to_string())]).await?;
+        let mut sending = Sending { sender, events, at: position, group: Vec::new(), bytes: 0 };
         sending.send_missed(missed).await?;
         sending.send_live(live).await?;
         loop {
@@ -128,22 +128,41 @@ impl Listener {
     }
 }
 
+/// Events that are passed on together. To wake the task that writes to the client for each event would take longer than
+/// writing it.
+type Group = Vec<Event>;
+
+/// A group is passed on once it has this many bytes: as many as one large event.
+const GROUP_BYTES: usize = MAX_MOVIE_BYTES;
+
 /// Sends to one listener.
 struct Sending<'a> {
-    sender: &'a mpsc::Sender<Event>,
+    sender: &'a mpsc::Sender<Group>,
     events: Events,
     /// The last place that the client has. It may come from another server that is ahead of this one; changes that
     /// the client already knows are not sent again.
     at: Token,
+    /// What comes next. If the client is disconnected before, it resumes before these.
+    group: Group,
+    bytes: usize,
 }
 
 impl Sending<'_> {
     async fn send_change(&mut self, change: &Change) -> Result<(), CutOff> {
         if change.id > self.at {
             self.at = change.id.clone();
-            send(self.sender, event(change)).await?;
+            self.bytes += change.data.len();
+            self.group.push(event(change));
         }
-        Ok(())
+        if self.bytes >= GROUP_BYTES { self.send_group().await } else { Ok(()) }
+    }
+
+    async fn send_group(&mut self) -> Result<(), CutOff> {
+        self.bytes = 0;
+        match mem::take(&mut self.group) {
+            group if group.is_empty() => Ok(()),
+            group => send(self.sender, group).await,
+        }
     }
 
     async fn send_missed(&mut self, mut missed: Missed) -> Result<(), CutOff> {
@@ -153,6 +172,7 @@ impl Sending<'_> {
                     self.send_change(&change).await?;
                 }
             }
+            self.send_group().await?;
             if !missed.is_more {
                 return Ok(());
             }
@@ -168,7 +188,12 @@ impl Sending<'_> {
     async fn send_live(&mut self, mut live: Live) -> Result<(), CutOff> {
         loop {
             match timeout(HEARTBEAT, live.recv()).await {
-                Ok(Ok(Some(change))) => self.send_change(&change).await?,
+                Ok(Ok(Some(change))) => {
+                    self.send_change(&change).await?;
+                    if live.is_empty() {
+                        self.send_group().await?;
+                    }
+                }
                 Ok(Err(RecvError::Lagged(_))) => return Ok(()),
                 // A change was lost, or the server is stopping.
                 Ok(Ok(None) | Err(RecvError::Closed)) => return Err(CutOff),
@@ -181,15 +206,15 @@ impl Sending<'_> {
                         Some(position) => Event::comment("").id(position.to_string()),
                         None => Event::comment(""),
                     };
-                    send(self.sender, heartbeat).await?;
+                    send(self.sender, vec![heartbeat]).await?;
                 }
             }
         }
     }
 }
 
-async fn send(sender: &mpsc::Sender<Event>, event: Event) -> Result<(), CutOff> {
-    timeout(UNREAD, sender.send(event)).await.ok().and_then(Result::ok).ok_or(CutOff)
+async fn send(sender: &mpsc::Sender<Group>, group: Group) -> Result<(), CutOff> {
+    timeout(UNREAD, sender.send(group)).await.ok().and_then(Result::ok).ok_or(CutOff)
 }
 
 fn event(change: &Change) -> Event {
