@@ -121,6 +121,8 @@ story("a filter whose list loads after its page was left is forgotten", {}, asyn
 story("a failed \"Show more\" is reported at the button", { expected: [0] }, async (newcomer) => {
   const page = await newcomer();
   const count = () => page.locator(".card").count();
+  // Before that, the cards of the skeleton would be counted.
+  await page.getByRole("button", { name: "Show more" }).waitFor();
   const before = await count();
   await page.route("**/api/**", (route) => route.abort());
   await page.getByRole("button", { name: "Show more" }).click();
