@@ -127,6 +127,10 @@ async fn an_index_ahead_of_the_log_is_used_again() {
     let first = entries.find_one(doc! {}).sort(doc! { "_id": 1 }).await.unwrap().unwrap();
     let later = doc! { "_id": { "$gt": first.get_str("_id").unwrap() } };
     assert_eq!(entries.delete_many(later.clone()).await.unwrap().deleted_count, 2_000);
+    // The log continues after the first entry.
+    let checkpoint = doc! { "$set": { "checkpoint": first.get_str("_id").unwrap() } };
+    let log = database.collection::<Document>("change_log");
+    assert_eq!(log.update_one(doc! { "_id": "log" }, checkpoint).await.unwrap().matched_count, 1);
     let in_there = |settings: &mut Settings| data.path().clone_into(&mut settings.data_dir);
     let app = TestApp::with(&uri, database.name(), in_there).await;
     assert_eq!(names(&app, "q=heat").await, ["Heat"]);

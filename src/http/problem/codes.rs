@@ -225,7 +225,7 @@ codes! {
         remedy: "Read the list again from time to time. The operator can turn the database into a replica set; one member is enough.";
     SearchBuilding = ServiceUnavailable "search-building", "Search building",
         detail: "The server is building its search index. Try again in a moment.",
-        meaning: "Each server answers searches, facets, counts, suggestions and combined filters from an index of its own. This server is building its index, because the index is new or could not be read, or is adding what changed while the server was stopped. That takes seconds, or minutes for a catalogue of millions.",
+        meaning: "Each server answers searches, facets, counts, suggestions and combined filters from an index of its own. This server is building its index, because the index is new or could not be read. Or it is adding what changed while the server was stopped. That takes seconds, or minutes for a catalogue of millions.",
         remedy: "Try again after the number of seconds in the Retry-After header. Plain lists and single movies work in the meantime.";
     DatabaseUnavailable = ServiceUnavailable "database-unavailable", "Database unavailable",
         detail: "The database is not responding. Try again in a moment.",

@@ -7,10 +7,11 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     beginning,
+    entry::Entry,
     feed::{Ended, Feed, Read},
     log::Changes,
     primary::Primary,
-    progress::{Progress, Run},
+    progress::{Progress, Run, Seen},
     token::Token,
 };
 use crate::mongo::{StoreError, index_builds, indexes};
@@ -147,7 +148,7 @@ impl Changes {
         let mut chores =
             Chores { renewed: Instant::now(), noted: Instant::now(), pruned: None, witness: None };
         // Since the stream was last read, something may have been missed.
-        self.move_to(&run, true);
+        self.move_to(&mut self.seen(), &run, true);
         loop {
             if chores.renewed.elapsed() > RENEWAL {
                 chores.renewed = Instant::now();
@@ -225,16 +226,21 @@ impl Changes {
             }
             self.do_chores(run, chores).await?;
         }
-        // A writer may see changes again that this process has already passed on.
-        let known = self.seen().at.clone();
-        for entry in &group {
-            if known.as_ref().is_none_or(|known| entry.token > *known) {
+        self.pass_on(run, &group);
+        Ok(())
+    }
+
+    /// Passes changes on, and moves to the place after them. Both happen under one lock: see [`Self::written`].
+    fn pass_on(&self, run: &Run, group: &[Entry]) {
+        let mut seen = self.seen();
+        for entry in group {
+            // A writer may see changes again that this process has already passed on.
+            if seen.at.as_ref().is_none_or(|known| entry.token > *known) {
                 // Sending fails if nobody listens.
                 let _ = self.0.live.send(Some(Arc::new(entry.without_former_state())));
             }
         }
-        self.move_to(run, !group.is_empty());
-        Ok(())
+        self.move_to(&mut seen, run, !group.is_empty());
     }
 
     async fn do_chores(&self, run: &Run, chores: &mut Chores) -> Result<(), StoreError> {
@@ -252,11 +258,10 @@ impl Changes {
     }
 
     /// `is_news`: whether there may be changes that this process has not passed on before.
-    fn move_to(&self, run: &Run, is_news: bool) {
-        let mut seen = self.seen();
+    fn move_to(&self, seen: &mut Seen, run: &Run, is_news: bool) {
         seen.generation += u64::from(is_news);
         seen.at = seen.at.take().max(Some(run.at.clone()));
         seen.last = seen.last.take().max(run.last.clone());
-        self.0.progress.send_replace(Progress::Live(run.position(&seen)));
+        self.0.progress.send_replace(Progress::Live(run.position(seen)));
     }
 }

@@ -89,6 +89,9 @@ impl Changes {
     /// # Errors
     /// [`StoreError::Unavailable`] after `limit`.
     pub async fn written(&self, limit: Duration) -> Result<(), StoreError> {
+        // While changes are being passed on, the progress lacks them: without this, a listener that joined among them
+        // would not wait for those that it has missed.
+        drop(self.seen());
         let seen = match &*self.progress().borrow() {
             Progress::Live(position) => position.clone(),
             Progress::Waiting | Progress::Unsupported => return Err(late()),

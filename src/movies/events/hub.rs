@@ -20,7 +20,7 @@ use crate::{
     http::problem::Problem,
     mongo::{COMMAND, StoreError},
     movies::{
-        changes::{Changes, Entry, Gone, Progress, Token},
+        changes::{Changes, Entry, Gone, Kind, Progress, Token},
         store::movies::Movies,
     },
     telemetry::metrics::{counter, gauge},
@@ -173,7 +173,9 @@ impl Events {
 
     /// Renders some of the changes that a listener has missed.
     pub(super) async fn render_missed(&self, entries: &[Arc<Entry>]) -> Result<Vec<Change>, StoreError> {
-        let _turn = self.turn().await?;
+        // Deletions are rendered without the database.
+        let reads = entries.iter().any(|entry| entry.kind != Kind::Deleted);
+        let _turn = if reads { Some(self.turn().await?) } else { None };
         self.render(entries).await
     }
 

@@ -25,8 +25,9 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long a group of events may wait for the client to read the events before it.
 const UNREAD: Duration = Duration::from_mins(1);
 
-/// How many missed changes are rendered in one step. A listener that does not read makes the server keep this many.
-const RENDERED: usize = 32;
+/// How many missed changes are rendered in one step. A listener that does not read makes the server keep this many
+/// events, and the entries of one page.
+const RENDERED: usize = 16;
 
 /// Limits how many clients listen at the same time.
 pub struct ListenerSlots {
@@ -134,6 +135,8 @@ type Group = Vec<Event>;
 
 /// A group is passed on once it has this many bytes: as many as one large event.
 const GROUP_BYTES: usize = MAX_MOVIE_BYTES;
+/// About what an event takes without its data. Most of it is the id.
+const EVENT_BYTES: usize = 400;
 
 /// Sends to one listener.
 struct Sending<'a> {
@@ -151,7 +154,7 @@ impl Sending<'_> {
     async fn send_change(&mut self, change: &Change) -> Result<(), CutOff> {
         if change.id > self.at {
             self.at = change.id.clone();
-            self.bytes += change.data.len();
+            self.bytes += change.data.len() + EVENT_BYTES;
             self.group.push(event(change));
         }
         if self.bytes >= GROUP_BYTES { self.send_group().await } else { Ok(()) }
@@ -171,8 +174,8 @@ impl Sending<'_> {
                 for change in self.events.render_missed(entries).await.map_err(|_| CutOff)? {
                     self.send_change(&change).await?;
                 }
+                self.send_group().await?;
             }
-            self.send_group().await?;
             if !missed.is_more {
                 return Ok(());
             }
@@ -194,7 +197,7 @@ impl Sending<'_> {
                         self.send_group().await?;
                     }
                 }
-                Ok(Err(RecvError::Lagged(_))) => return Ok(()),
+                Ok(Err(RecvError::Lagged(_))) => return self.send_group().await,
                 // A change was lost, or the server is stopping.
                 Ok(Ok(None) | Err(RecvError::Closed)) => return Err(CutOff),
                 Err(_) => {

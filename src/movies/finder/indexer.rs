@@ -265,15 +265,15 @@ impl Indexer {
         Ok(store.has(&open.position).await? && store.after(&open.position, 1).await?.is_ok())
     }
 
-    /// Waits until the log is as new as an index that was just opened. This one may have learnt of changes before the
-    /// server that writes the log had written them; if both were killed, the log gets them now.
+    /// Waits until the log is as new as an index that was just opened. This server may have learned of changes before
+    /// the server that writes the log had written them; if both were killed, the log gets them now.
     async fn wait_for_the_log(&self, position: &Token) -> Result<(), Ended> {
         let mut progress = self.0.log.progress();
         let has_seen = |progress: &Progress| matches!(progress, Progress::Live(seen) if seen.complete >= position.instant());
         match timeout(LOG_PATIENCE, progress.wait_for(has_seen)).await {
             Ok(seen) => seen.map(drop).map_err(|_| Ended::Log)?,
-            // A place in the future belongs to another database.
-            Err(_) => return Ok(()),
+            Err(_) if matches!(&*self.0.log.progress().borrow(), Progress::Live(_)) => return Ok(()),
+            Err(_) => return Err(Ended::Log),
         }
         Ok(self.0.log.written(LOG_PATIENCE).await?)
     }
@@ -335,7 +335,7 @@ impl Indexer {
     }
 
     /// Applies some of the changes that the log has after the index. Returns whether there may be many more: the few
-    /// that have come meanwhile are among those that this process listens to.
+    /// that come later arrive on the live channel.
     async fn replay(&self, open: &mut Open) -> Result<bool, Ended> {
         let Ok(entries) = self.0.log.store().after(&open.position, TOGETHER).await? else {
             return Err(Ended::Log);
