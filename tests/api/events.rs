@@ -189,7 +189,7 @@ async fn assert_reset(app: &TestApp, id_of_old: &str, ann: &Caller) {
 }
 
 /// A movie as it is stored.
-fn stored(name: &str, plot: &str) -> bson::Document {
+pub fn stored(name: &str, plot: &str) -> bson::Document {
     let (owner, now) = (bson::oid::ObjectId::new(), bson::DateTime::now());
     doc! {
         "name": name, "casts": [], "genres": ["Drama"], "directors": [], "countries": [], "languages": [],

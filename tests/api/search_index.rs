@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use bson::{Document, doc, oid::ObjectId};
+use bson::{Document, doc};
 use movie_bag::config::Settings;
 use serde_json::json;
 
 use crate::{
+    events::stored,
     search::names,
     support::{TestApp, eventually},
 };
@@ -110,7 +111,8 @@ async fn without_a_folder_only_requests_that_need_the_index_are_refused() {
 async fn an_index_ahead_of_the_log_is_used_again() {
     let app = TestApp::start().await;
     app.user("ann").await.add("Heat").await;
-    let noise: Vec<Document> = (0..2_000).map(|number| bare_movie(&format!("Noise {number}"))).collect();
+    let noise: Vec<Document> =
+        (0..2_000).map(|number| stored(&format!("Noise {number}"), "Nothing happens.")).collect();
     app.database.collection("movies").insert_many(noise).await.unwrap();
     let data = tempfile::tempdir().unwrap();
     let twin = app.twin_in(data.path()).await;
@@ -136,13 +138,4 @@ async fn an_index_ahead_of_the_log_is_used_again() {
     assert_eq!(names(&app, "q=heat").await, ["Heat"]);
     assert_eq!(index_folders(data.path()), before, "expected the server to resume with its index");
     assert_eq!(entries.count_documents(later).await.unwrap(), 2_000);
-}
-
-/// A movie as the database stores it.
-fn bare_movie(name: &str) -> Document {
-    let now = bson::DateTime::now();
-    doc! {
-        "name": name, "casts": [], "genres": ["Drama"], "directors": [], "countries": [], "languages": [],
-        "added_by": ObjectId::new(), "created_at": now, "updated_at": now, "version": 1_i64,
-    }
 }

@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::{scope, sleep},
     time::{Duration, Instant},
@@ -32,16 +32,17 @@ fn a_key_adds_once_while_the_primary_is_killed() {
     let bases = cluster.bases();
     let http = &reqwest::blocking::Client::builder().timeout(Duration::from_secs(10)).build().unwrap();
     let answers: Mutex<BTreeMap<String, String>> = Mutex::default();
-    let (repeated, is_over) = (Mutex::new(0), AtomicBool::new(false));
+    let (repeated, asked, is_over) = (Mutex::new(0), AtomicUsize::new(0), AtomicBool::new(false));
     scope(|scope| {
         for writer in 0..WRITERS {
             let (bases, token, answers) = (&bases, &token, &answers);
-            let (repeated, is_over) = (&repeated, &is_over);
+            let (repeated, asked, is_over) = (&repeated, &asked, &is_over);
             scope.spawn(move || {
                 for number in 0.. {
                     if number >= MOVIES && is_over.load(Ordering::SeqCst) {
                         break;
                     }
+                    asked.fetch_add(1, Ordering::SeqCst);
                     let name = format!("Movie {writer} {number}");
                     let body = json!({ "name": name, "casts": [], "genres": ["Drama"] });
                     let deadline = Instant::now() + LONG;
@@ -90,6 +91,7 @@ fn a_key_adds_once_while_the_primary_is_killed() {
     assert!(*repeated.lock().unwrap() > 0, "expected the fault to cause retries");
     let answers = answers.into_inner().unwrap();
     assert!(answers.len() >= WRITERS * MOVIES);
+    assert_eq!(answers.len(), asked.into_inner());
     assert_eq!(cluster.count("movies", doc! {}), answers.len() as u64);
     for (name, id) in &answers {
         let id = bson::oid::ObjectId::parse_str(id).unwrap();
