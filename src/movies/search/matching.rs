@@ -20,6 +20,7 @@ use super::{
     schema::{Fields, Text, whole},
     tokenizers,
     tokens::{self, Group},
+    unwanted::Unwanted,
     words::{Wanted, Words},
 };
 
@@ -117,7 +118,7 @@ impl Matcher<'_> {
         }
         for parts in &words.unwanted {
             let anywhere = self.texts().map(|(text, _)| phrase(text.words, parts)).into();
-            clauses.push((Occur::MustNot, any(anywhere)));
+            clauses.push((Occur::MustNot, Box::new(Unwanted(any(anywhere)))));
         }
         Box::new(BooleanQuery::new(clauses))
     }

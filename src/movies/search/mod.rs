@@ -11,7 +11,7 @@
 //! | what is in it? | `schema.rs`, from `movie.rs` |
 //! | how are texts split into words, and words reduced to stems? | `tokens.rs`, `languages.rs`, `tokenizers.rs` |
 //! | how is a search parsed? | `words.rs` |
-//! | which movies match, and how do they score? | `matching.rs`, `misspelt.rs`, `filters.rs`, `points.rs` |
+//! | which movies match, and how do they score? | `matching.rs`, `misspelt.rs`, `unwanted.rs`, `filters.rs`, `points.rs` |
 //! | what stays the same for all pages of a search, and where does a page end? | `plan.rs`, `cursor.rs` |
 //! | how are movies ordered? | `top.rs`, `names.rs` |
 //! | facets and suggestions | `counting.rs`, `suggestions.rs` |
@@ -43,6 +43,7 @@ mod threads;
 mod tokenizers;
 mod tokens;
 mod top;
+mod unwanted;
 mod words;
 mod writer;
 

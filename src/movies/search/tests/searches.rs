@@ -1,6 +1,7 @@
 //! What a search finds, and in what order.
 
 use super::*;
+use crate::movies::sort::Direction;
 
 fn named(names: &[&str]) -> Vec<IndexedMovie> {
     (1..).zip(names).map(|(number, name)| movie(number, name)).collect()
@@ -90,6 +91,30 @@ async fn every_word_must_match_in_some_field() {
     assert_eq!(found(&index, "shou").await, [0; 0]);
     assert_eq!(found(&index, "copp").await, [1, 2]);
     assert!(search(&index, "copp man").await.relaxed);
+}
+
+#[tokio::test]
+async fn a_phrase_can_be_unwanted_wherever_its_movies_are() {
+    // Most movies have the words of the phrase, and a few have the phrase.
+    let name = |number: u32| match number % 7 {
+        3 => format!("Dark Knight {number}"),
+        5 => format!("Knight Dark {number}"),
+        6 => format!("Spider-Man {number}"),
+        _ => format!("Day {number}"),
+    };
+    let movies: Vec<_> = (1..=40).map(|number| movie(number, &name(number))).collect();
+    let (_folder, index) = index_of(&movies).await;
+    let others = |part: &str| {
+        let others: Vec<u32> = (1..=40).filter(|number| !name(*number).contains(part)).collect();
+        u64::try_from(others.len()).unwrap()
+    };
+    for (words, part) in [("-\"dark knight\"", "Dark Knight"), ("-spider-man", "Spider-Man")] {
+        assert_eq!(index.count(meant(words)).await.unwrap(), others(part), "{words}");
+        let found = index.page(page_of(meant(words), Sort::Name(Direction::Ascending), 100)).await.unwrap();
+        assert_eq!(found.total, Some(others(part)), "{words}");
+        assert!(found.hits.iter().all(|hit| !name(number(hit.id)).contains(part)), "{words}");
+    }
+    assert_eq!(search(&index, "knight -\"dark knight\"").await.total, Some(6));
 }
 
 #[tokio::test]
@@ -218,7 +243,7 @@ async fn every_text_is_a_valid_search() {
 #[tokio::test]
 async fn a_cursor_of_another_search_is_refused() {
     let (_folder, index) = index_of(&named(&["One", "Two", "Three"])).await;
-    let by_name = page_of(Meant::default(), Sort::Name(crate::movies::sort::Direction::Ascending), 1);
+    let by_name = page_of(Meant::default(), Sort::Name(Direction::Ascending), 1);
     let after = index.page(by_name.clone()).await.unwrap().hits[0].cursor.clone();
     let ask = |question: PageQuestion| {
         let index = index.clone();
@@ -227,7 +252,7 @@ async fn a_cursor_of_another_search_is_refused() {
     };
     assert!(ask(by_name.clone()).await.is_ok());
     let other_words = PageQuestion { meant: meant("one"), ..by_name };
-    let other_order = page_of(Meant::default(), Sort::Year(crate::movies::sort::Direction::Ascending), 1);
+    let other_order = page_of(Meant::default(), Sort::Year(Direction::Ascending), 1);
     for question in [other_words, other_order] {
         assert!(matches!(ask(question).await, Err(crate::movies::search::SearchError::Cursor)));
     }
