@@ -161,9 +161,9 @@ impl Events {
     /// What follows an id. The last part contains everything that this process has passed on so far; whatever follows
     /// it is live.
     pub(super) async fn missed_after(&self, last: &Token) -> Result<Result<Missed, Gone>, StoreError> {
-        let _turn = self.turn().await?;
         match self.part_after(last).await? {
             Ok(missed) if !missed.is_more => {
+                // Without a turn: other listeners can read while this one waits for another server.
                 self.0.changes.written(CATCH_UP).await?;
                 self.part_after(last).await
             }
@@ -185,6 +185,7 @@ impl Events {
     }
 
     async fn part_after(&self, last: &Token) -> Result<Result<Missed, Gone>, StoreError> {
+        let _turn = self.turn().await?;
         let entries = self.0.changes.store().after(last, PAGE + 1).await?;
         let Ok(mut entries) = entries else { return Ok(Err(Gone)) };
         let is_more = entries.len() > PAGE;
