@@ -53,7 +53,7 @@ mod tests {
     }
 
     fn token(increment: u32) -> Token {
-        Token::parse(&format!("8200000001{increment:08X}2B")).unwrap()
+        Token::stored(&format!("8200000001{increment:08X}2B"))
     }
 
     /// A run that has just seen every change.

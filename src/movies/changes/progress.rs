@@ -122,7 +122,7 @@ mod tests {
     use crate::movies::changes::entry::Kind;
 
     fn token(increment: u32, rest: &str) -> Token {
-        Token::parse(&format!("8200000001{increment:08X}2B{rest}")).unwrap()
+        Token::stored(&format!("8200000001{increment:08X}2B{rest}"))
     }
 
     fn entry(token: Token) -> Entry {

@@ -17,6 +17,8 @@ const INSTANT: std::ops::Range<usize> = 2..18;
 const MIN_DIGITS: usize = 20;
 /// What comes after the time.
 const AFTER_TIME: &str = "2B";
+/// The end of every key.
+const END: &str = "04";
 /// Clocks may differ by this many seconds. No server has given out a token later than that.
 const AHEAD: i64 = 300;
 
@@ -37,6 +39,7 @@ impl Token {
             && text.len().is_multiple_of(2)
             && text.starts_with(TIME)
             && text.get(18..20) == Some(AFTER_TIME)
+            && text.ends_with(END)
             && text.bytes().all(is_digit);
         let seconds = i64::from_str_radix(text.get(SECONDS).filter(|_| has_form)?, 16).ok()?;
         (seconds < chrono::Utc::now().timestamp() + AHEAD).then(|| Self(text.to_owned()))
@@ -93,21 +96,30 @@ mod tests {
 
     #[test]
     fn a_token_is_a_key_with_a_time_that_is_not_in_the_future() {
-        let real = "82674A1B2C000000012B042C0100296E5A1004";
-        assert_eq!(Token::parse(real).unwrap().to_string(), real);
-        assert_eq!(Token::parse(real).unwrap().instant(), 0x674A_1B2C_0000_0001);
+        let of_a_change = "826B0A09E1000000032B022C0100296E5A1004285177536616485993078301A99BA96A46645F696400646B0A09E1B1\
+             3C92B139514E620004";
+        let of_no_change = "826B0A09E1000000042B0229296E04";
+        for real in [of_a_change, of_no_change] {
+            assert_eq!(Token::parse(real).unwrap().to_string(), real);
+        }
+        assert_eq!(Token::parse(of_a_change).unwrap().instant(), 0x6B0A_09E1_0000_0003);
+        // Cut short, or continued.
+        for digits in [110, 102, 40, 30, 20] {
+            assert_eq!(Token::parse(&of_a_change[..digits]), None, "{digits}");
+        }
+        assert_eq!(Token::parse(&format!("{of_a_change}00")), None);
         for wrong in [
             "",
             "1",
             "not a token",
-            "82674A1B2C0000000",
-            "82674a1b2c000000012b042c0100296e5a1004",
-            "72674A1B2C000000012B042C0100296E5A1004",
-            "82FFFFFFFF000000012B042C0100296E5A1004",
-            "82674A1B2C000000012B042C0100296E5A10éé",
+            "82674A1B2C00000004",
+            "826b0a09e1000000042b0229296e04",
+            "726B0A09E1000000042B0229296E04",
+            "82FFFFFFFF000000042B0229296E04",
+            "826B0A09E1000000042B0229296Eéé04",
         ] {
             assert_eq!(Token::parse(wrong), None, "{wrong}");
         }
-        assert_eq!(Token::parse(&format!("82674A1B2C{}", "0".repeat(2_000))), None);
+        assert_eq!(Token::parse(&format!("826B0A09E1000000042B{}04", "0".repeat(2_000))), None);
     }
 }

@@ -237,7 +237,7 @@ mod tests {
     };
 
     fn id(number: u32) -> Token {
-        Token::parse(&format!("8200000000{number:08X}2B")).unwrap()
+        Token::stored(&format!("8200000000{number:08X}2B"))
     }
 
     /// A deletion: its event needs no movie.
