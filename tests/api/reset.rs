@@ -142,6 +142,11 @@ async fn a_new_password_a_new_email_or_an_hour_invalidates_a_link() {
     ann.patch("/api/users/me", &back).await.assert_status(200);
     dead(&by_email).await;
 
+    // The email that the account has already is not a new one.
+    let kept = token().await;
+    ann.patch("/api/users/me", &back).await.assert_status(200);
+    reset(&app, &format!(" {kept}\n"), PASSWORD).await.assert_status(204);
+
     let by_age = token().await;
     let hour_ago = vec![doc! { "$set": { "resets": { "$map": { "input": "$resets", "in": {
         "digest": "$$this.digest", "issued_at": { "$subtract": ["$$NOW", 3_600_000] },
@@ -170,7 +175,7 @@ async fn a_new_password_a_new_email_or_an_hour_invalidates_a_link() {
     let by_deletion = token().await;
     app.log_in("ann").await.delete("/api/users/me").await.assert_status(204);
     dead(&by_deletion).await;
-    for nonsense in ["", "x", "$ne", &"x".repeat(10_000)] {
+    for nonsense in ["x", "$ne", &"x".repeat(10_000)] {
         dead(nonsense).await;
     }
 }

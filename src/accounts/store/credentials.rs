@@ -58,17 +58,19 @@ pub(super) fn new_password(hash: &PasswordHash) -> Document {
     doc! { "password_hash": { "$literal": hash.as_stored() }, "gen": { "$add": ["$gen", 1_i64] } }
 }
 
-/// What a new email changes: it is not confirmed, and its own link replaces the old one. Setting the same email again
-/// changes nothing.
+/// What a new email changes: it is not confirmed, its own link replaces the old one, and every reset token is deleted.
+/// Setting the same email again changes nothing.
 fn new_email(email: &EmailAddress, link: &MailDigest) -> Document {
     let new = doc! { "$literal": email.as_str() };
     let is_same = doc! { "$eq": ["$email", new.clone()] };
     let verification = doc! { "digest": link.as_stored(), "email": new.clone(), "issued_at": "$$NOW" };
     let same = doc! { "$ifNull": ["$verification", "$$REMOVE"] };
+    let resets = doc! { "$ifNull": ["$resets", "$$REMOVE"] };
     doc! {
         "email": new,
         "email_verified": { "$and": [is_same.clone(), { "$ifNull": ["$email_verified", false] }] },
-        "verification": { "$cond": [is_same, same, verification] },
+        "verification": { "$cond": [is_same.clone(), same, verification] },
+        "resets": { "$cond": [is_same, resets, "$$REMOVE"] },
     }
 }
 
@@ -118,8 +120,8 @@ impl Users {
         within(COMMAND, self.collection().update_one(unchanged(verified), update)).await.map(drop)
     }
 
-    /// Changes an account whose password was verified. A new password revokes every token. Both kinds of change delete
-    /// every reset token. `None` if what was verified no longer holds.
+    /// Changes an account whose password was verified. A new password revokes every token. A new password and a new
+    /// email each delete every reset token. `None` if what was verified no longer holds.
     ///
     /// # Errors
     /// [`StoreError::Duplicate`] if the email is taken.
@@ -128,14 +130,15 @@ impl Users {
         verified: &Credentials,
         change: &AccountChange,
     ) -> Result<Option<Account>, StoreError> {
-        let mut set = Document::new();
+        let (mut set, mut unset) = (Document::new(), Vec::new());
         if let Some((email, link)) = &change.email {
             set.extend(new_email(email, link));
         }
         if let Some(hash) = &change.password_hash {
             set.extend(new_password(hash));
+            unset.push(doc! { "$unset": "resets" });
         }
-        let update = vec![doc! { "$set": set }, doc! { "$unset": "resets" }];
+        let update = [vec![doc! { "$set": set }], unset].concat();
         self.change_one(unchanged(verified), update).await
     }
 
