@@ -9,6 +9,7 @@ use crate::{
 };
 
 const MOVIES: &str = "/api/movies";
+const BATCH: &str = "/api/movies/batch";
 
 async fn post(caller: &Caller, path: &str, key: &str, body: &Value) -> Reply {
     Reply::of(caller.request("POST", path).header("Idempotency-Key", key).json(body)).await
@@ -55,6 +56,21 @@ async fn a_repeated_request_gets_the_answer_of_the_first() {
 }
 
 #[tokio::test]
+async fn a_repeated_request_is_not_a_write() {
+    let app = TestApp::set(|settings| settings.throttle.writes_per_minute = 3).await;
+    let ann = app.user("ann").await;
+    let batch = json!({ "items": [movie("Ronin")] });
+    let first = post(&ann, MOVIES, "one", &movie("Heat")).await.assert_status(201);
+    let second = post(&ann, BATCH, "many", &batch).await.assert_status(200);
+    for _ in 0..4 {
+        assert_replayed(&post(&ann, MOVIES, "one", &movie("Heat")).await, &first);
+        assert_replayed(&post(&ann, BATCH, "many", &batch).await, &second);
+    }
+    ann.add("Thief").await;
+    ann.post(MOVIES, &movie("Collateral")).await.assert_problem(429, "too-many-requests");
+}
+
+#[tokio::test]
 async fn a_key_stands_for_one_path_and_one_body() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
@@ -66,7 +82,7 @@ async fn a_key_stands_for_one_path_and_one_body() {
     let request = request.header("Content-Type", "application/json");
     Reply::of(request).await.assert_problem(422, "idempotency-key-reused");
     let batch = json!({ "items": [movie("Heat")] });
-    post(&ann, "/api/movies/batch", "key", &batch).await.assert_problem(422, "idempotency-key-reused");
+    post(&ann, BATCH, "key", &batch).await.assert_problem(422, "idempotency-key-reused");
     // The fields are checked first.
     post(&ann, MOVIES, "key", &json!({})).await.assert_problem(422, "validation-failed");
     assert_replayed(&post(&ann, MOVIES, "key", &movie("Heat")).await, &first);
@@ -90,7 +106,7 @@ async fn a_key_is_1_to_255_visible_characters_and_given_once() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     for wrong in ["", "a b", "é", &"x".repeat(256)] {
-        for path in [MOVIES, "/api/movies/batch"] {
+        for path in [MOVIES, BATCH] {
             let request = ann.request("POST", path).header("Idempotency-Key", wrong.as_bytes());
             // This is checked before the body.
             let refused = Reply::of(request.body("{")).await.assert_problem(400, "bad-request");
@@ -315,7 +331,7 @@ async fn a_request_without_a_key_does_not_query_the_keys() {
     let ann = app.user("ann").await;
     let commands = app.profiled("idempotency_keys", async {
         ann.post(MOVIES, &movie("Heat")).await.assert_status(201);
-        ann.post("/api/movies/batch", &json!({ "items": [movie("Ronin")] })).await.assert_status(200);
+        ann.post(BATCH, &json!({ "items": [movie("Ronin")] })).await.assert_status(200);
     });
     assert_eq!(commands.await.len(), 0);
     let path = ann.get("/api/users/me/movies").await.json()["items"][0]["id"].as_str().unwrap().to_owned();

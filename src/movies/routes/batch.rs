@@ -100,7 +100,7 @@ pub(in crate::movies) async fn create(
     body: KeyedBody<MovieBatch>,
 ) -> Result<Reply, Problem> {
     let KeyedBody { value: MovieBatch(items), digest } = body;
-    let batch = Batch { once: Once { movies, users, changes }, rate, owner: writer.id() };
+    let batch = Batch { once: Once { movies, users, changes, rate }, owner: writer.id() };
     if let Some((key, digest)) = key.0.zip(digest) {
         let request = KeyedRequest::new(writer.id(), &key, PATH, &digest);
         return batch.add_once(items, &request, asker).await;
@@ -114,7 +114,6 @@ pub(in crate::movies) async fn create(
 /// A batch in progress.
 struct Batch<'a> {
     once: Once<'a>,
-    rate: &'a WriteRate,
     owner: UserId,
 }
 
@@ -128,7 +127,7 @@ impl Batch<'_> {
     }
 
     async fn add_once(&self, items: Items, request: &KeyedRequest, asker: Asker) -> Result<Reply, Problem> {
-        let reservation = match self.once.claim(request, items.len()).await? {
+        let reservation = match self.once.claim(self.owner, request, items.len()).await? {
             Claimed::Answered(reservation, answer) => {
                 return written(&self.numbered(items, &reservation), &answer).map(replayed);
             }
@@ -151,7 +150,9 @@ impl Batch<'_> {
                 Ok(movie) if before.contains(&MovieId(movie.id)) => Outcome::Added,
                 // The guard has counted one write already.
                 Ok(_) if number == 0 => Outcome::Waiting,
-                Ok(_) => self.rate.admit(self.owner).map_or_else(Outcome::limited, |()| Outcome::Waiting),
+                Ok(_) => {
+                    self.once.rate.admit(self.owner).map_or_else(Outcome::limited, |()| Outcome::Waiting)
+                }
             });
         }
         let waiting: Vec<(usize, &MovieDocument)> = items

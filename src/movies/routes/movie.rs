@@ -8,7 +8,7 @@ use rocket::{State, delete, get, patch, post, put};
 use super::{
     described::MovieSelection,
     once::{self, Once},
-    rate::Writer,
+    rate::{WriteRate, Writer},
 };
 use crate::{
     accounts::{CurrentUser, MoviesWrite, ScopedUser, Users},
@@ -98,10 +98,11 @@ pub(in crate::movies) async fn create(
     movies: &State<Movies>,
     users: &State<Users>,
     changes: &State<Changes>,
+    rate: &State<WriteRate>,
     body: KeyedBody<MovieInput>,
 ) -> Result<Reply, Problem> {
     let KeyedBody { value: movie, digest } = body;
-    let once = Once { movies, users, changes };
+    let once = Once { movies, users, changes, rate };
     match key.0.zip(digest) {
         Some((key, digest)) => {
             let request = KeyedRequest::new(writer.id(), &key, "/api/movies", &digest);

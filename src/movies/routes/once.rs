@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::movie::{add, created};
+use super::{
+    movie::{add, created},
+    rate::WriteRate,
+};
 use crate::{
     accounts::Users,
     http::{
@@ -25,6 +28,8 @@ pub(super) struct Once<'a> {
     pub movies: &'a Movies,
     pub users: &'a Users,
     pub changes: &'a Changes,
+    /// Has counted the request as one write.
+    pub rate: &'a WriteRate,
 }
 
 /// The refusals of a request because of its key.
@@ -38,11 +43,19 @@ pub(super) enum Claimed {
 }
 
 impl Once<'_> {
-    /// Claims a key for this number of movies.
-    pub async fn claim(self, request: &KeyedRequest, movies: usize) -> Result<Claimed, Problem> {
+    /// Claims a key for this number of movies of an owner.
+    pub async fn claim(
+        self,
+        owner: UserId,
+        request: &KeyedRequest,
+        movies: usize,
+    ) -> Result<Claimed, Problem> {
         match self.movies.keys().claim(request, movies).await? {
             Claim::Begin(reservation) => Ok(Claimed::Begin(reservation)),
-            Claim::Answered(reservation, answer) => Ok(Claimed::Answered(reservation, answer)),
+            Claim::Answered(reservation, answer) => {
+                self.rate.give_back(owner);
+                Ok(Claimed::Answered(reservation, answer))
+            }
             Claim::OtherRequest => Err(Problem::IdempotencyKeyReused),
             Claim::UnderWay(wait) => Err(Problem::RequestInProgress(wait)),
             Claim::TooMany(wait) => Err(Problem::TooManyRequests(wait)),
@@ -79,7 +92,7 @@ impl Once<'_> {
         movie: MovieInput,
         request: &KeyedRequest,
     ) -> Result<Reply, Problem> {
-        let (reservation, is_answered) = match self.claim(request, 1).await? {
+        let (reservation, is_answered) = match self.claim(owner, request, 1).await? {
             Claimed::Begin(reservation) => (reservation, false),
             Claimed::Answered(reservation, _) => (reservation, true),
         };

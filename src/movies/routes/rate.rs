@@ -71,6 +71,15 @@ impl WriteRate {
         accounts.forget_the_idle(now);
         Ok(())
     }
+
+    /// Takes a counted write back, because nothing was written.
+    pub fn give_back(&self, account: UserId) {
+        let Some(interval) = self.interval else { return };
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(until) = accounts.used_until.get_mut(&account) {
+            *until -= interval;
+        }
+    }
 }
 
 impl Accounts {
@@ -142,6 +151,9 @@ mod tests {
         for _ in 0..6 {
             rate.admit(ann).unwrap();
         }
+        rate.give_back(ann);
+        rate.admit(ann).unwrap();
+        assert_eq!(rate.admit(ann), Err(Duration::from_secs(10)));
     }
 
     #[tokio::test(start_paused = true)]
