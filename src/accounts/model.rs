@@ -27,7 +27,7 @@ impl Rule for RoleRule {
     type Value = Role;
 
     fn parse(&self, value: Value) -> Result<Role, Vec<Wrong>> {
-        match value.as_str() {
+        match value.as_str().map(str::trim) {
             Some("user") => Ok(Role::User),
             Some("admin") => Ok(Role::Admin),
             Some(_) => Err(vec![Wrong::new("invalid-role", "must be user or admin")]),

@@ -7,6 +7,7 @@ use rocket::{fairing::AdHoc, get, routes};
 use crate::http::{
     html::{HtmlPage, escaped},
     problem::Code,
+    query::NoQuery,
 };
 
 /// The style sheet sets every colour, because a browser's own colour for links in dark mode suits only its own black.
@@ -25,7 +26,7 @@ nav { margin-top: 2rem; }
 
 /// The page of one code. An unknown code is 404, like any other unknown address: the catcher answers.
 #[get("/<code>")]
-fn page(code: &str) -> Option<HtmlPage> {
+fn page(code: &str, _query: NoQuery) -> Option<HtmlPage> {
     let kind = Code::ALL.iter().map(|known| known.kind()).find(|kind| kind.code == code)?;
     let [title, meaning, remedy] = [kind.title, kind.meaning, kind.remedy].map(escaped);
     let body = format!(
@@ -39,7 +40,7 @@ fn page(code: &str) -> Option<HtmlPage> {
 
 /// The list of all codes.
 #[get("/")]
-fn list() -> HtmlPage {
+fn list(_query: NoQuery) -> HtmlPage {
     let mut body = String::from("<main>\n<h1>Problems</h1>\n<p>The errors of this API.</p>\n<dl>\n");
     for kind in Code::ALL.iter().map(|code| code.kind()) {
         // Writing to a string never fails.

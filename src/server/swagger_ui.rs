@@ -17,6 +17,7 @@ use crate::http::{
     conditional::{IfNoneMatch, WeakTag},
     html::HtmlPage,
     problem::Problem,
+    query::NoQuery,
 };
 
 /// The files that the page loads. The server serves none of the crate's other files.
@@ -66,12 +67,17 @@ struct File {
 }
 
 #[get("/")]
-fn page() -> HtmlPage {
+fn page(_query: NoQuery) -> HtmlPage {
     HtmlPage::new(HTML.to_owned(), POLICY)
 }
 
 #[get("/<name>")]
-fn file<'r>(name: &str, condition: IfNoneMatch, files: &'r State<Files>) -> Result<Answer<'r>, Problem> {
+fn file<'r>(
+    name: &str,
+    _query: NoQuery,
+    condition: IfNoneMatch,
+    files: &'r State<Files>,
+) -> Result<Answer<'r>, Problem> {
     let file = files.0.iter().find(|file| file.name == name).ok_or(Problem::NotFound)?;
     Ok(Answer { file, is_known: condition.has_answer(&file.tag) })
 }

@@ -70,7 +70,7 @@ async fn a_role_takes_effect_at_once() {
     let (admin, ann) = (app.admin("admin").await, app.user("ann").await);
     let path = format!("/api/admin/users/{}", ann.id().await);
     ann.get("/api/admin").await.assert_problem(403, "admins-only");
-    let user = admin.patch(&path, &json!({ "role": "admin" })).await.assert_status(200).json();
+    let user = admin.patch(&path, &json!({ "role": " admin " })).await.assert_status(200).json();
     assert_eq!(user["role"], "admin");
     ann.get("/api/admin").await.assert_status(200);
     assert_eq!(ann.get("/api/users/me").await.json()["role"], "admin");

@@ -303,6 +303,9 @@ async fn a_query_that_a_route_does_not_know_is_400_and_named() {
         ("DELETE", format!("/api/admin/users/{subject}"), None),
         ("GET", "/health/live".to_owned(), None),
         ("GET", "/health/ready".to_owned(), None),
+        ("GET", "/api/docs".to_owned(), None),
+        ("GET", "/problems".to_owned(), None),
+        ("GET", "/problems/not-owner".to_owned(), None),
     ] {
         let path = format!("{path}?Limits=1");
         let reply = match body {
@@ -314,6 +317,28 @@ async fn a_query_that_a_route_does_not_know_is_400_and_named() {
     }
     admin.get(&movie).await.assert_status(200);
     admin.get(&format!("/api/admin/users/{subject}")).await.assert_status(200);
+}
+
+#[tokio::test]
+async fn a_blank_token_is_a_missing_one() {
+    let app = TestApp::start().await;
+    let ann = app.user("ann").await;
+    for (path, field, others) in [
+        ("/api/auth/reset", "reset_token", json!({ "password": "emu yak gnu" })),
+        ("/api/auth/verify", "verify_token", json!({})),
+        ("/api/auth/refresh", "refresh_token", json!({})),
+        ("/api/auth/exchange", "code", json!({ "verifier": "x" })),
+        ("/api/auth/exchange", "verifier", json!({ "code": "x" })),
+        ("/api/invitations/accept", "invitation_token", json!({})),
+    ] {
+        for blank in ["", " \n"] {
+            let mut body = others.clone();
+            body[field] = json!(blank);
+            let refused = ann.post(path, &body).await.assert_problem(422, "validation-failed").json();
+            assert_eq!(refused["errors"][0]["field"], field, "{path}");
+            assert_eq!(refused["errors"].as_array().unwrap().len(), 1, "{path}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ async fn an_invitation_is_mailed_and_makes_an_editor_once() {
     assert!(!format!("{:?}", app.snapshot().await).contains(&token));
 
     let before = app.anyone().get(&path).await.json();
-    for made_up in ["", "none", &token[1..], &token.to_uppercase()] {
+    for made_up in ["none", &token[1..], &token.to_uppercase()] {
         accept(&bob, made_up).await.assert_problem(422, "invalid-invitation");
     }
     accept(&ann, &token).await.assert_problem(422, "invalid-invitation");

@@ -32,7 +32,7 @@ async fn a_token_is_shown_once_and_listed_without_its_secret() {
     let app = TestApp::start().await;
     let (ann, bob) = (app.user("ann").await, app.user("bob").await);
     let body = json!({
-        "current_password": PASSWORD, "name": " backup ", "scopes": ["account:read", "account:read"],
+        "current_password": PASSWORD, "name": " backup ", "scopes": ["account:read", " account:read "],
         "expires_in_days": 366,
     });
     let mut made = ann.post(TOKENS, &body).await.assert_status(201).json();

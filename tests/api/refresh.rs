@@ -139,7 +139,6 @@ async fn a_refresh_token_that_we_did_not_issue_ends_no_session() {
     let mut bytes = BASE64_URL_SAFE_NO_PAD.decode(token).unwrap();
     bytes[20] ^= 1;
     for made_up in [
-        json!(""),
         json!("none"),
         json!("é"),
         json!(BASE64_URL_SAFE_NO_PAD.encode(&bytes)),

@@ -72,7 +72,8 @@ impl Rule for ScopesRule {
         }
         let (mut scopes, mut wrongs) = (Vec::new(), Vec::new());
         for (index, item) in items.iter().enumerate() {
-            let known = Scope::ALL.into_iter().find(|scope| item.as_str() == Some(scope.name()));
+            let known =
+                Scope::ALL.into_iter().find(|scope| item.as_str().map(str::trim) == Some(scope.name()));
             match known {
                 Some(scope) if scopes.contains(&scope) => {}
                 Some(scope) => scopes.push(scope),

@@ -24,7 +24,7 @@ use crate::{
     http::{
         body::{self, JsonBody},
         fields::{
-            AnyString, Fields, FromFields,
+            Fields, FromFields, Opaque,
             schema::{body_of, describe},
         },
         openapi::answers::{Answers, answers},
@@ -45,8 +45,8 @@ pub struct Exchange {
 
 impl FromFields for Exchange {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
-        let code = fields.required("code", &AnyString);
-        let verifier = fields.required("verifier", &AnyString);
+        let code = fields.required("code", &Opaque);
+        let verifier = fields.required("verifier", &Opaque);
         let session = SessionWish::from_fields(fields);
         Some(Self { code: ShortSecret::claimed(&code?), verifier: verifier?, session: session? })
     }

@@ -23,7 +23,7 @@ use crate::{
     http::{
         body::{self, JsonBody},
         fields::{
-            AnyString, Fields, FromFields,
+            Fields, FromFields, Opaque,
             schema::{body_of, describe},
         },
         openapi::answers::{Answers, answers},
@@ -40,7 +40,7 @@ pub struct Refresh {
 
 impl FromFields for Refresh {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
-        Some(Self { token: fields.required("refresh_token", &AnyString)? })
+        Some(Self { token: fields.required("refresh_token", &Opaque)? })
     }
 }
 

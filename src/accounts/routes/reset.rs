@@ -21,7 +21,7 @@ use crate::{
     http::{
         body::{self, JsonBody},
         fields::{
-            AnyString, Fields, FromFields,
+            AnyString, Fields, FromFields, Opaque,
             schema::{body_of, describe},
         },
         openapi::answers::{Answers, answers},
@@ -62,7 +62,7 @@ pub struct Reset {
 
 impl FromFields for Reset {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
-        let token = fields.required("reset_token", &AnyString);
+        let token = fields.required("reset_token", &Opaque);
         let password = fields.required("password", &NewPasswordRule);
         Some(Self { token: MailToken::claimed(token?), password: password? })
     }

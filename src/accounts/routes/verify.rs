@@ -19,7 +19,7 @@ use crate::{
     http::{
         body::{self, JsonBody},
         fields::{
-            AnyString, Fields, FromFields,
+            Fields, FromFields, Opaque,
             schema::{body_of, describe},
         },
         openapi::answers::{Answers, answers},
@@ -37,7 +37,7 @@ pub struct Verify {
 
 impl FromFields for Verify {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
-        Some(Self { token: MailToken::claimed(fields.required("verify_token", &AnyString)?) })
+        Some(Self { token: MailToken::claimed(fields.required("verify_token", &Opaque)?) })
     }
 }
 

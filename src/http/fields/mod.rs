@@ -17,4 +17,4 @@ pub mod schema;
 
 pub use error::{FieldError, Wrong};
 pub use reader::{FieldChange, Fields, FromFields};
-pub use rules::{AnyString, Boolean, Integer, List, Rule, Text, has_control, is_blank, normalized};
+pub use rules::{AnyString, Boolean, Integer, List, Opaque, Rule, Text, has_control, is_blank, normalized};

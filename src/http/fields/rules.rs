@@ -68,6 +68,25 @@ impl Rule for AnyString {
     }
 }
 
+/// A token or a code that a client was given: trimmed, and not blank.
+pub struct Opaque;
+
+impl Rule for Opaque {
+    type Value = String;
+
+    fn parse(&self, value: Value) -> Result<String, Vec<Wrong>> {
+        let text = AnyString.parse(value)?;
+        match text.trim() {
+            "" => Err(vec![Wrong::new("blank", "must not be blank")]),
+            text => Ok(text.to_owned()),
+        }
+    }
+
+    fn schema(&self) -> Schema {
+        ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"\S")).build().into()
+    }
+}
+
 /// True or false.
 pub struct Boolean;
 

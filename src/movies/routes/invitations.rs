@@ -19,7 +19,7 @@ use crate::{
         body::{self, JsonBody},
         conditional::EntityTag,
         fields::{
-            AnyString, Fields, FromFields, Rule, Wrong,
+            Fields, FromFields, Opaque, Rule, Wrong,
             schema::{body_of, describe},
         },
         ids::{MovieId, PathId},
@@ -73,7 +73,7 @@ impl Rule for OfferRule {
         let Some(text) = value.as_str() else {
             return Err(vec![Wrong::new("wrong-type", "must be a string")]);
         };
-        let known = Offer::ALL.into_iter().find(|offer| offer.name() == text);
+        let known = Offer::ALL.into_iter().find(|offer| offer.name() == text.trim());
         known.ok_or_else(|| vec![Wrong::new("invalid-role", "must be editor or owner")])
     }
 
@@ -108,7 +108,7 @@ pub struct Acceptance {
 
 impl FromFields for Acceptance {
     fn from_fields(fields: &mut Fields) -> Option<Self> {
-        Some(Self { token: MailToken::claimed(fields.required("invitation_token", &AnyString)?) })
+        Some(Self { token: MailToken::claimed(fields.required("invitation_token", &Opaque)?) })
     }
 }
 
