@@ -138,7 +138,7 @@ impl Mailer {
             Delivery::Smtp(server) => server,
             Delivery::Log => {
                 self.ended("unsent");
-                tracing::info!(to = %letter.to, subject, text = letter.text, "mail");
+                tracing::info!(to = letter.to, subject, text = letter.text, "mail");
                 return;
             }
             Delivery::None => {

@@ -66,7 +66,7 @@ story("an address is confirmed by a link that works once", { expected: [422] }, 
   // The link of the sign-up, and the one that replaces it.
   let links = [];
   for (let attempt = 0; links.length < 2 && attempt < 100; attempt++) {
-    const letters = (await serverLog()).split("\n").filter((line) => line.includes(`to=${email} `));
+    const letters = (await serverLog()).split("\n").filter((line) => line.includes(`to="${email}"`));
     links = letters.join("\n").match(/#\/verify\?token=[\w-]+/g) ?? [];
     if (links.length < 2) await new Promise((resolve) => setTimeout(resolve, 100));
   }

@@ -7,7 +7,7 @@ import { addMovie, api, assertNoSidewaysScroll, base, field, heading, logIn, new
 async function openInvitation(page, email) {
   let links = null;
   for (let attempt = 0; !links && attempt < 100; attempt++) {
-    const letters = (await serverLog()).split("\n").filter((line) => line.includes(`to=${email} `));
+    const letters = (await serverLog()).split("\n").filter((line) => line.includes(`to="${email}"`));
     links = letters.join("\n").match(/#\/invitation\?token=[\w-]+/g);
     if (!links) await new Promise((resolve) => setTimeout(resolve, 100));
   }
