@@ -49,6 +49,9 @@ pub async fn run(command: RoleCommand, connection: &Connection) -> Result<String
     match command {
         RoleCommand::Grant { email } => {
             let account = find(&users, &email).await?;
+            if admins.contains(account.id).await? {
+                return Ok(format!("{} is an admin already\n", account.email));
+            }
             let granted = admins.grant(&users, account.id).await?;
             granted.map_err(|NoSuchUser| AdminError::NoSuchUser(email))?;
             audit::record_command(Event::RoleGranted, account.id);

@@ -33,7 +33,8 @@ pub enum UserCommand {
     /// Add an account with a confirmed email, and print a link where its user chooses a password
     Add {
         /// Email of the new account
-        email: String,
+        #[arg(value_parser = new_address)]
+        email: EmailAddress,
     },
     /// Print a link where the user of an account chooses a new password
     Reset {
@@ -55,8 +56,6 @@ pub enum UserCommand {
 /// Why the command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum UserError {
-    #[error("{0} is not an email address")]
-    NotAnEmail(String),
     #[error("{0} already has an account")]
     Taken(String),
     #[error("{0} has no account")]
@@ -85,14 +84,12 @@ pub async fn run(
     let users = Users::new(&connection.database);
     match command {
         UserCommand::Add { email } => {
-            let address =
-                EmailRule.parse(email.clone().into()).map_err(|_| UserError::NotAnEmail(email.clone()))?;
-            let id = users.insert_confirmed(&address).await.map_err(|error| match error {
-                StoreError::Duplicate(indexes::EMAIL_UNIQUE) => UserError::Taken(address.to_string()),
+            let id = users.insert_confirmed(&email).await.map_err(|error| match error {
+                StoreError::Duplicate(indexes::EMAIL_UNIQUE) => UserError::Taken(email.to_string()),
                 error => error.into(),
             })?;
             audit::record_command(Event::Signup, id);
-            print_link(&users, id, &email, link_base).await
+            print_link(&users, id, email.as_str(), link_base).await
         }
         UserCommand::Reset { email } => {
             let account = find(&users, &email).await?;
@@ -103,6 +100,13 @@ pub async fn run(
         UserCommand::Delete { email, yes } => delete(connection, &users, &email, yes).await,
         UserCommand::List => list(connection, &users).await,
     }
+}
+
+fn new_address(text: &str) -> Result<EmailAddress, String> {
+    EmailRule.parse(text.into()).map_err(|wrongs| {
+        let messages: Vec<_> = wrongs.into_iter().map(|wrong| wrong.message).collect();
+        messages.join(", ")
+    })
 }
 
 async fn find(users: &Users, email: &str) -> Result<Account, UserError> {

@@ -31,7 +31,9 @@ fn if_sign_up_is_closed_the_command_line_creates_accounts() {
     folder
         .run(&["user", "add", "ann@example.com"])
         .assert_failed(1, "ann@example.com already has an account");
-    folder.run(&["user", "add", "ann"]).assert_failed(1, "ann is not an email address");
+    folder
+        .run(&["user", "add", "ann"])
+        .assert_failed(2, "invalid value 'ann' for '<EMAIL>': must be an email address");
     // Nobody can log in to an account without a password, whatever they try.
     for guess in ["", PASSWORD, "null"] {
         assert_eq!(log_in(&server, "ann", guess).0, 401);
