@@ -107,6 +107,11 @@ export function reset({ query }) {
   const token = query.get("token") ?? "";
   // The link is worth as much as a password, so it must not stay in the address bar or in the history.
   history.replaceState(history.state, "", "#/reset");
+  // The page was loaded again.
+  if (!token) {
+    const another = h("a", { href: "#/forgot" }, "get a new one");
+    return narrow("New password", h("p.lead", {}, "Open the link in the mail that you got, or ", another, "."));
+  }
   const { node } = form({
     fields: [newPassword("New password")],
     submit: "Change the password",

@@ -131,6 +131,16 @@ export function verify({ query }) {
   const token = query.get("token") ?? "";
   // It works once, so it must not stay in the address bar or in the history.
   history.replaceState(history.state, "", "#/verify");
+  const title = "Confirm your email address";
+  const page = (/** @type {any[]} */ ...content) => ({
+    title,
+    body: h("div.page.narrow", {}, h("h1", { tabindex: -1 }, title), ...content),
+  });
+  // The page was loaded again.
+  if (!token) {
+    const another = h("a", { href: "#/account" }, "account page");
+    return page(h("p.lead", {}, "Open the link in the mail that you got, or get a new one on your ", another, "."));
+  }
   // Some mail servers open every link. That must not use it up, so the person confirms with a button.
   const { node } = form({
     fields: [],
@@ -149,6 +159,5 @@ export function verify({ query }) {
       return true;
     },
   });
-  const title = "Confirm your email address";
-  return { title, body: h("div.page.narrow", {}, h("h1", { tabindex: -1 }, title), node) };
+  return page(node);
 }

@@ -50,7 +50,7 @@ pub async fn run(command: RoleCommand, connection: &Connection) -> Result<String
         RoleCommand::Grant { email } => {
             let account = find(&users, &email).await?;
             if admins.contains(account.id).await? {
-                return Ok(format!("{} is an admin already\n", account.email));
+                return Ok(format!("{} is already an admin\n", account.email));
             }
             let granted = admins.grant(&users, account.id).await?;
             granted.map_err(|NoSuchUser| AdminError::NoSuchUser(email))?;

@@ -331,11 +331,12 @@ async fn a_blank_token_is_a_missing_one() {
         ("/api/auth/exchange", "verifier", json!({ "code": "x" })),
         ("/api/invitations/accept", "invitation_token", json!({})),
     ] {
-        for blank in ["", " \n"] {
+        for blank in ["", " \n", "\u{200b}"] {
             let mut body = others.clone();
             body[field] = json!(blank);
             let refused = ann.post(path, &body).await.assert_problem(422, "validation-failed").json();
-            assert_eq!(refused["errors"][0]["field"], field, "{path}");
+            let error = &refused["errors"][0];
+            assert_eq!((&error["field"], &error["code"]), (&json!(field), &json!("blank")), "{path}");
             assert_eq!(refused["errors"].as_array().unwrap().len(), 1, "{path}");
         }
     }

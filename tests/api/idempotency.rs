@@ -66,6 +66,12 @@ async fn a_repeated_request_is_not_a_write() {
         assert_replayed(&post(&ann, MOVIES, "one", &movie("Heat")).await, &first);
         assert_replayed(&post(&ann, BATCH, "many", &batch).await, &second);
     }
+    // The server died after it had added them.
+    let keys = app.database.collection::<Document>("idempotency_keys");
+    keys.update_many(doc! {}, doc! { "$unset": { "answer": true } }).await.unwrap();
+    end_leases(&app).await;
+    assert_replayed(&post(&ann, MOVIES, "one", &movie("Heat")).await, &first);
+    assert_eq!(post(&ann, BATCH, "many", &batch).await.assert_status(200).text(), second.text());
     ann.add("Thief").await;
     ann.post(MOVIES, &movie("Collateral")).await.assert_problem(429, "too-many-requests");
 }

@@ -83,4 +83,6 @@ story("an address is confirmed by a link that works once", { expected: [422] }, 
   await page.getByText("Your email address is confirmed.").waitFor();
   await open();
   await page.getByText("This link was used before or is too old.").waitFor();
+  await page.reload();
+  await page.getByText("Open the link in the mail that you got").waitFor();
 });

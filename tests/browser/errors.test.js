@@ -164,6 +164,8 @@ story("a forgotten password is changed by a link that works once", { expected: [
   await page.getByRole("link", { name: "Account" }).waitFor();
   await choose("fig-jam-at-three");
   await page.getByText("This link was used before or is too old.").waitFor();
+  await page.reload();
+  await page.getByText("Open the link in the mail that you got").waitFor();
 });
 
 // Other routes below `/api/movies` are not requested as if they were movies.

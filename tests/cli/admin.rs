@@ -11,7 +11,7 @@ fn the_command_line_makes_the_first_admin_with_or_without_a_server() {
     let granted = folder.run(&["admin", "grant", "ANN@example.com"]);
     assert_eq!(granted.assert_succeeded().out, "ann@example.com is now an admin\n");
     let again = folder.run(&["admin", "grant", "ann@example.com"]);
-    assert_eq!(again.assert_succeeded().out, "ann@example.com is an admin already\n");
+    assert_eq!(again.assert_succeeded().out, "ann@example.com is already an admin\n");
     assert_eq!(server.get("/api/admin", Some(&ann)).0, 200);
     folder
         .run(&["admin", "grant", "nobody@example.com"])

@@ -66,7 +66,7 @@ test("an interrupted copy resumes where it was", async () => {
 test("a copy that is too old begins anew, and keeps nothing that is gone", async () => {
   const { movies, user } = await newcomer();
   await movies.add(newMovie());
-  const old = JSON.stringify({ cursor: "8200000001000000012B", after: null });
+  const old = JSON.stringify({ cursor: "8200000001000000012B0229296E04", after: null });
   const ghost = { id: "0".repeat(24), name: "Ghost" };
   for (const state of [old, JSON.stringify({ cursor: "of another server", after: null })]) {
     const store = memoryStore();

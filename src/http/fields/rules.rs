@@ -76,14 +76,15 @@ impl Rule for Opaque {
 
     fn parse(&self, value: Value) -> Result<String, Vec<Wrong>> {
         let text = AnyString.parse(value)?;
-        match text.trim() {
-            "" => Err(vec![Wrong::new("blank", "must not be blank")]),
-            text => Ok(text.to_owned()),
+        if is_blank(&text) {
+            return Err(vec![Wrong::new("blank", "must not be blank")]);
         }
+        Ok(text.trim().to_owned())
     }
 
     fn schema(&self) -> Schema {
-        ObjectBuilder::new().schema_type(Type::String).pattern(Some(r"\S")).build().into()
+        let not_blank = format!("[^{}]", blank_class());
+        ObjectBuilder::new().schema_type(Type::String).pattern(Some(not_blank)).build().into()
     }
 }
 

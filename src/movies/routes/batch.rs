@@ -1,6 +1,6 @@
 //! `POST /api/movies/batch`: up to 100 movies in one request, each with its own outcome.
 
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use rocket::{
     Request, State, post,
@@ -144,16 +144,20 @@ impl Batch<'_> {
     async fn add(&self, items: &[Numbered], reservation: &Reservation) -> Result<Vec<Outcome>, Problem> {
         let before = self.once.added_before(reservation).await?;
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(items.len());
-        for (number, item) in items.iter().enumerate() {
+        // The guard has counted one write already.
+        let mut is_counted = true;
+        for item in items {
             outcomes.push(match item {
                 Err(_) => Outcome::Invalid,
                 Ok(movie) if before.contains(&MovieId(movie.id)) => Outcome::Added,
-                // The guard has counted one write already.
-                Ok(_) if number == 0 => Outcome::Waiting,
+                Ok(_) if mem::take(&mut is_counted) => Outcome::Waiting,
                 Ok(_) => {
                     self.once.rate.admit(self.owner).map_or_else(Outcome::limited, |()| Outcome::Waiting)
                 }
             });
+        }
+        if is_counted && !before.is_empty() {
+            self.once.rate.give_back(self.owner);
         }
         let waiting: Vec<(usize, &MovieDocument)> = items
             .iter()

@@ -104,7 +104,10 @@ impl Once<'_> {
             return created(&movie).map(replayed);
         }
         let reply = match self.added_before(&reservation).await {
-            Ok(added) if added.contains(id) => created(&movie).map(replayed),
+            Ok(added) if added.contains(id) => {
+                self.rate.give_back(owner);
+                created(&movie).map(replayed)
+            }
             Ok(_) => add(self.movies, self.users, movie).await.and_then(|movie| created(&movie)),
             Err(problem) => Err(problem),
         };
