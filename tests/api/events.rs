@@ -249,6 +249,51 @@ async fn a_client_that_missed_very_much_gets_all_of_it_from_a_new_server() {
     assert_eq!((seen.len(), visits), (11_001, 1));
 }
 
+/// A server passes on a change before another server has written it. A listener that resumes then waits for the log.
+#[tokio::test]
+async fn listeners_that_wait_for_the_log_do_not_hold_up_others() {
+    let mongod = mongod::OwnMongod::start().await;
+    let app = TestApp::on(&mongod.uri()).await;
+    let ann = app.user("ann").await;
+    let old = Listener::start(&ann).await.id;
+    let short = (0..300).map(|number| stored(&format!("Noise {number}"), "short"));
+    app.database.collection("movies").insert_many(short).await.unwrap();
+    let written = async || app.count("changes", doc! {}).await;
+    eventually("the log has them", async || match written().await {
+        300 => Ok(()),
+        other => Err(other),
+    })
+    .await;
+    let twin = app.twin().await;
+    // Within this time one of the two has learnt that the other one writes the log.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let (mut of_app, mut of_twin) =
+        (Listener::start(&app.anyone()).await, Listener::start(&twin.anyone()).await);
+    let recent = of_app.id.clone();
+    let hold = mongod.hold("insert", &format!("{}.changes", app.database.name()), 1, 4_000).await;
+    ann.add("Last").await;
+    hold.reached().await;
+    let reader = tokio::select! {
+        event = of_app.next() => event.map(|_| app.anyone()),
+        event = of_twin.next() => event.map(|_| twin.anyone()),
+    };
+    let reader = reader.unwrap();
+    // More than may read from the database at the same time.
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..12 {
+        let (reader, recent) = (reader.clone(), recent.clone());
+        waiting.spawn(async move { Listener::resume(&reader, &recent).await.next().await });
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut back = Listener::resume(&reader, &old).await;
+    assert_eq!(back.next().await.unwrap().kind, "created");
+    assert_eq!(written().await, 300, "expected an answer while the log is not written");
+    hold.lift().await;
+    for event in waiting.join_all().await {
+        assert_eq!(event.unwrap().data["movie"]["name"], "Last");
+    }
+}
+
 #[tokio::test]
 async fn a_thousand_listeners_share_one_change_stream() {
     // Each uses two open files here: the listener's and the server's.
