@@ -170,6 +170,14 @@ function broken(problem) {
   };
 }
 
+/** Forgets the lists that show this movie. Others stay, so that the back button finds them while somebody else edits.
+ * @param {string} [id] */
+function forget(id) {
+  for (const [entry, { view }] of memory) {
+    if (view?.items.some((/** @type {{ id: string }} */ item) => item.id === id)) memory.delete(entry);
+  }
+}
+
 /** The links at the top. They depend on who is logged in. */
 function frame() {
   const link = (/** @type {string} */ path, /** @type {string} */ text, tag = "a", search = "") =>
@@ -232,7 +240,8 @@ whenLoggedOut(toLogin);
 whenChanged(() => memory.clear());
 addEventListener("hashchange", navigated);
 listen((change) => {
-  if (change.type !== "created") memory.clear();
+  if (change.type === "reset") memory.clear();
+  else forget(change.id);
   shown.view?.onChange?.(change);
 });
 show();

@@ -1,7 +1,8 @@
 // The keyboard, the back button, the colours, a poster that is missing.
 
 import assert from "node:assert/strict";
-import { base, field, heading, OLD_FILMS, signUp, story } from "./support.js";
+import { setTimeout as sleep } from "node:timers/promises";
+import { addMovie, api, base, field, heading, OLD_FILMS, signUp, story } from "./support.js";
 
 story("the back button goes back to the same list, at the same place", {}, async (newcomer) => {
   const page = await newcomer();
@@ -16,6 +17,20 @@ story("the back button goes back to the same list, at the same place", {}, async
   await card.click();
   await heading(page, name);
   assert.equal(await page.evaluate(() => scrollY), 0);
+  // Meanwhile, somebody changes a movie that is not in the list.
+  const other = await newcomer();
+  await signUp(other);
+  const id = await addMovie(other, `Elsewhere ${process.pid}`);
+  const heard = page.evaluate(
+    (id) =>
+      new Promise((resolve) => {
+        const source = new EventSource("/api/movies/events");
+        source.addEventListener("updated", ({ data }) => JSON.parse(data).id === id && resolve(source.close()));
+      }),
+    id,
+  );
+  for (let year = 1990; !(await Promise.race([heard.then(() => true), sleep(200)])); year++)
+    await api(other, "PATCH", `/movies/${id}`, { year });
   await page.goBack();
   await heading(page, "Western");
   assert.equal(await page.locator(".card").count(), 120);
