@@ -3,7 +3,7 @@
 
 import { go, wayBack } from "./address.js";
 import { Problem, logIn as startSession, request, session } from "./api.js";
-import { counted, day, h, replaceWithNotice } from "./dom.js";
+import { counted, day, h, narrow, replaceWithNotice } from "./dom.js";
 import { confirmation, currentPassword, sessions, tokens } from "./devices.js";
 import { field, form } from "./forms.js";
 import { identities, signInButtons } from "./providers.js";
@@ -31,12 +31,6 @@ const newPassword = (/** @type {string} */ label = "Password") =>
     autocomplete: "new-password",
     hint: "At least 8 characters, and not a common password.",
   });
-
-/** @param {string} title @param {...any} content @returns {View} */
-const narrow = (title, ...content) => ({
-  title,
-  body: h("div.page.narrow", {}, h("h1", { tabindex: -1 }, title), ...content),
-});
 
 /** @param {Address} address */
 export function logIn({ query }) {

@@ -2,7 +2,7 @@
 // Sessions, tokens for scripts, and the link that confirms an email address.
 
 import { get, request, session } from "./api.js";
-import { announce, h, moment, removeRow, replaceWithNotice } from "./dom.js";
+import { announce, h, moment, narrow, removeRow, replaceWithNotice } from "./dom.js";
 import { choice, field, form } from "./forms.js";
 
 /** @typedef {import("./app.js").Address} Address */
@@ -132,14 +132,10 @@ export function verify({ query }) {
   // It works once, so it must not stay in the address bar or in the history.
   history.replaceState(history.state, "", "#/verify");
   const title = "Confirm your email address";
-  const page = (/** @type {any[]} */ ...content) => ({
-    title,
-    body: h("div.page.narrow", {}, h("h1", { tabindex: -1 }, title), ...content),
-  });
   // The page was loaded again.
   if (!token) {
     const another = h("a", { href: "#/account" }, "account page");
-    return page(h("p.lead", {}, "Open the link in the mail that you got, or get a new one on your ", another, "."));
+    return narrow(title, h("p.lead", {}, "Open the link in the mail that you got, or get a new one on your ", another, "."));
   }
   // Some mail servers open every link. That must not use it up, so the person confirms with a button.
   const { node } = form({
@@ -159,5 +155,5 @@ export function verify({ query }) {
       return true;
     },
   });
-  return page(node);
+  return narrow(title, node);
 }

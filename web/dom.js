@@ -72,3 +72,9 @@ export const moment = (time) => new Date(time).toLocaleString("en-GB", { dateSty
 
 /** @param {string} time */
 export const day = (time) => new Date(time).toLocaleDateString("en-GB", { dateStyle: "long" });
+
+/** A page with a heading and one column. @param {string} title @param {...any} content @returns {import("./app.js").View} */
+export const narrow = (title, ...content) => ({
+  title,
+  body: h("div.page.narrow", {}, h("h1", { tabindex: -1 }, title), ...content),
+});

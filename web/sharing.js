@@ -3,7 +3,7 @@
 
 import { go } from "./address.js";
 import { get, request, session } from "./api.js";
-import { announce, h, removeRow } from "./dom.js";
+import { announce, h, narrow, removeRow } from "./dom.js";
 import { choice, field, form } from "./forms.js";
 
 /** @typedef {{ id: string, email?: string }} Editor */
@@ -140,14 +140,11 @@ export function invitation({ query }) {
   history.replaceState(history.state, "", "#/invitation");
   const token = sessionStorage.getItem(WAITING) ?? "";
   const title = "Invitation to a movie";
-  const page = (/** @type {any[]} */ ...content) => ({
-    title,
-    body: h("div.page.narrow", {}, h("h1", { tabindex: -1 }, title), ...content),
-  });
-  if (!token) return page(h("p.lead", {}, "To accept an invitation, open the link in the mail that you got."));
+  if (!token) return narrow(title, h("p.lead", {}, "To accept an invitation, open the link in the mail that you got."));
   if (!session.user) {
     const back = new URLSearchParams({ back: "#/invitation" });
-    return page(
+    return narrow(
+      title,
       h("p.lead", {}, "Log in with the account that you want to use for this movie."),
       h(
         "div.actions",
@@ -173,5 +170,5 @@ export function invitation({ query }) {
       return true;
     },
   });
-  return page(h("p.lead", {}, `You are logged in as ${session.user.email}.`), node);
+  return narrow(title, h("p.lead", {}, `You are logged in as ${session.user.email}.`), node);
 }
