@@ -130,15 +130,15 @@ impl Users {
         verified: &Credentials,
         change: &AccountChange,
     ) -> Result<Option<Account>, StoreError> {
-        let (mut set, mut unset) = (Document::new(), Vec::new());
+        let mut set = Document::new();
         if let Some((email, link)) = &change.email {
             set.extend(new_email(email, link));
         }
         if let Some(hash) = &change.password_hash {
             set.extend(new_password(hash));
-            unset.push(doc! { "$unset": "resets" });
+            set.insert("resets", "$$REMOVE");
         }
-        let update = [vec![doc! { "$set": set }], unset].concat();
+        let update = vec![doc! { "$set": set }];
         self.change_one(unchanged(verified), update).await
     }
 
