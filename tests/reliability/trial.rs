@@ -170,6 +170,7 @@ fn report(name: &str, recoveries: &[Recovery], tally: &Tally, outcome: &Outcome)
         tally.slowest.0.as_secs_f64(),
     );
     println!("    each: {recoveries:.1?}; {:?}; slowest: {}", tally.answers, tally.slowest.1);
+    println!("    503s: {:?}", tally.refusals);
     println!(
         "    {} movies, {} changes; {} walks; {} visits of {SERVERS} listeners, {} resets",
         outcome.movies, outcome.changes, outcome.walks, outcome.visits_of_listeners, outcome.resets,

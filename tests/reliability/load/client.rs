@@ -27,6 +27,8 @@ pub const BROKEN: u16 = 0;
 pub struct Tally {
     /// The number of answers by method and status.
     pub answers: BTreeMap<(String, u16), usize>,
+    /// The number of 503s by method, kind of path and code.
+    pub refusals: BTreeMap<String, usize>,
     /// Retries that found that an earlier attempt had succeeded: 409, 412, 404, 401.
     pub done_before: usize,
     pub slowest: (Duration, String),
@@ -166,6 +168,9 @@ impl Client {
         {
             let mut tally = self.tally.lock().unwrap();
             *tally.answers.entry((ask.method.to_string(), answer.status)).or_default() += 1;
+            if answer.status == 503 {
+                *tally.refusals.entry(refusal(ask, answer)).or_default() += 1;
+            }
             if took > tally.slowest.0 {
                 tally.slowest = (took, format!("{} {}: {}", ask.method, ask.path, answer.status));
             }
@@ -214,4 +219,15 @@ impl Client {
         }
         answer.status
     }
+}
+
+/// What was refused, without ids. The search index answers the only list here that names its order.
+fn refusal(ask: &Ask<'_>, answer: &Answer) -> String {
+    let kind = match ask.path.split_once('?') {
+        Some((_, query)) if query.contains("sort=") => "a search",
+        Some(_) => "a list",
+        None if ask.path.starts_with("/api/movies/") => "a movie",
+        None => ask.path.as_ref(),
+    };
+    format!("{} {kind}: {}", ask.method, answer.body["code"].as_str().unwrap_or_default())
 }
