@@ -1,4 +1,4 @@
-//! The documents for those who change the code name decisions, files and tests: all of them exist.
+//! The documents for those who change the code name decisions, files and tests that exist, and the first pages are short.
 
 use std::{fs, path::Path};
 
@@ -132,5 +132,13 @@ fn the_pages_for_developers_name_files_and_tests_that_exist() {
                 assert!(read(file).contains(&format!("fn {name}")), "{page}: there is no {name} in {file}");
             }
         }
+    }
+}
+
+#[test]
+fn the_pages_that_everybody_reads_are_short() {
+    for page in ["README.md", "docs/develop/architecture.md"] {
+        let lines = read(page).lines().count();
+        assert!(lines <= 200, "{page} has {lines} lines");
     }
 }
