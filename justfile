@@ -25,7 +25,8 @@ format:
 lint:
     cargo fmt --check
     cargo clippy --all-targets --features otlp --locked -- -D warnings
-    RUSTDOCFLAGS='-D warnings' cargo doc --lib --no-deps --document-private-items --features otlp --locked
+    cargo clippy --locked -- -D warnings
+    RUSTDOCFLAGS='-D warnings' cargo doc --lib --no-deps --document-private-items --locked
 
 # Run everything that must hold before a push: half an hour and more
 ci:
@@ -33,7 +34,7 @@ ci:
 
 # Make the documentation of the code, with private items, and open it
 doc:
-    cargo doc --lib --no-deps --document-private-items --features otlp --locked --open
+    cargo doc --lib --no-deps --document-private-items --locked --open
 
 # Renew docs/openapi.json and the TypeScript package's types, after a change of the API
 openapi:
