@@ -101,6 +101,18 @@ async fn a_hundred_guesses_at_once_do_not_count_as_one() {
     assert_eq!(guess_at_once(&app, 100).await, 1);
 }
 
+/// The database reads its clock before it waits for its turn to write. So of two attempts at once, the one that is
+/// counted last may have the earlier time.
+#[tokio::test]
+async fn a_free_attempt_does_not_wait_for_one_with_a_later_time() {
+    let app = TestApp::start().await;
+    app.clock.stop();
+    app.clock.advance(Duration::from_secs(30));
+    log_in(&app, "ann@example.com", "wrong").await.assert_problem(401, "bad-credentials");
+    app.clock.stop();
+    log_in(&app, "ann@example.com", "wrong").await.assert_problem(401, "bad-credentials");
+}
+
 /// How many of several concurrent guesses are made, and not refused.
 async fn guess_at_once(app: &TestApp, guesses: usize) -> usize {
     let guesses: Vec<_> = (0..guesses)

@@ -154,10 +154,13 @@ impl Counts {
         let above = doc! { "$min": [20, { "$subtract": [settled.clone(), "$free"] }] };
         let doubled = doc! { "$multiply": [milliseconds(FIRST_WAIT), { "$pow": [2, above] }] };
         let limited = doc! { "$min": ["$longest_wait", doubled] };
-        let wait = doc! { "$cond": [{ "$lt": [settled, "$free"] }, 0, limited] };
+        let end = doc! { "$add": [self.clock.now(), limited] };
+        // While attempts are free there is no time to wait for, not even the present: an attempt that is counted after
+        // this one may have read the clock before it.
+        let until = doc! { "$cond": [{ "$lt": [settled, "$free"] }, "$$REMOVE", end] };
         let update = vec![
             doc! { "$set": { "under_way": { "$max": [0, { "$subtract": ["$under_way", 1] }] } } },
-            doc! { "$set": { "until": { "$add": [self.clock.now(), wait] } } },
+            doc! { "$set": { "until": until } },
         ];
         self.update(keys, update).await
     }
