@@ -105,6 +105,26 @@ async fn without_a_folder_only_requests_that_need_the_index_are_refused() {
     .await;
 }
 
+/// Nothing has written these changes to the log when the server starts.
+#[tokio::test]
+async fn changes_that_no_server_saw_are_found_as_soon_as_the_index_answers() {
+    let app = TestApp::start().await;
+    app.user("ann").await.add("Heat").await;
+    let data = tempfile::tempdir().unwrap();
+    let twin = app.twin_in(data.path()).await;
+    answers(&twin).await;
+    twin.stop().await;
+    let (uri, database) = (app.uri().to_owned(), app.database.clone());
+    app.stop().await;
+    let mut unseen: Vec<Document> =
+        (0..2_000).map(|number| stored(&format!("Noise {number}"), "Nothing happens.")).collect();
+    unseen.push(stored("Heat and Dust", "It is hot."));
+    database.collection("movies").insert_many(unseen).await.unwrap();
+    let in_there = |settings: &mut Settings| data.path().clone_into(&mut settings.data_dir);
+    let app = TestApp::with(&uri, database.name(), in_there).await;
+    assert_eq!(names(&app, "q=heat").await, ["Heat", "Heat and Dust"]);
+}
+
 /// A server may learn of changes before the server that writes the log has written them. If both are killed then, the
 /// index is ahead of the log.
 #[tokio::test]

@@ -72,6 +72,8 @@ struct Open {
     /// The collection that it was built from.
     collection: String,
     position: Token,
+    /// When this process began to fill it with every movie. It has every change from before.
+    filled: Option<Instant>,
 }
 
 /// Why the index has stopped following the log, for now.
@@ -175,6 +177,7 @@ impl Indexer {
     }
 
     async fn keep_true(&self, slot: &mut Option<Slot>, open: &mut Option<Open>) -> Result<Infallible, Ended> {
+        let begun = Instant::now();
         // Listen before reading anything, so that no change in between is missed.
         let (mut entries, mut progress) = (self.0.log.listen(), self.0.log.progress());
         let is_live = |progress: &Progress| matches!(progress, Progress::Live(_));
@@ -196,8 +199,8 @@ impl Indexer {
         let mut told = 0;
         loop {
             // Read this before the changes: they include every change up to this place.
-            let complete = match &*progress.borrow_and_update() {
-                Progress::Live(position) => position.complete,
+            let (complete, heard) = match &*progress.borrow_and_update() {
+                Progress::Live(position) => (position.complete, position.heard),
                 Progress::Waiting | Progress::Unsupported => return Err(Ended::Log),
             };
             let mut changes = Changed::default();
@@ -221,7 +224,10 @@ impl Indexer {
             if !is_all {
                 continue;
             }
-            self.publish(&open.index, told).await?;
+            // The log may still lack changes from before the start.
+            if heard.max(open.filled).is_some_and(|known| known >= begun) {
+                self.publish(&open.index, told).await?;
+            }
             tokio::select! {
                 moved = progress.changed() => moved.map_err(|_| Ended::Log)?,
                 entry = entries.recv() => match entry {
@@ -289,7 +295,8 @@ impl Indexer {
         if let Some((of, position)) = position.split_once(' ')
             && of == collection
         {
-            let open = Open { index, collection: collection.clone(), position: Token::stored(position) };
+            let position = Token::stored(position);
+            let open = Open { index, collection: collection.clone(), position, filled: None };
             self.wait_for_the_log(&open.position).await?;
             if self.can_go_on(Some(&open)).await? {
                 return Ok(open);
@@ -327,7 +334,7 @@ impl Indexer {
                 tracing::info!(movies = taken, of = count, "building the search index");
             }
         }
-        let open = Open { index, collection, position };
+        let open = Open { index, collection, position, filled: Some(begun) };
         open.index.complete(open.text(), open.position.instant()).await?;
         let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(movies = taken, milliseconds, "the search index is built");
