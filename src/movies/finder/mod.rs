@@ -7,6 +7,7 @@
 //! | which engine does this server use? | [`engine`] |
 //! | which engine answers a question, and how? | [`answers`] |
 //! | how does the index learn of every movie and every change? | `indexer.rs` |
+//! | how is it opened or built? | `opening.rs` |
 //! | what does the index read from the database? | `reading.rs` |
 //! | in which folder are its files? | `slot.rs` |
 //!
@@ -17,6 +18,7 @@
 mod answers;
 mod engine;
 mod indexer;
+mod opening;
 mod reading;
 mod slot;
 
