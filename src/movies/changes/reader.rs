@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bson::doc;
 use mongodb::ClientSession;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -13,7 +14,7 @@ use super::{
     store::{ChangeStore, Gone},
     token::Token,
 };
-use crate::mongo::StoreError;
+use crate::mongo::{COMMAND, StoreError, within};
 
 /// How long a reader waits for what this server has acknowledged.
 const CATCH_UP: Duration = Duration::from_secs(2);
@@ -33,6 +34,18 @@ impl Changes {
     /// The time of the latest write that this server has acknowledged: see [`Token::instant`].
     pub(in crate::movies) fn acknowledged(&self) -> u64 {
         self.0.acknowledged.latest()
+    }
+
+    /// The time of the database's latest write. A process that has seen every change up to this time has seen every
+    /// change from before the call.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(in crate::movies) async fn present(&self) -> Result<u64, StoreError> {
+        let admin = self.0.movies.client().database("admin");
+        let hello = within(COMMAND, admin.run_command(doc! { "hello": 1 })).await?;
+        let time = hello.get_timestamp("operationTime");
+        time.map(instant).map_err(|_| StoreError::Unavailable("the database reported no time".to_owned()))
     }
 
     /// The log as it is stored: writes that this server has acknowledged may be missing.

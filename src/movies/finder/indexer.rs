@@ -21,7 +21,7 @@ use tokio::{
         broadcast::error::{RecvError, TryRecvError},
         watch,
     },
-    time::{Instant, sleep},
+    time::sleep,
 };
 
 use super::{
@@ -136,15 +136,14 @@ impl Indexer {
     }
 
     async fn keep_true(&self, opener: &mut Opener, open: &mut Option<Open>) -> Result<Infallible, Ended> {
-        let begun = Instant::now();
         // Listen before reading anything, so that no change in between is missed.
         let (mut entries, mut progress) = (self.0.log.listen(), self.0.log.progress());
         let is_live = |progress: &Progress| matches!(progress, Progress::Live(_));
         progress.wait_for(is_live).await.map_err(|_| Ended::Log)?;
         self.0.log.written(LOG_PATIENCE).await?;
         let collection = opener.collection().await?;
-        if let Some(known) = open
-            && (known.collection != collection || !opener.can_go_on(known).await?)
+        if let Some(former) = open
+            && (former.collection != collection || !opener.can_go_on(former).await?)
         {
             self.0.index.send_replace(None);
             *open = None;
@@ -158,8 +157,8 @@ impl Indexer {
         let mut told = 0;
         loop {
             // Read this before the changes: they include every change up to this place.
-            let (complete, heard) = match &*progress.borrow_and_update() {
-                Progress::Live(position) => (position.complete, position.heard),
+            let complete = match &*progress.borrow_and_update() {
+                Progress::Live(position) => position.complete,
                 Progress::Waiting | Progress::Unsupported => return Err(Ended::Log),
             };
             let mut changes = Changed::default();
@@ -183,8 +182,7 @@ impl Indexer {
             if !is_all {
                 continue;
             }
-            // The log may still lack changes from before the start.
-            if heard.max(open.filled).is_some_and(|known| known >= begun) {
+            if told >= open.answers_from {
                 self.publish(&open.index, told).await?;
             }
             tokio::select! {

@@ -6,8 +6,8 @@
 //! | --- | --- |
 //! | which engine does this server use? | [`engine`] |
 //! | which engine answers a question, and how? | [`answers`] |
-//! | how does the index learn of every movie and every change? | `indexer.rs` |
-//! | how is it opened or built? | `opening.rs` |
+//! | how is the index opened, or built from every movie? | `opening.rs` |
+//! | how does it learn of every change? | `indexer.rs` |
 //! | what does the index read from the database? | `reading.rs` |
 //! | in which folder are its files? | `slot.rs` |
 //!

@@ -38,8 +38,9 @@ pub(super) struct Open {
     /// The collection that it was built from.
     pub collection: String,
     pub position: Token,
-    /// When this process began to fill it with every movie. It has every change from before.
-    pub filled: Option<Instant>,
+    /// The index answers once it has every change up to this time: see [`Token::instant`]. An index that was kept from
+    /// an earlier run lacks what has changed since, and the log may lack the newest of that too.
+    pub answers_from: u64,
 }
 
 impl Open {
@@ -143,7 +144,8 @@ impl Opener {
             && of == collection
         {
             let position = Token::stored(position);
-            let open = Open { index, collection: collection.clone(), position, filled: None };
+            let answers_from = self.log.present().await?;
+            let open = Open { index, collection: collection.clone(), position, answers_from };
             self.wait_for_the_log(&open.position).await?;
             if self.can_go_on(&open).await? {
                 return Ok(open);
@@ -185,7 +187,7 @@ impl Opener {
                 tracing::info!(movies = taken, of = count, "building the search index");
             }
         }
-        let open = Open { index, collection, position, filled: Some(begun) };
+        let open = Open { index, collection, position, answers_from: 0 };
         open.index.complete(open.text(), open.position.instant()).await?;
         let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(movies = taken, milliseconds, "the search index is built");

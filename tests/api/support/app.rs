@@ -1,6 +1,6 @@
 //! The server under test: the whole server, in this process, behind a real socket.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use figment::Figment;
 use mongodb::{Client, Database};
@@ -23,7 +23,10 @@ use movie_bag::{
 use rocket::{Shutdown, fairing::AdHoc};
 use secrecy::SecretString;
 use serde_json::json;
-use tokio::sync::{Mutex, oneshot};
+use tokio::{
+    sync::{Mutex, oneshot},
+    time::timeout,
+};
 
 use super::{Caller, mongod};
 
@@ -154,7 +157,7 @@ impl TestApp {
         tokio::spawn(rocket.launch());
         let base = format!("http://127.0.0.1:{}", listening.await.unwrap());
         if awaits_the_index {
-            finder.ready().await;
+            timeout(Duration::from_mins(1), finder.ready()).await.expect("the search index answers");
         }
         // Without the certificates of the system, whose reading would take most of the time of making a client.
         let http = reqwest::Client::builder().tls_built_in_root_certs(false);
