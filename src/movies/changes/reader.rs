@@ -42,10 +42,11 @@ impl Changes {
     /// # Errors
     /// When the database fails.
     pub(in crate::movies) async fn present(&self) -> Result<u64, StoreError> {
-        let admin = self.0.movies.client().database("admin");
-        let hello = within(COMMAND, admin.run_command(doc! { "hello": 1 })).await?;
-        let time = hello.get_timestamp("operationTime");
-        time.map(instant).map_err(|_| StoreError::Unavailable("the database reported no time".to_owned()))
+        let mut session = within(COMMAND, self.0.movies.client().start_session()).await?;
+        // Any read of all movies will do, so that each shard is asked.
+        let any = self.0.movies.find_one(doc! {}).projection(doc! { "_id": 1 });
+        within(COMMAND, any.session(&mut session)).await?;
+        Ok(seen_by(&session))
     }
 
     /// The log as it is stored: writes that this server has acknowledged may be missing.
@@ -75,7 +76,7 @@ impl Changes {
     /// # Errors
     /// [`StoreError::Unavailable`] after two seconds.
     pub(in crate::movies) async fn catch_up_with(&self, session: &ClientSession) -> Result<(), ReadError> {
-        self.reach(session.operation_time().map_or(0, instant), CATCH_UP).await
+        self.reach(seen_by(session), CATCH_UP).await
     }
 
     async fn reach(&self, wanted: u64, limit: Duration) -> Result<(), ReadError> {
@@ -151,6 +152,11 @@ impl Changes {
         self.catch_up().await?;
         Ok(self.0.store.after(since, limit).await?)
     }
+}
+
+/// The time up to which a read of this session could see changes. A standalone MongoDB reports none.
+fn seen_by(session: &ClientSession) -> u64 {
+    session.operation_time().map_or(0, instant)
 }
 
 fn late() -> StoreError {

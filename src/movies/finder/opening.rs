@@ -39,7 +39,7 @@ pub(super) struct Open {
     pub collection: String,
     pub position: Token,
     /// The index answers once it has every change up to this time: see [`Token::instant`]. An index that was kept from
-    /// an earlier run lacks what has changed since, and the log may lack the newest of that too.
+    /// an earlier run lacks what has changed since, and the log may not have the newest of these changes yet.
     pub answers_from: u64,
 }
 
