@@ -21,15 +21,21 @@ async fn answers(app: &TestApp) {
     .await;
 }
 
+/// The data folder of another server, which has built its index and was stopped.
+async fn kept_index(app: &TestApp) -> tempfile::TempDir {
+    let data = tempfile::tempdir().unwrap();
+    let twin = app.twin_in(data.path()).await;
+    answers(&twin).await;
+    twin.stop().await;
+    data
+}
+
 #[tokio::test]
 async fn changes_made_while_a_server_was_down_are_found_after_its_start() {
     let app = TestApp::start().await;
     let ann = app.user("ann").await;
     let (heat, ronin) = (ann.add("Heat").await, ann.add("Ronin").await);
-    let data = tempfile::tempdir().unwrap();
-    let twin = app.twin_in(data.path()).await;
-    answers(&twin).await;
-    twin.stop().await;
+    let data = kept_index(&app).await;
     ann.delete(&heat).await.assert_status(204);
     ann.patch(&ronin, &json!({ "plot": "Somebody feels the heat." })).await.assert_status(200);
     ann.add("Thief of heat").await;
@@ -50,10 +56,7 @@ fn index_folders(data: &Path) -> Vec<String> {
 async fn an_unusable_index_is_rebuilt() {
     let app = TestApp::start().await;
     app.user("ann").await.add("Heat").await;
-    let data = tempfile::tempdir().unwrap();
-    let twin = app.twin_in(data.path()).await;
-    answers(&twin).await;
-    twin.stop().await;
+    let data = kept_index(&app).await;
     let former = index_folders(data.path());
     let torn = data.path().join("search/0").join(&former[0]).join("meta.json");
     std::fs::write(&torn, "{").unwrap();
@@ -110,10 +113,7 @@ async fn without_a_folder_only_requests_that_need_the_index_are_refused() {
 async fn changes_that_no_server_saw_are_found_as_soon_as_the_index_answers() {
     let app = TestApp::start().await;
     app.user("ann").await.add("Heat").await;
-    let data = tempfile::tempdir().unwrap();
-    let twin = app.twin_in(data.path()).await;
-    answers(&twin).await;
-    twin.stop().await;
+    let data = kept_index(&app).await;
     let (uri, database) = (app.uri().to_owned(), app.database.clone());
     app.stop().await;
     let mut unseen: Vec<Document> =
